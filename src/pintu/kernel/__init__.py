@@ -1,0 +1,1 @@
+"""The rooms every system stands on; the kernel names no piece."""

@@ -1,0 +1,197 @@
+"""The store's port: one way to change an entity, one way to ask, one log of what happened.
+
+A write is a pure *transform* of what is stored: the store reads the present record, calls the
+transform on its writer, and keeps what comes back together with its change record in one
+transaction. Both SQLite and PostgreSQL can do that in batches; neither knows NGSI-LD's verbs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from pintu.kernel.context.selection import Selection
+from pintu.kernel.errors import PintuError
+
+Verb = Literal["created", "replaced", "updated", "deleted"]
+
+Times = dict[str, list[int]]
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One stored entity.
+
+    `body` is the stored document: normalized NGSI-LD JSON with stored names, without system times and
+    @context. Times are microseconds since 1970 UTC. `times` is JSON
+    `{"attr": [created, modified], "attr datasetId": [...], "*": [...]}` and names only what differs from
+    (created, created) of the entity; "*" overrides that default for every attribute not named.
+    """
+
+    number: int  # the store's own key of the entity
+    id: str
+    types: tuple[str, ...]
+    body: bytes
+    created_us: int
+    modified_us: int
+    times: bytes | None = None
+    last_change: int = 0
+
+
+class Put(msgspec.Struct, gc=False):
+    """Store this document. `changed` are the attribute names written or deleted by this write."""
+
+    entity: dict[str, Any]  # the stored document, parsed
+    verb: Verb
+    changed: tuple[str, ...] | None = None  # None: the whole entity
+    body: bytes | None = None  # the same document as bytes when the caller has it; else the store encodes
+    times: Times | None = None
+    detail: Any = None  # handed back to the caller
+
+
+class Remove(msgspec.Struct, gc=False):
+    """Delete the entity; `detail` is handed back to the caller."""
+
+    detail: Any = None
+
+
+class Keep(msgspec.Struct, gc=False):
+    """Write nothing; `detail` is handed back to the caller."""
+
+    detail: Any = None
+
+
+Effect = Put | Remove | Keep
+Transform = Callable[[Record | None, int], Effect]
+"""(present record or None, now in µs) → effect. Raising a PintuError fails this operation only."""
+
+
+class Op(msgspec.Struct, gc=False):
+    """One operation on one entity.
+
+    With `fresh` set the entity must not exist: the store may insert without reading first, and answers
+    AlreadyExists otherwise; `transform` is then not called.
+    """
+
+    tenant: int
+    id: str
+    transform: Transform | None = None
+    fresh: Put | None = None
+
+
+class Outcome(msgspec.Struct, gc=False):
+    """What became of one operation; `error` None means it is durable."""
+
+    error: PintuError | None = None
+    verb: Verb | None = None  # None: nothing was written
+    detail: Any = None
+    position: int = 0
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """One row of the log: what a write did to one entity. Change feed and history are both read from it.
+
+    `payload`: for created and replaced the whole stored document; for updated `{attr: instance(s) | null}`
+    of what was written (null: deleted); for deleted empty. `previous` is the position of the entity's
+    change before this one (0: none), so that an entity's history is a linked list through the log.
+    """
+
+    position: int
+    tenant: int
+    id: str
+    types: tuple[str, ...]
+    verb: Verb
+    at_us: int
+    source: str
+    changed: tuple[str, ...] | None
+    payload: bytes
+    previous: int
+    body: bytes | None = None  # the document after the write; present on live fan-out, absent when read back
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a selection. `count` only when asked; `plan` says which indexes served it."""
+
+    records: list[Record]
+    count: int | None = None
+    plan: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A set of entities with the same types and the same (attribute, NGSI-LD attribute type) pairs."""
+
+    types: tuple[str, ...]
+    attributes: tuple[tuple[str, str], ...]
+    count: int
+
+
+class Store(Protocol):
+    """What every store promises; `tests/kernel/store` is one suite that each implementation passes."""
+
+    def tenant(self, name: str) -> int | None:
+        """The number of a tenant, or None when nothing was ever written to it. "" is 1, the default."""
+        ...
+
+    def tenants(self) -> dict[str, int]:
+        """Every tenant by name."""
+        ...
+
+    def open_tenant(self, name: str) -> Awaitable[int]:
+        """The number of a tenant, made on the first write (14)."""
+        ...
+
+    def submit(self, ops: Sequence[Op], source: str = "") -> Awaitable[list[Outcome]]:
+        """Apply operations in order; resolves after they are durable. Operations of one id in one call
+        see each other. One that fails fails alone. Raises Unavailable when the queue is full, DiskFull
+        when the disk is; then nothing of the call is stored."""
+        ...
+
+    def retrieve(self, tenant: int, id: str) -> Record | None | Awaitable[Record | None]:
+        """One entity by id: a point read on the caller's loop."""
+        ...
+
+    def select(self, selection: Selection) -> Page | Awaitable[Page]:
+        """A page of entities, exact. Answers at once when an index serves it, else from a reader thread
+        with a deadline (DeadlineExceeded)."""
+        ...
+
+    def kinds(self, tenant: int) -> list[Kind]:
+        """What there is: the raw material of /types and /attributes."""
+        ...
+
+    def changes(self, after: int, limit: int) -> list[Change]:
+        """The log after a position, in commit order."""
+        ...
+
+    def head(self) -> int:
+        """The newest position."""
+        ...
+
+    def history(self, tenant: int, id: str, *, before: int | None = None, limit: int = 1000) -> list[Change]:
+        """An entity's changes, newest first, deleted entities included; also walks into earlier lives."""
+        ...
+
+    def on_commit(self, listener: Callable[[list[Change]], None]) -> None:
+        """Call `listener` on the loop with the changes of each commit, in order, after it is durable."""
+        ...
+
+    def trim(self, before_us: int, up_to_position: int) -> Awaitable[int]:
+        """Drop log rows that are older and that every cursor has passed; returns how many."""
+        ...
+
+    def backup(self, target: Path) -> Awaitable[None]:
+        """A consistent copy while writing goes on."""
+        ...
+
+    def statistics(self) -> dict[str, Any]:
+        """Figures for the system page: entities, log rows, queue, group size, learned indexes, bytes."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is queued, then let go."""
+        ...

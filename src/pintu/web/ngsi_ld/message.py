@@ -1,0 +1,30 @@
+"""One request and one response, as plain data: what both adapters (fast lane, ASGI) hand to the broker."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+import msgspec
+
+
+class Request(msgspec.Struct, gc=False):
+    """One HTTP request with its whole body. Header names are lower-case bytes; the last of a name wins,
+    except that repeated Accept and Link lines are joined with a comma."""
+
+    method: str
+    path: bytes  # raw, percent-encoded, without query
+    query: bytes  # raw
+    headers: dict[bytes, bytes]
+    body: bytes = b""
+    peer: str = ""  # IP address of the other side; "" for a Unix socket
+
+
+class Response(msgspec.Struct, gc=False):
+    """One HTTP response. Content-Length is the adapter's business."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+Answer = Response | Awaitable[Response]
