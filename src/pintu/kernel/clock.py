@@ -1,0 +1,63 @@
+"""The city's clock: real time, or a made-up time that runs at its own rate, shared with the demo."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from pintu.kernel.errors import ConfigurationError
+
+
+class Clock(Protocol):
+    """Hands out the city's time; nothing in the kernel reads the machine's clock itself."""
+
+    rate: float
+
+    def now_us(self) -> int:
+        """Microseconds since 1970-01-01 UTC."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CityClock:
+    """`now = city_start + (real now - real_start) * rate`; rate 1 and equal starts is the real time."""
+
+    city_start_us: int = 0
+    real_start_us: int = 0
+    rate: float = 1.0
+
+    def now_us(self) -> int:
+        """Microseconds since 1970-01-01 UTC, in the city's time."""
+        real = time.time_ns() // 1000
+        if self.rate == 1.0 and self.city_start_us == self.real_start_us:
+            return real
+        return self.city_start_us + int((real - self.real_start_us) * self.rate)
+
+
+def parse_clock(text: str, *, real_now_us: int | None = None) -> CityClock:
+    """Read `real` or `2026-01-01T00:00Z x60`; ConfigurationError says what is wrong with it."""
+    if text.strip() in ("", "real"):
+        return CityClock()
+    start, _, rate = text.strip().partition(" x")
+    try:
+        begin = datetime.fromisoformat(start.strip().replace("Z", "+00:00"))
+        factor = float(rate or "1")
+    except ValueError as error:
+        raise ConfigurationError([f"clock {text!r} is neither 'real' nor 'TIME xRATE': {error}"]) from error
+    if begin.tzinfo is None:
+        begin = begin.replace(tzinfo=UTC)
+    if not 0 < factor <= 100_000:
+        raise ConfigurationError([f"clock rate {factor} is not between 0 and 100000"])
+    now = time.time_ns() // 1000 if real_now_us is None else real_now_us
+    return CityClock(int(begin.timestamp() * 1_000_000), now, factor)
+
+
+def iso(at_us: int) -> str:
+    """ISO 8601 UTC with `Z`, milliseconds or microseconds only where they are not zero."""
+    seconds, micros = divmod(at_us, 1_000_000)
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    if not micros:
+        return text + "Z"
+    return f"{text}.{micros // 1000:03d}Z" if micros % 1000 == 0 else f"{text}.{micros:06d}Z"
