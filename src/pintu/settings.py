@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import ipaddress
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pintu.kernel.clock import parse_clock
+from pintu.kernel.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +38,8 @@ class Settings:
     pieces: bool = True
     open: bool = False  # loopback only: an allow-all grant
     plain: bool = False  # without the fast lane
+    seed: int = 1  # of the demo city
+    clock_since_us: int = 0  # real time at which a made-up clock was started; 0: now
     strict_tenants: frozenset[str] = frozenset()
     piece_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -37,3 +47,249 @@ class Settings:
     def demo_tenant(self) -> str:
         """The tenant demo devices write to and anybody on this machine may read."""
         return "demo"
+
+    @property
+    def token_file(self) -> Path:
+        """Where the administrator's token is kept, 0600."""
+        return self.admin_token_file or self.data / "admin.token"
+
+    @property
+    def address(self) -> str:
+        """The address a browser on this machine uses."""
+        scheme = "https" if self.tls_cert else "http"
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("is not a text")
+    return value
+
+
+def _whole(low: int, high: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise ValueError("is not a whole number")
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError("is not a whole number") from None
+        if not low <= number <= high:
+            raise ValueError(f"is not between {low} and {high}")
+        return number
+
+    return read
+
+
+def _file(value: Any) -> Path:
+    path = Path(_text(value)).expanduser()
+    if not path.is_file():
+        raise ValueError("is not a file that can be read")
+    return path
+
+
+def _path(value: Any) -> Path:
+    return Path(_text(value)).expanduser()
+
+
+def _listed(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError("is not a list of texts")
+    return tuple(one.strip() for one in value if one.strip())
+
+
+def _networks(value: Any) -> tuple[str, ...]:
+    found = _listed(value)
+    for one in found:
+        try:
+            ipaddress.ip_network(one, strict=False)
+        except ValueError:
+            raise ValueError(f"holds {one!r}, which is no address or network") from None
+    return found
+
+
+def _store(value: Any) -> str:
+    text = _text(value)
+    if text.startswith(("postgresql:", "postgres:")):
+        raise ValueError("asks for PostgreSQL, which this version does not have yet; use sqlite:")
+    if not text.startswith("sqlite:"):
+        raise ValueError("is not 'sqlite:'")
+    return text
+
+
+def _zone(value: Any) -> str:
+    try:
+        return ZoneInfo(_text(value)).key
+    except Exception as error:  # noqa: BLE001 - zoneinfo raises four kinds for a bad name
+        raise ValueError("is not a time zone such as Asia/Shanghai") from error
+
+
+def _language(value: Any) -> str:
+    if value not in ("zh-CN", "en"):
+        raise ValueError("is neither zh-CN nor en")
+    return str(value)
+
+
+def _clock(value: Any) -> str:
+    text = _text(value)
+    try:
+        parse_clock(text)
+    except ConfigurationError as error:
+        raise ValueError(f"is not 'real' or 'TIME xRATE': {error.detail}") from error
+    return text
+
+
+def _host(value: Any) -> str:
+    text = _text(value)
+    if text != "localhost":
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            raise ValueError("is neither an IP address nor localhost") from None
+    return text
+
+
+def _address(value: Any) -> str:
+    text = _text(value).rstrip("/")
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError("is not an http or https address")
+    return text
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    "store": _store,
+    "host": _host,
+    "port": _whole(1, 65_000),
+    "admin_token_file": _path,
+    "public_url": _address,
+    "trusted_proxies": _networks,
+    "egress_allow": _listed,
+    "tz": _zone,
+    "lang": _language,
+    "clock": _clock,
+    "temporal_page": _whole(1, 100_000),
+    "tls_cert": _file,
+    "tls_key": _file,
+}
+"""Every setting that `pintu.toml` and the environment (PINTU_NAME) may hold, with its reader."""
+
+
+def load_settings(
+    data: Path | None, environ: Mapping[str, str], **started: Any
+) -> Settings:
+    """Read `DATA/pintu.toml`, then `environ` (PINTU_…), then how it was started; None there means unsaid.
+
+    Raises ConfigurationError with every mistake found, each naming where it stands.
+    """
+    mistakes: list[str] = []
+    folder = (data or Path(environ.get("PINTU_DATA") or "./.data")).expanduser().absolute()
+    told = _toml(folder / "pintu.toml", mistakes)
+    values: dict[str, Any] = {"data": folder}
+    values["strict_tenants"] = _strict_tenants(told.pop("tenants", {}), mistakes)
+    values["piece_settings"] = _piece_settings(told.pop("pieces", {}), mistakes)
+    for name, value in told.items():
+        _take(values, name, value, f"pintu.toml: {name}", mistakes)
+    for variable, value in environ.items():
+        name = variable.removeprefix("PINTU_").lower()
+        if variable.startswith("PINTU_") and name in READERS and value != "":
+            _take(values, name, value, variable, mistakes)
+    for name, value in started.items():
+        if value is None:
+            continue
+        if name in READERS:
+            _take(values, name, value, f"--{name.replace('_', '-')}", mistakes)
+        else:
+            values[name] = value
+    _together(values, mistakes)
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return Settings(**values)
+
+
+def _toml(path: Path, mistakes: list[str]) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        mistakes.append(f"{path} cannot be read: {error}")
+        return {}
+
+
+def _take(
+    values: dict[str, Any], name: str, value: Any, where: str, mistakes: list[str]
+) -> None:
+    reader = READERS.get(name)
+    if reader is None:
+        mistakes.append(f"{where} is not a setting; settings are: {', '.join(sorted(READERS))}")
+        return
+    try:
+        values[name] = reader(value)
+    except ValueError as error:
+        mistakes.append(f"{where} = {value!r} {error}")
+
+
+def _strict_tenants(told: Any, mistakes: list[str]) -> frozenset[str]:
+    strict = set()
+    for name, options in (told.items() if isinstance(told, dict) else ()):
+        if not isinstance(options, dict) or set(options) - {"strict"}:
+            mistakes.append(f"pintu.toml: tenants.{name} may hold only strict = true or false")
+        elif not isinstance(options.get("strict", False), bool):
+            mistakes.append(f"pintu.toml: tenants.{name}.strict is neither true nor false")
+        elif options.get("strict"):
+            strict.add(name)
+    if not isinstance(told, dict):
+        mistakes.append("pintu.toml: tenants is not a table; write [tenants.NAME]")
+    return frozenset(strict)
+
+
+def _piece_settings(told: Any, mistakes: list[str]) -> dict[str, dict[str, Any]]:
+    if not isinstance(told, dict) or not all(isinstance(one, dict) for one in told.values()):
+        mistakes.append("pintu.toml: pieces is not a table of tables; write [pieces.NAME]")
+        return {}
+    return told
+
+
+def _together(values: dict[str, Any], mistakes: list[str]) -> None:
+    """Settings that are right alone and wrong together."""
+    if bool(values.get("tls_cert")) != bool(values.get("tls_key")):
+        mistakes.append("tls_cert and tls_key belong together: one of them is missing")
+    if values.get("open"):
+        host = str(values.get("host", "127.0.0.1"))
+        if host != "localhost" and not _loopback(host):
+            mistakes.append(f"--open is for this machine only, and host is {host}")
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def as_plain(settings: Settings) -> dict[str, Any]:
+    """The settings as JSON can hold them, to hand to a child process."""
+    plain: dict[str, Any] = {}
+    for one in fields(settings):
+        value = getattr(settings, one.name)
+        if isinstance(value, Path):
+            value = str(value)
+        elif isinstance(value, tuple | frozenset):
+            value = sorted(value)
+        plain[one.name] = value
+    return plain
+
+
+def from_plain(plain: Mapping[str, Any]) -> Settings:
+    """The settings a parent process handed over with `as_plain`."""
+    values = dict(plain)
+    for name in ("data", "admin_token_file", "tls_cert", "tls_key"):
+        values[name] = Path(values[name]) if values.get(name) else None
+    for name in ("trusted_proxies", "egress_allow"):
+        values[name] = tuple(values[name])
+    values["strict_tenants"] = frozenset(values["strict_tenants"])
+    return Settings(**values)

@@ -1,0 +1,66 @@
+# Pintu: every command a person needs. Works on a fresh clone with Python 3.11+ and make alone.
+PORT ?= 8800
+DATA ?= ./.data
+NAME ?= city
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info < (3,14))' \
+	2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help up install test check faults bench browser conformance show picture coverage clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+up: $(VENV)/.installed ## install, then start the demo city on http://127.0.0.1:$(PORT)
+	@exec $(BIN)/pintu up --demo --data $(DATA) --port $(PORT)
+
+install: $(VENV)/.installed-dev ## install what running, testing and checking need
+
+test: $(VENV)/.installed-dev ## the tests (browser, faults and conformance have commands of their own)
+	$(BIN)/python -m pytest -q --ignore=tests/browser --ignore=tests/faults \
+		--ignore=tests/conformance tests $(ARGS)
+
+check: $(VENV)/.installed-dev ## style, types, and which way imports run
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_tidy.py tests/puzzle/test_boundaries.py
+
+faults: $(VENV)/.installed-dev ## kill -9, power cut, full disk, floods; FAST=1 for the short form
+	$(BIN)/python -m tests.faults.run $(if $(FAST),--fast)
+
+bench: $(VENV)/.installed-dev ## CPU an operation beside its floor
+	$(BIN)/python -m bench $(ARGS)
+
+browser: $(VENV)/.installed-dev ## the screens, in a real browser
+	$(BIN)/python -m pytest -q tests/browser $(ARGS)
+
+conformance: $(VENV)/.installed-dev ## ETSI's suite (ETSI_HOME says where it is)
+	$(BIN)/python -m tests.conformance.run $(ARGS)
+
+show: $(VENV)/.installed-dev ## measure what a capability promises: NAME=city, FULL=1 for all of it
+	$(BIN)/python -m claims $(NAME) $(if $(FULL),--full) $(ARGS)
+
+picture: $(VENV)/.installed-dev ## docs/picture.png, taken from a running demo city
+	$(BIN)/python -m tests.browser.picture docs/picture.png
+
+coverage: $(VENV)/.installed-dev ## line coverage of the kernel, at least 90 %
+	$(BIN)/python -m pytest -q --cov --cov-report=term --cov-fail-under=90 tests/kernel tests/web
+
+clean: ## remove what was built; the city's data stay
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage htmlcov
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is not here; install one first"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[demo]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check --group dev
+	@touch $@
