@@ -39,7 +39,6 @@ class Settings:
     open: bool = False  # loopback only: an allow-all grant
     plain: bool = False  # without the fast lane
     seed: int = 1  # of the demo city
-    clock_since_us: int = 0  # real time at which a made-up clock was started; 0: now
     strict_tenants: frozenset[str] = frozenset()
     piece_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 

@@ -37,13 +37,21 @@ class CityClock:
 
 
 def parse_clock(text: str, *, real_now_us: int | None = None) -> CityClock:
-    """Read `real` or `2026-01-01T00:00Z x60`; ConfigurationError says what is wrong with it."""
+    """Read `real` or `2026-01-01T00:00Z x60`; ConfigurationError says what is wrong with it.
+
+    A third word, `@` and the real time at which the made-up time began, is what `anchored` adds, so
+    that several processes, and the city after a restart, read one clock.
+    """
     if text.strip() in ("", "real"):
         return CityClock()
-    start, _, rate = text.strip().partition(" x")
+    words, _, since = text.strip().partition(" @")
+    start, _, rate = words.partition(" x")
     try:
         begin = datetime.fromisoformat(start.strip().replace("Z", "+00:00"))
         factor = float(rate or "1")
+        if since:
+            anchor = datetime.fromisoformat(since.strip().replace("Z", "+00:00"))
+            real_now_us = int(anchor.timestamp() * 1_000_000)
     except ValueError as error:
         raise ConfigurationError([f"clock {text!r} is neither 'real' nor 'TIME xRATE': {error}"]) from error
     if begin.tzinfo is None:
@@ -52,6 +60,13 @@ def parse_clock(text: str, *, real_now_us: int | None = None) -> CityClock:
         raise ConfigurationError([f"clock rate {factor} is not between 0 and 100000"])
     now = time.time_ns() // 1000 if real_now_us is None else real_now_us
     return CityClock(int(begin.timestamp() * 1_000_000), now, factor)
+
+
+def anchored(text: str) -> str:
+    """The same clock, with the real time at which it began: now, unless the text already says it."""
+    if text.strip() in ("", "real") or " @" in text:
+        return text
+    return f"{text.strip()} @{iso(time.time_ns() // 1000)}"
 
 
 def iso(at_us: int) -> str:

@@ -1,0 +1,175 @@
+"""One command, several processes: starts them, brings them back, and stops all of them within ten seconds."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+STOP_WITHIN_S = 9.0
+BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+STEADY_AFTER_S = 30.0
+"""A child that ran this long starts again without the delay its earlier deaths earned it."""
+WRONGLY_CONFIGURED = 2
+"""A child that ends with this exit code says that another try would end the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """One child: its name, its command line, what it reads on stdin, descriptors it inherits."""
+
+    name: str
+    command: tuple[str, ...]
+    stdin: bytes = b""
+    inherit: tuple[int, ...] = ()
+    environ: dict[str, str] = field(default_factory=dict)
+    stops_last: bool = False
+    needed: bool = True  # the city ends when it cannot be configured
+
+
+@dataclass(slots=True)
+class _Child:
+    program: Program
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    deaths: int = 0
+    again_at: float = 0.0
+    given_up: bool = False
+
+
+class Supervisor:
+    """Keeps a set of programs running until it is told to stop.
+
+    `log(sentence)` is told what happened to whom. Children die with the supervisor, however it ends
+    (PR_SET_PDEATHSIG), and are not reached by the terminal's Ctrl-C: the supervisor passes it on in order.
+    """
+
+    def __init__(self, programs: list[Program], log: Callable[[str], None]) -> None:
+        self._children = [_Child(one) for one in programs]
+        self._log = log
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+
+    def start(self) -> None:
+        """Start every program once; does not wait for any of them to be ready."""
+        for child in self._children:
+            self._spawn(child)
+
+    def pids(self) -> dict[str, int]:
+        """The running programs' process ids by name."""
+        return {
+            one.program.name: one.process.pid
+            for one in self._children
+            if one.process is not None and one.process.poll() is None
+        }
+
+    def ask_stop(self, *_: object) -> None:
+        """Begin to stop; safe in a signal handler and from another thread."""
+        self._stop.set()
+        self._wake.set()
+
+    @property
+    def stopping(self) -> bool:
+        """True once somebody asked to stop."""
+        return self._stop.is_set()
+
+    def run(self) -> int:
+        """Watch until asked to stop; returns the exit code: 0 stopped, 1 something would not start or die."""
+        code = 0
+        while not self._stop.is_set():
+            for child in self._children:
+                self._look_after(child)
+                if child.given_up and child.program.needed:
+                    code = 1
+                    self._stop.set()
+            self._wake.wait(0.2)
+        return self._end() or code
+
+    def _spawn(self, child: _Child) -> None:
+        program = child.program
+        parent = os.getpid()
+        child.process = subprocess.Popen(
+            program.command,
+            stdin=subprocess.PIPE,
+            pass_fds=program.inherit,
+            start_new_session=True,
+            env={**os.environ, **program.environ},
+            preexec_fn=lambda: _die_with(parent),
+        )
+        assert child.process.stdin is not None
+        try:
+            child.process.stdin.write(program.stdin)
+            child.process.stdin.close()
+        except BrokenPipeError:
+            pass  # it died at once: looked after like any other death
+        child.started = time.monotonic()
+
+    def _look_after(self, child: _Child) -> None:
+        now = time.monotonic()
+        if child.given_up:
+            return
+        if child.process is None:
+            if now >= child.again_at:
+                self._spawn(child)
+            return
+        code = child.process.poll()
+        if code is None:
+            return
+        if code == WRONGLY_CONFIGURED:
+            child.given_up = True
+            self._log(f"{child.program.name} cannot run as configured; it is not started again")
+            return
+        if now - child.started > STEADY_AFTER_S:
+            child.deaths = 0
+        delay = BACK_OFF_S[min(child.deaths, len(BACK_OFF_S) - 1)]
+        child.deaths += 1
+        child.process = None
+        child.again_at = now + delay
+        self._log(f"{child.program.name} ended ({_ending(code)}); it starts again in {delay:g} s")
+
+    def _end(self) -> int:
+        deadline = time.monotonic() + STOP_WITHIN_S
+        for last in (False, True):
+            part = [one for one in self._children if one.program.stops_last is last]
+            for one in part:
+                if one.process is not None and one.process.poll() is None:
+                    one.process.terminate()
+            # whoever stops last keeps at least half of the time
+            until = deadline if last else time.monotonic() + STOP_WITHIN_S / 2
+            for one in part:
+                self._wait(one, until)
+        return 0
+
+    def _wait(self, child: _Child, until: float) -> None:
+        if child.process is None:
+            return
+        try:
+            child.process.wait(max(0.05, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self._log(f"{child.program.name} did not stop in time and is killed")
+            child.process.kill()
+            child.process.wait()
+
+
+def _die_with(parent: int) -> None:
+    """Runs in the child before the program: ask Linux to end us when the supervisor ends."""
+    if sys.platform == "linux":
+        set_death_signal = 1
+        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

@@ -1,0 +1,166 @@
+"""`pintu up`: lock the folder, take the port, start the processes, say where the city is, wait for Ctrl-C."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from pintu.kernel.clock import anchored
+from pintu.kernel.errors import ConfigurationError
+from pintu.processes.lock import prepare_folder, take_lock
+from pintu.processes.supervisor import Program, Supervisor
+from pintu.settings import Settings, as_plain
+
+READY_WITHIN_S = 60.0
+Say = Callable[[str], None]
+
+
+def run_city(settings: Settings, say: Say, log: Say) -> int:
+    """Run the city until SIGINT or SIGTERM; returns its exit code.
+
+    Raises ConfigurationError (folder, port) and FolderInUse before anything is started.
+    """
+    prepare_folder(settings.data)
+    lock = take_lock(settings.data, address=settings.address)
+    settings = replace(settings, clock=_continued_clock(settings))
+    listener = _listen(settings)
+    first_start = not settings.token_file.exists()
+    supervisor = Supervisor(_programs(settings, listener.fileno(), lock), log)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, supervisor.ask_stop)
+    supervisor.start()
+    listener.close()  # the broker has it; while the broker restarts, callers wait in its queue
+    watcher = threading.Thread(
+        target=_say_when_ready, args=(settings, supervisor, say, first_start), daemon=True
+    )
+    watcher.start()
+    code = supervisor.run()
+    say("stopped; everything acknowledged is kept in " + str(settings.data))
+    return code
+
+
+def _programs(settings: Settings, listener: int, lock: int) -> list[Program]:
+    told = json.dumps({**as_plain(settings), "listener": listener}).encode()
+    python = (sys.executable, "-m")
+    programs = [
+        Program(
+            name="broker",
+            command=(*python, "pintu.processes.broker"),
+            stdin=told,
+            inherit=(listener, lock),
+            stops_last=True,
+        )
+    ]
+    if settings.pieces:
+        programs.append(
+            Program(name="field", command=(*python, "pintu.processes.field"), stdin=told)
+        )
+    if settings.demo:
+        programs.append(
+            Program(name="demo", command=(*python, *demo_command(settings)), needed=False)
+        )
+    return programs
+
+
+def demo_command(settings: Settings) -> tuple[str, ...]:
+    """The demo city's own command line; it learns nothing else from us."""
+    return (
+        "pintu.demo",
+        "--port",
+        str(settings.port + 1),
+        "--seed",
+        str(settings.seed),
+        "--clock",
+        settings.clock,
+    )
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        reason = error.strerror or str(error)
+        raise ConfigurationError(
+            [f"Port {settings.port} of {settings.host} cannot be used ({reason}); "
+             "choose another with --port"]
+        ) from error
+    listener.listen(2048)
+    os.set_inheritable(listener.fileno(), True)
+    return listener
+
+
+def _continued_clock(settings: Settings) -> str:
+    """A made-up clock goes on where it was: its beginning is kept in the data folder."""
+    if settings.clock == "real":
+        return "real"
+    kept = settings.data / "clock"
+    try:
+        before = kept.read_text("utf-8").strip()
+    except OSError:
+        before = ""
+    if before.partition(" @")[0] == settings.clock.strip():
+        return before
+    text = anchored(settings.clock)
+    kept.write_text(text + "\n", "utf-8")
+    return text
+
+
+def _say_when_ready(settings: Settings, city: Supervisor, say: Say, first_start: bool) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while not is_ready(settings):
+        if city.stopping:
+            return
+        if time.monotonic() > deadline:
+            say(f"not ready after {READY_WITHIN_S:g} s; the lines above say why")
+            deadline = float("inf")
+        time.sleep(0.1)
+    say(f"ready at {settings.address}")
+    token = _read(settings.token_file)
+    if token and first_start:
+        say(f"administrator's token, shown once: {token}")
+        say(f"  kept in {settings.token_file}, readable by you alone")
+    if token:
+        say(f"sign in: {settings.address}/sign-in (paste the token), or run `pintu token link`")
+    if settings.open:
+        say("open: everybody on this machine may do everything (--open)")
+    say("Ctrl-C stops the city; the same command continues where it was")
+
+
+def is_ready(settings: Settings) -> bool:
+    """True when the broker answers /readyz with 200."""
+    link: http.client.HTTPConnection
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    if settings.tls_cert:
+        # our own certificate on our own machine: only whether somebody answers is asked
+        context = ssl._create_unverified_context()
+        link = http.client.HTTPSConnection(host, settings.port, timeout=5, context=context)
+    else:
+        link = http.client.HTTPConnection(host, settings.port, timeout=5)
+    try:
+        link.request("GET", "/readyz")
+        return link.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        link.close()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except OSError:
+        return ""
