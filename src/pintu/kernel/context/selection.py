@@ -45,6 +45,13 @@ class Exists:
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """`!path`: the path has no value."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Compare:
     """`path op value`; value is a scalar (str, int, float, bool), `Range` or `OneOf`."""
 
@@ -55,7 +62,8 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """`rel{Type: q}`: entities whose relationship leads to one that satisfies the inner query."""
+    """`rel{Type:path}…`: the relationship leads to an entity of one of the types (none: of any type)
+    that satisfies the inner query."""
 
     path: Path
     types: tuple[str, ...]
@@ -76,7 +84,7 @@ class Or:
     parts: tuple[Q, ...]
 
 
-Q = Exists | Compare | Linked | And | Or
+Q = Exists | Absent | Compare | Linked | And | Or
 
 
 # --- type selection (4.17): disjunction of conjunctions ----------------------------------------
