@@ -1,0 +1,184 @@
+"""The house style that a machine can check: sizes, names, docstrings, and where `except Exception` may stand."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CODE = ("src/pintu", "tests", "claims", "bench")
+FILE_LINES = 400
+FUNCTION_LINES = 50
+FUNCTION_WALL = 70
+LINE_CHARACTERS = 100
+POSITIONAL_PARAMETERS = 5
+DRAWERS = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "base"}
+
+# path::function → why it may have more than 50 lines (never more than 70), and since when
+LONG_FUNCTIONS: dict[str, str] = {}
+
+# path::function → the loop's edge at which anything may arrive; it ends in quarantine or in the log
+LOOP_EDGES: dict[str, str] = {
+    "src/pintu/settings.py::_zone": "2026-11-22 zoneinfo raises four kinds of error for a bad name",
+}
+
+
+@cache
+def files() -> tuple[Path, ...]:
+    """Every Python file of the project that git knows or would add."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "--", *CODE],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.split("\n")
+    names = sorted({one for one in listed if one.endswith(".py")})
+    return tuple(ROOT / one for one in names if (ROOT / one).is_file())
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    """A file, parsed once."""
+    return ast.parse(path.read_text("utf-8"), str(path))
+
+
+def name(path: Path) -> str:
+    """The path as it is written in the lists above."""
+    return path.relative_to(ROOT).as_posix()
+
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def functions(path: Path) -> Iterator[Function]:
+    """Every function of a file, nested ones too."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, Function):
+            yield node
+
+
+def test_there_is_something_to_look_at() -> None:
+    """The guard sees the project: a guard that finds no files would pass forever."""
+    assert len([one for one in files() if name(one).startswith("src/")]) > 20
+
+
+def test_files_end_before_line_400() -> None:
+    """A file is at most 400 lines long."""
+    long = {
+        name(one): lines
+        for one in files()
+        if (lines := one.read_text("utf-8").count("\n")) > FILE_LINES
+    }
+    assert {} == long
+
+
+def test_lines_end_before_column_100() -> None:
+    """A line is at most 100 characters long."""
+    long = [
+        f"{name(one)}:{number}"
+        for one in files()
+        for number, line in enumerate(one.read_text("utf-8").split("\n"), 1)
+        if len(line) > LINE_CHARACTERS
+    ]
+    assert [] == long
+
+
+def test_functions_are_short_or_exempt() -> None:
+    """A function is at most 50 lines, or 70 with a visible reason and a date."""
+    long = []
+    for path in files():
+        for one in functions(path):
+            lines = (one.end_lineno or one.lineno) - one.lineno + 1
+            key = f"{name(path)}::{one.name}"
+            if lines > FUNCTION_WALL or (lines > FUNCTION_LINES and key not in LONG_FUNCTIONS):
+                long.append(f"{key} has {lines} lines")
+    assert [] == long
+
+
+def test_functions_take_few_positional_parameters() -> None:
+    """A function takes at most five parameters by position; more must be named by the caller."""
+    many = []
+    for path in files():
+        if not name(path).startswith("src/"):
+            continue
+        for one in functions(path):
+            taken = [arg.arg for arg in one.args.posonlyargs + one.args.args]
+            taken = [arg for arg in taken if arg not in ("self", "cls")]
+            if len(taken) > POSITIONAL_PARAMETERS and not is_command(one):
+                many.append(f"{name(path)}::{one.name} takes {len(taken)}")
+    assert [] == many
+
+
+def is_command(function: Function) -> bool:
+    """True for a function that typer or Litestar calls, by name, from what a person typed."""
+    return any(
+        isinstance(one, ast.Call) and (
+            (isinstance(one.func, ast.Attribute) and one.func.attr == "command")
+            or (isinstance(one.func, ast.Name) and one.func.id in ("get", "post", "patch", "delete"))
+        )
+        for one in function.decorator_list
+    )
+
+
+def test_no_drawers() -> None:
+    """No module or folder has a name that says nothing about what is in it."""
+    drawers = [
+        name(one)
+        for one in files()
+        if DRAWERS & {part.removesuffix(".py") for part in one.relative_to(ROOT).parts}
+    ]
+    assert [] == drawers
+
+
+def test_modules_say_what_they_are() -> None:
+    """Every module starts with a docstring; the empty ones that only make a package may be empty."""
+    silent = [
+        name(one)
+        for one in files()
+        if one.read_text("utf-8").strip() and not ast.get_docstring(tree(one))
+    ]
+    assert [] == silent
+
+
+def test_tests_state_a_truth() -> None:
+    """Every test says in its docstring what is true."""
+    silent = [
+        f"{name(path)}::{one.name}"
+        for path in files()
+        if name(path).startswith("tests/") or "/tests/" in name(path)
+        for one in functions(path)
+        if one.name.startswith("test_") and not ast.get_docstring(one)
+    ]
+    assert [] == silent
+
+
+def catches_everything(handler: ast.ExceptHandler) -> bool:
+    """True for `except:`, `except Exception`, `except BaseException`, also inside a tuple."""
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(
+        one is None or (isinstance(one, ast.Name) and one.id in ("Exception", "BaseException"))
+        for one in kinds
+    )
+
+
+def test_everything_is_caught_only_at_a_loops_edge() -> None:
+    """`except Exception` stands only at the loops' edges listed above, each with its reason."""
+    found = set()
+    for path in files():
+        if not name(path).startswith("src/"):
+            continue
+        for one in functions(path):
+            inner = {id(deep) for sub in ast.walk(one) if isinstance(sub, Function) and sub is not one
+                     for deep in ast.walk(sub)}
+            for node in ast.walk(one):
+                if id(node) not in inner and isinstance(node, ast.ExceptHandler):
+                    if catches_everything(node):
+                        found.add(f"{name(path)}::{one.name}")
+    assert [] == sorted(found - set(LOOP_EDGES))
+
+
+def test_exemptions_are_still_needed() -> None:
+    """An exemption that nothing needs any more is removed."""
+    known = {f"{name(path)}::{one.name}" for path in files() for one in functions(path)}
+    assert [] == sorted((set(LOOP_EDGES) | set(LONG_FUNCTIONS)) - known)
