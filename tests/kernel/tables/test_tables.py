@@ -60,7 +60,9 @@ def test_every_earlier_version_migrates(tmp_path: Path, version: int) -> None:
     file = tables.register(LAMPS)
     assert 2 == file.version()
     expected = [("L1", 0)] if version else []
-    assert expected == [tuple(row) for row in file.run_now(lambda c: c.execute(sa.select(LAMP)).all())]
+    assert expected == [
+        tuple(row) for row in file.run_now(lambda c: c.execute(sa.select(LAMP)).all())
+    ]
     tables.close()
 
 
@@ -73,9 +75,13 @@ def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 
     tables = open_tables(tmp_path)
     with pytest.raises(ValueError, match="no"):
-        tables.register(PrivateTables(name="broken", metadata=sa.MetaData(), migrations=(first, broken)))
+        tables.register(
+            PrivateTables(name="broken", metadata=sa.MetaData(), migrations=(first, broken))
+        )
     connection = sqlite3.connect(tmp_path / "rooms" / "broken.db")
-    assert [("lamp",)] == connection.execute("SELECT name FROM sqlite_master WHERE type='table'").fetchall()
+    assert [("lamp",)] == connection.execute(
+        "SELECT name FROM sqlite_master WHERE type='table'"
+    ).fetchall()
     assert (1,) == connection.execute("PRAGMA user_version").fetchone()
     connection.close()
 
@@ -112,7 +118,9 @@ def test_work_runs_off_the_loop_and_rolls_back(tmp_path: Path) -> None:
         return await file.run(lambda c: threading.current_thread().name)
 
     assert asyncio.run(scene()).startswith("tables-lamps")
-    assert 0 == file.run_now(lambda c: c.execute(sa.select(sa.func.count()).select_from(LAMP)).scalar_one())
+    assert 0 == file.run_now(
+        lambda c: c.execute(sa.select(sa.func.count()).select_from(LAMP)).scalar_one()
+    )
     tables.close()
 
 
@@ -120,8 +128,10 @@ def test_settings_of_a_file_are_durable(tmp_path: Path) -> None:
     """WAL, synchronous FULL, foreign keys on."""
     tables = open_tables(tmp_path)
     file = tables.register(LAMPS)
-    read = [file.run_now(lambda c, p=p: c.exec_driver_sql(f"PRAGMA {p}").scalar_one())  # type: ignore[misc]
-            for p in ("journal_mode", "synchronous", "foreign_keys")]
+    read = [
+        file.run_now(lambda c, p=p: c.exec_driver_sql(f"PRAGMA {p}").scalar_one())  # type: ignore[misc]
+        for p in ("journal_mode", "synchronous", "foreign_keys")
+    ]
     assert ["wal", 2, 1] == read
     tables.close()
 
@@ -135,8 +145,10 @@ def test_a_backup_is_taken_while_writing_goes_on(tmp_path: Path) -> None:
     stray.execute("CREATE TABLE t (x)")
     stray.close()
     file.run_now(lambda c: c.execute(LAMP.insert(), [{"id": f"L{n}"} for n in range(5000)]))
-    writing = [file.later(lambda c, n=n: c.execute(LAMP.insert().values(id=f"M{n}")))  # type: ignore[misc]
-               for n in range(50)]
+    writing = [
+        file.later(lambda c, n=n: c.execute(LAMP.insert().values(id=f"M{n}")))  # type: ignore[misc]
+        for n in range(50)
+    ]
     copied = tables.backup(tmp_path / "copy")
     for future in writing:
         future.result()

@@ -1,4 +1,6 @@
-"""One opened file of private tables: transactions on its own thread, an online copy, a clean end."""
+"""One opened file of private tables: transactions on its own thread, an online copy, a clean
+end.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ BUSY_TIMEOUT_S = 10.0
 class TableFile:
     """One `NAME.db`. Work is a plain function of a Connection, run inside one transaction.
 
-    `run` does it on the file's own thread so that the caller's loop never waits for a disk; `run_now`
+    `run` does it on the file's own thread so that the caller's loop never waits for a disk;
+    `run_now`
     does it here and now, for starting up and for command-line tools. What returns is durable; what
     raises is rolled back. SQLite's own errors come out as Unavailable, DiskFull or AlreadyExists.
     """
@@ -39,7 +42,9 @@ class TableFile:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self.run_now, work)
 
     def later(self, work: Callable[[Connection], T]) -> Future[T]:
-        """Queue `work` behind what is queued; for what nobody waits for, such as a coarse last-used time."""
+        """Queue `work` behind what is queued; for what nobody waits for, such as a coarse last-used
+        time.
+        """
         return self._thread.submit(self.run_now, work)
 
     def run_now(self, work: Callable[[Connection], T]) -> T:
@@ -67,7 +72,9 @@ class TableFile:
         return watching
 
     def backup(self, target: Path) -> None:
-        """A consistent copy while writing goes on (SQLite's online backup), synced before it returns."""
+        """A consistent copy while writing goes on (SQLite's online backup), synced before it
+        returns.
+        """
         copy_file(self.path, target)
 
     def close(self) -> None:
@@ -115,12 +122,18 @@ def _engine(path: Path) -> Engine:
     def _prepare(connection: Any, _record: Any) -> None:
         # sqlite3 would commit behind our back before DDL; we begin and commit ourselves instead.
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # IMMEDIATE: a transaction that reads first and writes later must not fail at its first write.
+        # IMMEDIATE: a transaction that reads first and writes later must not fail at its first
+        # write.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine

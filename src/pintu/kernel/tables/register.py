@@ -1,4 +1,6 @@
-"""The register of private tables in one data folder: who has tables, in which file, at which version."""
+"""The register of private tables in one data folder: who has tables, in which file, at which
+version.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ class PrivateTables:
     """What one room or piece keeps for itself.
 
     `migrations` are applied in order, each in its own transaction with its number; a new file runs
-    all of them, so the way an old file takes is the way every file took. They never change once released.
+    all of them, so the way an old file takes is the way every file took. They never change once
+    released.
     `metadata` is what the newest migration leaves behind; a test compares the two.
     """
 
@@ -55,7 +58,9 @@ class CityTables:
                 raise ConfigurationError([f"Private tables {tables.name!r} are registered twice"])
             return known[1]
         if not NAME.fullmatch(tables.name):
-            raise ConfigurationError([f"Private tables {tables.name!r} need a name like 'street_lights'"])
+            raise ConfigurationError(
+                [f"Private tables {tables.name!r} need a name like 'street_lights'"]
+            )
         folder = self.data / tables.place
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +80,9 @@ class CityTables:
         yield from list(self._files.values())
 
     def list_files(self) -> list[Path]:
-        """Every private file in the folder, relative to it; those of absent pieces too, so none is left behind."""
+        """Every private file in the folder, relative to it; those of absent pieces too, so none is
+        left behind.
+        """
         return sorted(
             path.relative_to(self.data)
             for place in ("rooms", "pieces")
@@ -106,12 +113,16 @@ def migrate(file: TableFile, tables: PrivateTables, *, up_to: int | None = None)
     version, newest = file.version(), len(tables.migrations)
     if version > newest:
         raise ConfigurationError(
-            [f"{file.path.name} is at version {version}, this program knows {newest}: use a newer Pintu"]
+            [
+                f"{file.path.name} is at version {version}, this program knows {newest}: use a newer Pintu"
+            ]
         )
     for number in range(version, newest if up_to is None else up_to):
         migration = tables.migrations[number]
 
-        def step(connection: Connection, migration: Migration = migration, number: int = number) -> None:
+        def step(
+            connection: Connection, migration: Migration = migration, number: int = number
+        ) -> None:
             # Alembic takes 0.2 s to import and is needed only when something is to be migrated.
             from alembic.migration import MigrationContext
             from alembic.operations import Operations

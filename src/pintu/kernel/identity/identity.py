@@ -1,0 +1,299 @@
+"""Identity: from the headers of a request to an Actor, in memory; tokens and sessions behind it in
+a table.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from pintu.kernel.access import Actor
+from pintu.kernel.clock import CityClock, Clock
+from pintu.kernel.errors import ConfigurationError, Forbidden, TooManyRequests, Unauthorized
+from pintu.kernel.identity import sessions, tokens
+from pintu.kernel.identity.attempts import FailedAttempts
+from pintu.kernel.identity.gate import ThinGate
+from pintu.kernel.identity.peer import TrustedProxies, is_local, same_origin
+from pintu.kernel.identity.schema import LINK, SESSION, TABLES, TOKEN
+from pintu.kernel.identity.sessions import LINK_US, SEEN_STEP_US, Opened, Session, find_cookie
+from pintu.kernel.identity.tokens import HOUR_US, Token, hashed
+from pintu.kernel.tables import CityTables
+
+log = logging.getLogger("pintu.identity")
+
+ANONYMOUS = Actor(id="anonymous", kind="anonymous")
+ANONYMOUS_LOCAL = Actor(id="anonymous", kind="anonymous", local=True)
+LOOK_US = 200_000  # how often we look whether another process (the command line) changed the table
+REMEMBERED = 4096
+
+
+class Identity:
+    """Knows every token and session in memory; `actor` never waits for a disk."""
+
+    def __init__(
+        self,
+        tables: CityTables,
+        clock: Clock,
+        *,
+        open_access: bool = False,
+        demo_tenant: str | None = "demo",
+        trusted_proxies: tuple[str, ...] = (),
+    ) -> None:
+        """Raises ConfigurationError for a trusted proxy that is no address or network."""
+        self._clock = CityClock() if getattr(clock, "rate", 1.0) != 1.0 else clock
+        self._file = tables.register(TABLES)
+        self.gate = ThinGate(open_access=open_access, demo_tenant=demo_tenant)
+        try:
+            self._proxies = TrustedProxies(trusted_proxies)
+        except ValueError as error:
+            raise ConfigurationError([f"trusted_proxies: {error}"]) from error
+        self._failures = FailedAttempts()
+        self._tokens: dict[bytes, Token] = {}
+        self._by_id: dict[str, Token] = {}
+        self._sessions: dict[bytes, Session] = {}
+        # raw Authorization header → (until, its token, actor elsewhere, actor on this machine)
+        self._known: dict[bytes, tuple[int, Token, Actor, Actor]] = {}
+        self._version = -1
+        self._look_at_us = 0
+        self._look(self._clock.now_us())
+
+    # --- at every door --------------------------------------------------------------------------
+    def actor(self, headers: dict[bytes, bytes], peer: str) -> Actor:
+        """Who asks: a bearer token, else a session cookie, else nobody in particular.
+
+        Header names are lower case. Raises Unauthorized for a token nobody knows, that was revoked
+        or is
+        past its end, TooManyRequests (with `retryAfter`) when one address keeps showing such. An
+        ended
+        session is nobody in particular: its browser must be able to see the page to sign in.
+        """
+        now_us = self._clock.now_us()
+        if now_us >= self._look_at_us:
+            self._look(now_us)
+        raw = headers.get(b"authorization")
+        if raw is not None:
+            known = self._known.get(raw)
+            if known is None or now_us >= known[0]:
+                known = self._recognise(raw, now_us, self._proxies.caller(headers, peer))
+            return known[3] if is_local(headers, peer) else known[2]
+        if b"cookie" in headers:
+            session = self.find_session(headers)
+            token = None if session is None else self._by_id.get(session.token_id)
+            if token is not None and token.valid(now_us):
+                return token.actor(is_local(headers, peer))
+        return ANONYMOUS_LOCAL if is_local(headers, peer) else ANONYMOUS
+
+    def _recognise(self, raw: bytes, now_us: int, caller: str) -> tuple[int, Token, Actor, Actor]:
+        scheme, _, secret = raw.strip().partition(b" ")
+        if scheme.lower() != b"bearer" or not secret or len(secret) > 512:
+            raise Unauthorized("Authorization is not of the form 'Bearer TOKEN'")
+        token_hash = hashed(secret.strip())
+        token = self._tokens.get(token_hash)
+        if token is None:
+            self._look(now_us)  # made a moment ago on the command line, perhaps
+            token = self._tokens.get(token_hash)
+        if token is None or not token.valid(now_us):
+            wait_s = self._failures.record(caller, now_us)
+            if wait_s:
+                raise TooManyRequests(
+                    f"Too many unknown tokens from {caller}", retryAfter=max(1, round(wait_s))
+                )
+            ended = token is not None and token.revoked_us is None
+            raise Unauthorized("This token has expired" if ended else "Nobody knows this token")
+        self._used(token, now_us)
+        until_us = min(token.expires_us or now_us + HOUR_US, now_us - now_us % HOUR_US + HOUR_US)
+        known = (until_us, token, token.actor(False), token.actor(True))
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[raw] = known
+        return known
+
+    def _used(self, token: Token, now_us: int) -> None:
+        hour_us = now_us - now_us % HOUR_US
+        if (token.last_used_us or 0) < hour_us:
+            change = TOKEN.update().where(TOKEN.c.id == token.id).values(last_used_us=hour_us)
+            self._file.later(lambda connection: connection.execute(change))
+
+    def _look(self, now_us: int, *, always: bool = False) -> None:
+        """Read the table again if anybody changed it; costs microseconds when nobody did."""
+        self._look_at_us = now_us + LOOK_US
+        version = self._file.data_version()
+        if version == self._version and not always:
+            return
+        self._version = version
+        self._tokens = self._file.run_now(tokens.load)
+        self._by_id = {token.id: token for token in self._tokens.values()}
+        seen = self._sessions
+        self._sessions = self._file.run_now(lambda connection: sessions.load(connection, now_us))
+        for key in self._sessions.keys() & seen.keys():
+            self._sessions[key].seen_us = max(self._sessions[key].seen_us, seen[key].seen_us)
+        self._known.clear()
+
+    # --- tokens ---------------------------------------------------------------------------------
+    async def create_token(
+        self,
+        name: str,
+        grants: Iterable[str],
+        *,
+        kind: str = "service",
+        expires_us: int | None = None,
+    ) -> tuple[str, Token]:
+        """Make a token; its text is in the answer and nowhere else. BadRequestData names what is
+        wrong.
+        """
+        secret, token = self._new(name, frozenset(grants), kind, expires_us, tokens.new_secret())
+        await self._file.run(lambda connection: tokens.insert(connection, token))
+        self._look(self._clock.now_us(), always=True)
+        return secret, token
+
+    def list_tokens(self) -> list[Token]:
+        """Every token, revoked ones too, oldest first."""
+        self._look(self._clock.now_us())
+        return sorted(self._by_id.values(), key=lambda token: (token.created_us, token.id))
+
+    async def revoke_token(self, id: str) -> None:
+        """End a token and its sessions: here at once, in another process of the city within 0.2
+        s.
+        """
+        now_us = self._clock.now_us()
+        await self._file.run(lambda connection: tokens.revoke(connection, id, now_us))
+        self._look(now_us, always=True)
+
+    def name_of(self, actor_id: str) -> str:
+        """What to call `token:ID` on a page; other actors by their id."""
+        token = self._by_id.get(actor_id.removeprefix("token:"))
+        return actor_id if token is None else token.name
+
+    def ensure_admin(self, path: Path) -> str | None:
+        """Make the administrator's token on the first start.
+
+        Writes it to `path` (0600, whole or not at all) and returns it to be printed once; None when
+        there
+        is an administrator already. A token an operator put into `path` beforehand is taken over
+        instead.
+        """
+        now_us = self._clock.now_us()
+        given = tokens.read_private(path)
+        if given is not None and hashed(given.encode()) not in self._tokens:
+            _, token = self._new("administrator", frozenset({"admin"}), "person", None, given)
+            self._file.run_now(lambda connection: tokens.insert(connection, token))
+            self._look(now_us, always=True)
+            return None
+        if any("admin" in token.grants and token.valid(now_us) for token in self._by_id.values()):
+            return None
+        secret, token = self._new(
+            "administrator", frozenset({"admin"}), "person", None, tokens.new_secret()
+        )
+        # The file first: a token in the table that nobody ever saw would lock everybody out.
+        tokens.write_private(path, secret)
+        self._file.run_now(lambda connection: tokens.insert(connection, token))
+        self._look(now_us, always=True)
+        return secret
+
+    def _new(
+        self, name: str, grants: frozenset[str], kind: str, expires_us: int | None, secret: str
+    ) -> tuple[str, Token]:
+        tokens.checked(name, grants, kind)
+        token = Token(
+            id=secrets.token_hex(6),
+            name=name,
+            kind=kind,
+            grants=grants,
+            created_us=self._clock.now_us(),
+            expires_us=expires_us,
+            hash=hashed(secret.encode()),
+        )
+        return secret, token
+
+    # --- sessions -------------------------------------------------------------------------------
+    async def open_session(self, secret: str, *, peer: str = "") -> Opened:
+        """Open a browser session with a token; Unauthorized or TooManyRequests as in `actor`."""
+        now_us = self._clock.now_us()
+        _, token, _, _ = self._recognise(b"Bearer " + secret.strip().encode(), now_us, peer)
+        return await self._open(token, now_us)
+
+    async def create_sign_in_link(self, token_id: str) -> str:
+        """A code that opens one session as that token, once, within a quarter of an hour."""
+        code = secrets.token_urlsafe(32)
+        expires_us = self._clock.now_us() + LINK_US
+        row = LINK.insert().values(
+            hash=hashed(code.encode()), token_id=token_id, expires_us=expires_us
+        )
+        await self._file.run(lambda connection: connection.execute(row))
+        return code
+
+    async def open_session_by_link(self, code: str, *, peer: str = "") -> Opened:
+        """Use up a sign-in link; Unauthorized when it is unknown, used or too old."""
+        now_us = self._clock.now_us()
+        link_hash = hashed(code.encode()[:512])
+        token_id = await self._file.run(
+            lambda connection: sessions.take_link(connection, link_hash, now_us)
+        )
+        token = self._by_id.get(token_id or "")
+        if token is None or not token.valid(now_us):
+            wait_s = self._failures.record(peer, now_us)
+            if wait_s:
+                raise TooManyRequests(
+                    f"Too many unknown links from {peer}", retryAfter=max(1, round(wait_s))
+                )
+            raise Unauthorized("This sign-in link is unknown, used or older than 15 minutes")
+        return await self._open(token, now_us)
+
+    async def _open(self, token: Token, now_us: int) -> Opened:
+        cookie = secrets.token_urlsafe(32)
+        session = sessions.new_session(token.id, hashed(cookie.encode()), now_us, token.expires_us)
+        await self._file.run(lambda connection: sessions.insert(connection, session))
+        self._sessions[session.hash] = session
+        age_s = (session.expires_us - now_us) // 1_000_000
+        return Opened(cookie=cookie, csrf=session.csrf, max_age_s=age_s)
+
+    def find_session(self, headers: dict[bytes, bytes]) -> Session | None:
+        """The living session of a request's cookie, or None; being asked keeps it from idling
+        out.
+        """
+        value = find_cookie(headers.get(b"cookie", b""))
+        session = None if value is None else self._sessions.get(hashed(value))
+        now_us = self._clock.now_us()
+        if session is None or not session.valid(now_us):
+            return None
+        if now_us - session.seen_us >= SEEN_STEP_US:
+            session.seen_us = now_us
+            change = SESSION.update().where(SESSION.c.hash == session.hash).values(seen_us=now_us)
+            self._file.later(lambda connection: connection.execute(change))
+        return session
+
+    async def close_session(self, headers: dict[bytes, bytes]) -> None:
+        """Sign out: the cookie opens nothing from now on. No session: nothing happens."""
+        session = self.find_session(headers)
+        if session is not None:
+            self._sessions.pop(session.hash, None)
+            gone = SESSION.delete().where(SESSION.c.hash == session.hash)
+            await self._file.run(lambda connection: connection.execute(gone))
+
+    def check_csrf(self, headers: dict[bytes, bytes], sent: str | None = None) -> None:
+        """Before an unsafe method: make sure one of our own pages sent it; Forbidden says what is
+        missing.
+
+        A request with an Authorization header needs nothing (no browser adds one by itself). With a
+        session
+        the Origin (or Referer) must be ours, and the CSRF token must come in `X-CSRF-Token` or as
+        `sent`
+        (a form field). Without either, only the origin is checked.
+        """
+        if b"authorization" in headers:
+            return
+        if headers.get(b"sec-fetch-site", b"same-origin") not in (b"same-origin", b"none"):
+            raise Forbidden("Another site's page sent this request")
+        origin = headers.get(b"origin") or headers.get(b"referer")
+        if origin is not None and not same_origin(origin, headers.get(b"host", b"")):
+            raise Forbidden("The Origin of this request is not this city's own address")
+        session = self.find_session(headers)
+        if session is None:
+            return
+        if origin is None:
+            raise Forbidden("A request with a session needs an Origin or Referer header")
+        header = headers.get(b"x-csrf-token")
+        if not session.matches(header.decode("latin-1") if header is not None else sent):
+            raise Forbidden("The CSRF token is missing or not this session's: load the page again")
