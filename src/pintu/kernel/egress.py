@@ -1,0 +1,180 @@
+"""The only way out to addresses that somebody else wrote: refuses what lies inside our own network.
+
+The name is resolved once, every address it has is checked, and the connection goes to the checked
+address (a second look-up could answer otherwise). Redirects come back here and are checked again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import httpx
+
+from pintu.kernel.errors import Forbidden, TooLarge, Unavailable
+
+CONNECT_TIMEOUT_S: Final = 2.0
+TOTAL_TIMEOUT_S: Final = 5.0
+REDIRECT_LIMIT: Final = 3
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """One document from outside."""
+
+    url: str  # after redirects
+    body: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a checked connection goes: one address, and the name the other side is called by."""
+
+    scheme: str
+    host: str
+    port: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Egress:
+    """Which addresses may be reached. `allow` names hosts, `host:port`, addresses or networks."""
+
+    allow: tuple[str, ...] = ()
+    allow_loopback: bool = False
+
+    async def target(self, url: str) -> Target:
+        """Resolve and check; raises Forbidden for what may not be reached, Unavailable for no address."""
+        parts = _split(url)
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        addresses = await _resolve(host, port)
+        listed = host in self.allow or f"{host}:{port}" in self.allow
+        for address in addresses:
+            if not listed and not self._permits(address):
+                raise Forbidden(f"{host} leads to {address}, which may not be reached from here")
+        return Target(scheme=parts.scheme, host=host, port=port, address=str(addresses[0]))
+
+    def _permits(self, address: Address) -> bool:
+        plain = _unwrapped(address)
+        if plain.is_loopback:
+            return self.allow_loopback or self._listed(plain)
+        if plain.is_global and not plain.is_multicast:
+            return True
+        return self._listed(plain)
+
+    def _listed(self, address: Address) -> bool:
+        for entry in self.allow:
+            try:
+                network = ipaddress.ip_network(entry, strict=False)
+            except ValueError:
+                continue
+            if address.version == network.version and address in network:
+                return True
+        return False
+
+    async def fetch(self, url: str, *, accept: str, limit: int) -> Fetched:
+        """GET a document of at most `limit` bytes.
+
+        Raises Forbidden (address), TooLarge (size), Unavailable (anything the other side did wrong).
+        """
+        try:
+            async with asyncio.timeout(TOTAL_TIMEOUT_S):
+                return await self._follow(url, accept, limit)
+        except TimeoutError as error:
+            raise Unavailable(f"{url} did not answer within {TOTAL_TIMEOUT_S:g} s") from error
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise Unavailable(f"{url} cannot be fetched: {error or type(error).__name__}") from error
+
+    async def _follow(self, url: str, accept: str, limit: int) -> Fetched:
+        timeout = httpx.Timeout(TOTAL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
+            for _ in range(REDIRECT_LIMIT + 1):
+                target = await self.target(url)
+                request = _request(client, url, target, accept)
+                response = await client.send(request, stream=True, follow_redirects=False)
+                try:
+                    if response.status_code in _REDIRECTS and "location" in response.headers:
+                        url = urljoin(url, response.headers["location"])
+                        continue
+                    if response.status_code != 200:
+                        raise Unavailable(f"{url} answered {response.status_code}")
+                    body = await _body(response, url, limit)
+                finally:
+                    await response.aclose()
+                kind = response.headers.get("content-type", "")
+                return Fetched(url=url, body=body, content_type=kind)
+        raise Unavailable(f"{url} redirects more than {REDIRECT_LIMIT} times")
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise Forbidden(f"{url} is not an address: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Forbidden(f"{url} is not an http or https address")
+    if parts.username is not None or parts.password is not None:
+        raise Forbidden("An address with a user name in it is not followed")
+    return parts
+
+
+async def _body(response: httpx.Response, url: str, limit: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > limit:
+            raise TooLarge(f"{url} is larger than {limit} bytes")
+    return bytes(body)
+
+
+def _request(client: httpx.AsyncClient, url: str, target: Target, accept: str) -> httpx.Request:
+    """The request goes to the checked address; Host and TLS name stay those of the URL."""
+    original = httpx.URL(url)
+    pinned = original.copy_with(host=target.address)
+    headers = {"Host": original.netloc.decode("ascii"), "Accept": accept}
+    extensions = {"sni_hostname": target.host} if target.scheme == "https" else {}
+    return client.build_request("GET", pinned, headers=headers, extensions=extensions)
+
+
+async def _resolve(host: str, port: int) -> list[Address]:
+    try:
+        return [ipaddress.ip_address(host)]
+    except ValueError:
+        pass
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise Unavailable(f"{host} cannot be resolved: {error}") from error
+    addresses = [ipaddress.ip_address(entry[4][0].partition("%")[0]) for entry in found]
+    if not addresses:
+        raise Unavailable(f"{host} has no address")
+    return addresses
+
+
+def _unwrapped(address: Address) -> Address:
+    """An IPv4 address dressed as IPv6 (mapped, 6to4, Teredo, NAT64) counts as what it really is."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if address.teredo is not None:
+        return address.teredo[1]
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address
+
+
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")

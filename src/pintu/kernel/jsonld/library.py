@@ -1,0 +1,291 @@
+"""The @contexts a city has met: hosted, fetched once and kept, or made for somebody (5.13)."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+from uuid import uuid4
+
+import orjson
+
+from pintu.kernel.clock import CityClock, Clock, iso
+from pintu.kernel.egress import Egress
+from pintu.kernel.errors import (
+    BadRequestData,
+    LdContextNotAvailable,
+    PintuError,
+    ResourceNotFound,
+    TooLarge,
+)
+from pintu.kernel.jsonld.compile import (
+    DEPTH_LIMIT,
+    PART_LIMIT,
+    compile_context,
+    normal_parts,
+    remote_parts,
+)
+from pintu.kernel.jsonld.core import CORE_URLS, core_document
+from pintu.kernel.jsonld.shelf import Kind, Shelf, Stored
+from pintu.kernel.jsonld.terms import CORE, Terms
+
+SIZE_LIMIT: Final = 1_000_000
+COMPILED_LIMIT: Final = 1_000
+STORED_LIMIT: Final = 10_000
+HOSTED_PATH: Final = "/ngsi-ld/v1/jsonldContexts/"
+_ACCEPT: Final = "application/ld+json, application/json;q=0.9, */*;q=0.1"
+
+
+class ContextLibrary:
+    """Hands out compiled `Terms`; fetches what is remote once, keeps it in `folder`, counts its use.
+
+    `now` answers without waiting when everything is known; `terms` fetches what is missing.
+    """
+
+    def __init__(
+        self, folder: Path | None = None, *, egress: Egress | None = None, clock: Clock | None = None
+    ) -> None:
+        self._egress = egress or Egress()
+        self._clock: Clock = clock or CityClock()
+        self._shelf = Shelf(folder)
+        self._compiled: dict[str | bytes, tuple[Terms, tuple[Stored, ...]]] = {}
+        self._fetching: dict[str, asyncio.Task[Stored]] = {}
+
+    # --- reading with a @context ---------------------------------------------------------------
+    def now(self, context: Any) -> Terms | None:
+        """The compiled @context, or None when a part of it must first be fetched (then await `terms`).
+
+        Raises BadRequestData for what is not a @context at all.
+        """
+        if context is None:
+            return CORE
+        key = _key(context)
+        entry = self._compiled.get(key)
+        if entry is None:
+            return self._compile(context, key)
+        terms, used = entry
+        if used:
+            self._count(used)
+        return terms
+
+    async def terms(self, context: Any) -> Terms:
+        """The compiled @context; LdContextNotAvailable when a remote part cannot be had."""
+        for _ in range(DEPTH_LIMIT * PART_LIMIT):
+            found = self.now(context)
+            if found is not None:
+                return found
+            missing = self._missing(context)
+            if not missing:
+                raise LdContextNotAvailable("A @context is larger than the city can keep")
+            await asyncio.gather(*(self._fetch(url) for url in missing))
+        raise TooLarge(f"@context refers to others more than {DEPTH_LIMIT} deep")
+
+    def _compile(self, context: Any, key: str | bytes) -> Terms | None:
+        documents, missing = self._documents(context)
+        if missing:
+            return None
+        parts = normal_parts(context)
+        if not parts:
+            terms = CORE
+        else:
+            bodies = {url: stored.body for url, stored in documents.items()}
+            source = parts[0] if len(parts) == 1 else parts
+            terms = Terms(compile_context(context, bodies), source)
+        used = tuple(documents.values())
+        if len(self._compiled) >= COMPILED_LIMIT:
+            self._compiled.pop(next(iter(self._compiled)))
+        self._compiled[key] = (terms, used)
+        self._count(used)
+        return terms
+
+    def _missing(self, context: Any) -> list[str]:
+        return self._documents(context)[1]
+
+    def _documents(self, context: Any) -> tuple[dict[str, Stored], list[str]]:
+        """Every remote document a @context leads to that is here, and the URLs that are not."""
+        found: dict[str, Stored] = {}
+        missing: list[str] = []
+        level = list(remote_parts(context))
+        for _ in range(DEPTH_LIMIT + 1):
+            following: list[str] = []
+            for url in level:
+                if url in found or url in missing:
+                    continue
+                stored = self._find(url)
+                if stored is None:
+                    missing.append(url)
+                else:
+                    found[url] = stored
+                    following += remote_parts(stored.body, url)
+            if len(found) + len(missing) > PART_LIMIT:
+                raise TooLarge(f"A @context leads to more than {PART_LIMIT} documents")
+            if not following:
+                return found, missing
+            level = following
+        raise TooLarge(f"@context refers to others more than {DEPTH_LIMIT} deep")
+
+    def _find(self, url: str) -> Stored | None:
+        stored = self._shelf.by_url(url)
+        if stored is None and HOSTED_PATH in url:
+            return self._shelf.by_id(urlsplit(url).path.rpartition("/")[2])
+        return stored
+
+    def _count(self, used: tuple[Stored, ...]) -> None:
+        now = self._clock.now_us()
+        for stored in used:
+            stored.hits += 1
+            stored.last_us = now
+
+    # --- fetching ------------------------------------------------------------------------------
+    async def _fetch(self, url: str) -> Stored:
+        task = self._fetching.get(url)
+        if task is None:
+            task = asyncio.ensure_future(self._download(url))
+            self._fetching[url] = task
+            task.add_done_callback(lambda _: self._fetching.pop(url, None))
+        return await asyncio.shield(task)
+
+    async def _download(self, url: str) -> Stored:
+        body = await self._get(url)
+        if len(self._shelf) >= STORED_LIMIT:
+            self._forget_oldest()
+        kept = self._shelf.by_url(url)
+        stored = Stored(
+            id=kept.id if kept else str(uuid4()),
+            kind="Cached",
+            body=body,
+            created_us=self._clock.now_us(),
+            url=url,
+        )
+        self._shelf.put(stored)
+        return stored
+
+    async def _get(self, url: str) -> Any:
+        try:
+            fetched = await self._egress.fetch(url, accept=_ACCEPT, limit=SIZE_LIMIT)
+        except PintuError as error:
+            raise LdContextNotAvailable(f"@context {url} is not available: {error.detail}") from error
+        try:
+            document = orjson.loads(fetched.body)
+        except orjson.JSONDecodeError as error:
+            raise LdContextNotAvailable(f"@context {url} is not JSON: {error}") from error
+        if not isinstance(document, dict) or "@context" not in document:
+            raise LdContextNotAvailable(f"@context {url} is a document without @context")
+        body = {"@context": _absolute(document["@context"], fetched.url)}
+        normal_parts(body)
+        return body
+
+    def _forget_oldest(self) -> None:
+        cached = [stored for stored in self._shelf if stored.kind == "Cached"]
+        if cached:
+            self._shelf.drop(min(cached, key=lambda stored: stored.last_us))
+
+    # --- /jsonldContexts (5.13) ----------------------------------------------------------------
+    def add(self, document: Any, *, kind: Kind = "Hosted") -> str:
+        """Keep a document `{"@context": …}`; returns its local id. BadRequestData when it is none (5.13.2)."""
+        if not isinstance(document, dict) or "@context" not in document:
+            raise BadRequestData("The document has no @context")
+        body = {"@context": document["@context"]}
+        if len(orjson.dumps(body)) > SIZE_LIMIT:
+            raise TooLarge(f"A @context may have {SIZE_LIMIT} bytes")
+        if not list(remote_parts(body)):
+            compile_context(body)
+        if len(self._shelf) >= STORED_LIMIT:
+            self._forget_oldest()
+        stored = Stored(id=str(uuid4()), kind=kind, body=body, created_us=self._clock.now_us())
+        self._shelf.put(stored)
+        return stored.id
+
+    def list(self, kind: Kind | None = None) -> list[dict[str, Any]]:
+        """The metadata of every kept @context (5.13.3), oldest first; see `get` for the members."""
+        found = [stored for stored in self._shelf if kind is None or stored.kind == kind]
+        return [_metadata(stored) for stored in sorted(found, key=lambda stored: stored.created_us)]
+
+    def get(self, id: str) -> dict[str, Any]:
+        """URL (empty when it is ours), localId, kind, createdAt, lastUsage and numberOfHits (5.13.4).
+
+        `id` is a local id or the URL it was fetched from. Raises ResourceNotFound.
+        """
+        return _metadata(self._known(id))
+
+    def document(self, id: str) -> dict[str, Any]:
+        """The document itself, by local id or URL; core @contexts too. Counts as a use.
+
+        Raises ResourceNotFound; OperationNotSupported is the caller's (a Cached one asked by local id).
+        """
+        version = CORE_URLS.get(id)
+        if version is not None:
+            return core_document(version)
+        stored = self._known(id)
+        self._count((stored,))
+        body: dict[str, Any] = stored.body
+        return body
+
+    def delete(self, id: str) -> None:
+        """Forget a @context (5.13.5). Raises BadRequestData for a core one, ResourceNotFound."""
+        if id in CORE_URLS:
+            raise BadRequestData("A core @context cannot be deleted")
+        self._shelf.drop(self._known(id))
+        self._compiled.clear()
+
+    async def reload(self, id: str) -> None:
+        """Fetch a Cached @context again and then replace it (5.13.5, reload=true).
+
+        Raises BadRequestData for one that is not Cached, LdContextNotAvailable (the old one stays).
+        """
+        if id in CORE_URLS:
+            return
+        stored = self._known(id)
+        if stored.kind != "Cached":
+            raise BadRequestData(f"@context {id} is {stored.kind}: only a Cached one can be reloaded")
+        body = await self._get(stored.url)
+        stored.body = body
+        stored.created_us = self._clock.now_us()
+        self._shelf.save(stored)
+        self._compiled.clear()
+
+    def _known(self, id: str) -> Stored:
+        stored = self._shelf.by_id(id) or self._find(id)
+        if stored is None:
+            raise ResourceNotFound(f"@context {id} does not exist")
+        return stored
+
+    def save(self) -> None:
+        """Write the counters down, at the end of the process."""
+        for stored in self._shelf:
+            if stored.hits:
+                self._shelf.save(stored)
+
+
+def _key(context: Any) -> str | bytes:
+    if isinstance(context, str):
+        return context
+    try:
+        return orjson.dumps(context)
+    except orjson.JSONEncodeError as error:
+        raise BadRequestData(f"@context cannot be read: {error}") from error
+
+
+def _absolute(context: Any, base: str) -> Any:
+    """Relative references of a fetched document, made absolute while its address is known."""
+    if isinstance(context, str):
+        return urljoin(base, context)
+    if isinstance(context, list):
+        return [_absolute(part, base) for part in context]
+    if isinstance(context, dict) and isinstance(context.get("@import"), str):
+        return {**context, "@import": urljoin(base, context["@import"])}
+    return context
+
+
+def _metadata(stored: Stored) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "URL": stored.url,
+        "localId": stored.id,
+        "kind": stored.kind,
+        "createdAt": iso(stored.created_us),
+        "numberOfHits": stored.hits,
+    }
+    if stored.last_us:
+        found["lastUsage"] = iso(stored.last_us)
+    return found
