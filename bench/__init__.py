@@ -1,0 +1,1 @@
+"""One file a figure; every figure stands beside a floor measured in the same run."""
