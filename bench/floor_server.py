@@ -48,7 +48,9 @@ class Floor:
     def connect(self) -> apsw.Connection:
         """A connection as durable as the city's."""
         connection = apsw.Connection(self.path)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-131072"):
+        for pragma in (
+            "journal_mode=WAL", "synchronous=FULL", "cache_size=-131072", "mmap_size=1073741824"
+        ):
             connection.execute("PRAGMA " + pragma).fetchall()
         return connection
 
