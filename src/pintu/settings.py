@@ -122,7 +122,7 @@ def _store(value: Any) -> str:
 def _zone(value: Any) -> str:
     try:
         return ZoneInfo(_text(value)).key
-    except Exception as error:  # noqa: BLE001 - zoneinfo raises four kinds for a bad name
+    except Exception as error:  # zoneinfo raises four kinds for a bad name
         raise ValueError("is not a time zone such as Asia/Shanghai") from error
 
 
@@ -177,10 +177,8 @@ READERS: dict[str, Callable[[Any], Any]] = {
 """Every setting that `pintu.toml` and the environment (PINTU_NAME) may hold, with its reader."""
 
 
-def load_settings(
-    data: Path | None, environ: Mapping[str, str], **started: Any
-) -> Settings:
-    """Read `DATA/pintu.toml`, then `environ` (PINTU_…), then how it was started; None there means unsaid.
+def load_settings(data: Path | None, environ: Mapping[str, str], **started: Any) -> Settings:
+    """Read `DATA/pintu.toml`, `environ` (PINTU_…), then how it was started (None there: unsaid).
 
     Raises ConfigurationError with every mistake found, each naming where it stands.
     """
@@ -219,9 +217,7 @@ def _toml(path: Path, mistakes: list[str]) -> dict[str, Any]:
         return {}
 
 
-def _take(
-    values: dict[str, Any], name: str, value: Any, where: str, mistakes: list[str]
-) -> None:
+def _take(values: dict[str, Any], name: str, value: Any, where: str, mistakes: list[str]) -> None:
     reader = READERS.get(name)
     if reader is None:
         mistakes.append(f"{where} is not a setting; settings are: {', '.join(sorted(READERS))}")
@@ -234,7 +230,7 @@ def _take(
 
 def _strict_tenants(told: Any, mistakes: list[str]) -> frozenset[str]:
     strict = set()
-    for name, options in (told.items() if isinstance(told, dict) else ()):
+    for name, options in told.items() if isinstance(told, dict) else ():
         if not isinstance(options, dict) or set(options) - {"strict"}:
             mistakes.append(f"pintu.toml: tenants.{name} may hold only strict = true or false")
         elif not isinstance(options.get("strict", False), bool):

@@ -12,11 +12,37 @@ import pytest
 SRC = Path(__file__).resolve().parents[2] / "src" / "pintu"
 PIECES = sorted(one.parent.name for one in (SRC / "pieces").glob("*/piece.toml"))
 ROOMS = {
-    "piece.toml", "README.md", "__init__.py", "settings.py", "model.py", "connectors", "normalise.py",
-    "derive.py", "detect.py", "actions.py", "service.py", "views", "fixtures", "tests",
+    "piece.toml",
+    "README.md",
+    "__init__.py",
+    "settings.py",
+    "model.py",
+    "connectors",
+    "normalise.py",
+    "derive.py",
+    "detect.py",
+    "actions.py",
+    "service.py",
+    "views",
+    "fixtures",
+    "tests",
 }
-PURE = {"time", "datetime.now", "random", "socket", "http", "urllib.request", "asyncio", "threading",
-        "subprocess", "httpx", "secrets", "os", "apsw", "sqlite3"}
+PURE = {
+    "time",
+    "datetime.now",
+    "random",
+    "socket",
+    "http",
+    "urllib.request",
+    "asyncio",
+    "threading",
+    "subprocess",
+    "httpx",
+    "secrets",
+    "os",
+    "apsw",
+    "sqlite3",
+}
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -93,8 +119,8 @@ def test_nobody_names_a_piece(room: str) -> None:
         for path in (SRC / room).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         for piece in PIECES
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value == piece
-        or isinstance(node, ast.ImportFrom) and within(node.module or "", f"pintu.pieces.{piece}")
+        if (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value == piece)
+        or (isinstance(node, ast.ImportFrom) and within(node.module or "", f"pintu.pieces.{piece}"))
     ]
     assert [] == wrong
 
@@ -127,12 +153,16 @@ def pure_files() -> list[Path]:
     pieces = [SRC / "pieces" / one for one in PIECES]
     return [
         *(SRC / "kernel" / "context").rglob("*.py"),
-        *(one / name for one in pieces for name in ("model.py", "normalise.py", "detect.py", "derive.py")
-          if (one / name).exists()),
+        *(
+            one / name
+            for one in pieces
+            for name in ("model.py", "normalise.py", "detect.py", "derive.py")
+            if (one / name).exists()
+        ),
     ]
 
 
 @pytest.mark.parametrize("path", pure_files(), ids=lambda path: str(path.relative_to(SRC)))
 def test_the_middle_is_pure(path: Path) -> None:
-    """`context`, `model`, `normalise`, `derive`, `detect` import no clock, network, file or randomness."""
+    """The pure rooms import no clock, network, file or randomness."""
     assert set() == {one for one in imports(path) if one.split(".")[0] in PURE}

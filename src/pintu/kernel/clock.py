@@ -13,7 +13,10 @@ from pintu.kernel.errors import ConfigurationError
 class Clock(Protocol):
     """Hands out the city's time; nothing in the kernel reads the machine's clock itself."""
 
-    rate: float
+    @property
+    def rate(self) -> float:
+        """City seconds a real second."""
+        ...
 
     def now_us(self) -> int:
         """Microseconds since 1970-01-01 UTC."""

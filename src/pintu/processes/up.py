@@ -95,8 +95,10 @@ def _listen(settings: Settings) -> socket.socket:
         listener.close()
         reason = error.strerror or str(error)
         raise ConfigurationError(
-            [f"Port {settings.port} of {settings.host} cannot be used ({reason}); "
-             "choose another with --port"]
+            [
+                f"Port {settings.port} of {settings.host} cannot be used ({reason}); "
+                "choose another with --port"
+            ]
         ) from error
     listener.listen(2048)
     os.set_inheritable(listener.fileno(), True)

@@ -1,0 +1,70 @@
+"""`pintu`: every command a person types; exit codes 0 done, 1 failed, 2 misuse or not run."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from pintu.cli import check, entities, keep, pieces, quarantine, tokens, up
+from pintu.cli.shell import complain
+from pintu.kernel.errors import ConfigurationError, PintuError
+
+
+def _exit_with(code: int | None, **_: object) -> None:
+    """A command's return value is the exit code."""
+    raise typer.Exit(code or 0)
+
+
+app = typer.Typer(
+    name="pintu",
+    result_callback=_exit_with,
+    help="Pintu (拼图): one picture of a city's separate systems.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("up")(up.up)
+app.command("export")(entities.export)
+app.command("import")(entities.import_)
+app.command("check")(check.check)
+app.command("doctor")(check.doctor)
+app.command("backup")(keep.backup)
+app.command("restore")(keep.restore)
+app.command("empty-demo")(keep.empty_demo)
+app.command("version")(check.version)
+app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(pieces.app, name="piece")
+app.add_typer(tokens.app, name="token")
+
+
+def main() -> None:
+    """Run one command; what goes wrong is one clear sentence, never a traceback."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        app(arguments)
+    except SystemExit as ended:  # typer has shown what was wrong with the command line
+        return ended.code if isinstance(ended.code, int) else 0
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return 1
+    except ConfigurationError as error:
+        for one in error.mistakes:
+            complain(one)
+        return 2
+    except PintuError as error:
+        complain(error.detail or error.title)
+        return 1
+    except BrokenPipeError:
+        # whoever read our output has seen enough; nothing more may be written to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        complain(f"{error.filename or 'the system'}: {error.strerror or error}")
+        return 1
+    return 0

@@ -1,0 +1,57 @@
+"""`pintu up`: the city in one command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from pintu.cli.shell import Data, err, out, settings_of
+from pintu.processes.up import run_city
+
+
+def up(
+    data: Data = None,
+    port: Annotated[
+        int | None, typer.Option(help="The city's port; the demo's MQTT is PORT+1. [default: 8800]")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="The address to listen on. [default: 127.0.0.1]")
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Start a demo city of simulated devices beside it.")
+    ] = False,
+    no_pieces: Annotated[
+        bool, typer.Option("--no-pieces", help="A bare broker: no piece is started.")
+    ] = False,
+    open_: Annotated[
+        bool,
+        typer.Option("--open", help="Everybody on this machine may do everything (loopback only)."),
+    ] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Serve NGSI-LD without the fast lane.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option(help="Seed of the demo city. [default: 1]")] = None,
+    clock: Annotated[
+        str | None,
+        typer.Option(help="'real', or a made-up time and rate: '2026-01-01T00:00Z x60'."),
+    ] = None,
+) -> int:
+    """Start the city and stay until Ctrl-C; the same command continues where it was."""
+    settings = settings_of(
+        data,
+        port=port,
+        host=host,
+        demo=demo,
+        pieces=not no_pieces,
+        open=open_,
+        plain=plain,
+        seed=seed,
+        clock=clock,
+    )
+    return run_city(
+        settings,
+        say=lambda sentence: out.print(f"[bold]pintu[/] {escape(sentence)}", soft_wrap=True),
+        log=lambda sentence: err.print(f"[dim]supervisor[/] {escape(sentence)}", soft_wrap=True),
+    )
