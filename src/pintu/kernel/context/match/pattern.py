@@ -35,7 +35,9 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
     except UnicodeEncodeError as error:
         raise BadRequestData("A pattern is not valid Unicode text") from error
     if len(encoded) > PATTERN_LIMIT:
-        raise BadRequestData(f"A pattern has {len(encoded)} bytes; at most {PATTERN_LIMIT} are allowed")
+        raise BadRequestData(
+            f"A pattern has {len(encoded)} bytes; at most {PATTERN_LIMIT} are allowed"
+        )
     try:
         search = re2.compile(encoded, options=_options()).search
     except re2.error as error:

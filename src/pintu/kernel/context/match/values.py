@@ -160,7 +160,9 @@ def leaves(kind: str, value: Any) -> list[Any]:
             texts.extend(text) if type(text) is list else texts.append(text)
         return texts
     if kind == "ListRelationship":
-        return [v.get("object") if type(v) is dict else v for v in (value if shape is list else [value])]
+        return [
+            v.get("object") if type(v) is dict else v for v in (value if shape is list else [value])
+        ]
     if shape is list:
         return [_unwrapped(v) if type(v) is dict else v for v in value if type(v) is not list]
     if shape is dict:

@@ -66,8 +66,10 @@ def _relation(georel: str) -> tuple[GeoRelation, float | None, float | None]:
         )
     written = near[2]
     metres = float(written) if _DISTANCE.fullmatch(written) else 0.0
-    if not 0 < metres or not isfinite(metres):
-        raise BadRequestData(f"georel {near[1]} must be a positive number of metres, not {written[:40]!r}")
+    if not metres > 0 or not isfinite(metres):
+        raise BadRequestData(
+            f"georel {near[1]} must be a positive number of metres, not {written[:40]!r}"
+        )
     return ("near", metres, None) if near[1] == "maxDistance" else ("near", None, metres)
 
 
@@ -95,11 +97,15 @@ def _check(item: Any, depth: int, geometry: str, budget: list[int]) -> None:
         _check_position(item, geometry)
         return
     if not isinstance(item, list) or not item:
-        raise BadRequestData(f"coordinates of a {geometry} must be nested {_DEPTHS[geometry] + 1} arrays deep")
+        raise BadRequestData(
+            f"coordinates of a {geometry} must be nested {_DEPTHS[geometry] + 1} arrays deep"
+        )
     for part in item:
         _check(part, depth - 1, geometry, budget)
     if depth == 1 and len(item) < _SHORTEST.get(geometry, 1):
-        raise BadRequestData(f"A {geometry} needs at least {_SHORTEST[geometry]} positions in each part")
+        raise BadRequestData(
+            f"A {geometry} needs at least {_SHORTEST[geometry]} positions in each part"
+        )
     if depth == 1 and "Polygon" in geometry and item[0][:2] != item[-1][:2]:
         raise BadRequestData(f"Each ring of a {geometry} must end where it starts")
 

@@ -16,7 +16,12 @@ from pintu.kernel.jsonld import Terms
 
 KEYS_LIMIT: Final = 16
 _WAY = re.compile(r"[A-Za-z-]+")
-_WAYS: Final = {"asc": (False, False), "desc": (True, False), "dist-asc": (False, True), "dist-desc": (True, True)}
+_WAYS: Final = {
+    "asc": (False, False),
+    "desc": (True, False),
+    "dist-asc": (False, True),
+    "dist-desc": (True, True),
+}
 _TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*", re.ASCII)
 
 

@@ -8,7 +8,9 @@ from pintu.kernel.context.parse.reader import Reader, decoded
 from pintu.kernel.context.selection import Path
 from pintu.kernel.jsonld import Terms
 
-_NAME = re.compile(r"(?i:https?(?::|%3a)(?:/|%2f){2})[^\s;|()\[\]{}<>=!~\"',]+|[^\s.;|()\[\]{}<>=!~\"',]+")
+_NAME = re.compile(
+    r"(?i:https?(?::|%3a)(?:/|%2f){2})[^\s;|()\[\]{}<>=!~\"',]+|[^\s.;|()\[\]{}<>=!~\"',]+"
+)
 _STEP = re.compile(r"[^\s.;|()\[\]{}<>=!~\"',]+")
 _ENTITY_MEMBERS = frozenset({"id", "type", "scope"})
 PATH_LIMIT = 16
