@@ -1,0 +1,191 @@
+"""`piece.toml` as a value: who a piece is and what it needs, known before any of its code runs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pintu.kernel.errors import ConfigurationError
+from pintu.kit.toml_reader import Section
+from pintu.kit.views import MapLayer, WorkList, read_layer, read_work_list
+
+ENTRY_POINTS = "pintu.pieces"
+NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
+WORD = re.compile(r"[A-Z][A-Za-z0-9]{1,60}")
+MATURITIES = ("sketch", "usable", "reference")
+PERMISSIONS = ("network:mqtt", "network:http", "network:tcp", "network:udp", "files:own", "tables")
+KINDS: dict[str, type | tuple[type, ...]] = {
+    "text": str, "whole": int, "number": (int, float), "yes_no": bool, "list": list,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingWord:
+    """One setting a piece can be told, with what it is when nobody tells it."""
+
+    name: str
+    kind: str  # text | whole | number | yes_no | list
+    default: Any
+    title: dict[str, str]
+    secret: bool = False  # read from the environment or a file, never shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandWord:
+    """One command: on which type, with which arguments (JSON Schema), and how long a promise may take."""
+
+    name: str
+    target: str
+    title: dict[str, str]
+    arguments: dict[str, Any]
+    timeout_s: float = 60.0
+    attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Who a piece is: name, owner, words it reads and writes, commands, settings, layers, work lists."""
+
+    name: str
+    title: dict[str, str]
+    summary: dict[str, str]
+    owner: str
+    maturity: str
+    entry: str  # module:attribute of the Piece
+    tenant: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    permissions: tuple[str, ...]
+    commands: tuple[CommandWord, ...] = ()
+    settings: tuple[SettingWord, ...] = ()
+    layers: tuple[MapLayer, ...] = ()
+    work_lists: tuple[WorkList, ...] = ()
+    folder: Path | None = None
+
+    def command(self, name: str) -> CommandWord | None:
+        """The command of that name, or None."""
+        return next((one for one in self.commands if one.name == name), None)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and check one `piece.toml`; ConfigurationError names every mistake in it."""
+    try:
+        told = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError([f"{path} cannot be read: {error}"]) from error
+    return parse_manifest(told, folder=path.parent)
+
+
+def parse_manifest(told: dict[str, Any], *, folder: Path | None = None) -> Manifest:
+    """Check what a `piece.toml` says; ConfigurationError lists all mistakes together."""
+    section = Section(told, "piece.toml" if folder is None else f"{folder.name}/piece.toml")
+    name = section.text("name", NAME)
+    writes = section.words("writes", WORD)
+    commands = tuple(_command(one, writes) for one in section.sections("commands"))
+    settings = tuple(_setting(one) for one in section.sections("settings"))
+    manifest = Manifest(
+        name=name,
+        title=section.titles("title"),
+        summary=section.titles("summary"),
+        owner=section.text("owner"),
+        maturity=section.choice("maturity", MATURITIES),
+        entry=section.text("entry", default=f"pintu.pieces.{name}:piece"),
+        tenant=section.text("tenant", default="demo"),
+        reads=section.words("reads", WORD),
+        writes=writes,
+        permissions=section.choices("permissions", PERMISSIONS),
+        commands=commands,
+        settings=settings,
+        layers=tuple(read_layer(one) for one in section.sections("layers")),
+        work_lists=tuple(read_work_list(one) for one in section.sections("work_lists")),
+        folder=folder,
+    )
+    if folder is not None and name and folder.name != name:
+        section.mistake("name", f"is {name!r} but the folder is {folder.name!r}")
+    for field in ("commands", "settings", "layers", "work_lists"):
+        section.no_twins(field, [getattr(one, "name", "") for one in getattr(manifest, field)])
+    section.done()
+    return manifest
+
+
+def _command(section: Section, writes: Iterable[str]) -> CommandWord:
+    command = CommandWord(
+        name=section.text("name", WORD),
+        target=section.text("target", WORD),
+        title=section.titles("title"),
+        arguments=section.table("arguments"),
+        timeout_s=section.number("timeout_s", 60.0, low=1, high=86_400),
+        attempts=int(section.number("attempts", 3, low=1, high=20)),
+    )
+    if command.target and command.target not in writes:
+        section.mistake("target", f"is {command.target!r}, which the piece does not write")
+    section.close()
+    return command
+
+
+def _setting(section: Section) -> SettingWord:
+    kind = section.choice("kind", tuple(KINDS))
+    default = section.anything("default")
+    if kind in KINDS and default is not None and not is_kind(default, kind):
+        section.mistake("default", f"is {default!r}, which is not of kind {kind!r}")
+    setting = SettingWord(
+        name=section.text("name", NAME),
+        kind=kind,
+        default=default,
+        title=section.titles("title"),
+        secret=section.yes_no("secret"),
+    )
+    section.close()
+    return setting
+
+
+def is_kind(value: Any, kind: str) -> bool:
+    """True when a value is of a setting's kind; yes and no are not numbers here."""
+    if isinstance(value, bool):
+        return kind == "yes_no"
+    return isinstance(value, KINDS[kind])
+
+
+def find_pieces(folder: Path | None = None, *, entry_points: bool = True) -> list[Manifest]:
+    """Every piece of a folder (the built-in one by default) and of installed packages, none imported.
+
+    ConfigurationError lists the mistakes of all manifests together.
+    """
+    mistakes: list[str] = []
+    found: dict[str, Manifest] = {}
+    for path in [*_built_in(folder), *(_installed() if entry_points else ())]:
+        try:
+            manifest = read_manifest(path)
+        except ConfigurationError as error:
+            mistakes.extend(error.mistakes)
+            continue
+        other = found.setdefault(manifest.name, manifest)
+        if other.folder != manifest.folder:
+            mistakes.append(f"Piece {manifest.name!r} is in {other.folder} and in {manifest.folder}")
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return sorted(found.values(), key=lambda one: one.name)
+
+
+def _built_in(folder: Path | None) -> list[Path]:
+    place = folder or Path(__file__).resolve().parents[1] / "pieces"
+    return sorted(place.glob("*/piece.toml"))
+
+
+def _installed() -> list[Path]:
+    """`piece.toml` beside the module an entry point names; finding a module's file runs none of it
+    as long as the entry point's package is a top-level one."""
+    paths = []
+    for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        spec = importlib.util.find_spec(point.module.partition(".")[0])
+        for root in (spec.submodule_search_locations or ()) if spec else ():
+            path = Path(root).joinpath(*point.module.split(".")[1:], "piece.toml")
+            if path.is_file():
+                paths.append(path)
+    return paths

@@ -1,0 +1,167 @@
+"""One source: its connector kept alive, its envelopes normalised, handed in, and acknowledged after commit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import zlib
+from typing import Literal
+
+from pintu.kernel.clock import Clock
+from pintu.kernel.errors import BadInput, PintuError, Unavailable
+from pintu.kernel.intake.words import Batch, Envelope, SourceReport, Unreadable, Update
+from pintu.kit.lanes import Bucket, FloodGuard
+from pintu.kit.link import Link
+from pintu.kit.piece import Connector, Piece, Received
+
+log = logging.getLogger("pintu.kit")
+BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+STEADY_AFTER_S = 60.0
+LANES = 8
+LANE_DEPTH = 32
+MESSAGES_A_SECOND = 500.0
+"""Above this a source is held back: its connector is not read, and its broker keeps what waits."""
+
+
+class SourceRunner:
+    """Runs one connector until cancelled."""
+
+    def __init__(
+        self, connector: Connector, piece: Piece, link: Link, clock: Clock, *, tenant: str
+    ) -> None:
+        self.connector = connector
+        self.source = f"{piece.name}/{connector.name}"
+        self._piece, self._link, self._clock, self._tenant = piece, link, clock, tenant
+        self._pace = Bucket(MESSAGES_A_SECOND, MESSAGES_A_SECOND)
+        self._flood = FloodGuard()
+        self._lanes: list[asyncio.Queue[Received]] = []
+        self._state: Literal["connecting", "up", "down"] = "connecting"
+        self._detail = ""
+        self._messages = self._bytes = self._unreadable = self._repeated = 0
+        self._last_us = self._lag_us = 0
+        self._refused: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Connect again and again, later each time, until cancelled."""
+        self._lanes = [asyncio.Queue(LANE_DEPTH) for _ in range(LANES)]
+        async with asyncio.TaskGroup() as group:
+            for lane in self._lanes:
+                group.create_task(self._work(lane))
+            group.create_task(self._keep_connected())
+
+    async def _keep_connected(self) -> None:
+        failures = 0
+        while True:
+            began = time.monotonic()
+            self._state = "connecting"
+            try:
+                await self._receive()
+                self._detail = "the connection ended"
+            except Exception as error:  # noqa: BLE001 - whatever a foreign protocol raises: try again
+                self._detail = f"{type(error).__name__}: {error}"[:300]
+                log.warning("Source %s: %s", self.source, self._detail)
+            self._state = "down"
+            failures = 0 if time.monotonic() - began > STEADY_AFTER_S else failures + 1
+            await asyncio.sleep(BACK_OFF_S[min(failures, len(BACK_OFF_S)) - 1 if failures else 0])
+
+    async def _receive(self) -> None:
+        async for received in self.connector.receive():
+            now_s = time.monotonic()
+            envelope = received.envelope
+            self._state, self._detail = "up", ""
+            self._messages += 1
+            self._bytes += len(envelope.body)
+            self._last_us = self._clock.now_us()
+            sender = envelope.meta.get("sender", "")
+            if self._flood.floods(sender, now_s):
+                await self._refuse(received, sender, now_s)
+                continue
+            wait_s = self._pace.wait_s(now_s)
+            if wait_s > 0:
+                self._detail = f"held back to {MESSAGES_A_SECOND:g} messages a second"
+                await asyncio.sleep(wait_s)
+            # One sender stays in one lane, so that what it sent is applied in its order.
+            await self._lanes[zlib.crc32(sender.encode()) % LANES].put(received)
+
+    async def _refuse(self, received: Received, sender: str, now_s: float) -> None:
+        """A flooding sender: a few of its messages are kept as evidence, all are counted, none is applied."""
+        self._unreadable += 1
+        if self._flood.keeps(now_s):
+            reason = (
+                f"Sender {sender!r} sends more than {self._flood.per_sender_s:g} messages a second; "
+                "stop it, then retry or drop"
+            )
+            bad = [Unreadable(received.envelope, reason)]
+            await self._hand_in(Batch(self.source, self._tenant, received.envelope.key, [], bad))
+        await received.acknowledge()
+
+    async def _work(self, lane: asyncio.Queue[Received]) -> None:
+        while True:
+            received = await lane.get()
+            await self._take(received.envelope)
+            try:
+                await received.acknowledge()
+            except Exception as error:  # noqa: BLE001 - the connection is gone; it will be sent again, and known
+                log.info("Source %s could not acknowledge: %s", self.source, error)
+
+    async def _take(self, envelope: Envelope, *, again: bool = False) -> None:
+        batch = self.read(envelope)
+        if again:
+            batch = Batch(batch.source, batch.tenant, f"{batch.key} again {self._clock.now_us()}",
+                          batch.updates, batch.unreadable)
+        if batch.updates or batch.unreadable:
+            await self._hand_in(batch)
+        self._lag_us = max(0, self._clock.now_us() - envelope.received_us)
+
+    async def take_again(self, envelope: Envelope) -> None:
+        """Read an envelope out of quarantine once more; unreadable again, it goes back."""
+        await self._take(envelope, again=True)
+
+    def read(self, envelope: Envelope) -> Batch:
+        """Normalise one envelope: updates, or the reason why there are none."""
+        updates: list[Update] = []
+        bad: list[Unreadable] = []
+        try:
+            updates = self._piece.normalise(envelope)
+        except BadInput as error:
+            bad.append(Unreadable(envelope, error.detail))
+        except Exception as error:  # noqa: BLE001 - a normaliser's own mistake must not lose the message
+            log.exception("Normaliser of %s failed", self.source)
+            bad.append(Unreadable(envelope, f"The normaliser failed: {type(error).__name__}: {error}"[:500]))
+        self._unreadable += len(bad)
+        return Batch(self.source, self._tenant, envelope.key, updates, bad)
+
+    async def _hand_in(self, batch: Batch) -> None:
+        """Until the city has it; while the city is away the lane fills and the connector is held back."""
+        tries = 0
+        while True:
+            try:
+                receipt = await self._link.accept(batch)
+                self._unreadable += receipt.quarantined - len(batch.unreadable) if not receipt.repeated else 0
+                return
+            except Unavailable as error:
+                self._detail = f"waiting for the city: {error.detail}"
+                await asyncio.sleep(BACK_OFF_S[min(tries, 3)])
+                tries += 1
+            except PintuError as error:
+                # The city refuses the batch as a whole; it must not block those behind it.
+                log.error("The city refused a batch of %s: %s", self.source, error.detail)
+                self._unreadable += len(batch.updates)
+                return
+
+    def report(self) -> SourceReport:
+        """How the source is, counted since its start."""
+        refused = f"; {self._flood.refused} refused of flooding senders" if self._flood.refused else ""
+        return SourceReport(
+            source=self.source,
+            piece=self._piece.name,
+            messages=self._messages,
+            bytes=self._bytes,
+            unreadable=self._unreadable,
+            last_us=self._last_us,
+            lag_us=self._lag_us,
+            state=self._state,
+            detail=(self._detail + refused).lstrip("; "),
+            expected_interval_s=self.connector.expected_interval_s,
+        )
