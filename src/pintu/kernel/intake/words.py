@@ -1,4 +1,6 @@
-"""What connectors, normalisers, detectors and actions hand over: envelopes, updates, commands. Data only."""
+"""What connectors, normalisers, detectors and actions hand over: envelopes, updates, commands. Data
+only.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from typing import Any, Literal
 import msgspec
 
 Mode = Literal["merge", "upsert", "append"]
-"""merge: RFC-7396-like merge (creates when absent); upsert: replace whole entity; append: add or overwrite attributes."""
+"""merge: RFC-7396-like merge (creates when absent); upsert: replace whole entity; append: add or
+overwrite attributes.
+"""
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -21,14 +25,18 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 class Update(msgspec.Struct, frozen=True):
-    """One normalised entity or fragment (normalized or concise NGSI-LD, core @context or the vocabulary's)."""
+    """One normalised entity or fragment (normalized or concise NGSI-LD, core @context or the
+    vocabulary's).
+    """
 
     entity: dict[str, Any]
     mode: Mode = "merge"
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """An envelope nobody could read, with the reason: goes to quarantine, kept until retried or dropped."""
+    """An envelope nobody could read, with the reason: goes to quarantine, kept until retried or
+    dropped.
+    """
 
     envelope: Envelope
     reason: str
@@ -55,7 +63,9 @@ class Receipt(msgspec.Struct, frozen=True):
     repeated: bool = False
 
 
-CommandState = Literal["desired", "sent", "acknowledged", "confirmed", "failed", "timed_out", "cancelled"]
+CommandState = Literal[
+    "desired", "sent", "acknowledged", "confirmed", "failed", "timed_out", "cancelled"
+]
 """`confirmed` = the effect was measured. Final: confirmed, failed, timed_out, cancelled."""
 
 

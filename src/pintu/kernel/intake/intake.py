@@ -1,0 +1,302 @@
+"""Intake: the one function through which everything but the NGSI-LD API enters the context."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pintu.kernel.clock import Clock
+from pintu.kernel.errors import (
+    BadRequestData,
+    PintuError,
+    StateConflict,
+    TooLarge,
+    Unavailable,
+)
+from pintu.kernel.intake.limits import Limits
+from pintu.kernel.intake.quarantine import Held, Quarantine, refused_update
+from pintu.kernel.intake.repeats import Repeats, observed, unless_same
+from pintu.kernel.intake.schema import TABLES
+from pintu.kernel.intake.sources import Source, Sources
+from pintu.kernel.intake.words import (
+    Batch,
+    Envelope,
+    Receipt,
+    SourceReport,
+    Unreadable,
+    Update,
+)
+from pintu.kernel.jsonld import CORE, ContextLibrary, Terms
+from pintu.kernel.store.port import Op, Store
+from pintu.kernel.tables import CityTables
+
+log = logging.getLogger("pintu.intake")
+
+Normalise = Callable[[Held], Awaitable[list[Update]]]
+"""Reads a held envelope again with its piece's normaliser; raises a PintuError with the reason."""
+
+SOURCE = re.compile(r"[A-Za-z0-9_.:/-]{1,200}")
+TENANT = re.compile(r"[A-Za-z0-9_.-]{0,64}")
+TICK_S = 0.5
+
+
+class Intake:
+    """Accepts batches, in process or from the socket; says what became of each after it is
+    durable.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        library: ContextLibrary,
+        clock: Clock,
+        tables: CityTables,
+        *,
+        strict_tenants: frozenset[str] = frozenset(),
+        vocabulary: Callable[[dict[str, Any]], list[str]] | None = None,
+        context: Any = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """`vocabulary` gives what is wrong with a stored document, naming fields, for strict
+        tenants;
+        `context` is the @context of updates that bring none (None: the core's)."""
+        self._store, self._library, self._clock = store, library, clock
+        self._strict, self._vocabulary, self._context = strict_tenants, vocabulary, context
+        self.limits = limits or Limits()
+        file = tables.register(TABLES)
+        self.quarantine = Quarantine(file, self.limits)
+        self._repeats = Repeats(file, store, self.limits)
+        self._sources = Sources()
+        self._running: dict[tuple[str, str], asyncio.Future[Receipt]] = {}
+        self._normalise: Normalise | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    # --- life -----------------------------------------------------------------------------------
+    async def start(self) -> None:
+        """Begin to write down answered keys and to watch sources."""
+        self._task = asyncio.create_task(self._run(), name="intake")
+
+    async def stop(self) -> None:
+        """Write down what is answered; call before the store closes."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._repeats.flush()
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            try:
+                await self._repeats.flush()
+                await self._watch()
+            except Exception:  # a loop's edge: the disk may be full now and not in a moment
+                log.exception("Intake could not write down what it answered; trying again")
+
+    # --- the way in -------------------------------------------------------------------------------
+    async def accept(self, batch: Batch) -> Receipt:
+        """Take in a batch; resolves after everything in it is durable.
+
+        One update that cannot be read or believed goes to quarantine with its reason; the others
+        are
+        stored. The same (source, key) again gets its first receipt, marked `repeated`. Raises
+        BadRequestData or TooLarge when the batch itself is wrong (nothing of it is kept),
+        Unavailable or
+        DiskFull when it cannot be stored: send it again.
+        """
+        self._check(batch)
+        known = self._repeats.find(batch.source, batch.key)
+        if known is None:
+            name = (batch.source, batch.key)
+            running = self._running.get(name)
+            if running is None:
+                return await self._first(batch, name)
+            known = await asyncio.shield(running)
+        self._sources.batch(batch.source, batch.tenant, self._clock.now_us()).repeated += 1
+        return Receipt(known.key, known.accepted, known.quarantined, known.errors, repeated=True)
+
+    async def _first(self, batch: Batch, name: tuple[str, str]) -> Receipt:
+        answer: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._running[name] = answer
+        ticket, receipt = self._repeats.begin(), None
+        try:
+            receipt = await self._apply(batch)
+            answer.set_result(receipt)
+            return receipt
+        except BaseException as error:
+            failure = (
+                error if isinstance(error, PintuError) else Unavailable("The batch was cut off")
+            )
+            answer.set_exception(failure)
+            answer.exception()  # whoever waits gets it; nobody waiting is no news
+            raise
+        finally:
+            del self._running[name]
+            self._repeats.end(ticket, batch.source, receipt)
+
+    def _check(self, batch: Batch) -> None:
+        if not SOURCE.fullmatch(batch.source):
+            raise BadRequestData(
+                f"Source {batch.source[:50]!r} is not a name like 'street_lights/mqtt'"
+            )
+        if not 1 <= len(batch.key) <= 300:
+            raise BadRequestData(f"A batch of {batch.source} needs a key of 1 to 300 characters")
+        if not TENANT.fullmatch(batch.tenant):
+            raise BadRequestData(f"Tenant {batch.tenant[:50]!r} is not a tenant's name")
+        if not 0 <= batch.depth <= self.limits.depth:
+            raise BadRequestData(
+                f"Batch {batch.key} of {batch.source} has depth {batch.depth}, more than "
+                f"{self.limits.depth}: derivers answer each other in a circle"
+            )
+        if (
+            len(batch.updates) > self.limits.updates
+            or len(batch.unreadable) > self.limits.unreadable
+        ):
+            raise TooLarge(
+                f"Batch {batch.key} of {batch.source} has more than {self.limits.updates} updates"
+            )
+
+    async def _apply(self, batch: Batch) -> Receipt:
+        now_us = self._clock.now_us()
+        refused: list[Unreadable] = []
+        reasons: list[str] = []
+        ops: list[tuple[int, Op]] = []
+        tenant = await self._store.open_tenant(batch.tenant) if batch.updates else 0
+
+        def refuse(number: int, reason: str) -> None:
+            reasons.append(reason)
+            key = f"{batch.key}#{number}"
+            refused.append(refused_update(batch.source, key, batch.updates[number], reason, now_us))
+
+        skipped = 0
+        for number, update in enumerate(batch.updates):
+            try:
+                op = await self._op(batch, tenant, update, now_us)
+            except PintuError as error:
+                refuse(number, error.detail or error.title)
+                continue
+            if op is None:
+                skipped += 1
+            else:
+                ops.append((number, op))
+        outcomes = await self._store.submit([op for _, op in ops], batch.source) if ops else []
+        for (number, _), outcome in zip(ops, outcomes, strict=True):
+            if isinstance(outcome.error, Unavailable):
+                raise outcome.error
+            if outcome.error is not None:
+                refuse(number, outcome.error.detail or outcome.error.title)
+        # Held once by (source, key): a batch that is cut off here and sent again does not pile up.
+        await self.quarantine.put(batch.tenant, [*batch.unreadable, *refused], now_us)
+        held = len(refused) + len(batch.unreadable)
+        accepted = len(batch.updates) - len(refused)
+        source = self._sources.batch(batch.source, batch.tenant, now_us)
+        source.accepted += accepted
+        source.quarantined += held
+        return Receipt(batch.key, accepted, held, reasons[:20])
+
+    async def _op(self, batch: Batch, tenant: int, update: Update, now_us: int) -> Op | None:
+        from pintu.kernel.intake.reading import read_update, transform_of
+
+        context = update.entity.get("@context", self._context)
+        document = read_update(update, await self._terms(context), now_us, self.limits)
+        if batch.tenant in self._strict and self._vocabulary is not None:
+            wrong = self._vocabulary(document)
+            if wrong:
+                raise BadRequestData("The vocabulary refuses it: " + "; ".join(wrong[:10]))
+        transform = transform_of(update, document)
+        if self._repeats.applied(batch.source, tenant, document) is not None:
+            if observed(document):
+                return None
+            transform = unless_same(transform)
+        return Op(tenant, document["id"], transform)
+
+    async def _terms(self, context: Any) -> Terms:
+        if context is None:
+            return CORE
+        return self._library.now(context) or await self._library.terms(context)
+
+    # --- quarantine -------------------------------------------------------------------------------
+    def on_retry(self, normalise: Normalise | None) -> None:
+        """Who reads a held envelope again: the socket to the field process sets it."""
+        self._normalise = normalise
+
+    async def retry(self, id: int) -> Receipt:
+        """Try a held thing again; what is accepted leaves the quarantine.
+
+        Raises StateConflict when its body was cut, Unavailable when its piece is not connected. A
+        retry
+        that does not help is counted and keeps the newest reason; its receipt says so.
+        """
+        held = await self.quarantine.show(id)
+        if held.truncated:
+            raise StateConflict(
+                f"Quarantine entry {id} was cut from {held.size} to {len(held.body)} bytes: "
+                "it can only be dropped"
+            )
+        try:
+            updates = [held.update()] if held.kind == "update" else await self._read_again(held)
+        except Unavailable:
+            raise
+        except PintuError as error:
+            return await self._still_held(held, error.detail or error.title)
+        except ValueError as error:
+            return await self._still_held(held, f"The update cannot be decoded: {error}")
+        receipt = await self._retry(held, updates)
+        if receipt.accepted == len(updates):
+            await self.quarantine.drop(ids=[id])
+        return receipt
+
+    async def _read_again(self, held: Held) -> list[Update]:
+        if self._normalise is None:
+            raise Unavailable(f"No process with a normaliser for {held.source} is connected")
+        return await self._normalise(held)
+
+    async def _retry(self, held: Held, updates: list[Update]) -> Receipt:
+        tenant = await self._store.open_tenant(held.tenant)
+        batch = Batch(held.source, held.tenant, f"retry/{held.id}", updates)
+        now_us, ops = self._clock.now_us(), []
+        for update in updates:
+            try:
+                op = await self._op(batch, tenant, update, now_us)
+            except PintuError as error:
+                return await self._still_held(held, error.detail or error.title)
+            if op is not None:
+                ops.append(op)
+        outcomes = await self._store.submit(ops, held.source) if ops else []
+        for outcome in outcomes:
+            if outcome.error is not None:
+                return await self._still_held(held, outcome.error.detail or outcome.error.title)
+        return Receipt(held.key, len(updates), 0)
+
+    async def _still_held(self, held: Held, reason: str) -> Receipt:
+        await self.quarantine.failed_again(held.id, reason)
+        return Receipt(held.key, 0, 1, [reason])
+
+    async def hold(self, tenant: str, envelope: Envelope, reason: str) -> None:
+        """Put one envelope into quarantine without a batch."""
+        await self.quarantine.put(tenant, [Unreadable(envelope, reason)], self._clock.now_us())
+
+    # --- sources ----------------------------------------------------------------------------------
+    def report(self, report: SourceReport) -> None:
+        """A source told how it is."""
+        self._sources.report(report)
+
+    def sources(self) -> list[Source]:
+        """Every source heard of, by name, with its health of this moment."""
+        return self._sources.list_all()
+
+    def lost(self, names: set[str], why: str) -> None:
+        """The process these sources live in is gone."""
+        self._sources.lost(names, why)
+
+    async def _watch(self) -> None:
+        now_us = self._clock.now_us()
+        for source, update in self._sources.due(now_us):
+            opening = not source.alerted
+            batch = Batch("intake", source.tenant, f"{source.name[:200]}/{now_us}", [update])
+            await self.accept(batch)
+            source.alerted = opening

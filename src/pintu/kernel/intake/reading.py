@@ -1,0 +1,107 @@
+"""From an update to an operation on the store: read, believed or not, and made a transform.
+Pure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from pintu.kernel.context import read, write
+from pintu.kernel.context.record import Effect, Record, Transform
+from pintu.kernel.errors import BadRequestData
+from pintu.kernel.intake.limits import Limits
+from pintu.kernel.intake.words import Update
+from pintu.kernel.jsonld import Terms
+
+MODES = ("merge", "upsert", "append")
+
+
+def read_update(update: Update, terms: Terms, now_us: int, limits: Limits) -> dict[str, Any]:
+    """The stored document (or fragment, when it has no type) of an update.
+
+    Raises BadRequestData naming the member that is wrong, or the clock that is.
+    """
+    entity = update.entity
+    try:
+        text = orjson.dumps(entity)
+    except (TypeError, RecursionError) as error:
+        raise BadRequestData(f"The update is not JSON: {error}") from error
+    if len(text) > limits.entity_bytes:
+        raise BadRequestData(f"The update has {len(text)} bytes, more than {limits.entity_bytes}")
+    if b"null" in text and _has_nan(entity):  # orjson writes NaN as null
+        raise BadRequestData("The update has a number that is not finite (NaN or infinity)")
+    if "type" in entity:
+        document = read.read_entity(entity, terms)
+    else:
+        if not isinstance(entity.get("id"), str):
+            raise BadRequestData("The update has no id")
+        document = {"id": entity["id"], **read.read_fragment(entity, terms)}
+    for name, at in _observed(document):
+        _believe(name, at, now_us, limits)
+    return document
+
+
+def transform_of(update: Update, document: dict[str, Any]) -> Transform:
+    """What the update does to the entity that is there, or is not; a fragment needs one that is."""
+    if update.mode not in MODES:
+        raise BadRequestData(f"Update mode {update.mode!r} is not one of {', '.join(MODES)}")
+    if "type" not in document:
+        fragment = {name: value for name, value in document.items() if name != "id"}
+        if update.mode == "upsert":
+            raise BadRequestData("An update that replaces an entity needs its type")
+        return write.merge(fragment) if update.mode == "merge" else write.append(fragment)
+    if update.mode == "upsert":
+        return write.upsert_replace(document)
+    if update.mode == "merge":
+        return write.upsert_merge(document)
+    return _create_or(document, write.append(document))
+
+
+def _create_or(document: dict[str, Any], otherwise: Transform) -> Transform:
+    def transform(record: Record | None, now_us: int) -> Effect:
+        return write.create(document) if record is None else otherwise(record, now_us)
+
+    return transform
+
+
+def _observed(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in document.items():
+        for instance in value if isinstance(value, list) else (value,):
+            if isinstance(instance, dict) and isinstance(instance.get("observedAt"), str):
+                yield name, instance["observedAt"]
+
+
+def _believe(name: str, at: str, now_us: int, limits: Limits) -> None:
+    try:
+        when = datetime.fromisoformat(at.replace("Z", "+00:00"))
+    except ValueError as error:
+        raise BadRequestData(f"{name}.observedAt {at!r} is not a time") from error
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    ahead_s = when.timestamp() - now_us / 1e6
+    if ahead_s > limits.future_s:
+        raise BadRequestData(
+            f"{name}.observedAt {at} is {ahead_s:.0f} s ahead of the city's clock "
+            f"(at most {limits.future_s:.0f}): check the device's clock"
+        )
+    if -ahead_s > limits.late_s:
+        raise BadRequestData(
+            f"{name}.observedAt {at} is {-ahead_s / 86_400:.0f} days behind the city's clock "
+            f"(at most {limits.late_s / 86_400:.0f}): check the device's clock"
+        )
+
+
+def _has_nan(value: Any) -> bool:
+    """Depth is bounded: the value went through orjson, which refuses more than 254 levels."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, dict):
+        return any(map(_has_nan, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_has_nan, value))
+    return False

@@ -1,0 +1,85 @@
+"""What the ledger keeps: each command, and each step it took."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+
+from pintu.kernel.tables import PrivateTables
+
+METADATA = sa.MetaData()
+
+COMMAND = sa.Table(
+    "command",
+    METADATA,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("tenant", sa.String, nullable=False),
+    sa.Column("piece", sa.String, nullable=False),
+    sa.Column("name", sa.String, nullable=False),
+    sa.Column("target", sa.String, nullable=False),
+    sa.Column("arguments", sa.String, nullable=False),
+    sa.Column("actor", sa.String, nullable=False),
+    sa.Column("basis", sa.String, nullable=False),  # of the gate's decision
+    sa.Column("key", sa.String, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # hash of what the key stands for
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("changed_us", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("actor", "key", name="asked_once"),
+    sa.Index("command_target", "tenant", "target", "created_us"),
+    sa.Index("command_state", "state", "piece"),
+    sa.Index("command_created", "created_us"),
+)
+
+STEP = sa.Table(
+    "step",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("command", sa.String, sa.ForeignKey("command.id"), nullable=False, index=True),
+    sa.Column("event", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("who", sa.String, nullable=False),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+    sa.Column("detail", sa.String, nullable=False),
+)
+
+
+def _first(op: Operations) -> None:
+    op.create_table(
+        "command",
+        sa.Column("id", sa.String, primary_key=True),
+        sa.Column("tenant", sa.String, nullable=False),
+        sa.Column("piece", sa.String, nullable=False),
+        sa.Column("name", sa.String, nullable=False),
+        sa.Column("target", sa.String, nullable=False),
+        sa.Column("arguments", sa.String, nullable=False),
+        sa.Column("actor", sa.String, nullable=False),
+        sa.Column("basis", sa.String, nullable=False),
+        sa.Column("key", sa.String, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("state", sa.String, nullable=False),
+        sa.Column("attempt", sa.Integer, nullable=False),
+        sa.Column("created_us", sa.BigInteger, nullable=False),
+        sa.Column("changed_us", sa.BigInteger, nullable=False),
+        sa.UniqueConstraint("actor", "key", name="asked_once"),
+    )
+    op.create_index("command_target", "command", ["tenant", "target", "created_us"])
+    op.create_index("command_state", "command", ["state", "piece"])
+    op.create_index("command_created", "command", ["created_us"])
+    op.create_table(
+        "step",
+        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("command", sa.String, sa.ForeignKey("command.id"), nullable=False),
+        sa.Column("event", sa.String, nullable=False),
+        sa.Column("state", sa.String, nullable=False),
+        sa.Column("attempt", sa.Integer, nullable=False),
+        sa.Column("who", sa.String, nullable=False),
+        sa.Column("at_us", sa.BigInteger, nullable=False),
+        sa.Column("detail", sa.String, nullable=False),
+    )
+    op.create_index("ix_step_command", "step", ["command"])
+
+
+TABLES = PrivateTables(name="operations", metadata=METADATA, migrations=(_first,))

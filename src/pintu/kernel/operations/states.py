@@ -1,0 +1,59 @@
+"""The life of a command as a table: what may happen in which state, and what comes of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pintu.kernel.errors import StateConflict
+from pintu.kernel.intake.words import CommandState
+
+Event = Literal["send", "acknowledge", "confirm", "fail", "retry", "give_up", "cancel"]
+
+EVENTS: tuple[Event, ...] = ("send", "acknowledge", "confirm", "fail", "retry", "give_up", "cancel")
+STATES: tuple[CommandState, ...] = (
+    "desired",
+    "sent",
+    "acknowledged",
+    "confirmed",
+    "failed",
+    "timed_out",
+    "cancelled",
+)
+FINAL: frozenset[CommandState] = frozenset({"confirmed", "failed", "timed_out", "cancelled"})
+
+TABLE: dict[tuple[CommandState, Event], CommandState] = {
+    ("desired", "send"): "sent",
+    ("desired", "acknowledge"): "acknowledged",  # the answer overtook the report of sending
+    ("desired", "confirm"): "confirmed",
+    ("desired", "fail"): "failed",
+    ("desired", "give_up"): "timed_out",
+    ("desired", "cancel"): "cancelled",
+    ("sent", "acknowledge"): "acknowledged",
+    ("sent", "confirm"): "confirmed",
+    ("sent", "fail"): "failed",
+    ("sent", "retry"): "desired",
+    ("sent", "give_up"): "timed_out",
+    ("sent", "cancel"): "cancelled",
+    # A device that acknowledged has acted: nothing to send again or to call back.
+    ("acknowledged", "confirm"): "confirmed",
+    ("acknowledged", "fail"): "failed",
+    ("acknowledged", "give_up"): "timed_out",
+}
+
+REPORTED: dict[CommandState, Event] = {
+    "sent": "send",
+    "acknowledged": "acknowledge",
+    "confirmed": "confirm",
+    "failed": "fail",
+}
+"""What a piece may report, and the event it is."""
+
+
+def after(state: CommandState, event: Event) -> CommandState:
+    """The state that follows; StateConflict when the table has no such step."""
+    following = TABLE.get((state, event))
+    if following is None:
+        raise StateConflict(
+            f"A command that is {state} cannot {event.replace('_', ' ')}", state=state
+        )
+    return following

@@ -1,0 +1,239 @@
+"""Timers: durable, at least once, in the city's time however fast it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from pintu.kernel.clock import Clock
+from pintu.kernel.errors import BadRequestData, TooLarge
+from pintu.kernel.tables import CityTables
+from pintu.kernel.timers.schema import TABLES, TIMER
+
+log = logging.getLogger("pintu.timers")
+
+MAX_TIMERS = 200_000
+MAX_PAYLOAD = 16_384
+LONGEST_SLEEP_S = 1.0  # how soon a clock that was set by hand is noticed
+ATTEMPTS = 10
+HANDLER_TIMEOUT_S = 60.0
+AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """One call of a handler. `id` is the same however often the call is repeated: do its work once
+    a id.
+    """
+
+    name: str
+    key: str
+    at_us: int
+    payload: Any
+    attempt: int
+
+    @property
+    def id(self) -> str:
+        """The idempotency key of what the handler does."""
+        return f"{self.name}/{self.key}/{self.at_us}"
+
+
+Handler = Callable[[Firing], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Entry:
+    at_us: int
+    payload: bytes
+    attempts: int = 0
+    error: str = ""
+    running: bool = False
+
+
+class Timers:
+    """Calls handlers when their time has come.
+
+    A timer is one (name, key); setting it again moves it. It is on disk before `set` returns and
+    leaves
+    after its handler returned, so a crash repeats a call rather than losing it. What came due while
+    the
+    city was down fires at once. A handler that raises is called again with growing pauses, ten
+    times;
+    then the timer stays, with its error, in `list_failed`.
+    """
+
+    def __init__(self, tables: CityTables, clock: Clock) -> None:
+        self._file = tables.register(TABLES)
+        self._clock = clock
+        self._handlers: dict[str, Handler] = {}
+        self._entries: dict[tuple[str, str], _Entry] = {}
+        self._heap: list[tuple[int, str, str]] = []
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._calls: set[asyncio.Task[None]] = set()
+        self._file.run_now(self._load)
+
+    def _load(self, connection: Connection) -> None:
+        for row in connection.execute(sa.select(TIMER)):
+            entry = _Entry(row.at_us, row.payload, row.attempts, row.error)
+            self._entries[row.name, row.key] = entry
+            self._push(row.name, row.key, row.at_us)
+
+    def _push(self, name: str, key: str, at_us: int) -> None:
+        heapq.heappush(self._heap, (at_us, name, key))
+        self._wake.set()
+
+    # --- asking -----------------------------------------------------------------------------------
+    def on(self, name: str, handler: Handler) -> None:
+        """Who is called for timers of this name; what is overdue fires at once. One handler a
+        name.
+        """
+        if name in self._handlers:
+            raise ValueError(f"timer {name!r} has a handler already")
+        self._handlers[name] = handler
+        for (other, key), entry in self._entries.items():
+            if other == name:
+                self._push(name, key, entry.at_us)
+
+    async def set(self, name: str, key: str, at_us: int, payload: Any = None) -> None:
+        """Call the handler of `name` at `at_us` (city time) with JSON `payload`; durable when it
+        returns.
+
+        Raises TooLarge for a payload over 16 kB or more than 200,000 timers.
+        """
+        if not name or not key or len(name) > 100 or len(key) > 300:
+            raise BadRequestData(f"Timer {name[:50]!r}/{key[:50]!r} needs a name and a key")
+        body = msgspec.json.encode(payload)
+        if len(body) > MAX_PAYLOAD:
+            raise TooLarge(f"Timer {name}/{key} has a payload of {len(body)} bytes")
+        if len(self._entries) >= MAX_TIMERS and (name, key) not in self._entries:
+            raise TooLarge(f"There are {MAX_TIMERS} timers already")
+        entry = self._entries[name, key] = _Entry(at_us, body)
+        row = {
+            "name": name,
+            "key": key,
+            "at_us": at_us,
+            "payload": body,
+            "attempts": 0,
+            "error": "",
+        }
+        statement = TIMER.insert().prefix_with("OR REPLACE")
+        await self._file.run(lambda connection: connection.execute(statement, row))
+        if self._entries.get((name, key)) is entry:
+            self._push(name, key, at_us)
+
+    async def cancel(self, name: str, key: str) -> bool:
+        """Forget a timer; False when there was none. A call under way is not interrupted."""
+        if self._entries.pop((name, key), None) is None:
+            return False
+        gone = TIMER.delete().where(TIMER.c.name == name, TIMER.c.key == key)
+        await self._file.run(lambda connection: connection.execute(gone))
+        return True
+
+    def due(self, name: str, key: str) -> int | None:
+        """When a timer will fire (city µs), or None."""
+        entry = self._entries.get((name, key))
+        return None if entry is None else entry.at_us
+
+    def count(self) -> int:
+        """How many timers are set."""
+        return len(self._entries)
+
+    def list_failed(self) -> list[tuple[str, str, str]]:
+        """(name, key, error) of those whose handler failed ten times."""
+        return [
+            (name, key, entry.error)
+            for (name, key), entry in self._entries.items()
+            if entry.attempts >= ATTEMPTS
+        ]
+
+    # --- life -------------------------------------------------------------------------------------
+    async def start(self) -> None:
+        """Begin to call."""
+        self._task = asyncio.create_task(self._run(), name="timers")
+
+    async def stop(self) -> None:
+        """Stop calling; calls under way are cut off and repeated after the next start."""
+        for task in [*self._calls, *([self._task] if self._task else [])]:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            while self._heap and len(self._calls) < AT_ONCE:
+                if self._heap[0][0] > self._clock.now_us():
+                    break
+                self._fire(*heapq.heappop(self._heap))
+            wait_s = LONGEST_SLEEP_S
+            if self._heap and len(self._calls) < AT_ONCE:
+                ahead_us = self._heap[0][0] - self._clock.now_us()
+                wait_s = min(wait_s, max(0.0, ahead_us / self._clock.rate / 1e6))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), wait_s)
+
+    def _fire(self, at_us: int, name: str, key: str) -> None:
+        entry = self._entries.get((name, key))
+        if entry is None or entry.running or entry.attempts >= ATTEMPTS:
+            return
+        if entry.attempts == 0 and entry.at_us != at_us:
+            return  # it was moved; its own place in the heap is elsewhere
+        handler = self._handlers.get(name)
+        if handler is None:
+            return  # `on` puts it back
+        entry.running = True
+        task = asyncio.create_task(self._call(handler, name, key, entry))
+        self._calls.add(task)
+        task.add_done_callback(self._called)
+
+    def _called(self, task: asyncio.Task[None]) -> None:
+        self._calls.discard(task)
+        self._wake.set()
+
+    async def _call(self, handler: Handler, name: str, key: str, entry: _Entry) -> None:
+        payload = msgspec.json.decode(entry.payload)
+        firing = Firing(
+            name=name, key=key, at_us=entry.at_us, payload=payload, attempt=entry.attempts + 1
+        )
+        try:
+            async with asyncio.timeout(HANDLER_TIMEOUT_S):
+                await handler(firing)
+        except Exception as error:  # a loop's edge: one handler's mistake stops no other timer
+            log.exception("Timer %s/%s failed (attempt %d)", name, key, firing.attempt)
+            await self._again(name, key, entry, f"{type(error).__name__}: {error}"[:500])
+            return
+        finally:
+            entry.running = False
+        if self._entries.get((name, key)) is entry:
+            del self._entries[name, key]
+            await self._file.run(
+                lambda connection: connection.execute(_mine(TIMER.delete(), name, key, entry))
+            )
+
+    async def _again(self, name: str, key: str, entry: _Entry, error: str) -> None:
+        if self._entries.get((name, key)) is not entry:
+            return
+        entry.attempts += 1
+        entry.error = error
+        change = _mine(TIMER.update(), name, key, entry).values(
+            attempts=entry.attempts, error=error
+        )
+        await self._file.run(lambda connection: connection.execute(change))
+        pause_us = int(min(2.0**entry.attempts, 300.0) * 1e6 * self._clock.rate)
+        self._push(name, key, self._clock.now_us() + pause_us)
+
+
+def _mine(statement: Any, name: str, key: str, entry: _Entry) -> Any:
+    """Only the row this entry stands for: a handler may have set the same timer again meanwhile."""
+    return statement.where(TIMER.c.name == name, TIMER.c.key == key, TIMER.c.at_us == entry.at_us)
