@@ -1,4 +1,4 @@
-"""Everything the city is told from outside: `pintu.toml`, then the environment; read once, frozen."""
+"""All the city is told from outside: `pintu.toml`, then the environment; read once, frozen."""
 
 from __future__ import annotations
 

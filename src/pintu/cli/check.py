@@ -1,4 +1,4 @@
-"""`pintu check`, `pintu doctor`, `pintu version`: is it told right, does it work here, which one is it."""
+"""`pintu check`, `doctor`, `version`: is it told right, does it work here, which one is it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The city's public doors, whether a city runs or not: over HTTP to it, else inside this process."""
+"""The city's public doors, whether one runs or not: over HTTP to it, else in this process."""
 
 from __future__ import annotations
 
@@ -31,9 +31,11 @@ def city_door(settings: Settings) -> Iterator[CityClient]:
     prepare_folder(settings.data)
     lock = take_lock(settings.data)
     try:
-        with _InProcess(replace(settings, pieces=False, demo=False)) as transport:
-            with CityClient(settings, settings.address, transport=transport) as client:
-                yield client
+        with (
+            _InProcess(replace(settings, pieces=False, demo=False)) as transport,
+            CityClient(settings, settings.address, transport=transport) as client,
+        ):
+            yield client
     finally:
         os.close(lock)
 

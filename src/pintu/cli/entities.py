@@ -63,12 +63,12 @@ def import_(
     counted and the first ones are shown with the reason; the others are stored.
     """
     tally = Tally()
-    with _opened(file) as (lines, size), city_door(settings_of(data)) as door:
-        with _progress() as bar:
-            task = bar.add_task(f"import {file}", total=size, note="")
-            for batch in _batches(lines, tally, bar, task, by_bytes=size is not None):
-                _store(door, tenant, batch, update=update, tally=tally)
-                bar.update(task, note=f"{tally.stored:,} stored, {tally.refused:,} refused")
+    settings = settings_of(data)
+    with _opened(file) as (lines, size), city_door(settings) as door, _progress() as bar:
+        task = bar.add_task(f"import {file}", total=size, note="")
+        for batch in _batches(lines, tally, bar, task, by_bytes=size is not None):
+            _store(door, tenant, batch, update=update, tally=tally)
+            bar.update(task, note=f"{tally.stored:,} stored, {tally.refused:,} refused")
     for one in tally.mistakes:
         complain(one)
     err.print(f"{tally.stored:,} entities stored, {tally.refused:,} refused")

@@ -1,4 +1,4 @@
-"""`pintu backup`, `pintu restore`, `pintu empty-demo`: keeping a city's data, and parting with the demo's."""
+"""`pintu backup`, `restore`, `empty-demo`: keeping a city's data, parting with the demo's."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def backup(
     archive: Annotated[Path, typer.Argument(help="The archive to write, NAME.tar.gz.")],
     data: Data = None,
 ) -> int:
-    """Write one archive of everything the city keeps, also while it runs; verified before it counts.
+    """Write one archive of everything the city keeps, also while it runs.
 
-    The archive holds tokens' hashes and the administrator's token: it is written readable by you alone.
+    The archive holds the administrator's token: it is written readable by you alone.
     """
     folder = settings_of(data).data
     if not (folder / CITY).is_file():
@@ -60,7 +60,7 @@ def restore(
     archive: Annotated[Path, typer.Argument(help="An archive that `pintu backup` wrote.")],
     data: Data = None,
 ) -> int:
-    """Bring a backup into an empty data folder; every file is verified before the folder appears."""
+    """Bring a backup into an empty data folder, after every file in it was verified."""
     folder = settings_of(data).data
     if folder.exists() and any(folder.iterdir()):
         raise PintuError(f"{folder} is not empty; restore into a new folder with --data")

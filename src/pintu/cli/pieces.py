@@ -1,4 +1,4 @@
-"""`pintu piece`: the pieces this city has, whether they are in order, and the start of a new one."""
+"""`pintu piece`: the pieces this city has, whether they are in order, the start of a new one."""
 
 from __future__ import annotations
 

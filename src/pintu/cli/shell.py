@@ -40,7 +40,7 @@ class CityDown(Unavailable):
 
 
 class CityClient:
-    """Talks to the city that runs on a data folder, through its public doors, as its administrator."""
+    """Talks to the city on a data folder, through its public doors, as its administrator."""
 
     def __init__(
         self, settings: Settings, address: str, transport: httpx.BaseTransport | None = None

@@ -17,7 +17,7 @@ from pintu.kernel.clock import CityClock, iso
 from pintu.kernel.errors import ConfigurationError
 from pintu.kernel.identity import Identity, Token
 from pintu.kernel.tables import open_tables
-from pintu.processes.lock import prepare_folder
+from pintu.processes.lock import prepare_folder, running_city
 from pintu.settings import Settings
 
 app = typer.Typer(help="Tokens: create, list, revoke, and sign-in links.", no_args_is_help=True)
@@ -32,7 +32,7 @@ def create(
         list[str] | None,
         typer.Option(
             "--grant",
-            help="read:TENANT, write:TENANT, command:TENANT, operate:TENANT; the default one is `default`.",
+            help="read:TENANT, write:…, command:…, operate:…; the default one is `default`.",
         ),
     ] = None,
     admin: Annotated[bool, typer.Option("--admin", help="May do everything.")] = False,
@@ -48,7 +48,7 @@ def create(
     ends_us = None if expires is None else time.time_ns() // 1000 + _seconds(expires) * 1_000_000
     with _identity(settings_of(data)) as identity:
         secret, token = asyncio.run(identity.create_token(name, grants, expires_us=ends_us))
-    out.print(secret, markup=False)
+    typer.echo(secret)
     out.print(f"[dim]token {token.id}: {', '.join(sorted(token.grants))}; shown once[/]")
     return 0
 
@@ -89,7 +89,8 @@ def link(data: Data = None) -> int:
         secret = settings.token_file.read_text("utf-8").strip()
         actor = identity.actor({b"authorization": b"Bearer " + secret.encode()}, "")
         code = asyncio.run(identity.create_sign_in_link(actor.id.removeprefix("token:")))
-    out.print(f"{settings.public_url or settings.address}/sign-in?code={code}", soft_wrap=True)
+    address = settings.public_url or running_city(settings.data) or settings.address
+    typer.echo(f"{address}/sign-in?code={code}")
     return 0
 
 

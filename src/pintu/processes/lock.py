@@ -1,4 +1,4 @@
-"""One city a data folder: an advisory lock that a second start cannot take, and that says who has it."""
+"""One city a data folder: a lock that a second start cannot take, and that says who has it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One command, several processes: starts them, brings them back, and stops all of them within ten seconds."""
+"""One command, several processes: starts them, brings them back, stops all within 10 s."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class _Child:
 class Supervisor:
     """Keeps a set of programs running until it is told to stop.
 
-    `log(sentence)` is told what happened to whom. Children die with the supervisor, however it ends
-    (PR_SET_PDEATHSIG), and are not reached by the terminal's Ctrl-C: the supervisor passes it on in order.
+    `log(sentence)` is told what happened to whom. Children die with the supervisor, however it
+    ends (PR_SET_PDEATHSIG). The terminal's Ctrl-C does not reach them: it is passed on in order.
     """
 
     def __init__(self, programs: list[Program], log: Callable[[str], None]) -> None:
@@ -80,7 +80,7 @@ class Supervisor:
         return self._stop.is_set()
 
     def run(self) -> int:
-        """Watch until asked to stop; returns the exit code: 0 stopped, 1 something would not start or die."""
+        """Watch until asked to stop; returns the exit code: 0 stopped, 1 a needed one cannot run."""
         code = 0
         while not self._stop.is_set():
             for child in self._children:

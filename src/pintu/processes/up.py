@@ -1,4 +1,4 @@
-"""`pintu up`: lock the folder, take the port, start the processes, say where the city is, wait for Ctrl-C."""
+"""`pintu up`: lock the folder, take the port, start the processes, say where, wait for Ctrl-C."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -95,10 +96,7 @@ def _listen(settings: Settings) -> socket.socket:
         listener.close()
         reason = error.strerror or str(error)
         raise ConfigurationError(
-            [
-                f"Port {settings.port} of {settings.host} cannot be used ({reason}); "
-                "choose another with --port"
-            ]
+            [f"Port {settings.port} of {settings.host} cannot be used ({reason}); try --port"]
         ) from error
     listener.listen(2048)
     os.set_inheritable(listener.fileno(), True)
@@ -135,11 +133,20 @@ def _say_when_ready(settings: Settings, city: Supervisor, say: Say, first_start:
     if token and first_start:
         say(f"administrator's token, shown once: {token}")
         say(f"  kept in {settings.token_file}, readable by you alone")
-    if token:
-        say(f"sign in: {settings.address}/sign-in (paste the token), or run `pintu token link`")
+    link = _sign_in_link(settings)
+    if link:
+        say(f"sign in (once, within 15 minutes): {link}")
+        say("  another one: pintu token link")
     if settings.open:
         say("open: everybody on this machine may do everything (--open)")
     say("Ctrl-C stops the city; the same command continues where it was")
+
+
+def _sign_in_link(settings: Settings) -> str:
+    """Asked of a process of its own, so that this one stays small."""
+    command = [sys.executable, "-m", "pintu", "token", "link", "--data", str(settings.data)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    return told.stdout.strip() if told.returncode == 0 else ""
 
 
 def is_ready(settings: Settings) -> bool:

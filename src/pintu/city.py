@@ -1,0 +1,119 @@
+"""The one place that wires: from settings to rooms, from rooms to a running city, and back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from pintu.kernel.clock import parse_clock
+from pintu.kernel.egress import Egress
+from pintu.kernel.feed import Feed
+from pintu.kernel.identity import Identity
+from pintu.kernel.intake import Intake
+from pintu.kernel.jsonld import ContextLibrary
+from pintu.kernel.operations import Commands
+from pintu.kernel.store.sqlite import open_sqlite
+from pintu.kernel.tables import CityTables, open_tables
+from pintu.kernel.timers import Timers
+from pintu.kit.manifest import find_pieces
+from pintu.settings import Settings
+from pintu.web.rooms import Rooms
+
+log = logging.getLogger("pintu.city")
+
+
+@dataclass(slots=True)
+class City:
+    """Rooms that are open: started in order, closed in the opposite one."""
+
+    rooms: Rooms
+    tables: CityTables
+    first_token: str | None = None  # the administrator's, when this start made it
+    _socket: Any = None
+
+    @classmethod
+    async def open(cls, settings: Settings, *, socket: bool = False) -> City:
+        """Build every room and start what runs by itself; with `socket` also the field's door."""
+        tables = open_tables(settings.data)
+        try:
+            rooms = build(settings, tables)
+            city = cls(rooms, tables)
+            city.first_token = rooms.identity.ensure_admin(settings.token_file)
+            await rooms.timers.start()
+            await rooms.intake.start()
+            if socket:
+                city._socket = await open_field_door(rooms)
+            return city
+        except BaseException:
+            tables.close()
+            raise
+
+    def application(self) -> Any:
+        """The whole city as one ASGI application: pages, API and NGSI-LD."""
+        from pintu.web.app import build_app
+
+        return build_app(self.rooms)
+
+    async def close(self) -> None:
+        """Stop listening, finish what is queued, let go of every file."""
+        rooms = self.rooms
+        if self._socket is not None:
+            await self._socket.close()
+        for stop in (rooms.timers.stop, rooms.intake.stop, rooms.store.close):
+            with contextlib.suppress(asyncio.CancelledError):
+                await stop()
+        self.tables.close()
+
+
+def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
+    """Every room of one city, wired; needs a running event loop and starts nothing.
+
+    Raises ConfigurationError with the mistakes of pieces, DiskFull for a folder not to be written.
+    """
+    data = settings.data
+    tables = tables or open_tables(data)
+    clock = parse_clock(settings.clock)
+    egress = Egress(allow=settings.egress_allow, allow_loopback=settings.open)
+    library = ContextLibrary(data / "contexts", egress=egress, clock=clock)
+    identity = Identity(
+        tables,
+        clock,
+        open_access=settings.open,
+        demo_tenant=settings.demo_tenant,
+        trusted_proxies=settings.trusted_proxies,
+    )
+    pieces = find_pieces() if settings.pieces else []
+    store = open_sqlite(data / "city.db", clock=clock)
+    intake = Intake(
+        store, library, clock, tables, strict_tenants=settings.strict_tenants, **vocabulary()
+    )
+    timers = Timers(tables, clock)
+    return Rooms(
+        settings=settings,
+        clock=clock,
+        store=store,
+        library=library,
+        identity=identity,
+        gate=identity.gate,
+        feed=Feed(store),
+        timers=timers,
+        intake=intake,
+        commands=Commands(tables, clock, timers),
+        pieces=pieces,
+    )
+
+
+def vocabulary() -> dict[str, Any]:
+    """What intake asks about words: the served @context and the schemas of strict tenants."""
+    return {}
+
+
+async def open_field_door(rooms: Rooms) -> Any:
+    """The Unix socket through which the field process hands in batches and gets commands."""
+    from pintu.kernel.intake.server import socket_server
+
+    path = rooms.settings.data / "broker.sock"
+    return await socket_server(rooms.intake, rooms.commands, rooms.store, path)

@@ -1,0 +1,77 @@
+"""The field process: the built-in pieces' connectors, normalisers, detectors and actions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+
+from pintu.kernel.clock import parse_clock
+from pintu.kernel.errors import ConfigurationError
+from pintu.kernel.intake.link import FieldLink
+from pintu.kernel.tables import CityTables, open_tables
+from pintu.kit.manifest import Manifest, find_pieces
+from pintu.kit.runtime import run_piece
+from pintu.processes.child import run_child, told
+from pintu.processes.supervisor import BACK_OFF_S
+from pintu.settings import Settings
+
+log = logging.getLogger("pintu.field")
+
+
+def main() -> None:
+    """Run every piece until told to stop."""
+    settings, _ = told()
+    import uvloop
+
+    uvloop.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    pieces = find_pieces()
+    link = FieldLink(
+        settings.data / "broker.sock", name="field", pieces=[one.name for one in pieces]
+    )
+    await link.start()
+    tables = open_tables(settings.data)
+    running = [
+        asyncio.create_task(_keep(piece, link, settings, tables), name=piece.name)
+        for piece in pieces
+    ]
+    await stop.wait()
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    await link.stop()
+    tables.close()
+
+
+async def _keep(piece: Manifest, link: FieldLink, settings: Settings, tables: CityTables) -> None:
+    """Run one piece for ever: one that fails neither ends the others nor stays away."""
+    clock = parse_clock(settings.clock)
+    failures = 0
+    while True:
+        try:
+            await run_piece(piece, link, clock, told=piece_settings(piece, settings), tables=tables)
+        except ConfigurationError as error:
+            for mistake in error.mistakes:
+                log.error("piece %s is not started: %s", piece.name, mistake)
+            return
+        except Exception:  # a loop's edge: a piece's own mistake is logged, and it starts again
+            delay = BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
+            failures += 1
+            log.exception("piece %s failed and starts again in %g s", piece.name, delay)
+            await asyncio.sleep(delay)
+
+
+def piece_settings(piece: Manifest, settings: Settings) -> dict[str, object]:
+    """What `[pieces.NAME]` says; beside the demo city, the piece's address of it where unsaid."""
+    return dict(settings.piece_settings.get(piece.name, {}))
+
+
+if __name__ == "__main__":
+    run_child("field", main)
