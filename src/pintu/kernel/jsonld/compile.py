@@ -159,6 +159,8 @@ class _Compiler:
     def definition(
         self, name: str, value: dict[str, Any], part: dict[str, Any], state: dict[str, bool], simple: bool
     ) -> Definition | None:
+        if "@context" in value:
+            raise BadRequestData(f"@context term {name!r} has a scoped @context: NGSI-LD has none (5.5.7)")
         if "@reverse" in value or ("@id" in value and value["@id"] is None):
             return None
         identifier = value.get("@id", name)

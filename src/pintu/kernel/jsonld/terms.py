@@ -25,7 +25,7 @@ class Terms:
     a full IRI. `shown(stored)` is the way back.
     """
 
-    __slots__ = ("_by_iri", "_definitions", "_prefixes", "_shown", "_stored", "is_core", "plain", "source")
+    __slots__ = ("_by_iri", "_definitions", "_prefixes", "_shown", "_stored", "is_core", "plain", "plain_types", "source")
 
     def __init__(self, definitions: Definitions = NO_DEFINITIONS, source: Any = None) -> None:
         self.source = source
@@ -35,6 +35,8 @@ class Terms:
         self._shown: dict[str, str] = dict(self._stored)
         self.plain: set[str] = set()
         """Attribute names a reader has checked and found stored as they are written: its hot path."""
+        self.plain_types: set[str] = set()
+        """The same of type names."""
         self._by_iri = _inverse(definitions.terms)
         self._prefixes = _prefixes(definitions.terms)
 
