@@ -1,0 +1,1 @@
+"""What we promise, measured now against its bar: one file a capability."""
