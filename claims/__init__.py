@@ -1,1 +1,1 @@
-"""What we promise, measured now against its bar: one file a capability."""
+"""What Pintu promises, measured now against its bar: `python -m claims NAME`."""

@@ -41,7 +41,10 @@ def as_ndjson(source: Path, target: Path) -> int:
             entity = {
                 "id": f"urn:ngsi-ld:Streetlight:bristol:{count:05d}",
                 "type": "Streetlight",
-                "location": {"type": "GeoProperty", "value": {"type": "Point", "coordinates": point}},
+                "location": {
+                    "type": "GeoProperty",
+                    "value": {"type": "Point", "coordinates": point},
+                },
                 "status": {"type": "Property", "value": "ok"},
                 "powerState": {"type": "Property", "value": "on" if count % 3 else "off"},
             }
@@ -53,8 +56,14 @@ def run(full: bool) -> list[Claim]:
     """Import with the installed command into a running city; `full` changes nothing here."""
     source = shared_data()
     if source is None:
-        return [("Bristol's lamps imported", "", "≤ 30 s, ≤ 150 MB extra",
-                 "not run: shared data is not beside the project")]
+        return [
+            (
+                "Bristol's lamps imported",
+                "",
+                "≤ 30 s, ≤ 150 MB extra",
+                "not run: shared data is not beside the project",
+            )
+        ]
     with tempfile.TemporaryDirectory(prefix="pintu-bristol-") as name:
         file = Path(name) / "lamps.ndjson"
         count = as_ndjson(source, file)
@@ -64,7 +73,9 @@ def run(full: bool) -> list[Claim]:
             began = time.monotonic()
             done = subprocess.run(
                 [sys.executable, "-m", "pintu", "import", str(file), "--data", str(city.folder)],
-                capture_output=True, text=True, env={**os.environ, "PINTU_PORT": str(city.port)},
+                capture_output=True,
+                text=True,
+                env={**os.environ, "PINTU_PORT": str(city.port)},
             )
             seconds, extra = time.monotonic() - began, city.broker_mb() - before
         finally:
@@ -73,7 +84,9 @@ def run(full: bool) -> list[Claim]:
     figure = f"{count} entities, {seconds:.1f} s, {extra:.0f} MB extra"
     if done.returncode:
         figure += f"; exit {done.returncode}: {done.stderr.strip()[-200:]}"
-    return [("Bristol's lamps imported", figure, "≤ 30 s, ≤ 150 MB extra", "ok" if good else "short")]
+    return [
+        ("Bristol's lamps imported", figure, "≤ 30 s, ≤ 150 MB extra", "ok" if good else "short")
+    ]
 
 
 if __name__ == "__main__":

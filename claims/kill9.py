@@ -82,8 +82,9 @@ def missing(city: City, writers: list[Writer]) -> list[str]:
     for writer in writers:
         for key, least in writer.acknowledged.items():
             connection = http.client.HTTPConnection("127.0.0.1", city.port, timeout=10)
-            connection.request("GET", f"/ngsi-ld/v1/entities/{key}?format=simplified",
-                               headers=reader.headers)
+            connection.request(
+                "GET", f"/ngsi-ld/v1/entities/{key}?format=simplified", headers=reader.headers
+            )
             answer = connection.getresponse()
             text = answer.read()
             connection.close()
@@ -116,8 +117,14 @@ def run(full: bool) -> list[Claim]:
                 probe = Writer(city.port, city.token, -1)
                 while probe.ask("GET", "/readyz", None) != 200:
                     if time.monotonic() - began > 60:
-                        return [("kill -9 under load", f"broker did not return after kill {done + 1}",
-                                 "comes back by itself", "short")]
+                        return [
+                            (
+                                "kill -9 under load",
+                                f"broker did not return after kill {done + 1}",
+                                "comes back by itself",
+                                "short",
+                            )
+                        ]
                 slowest = max(slowest, time.monotonic() - began)
                 done += 1
             for writer in writers:
@@ -129,8 +136,14 @@ def run(full: bool) -> list[Claim]:
             city.stop()
     count = sum(len(w.acknowledged) for w in writers)
     figure = f"{done} kills, {count} entities acknowledged, {len(lost)} lost, back within {slowest:.1f} s"
-    return [("kill -9 under load: acknowledged writes lost", figure + "".join(f"; {x}" for x in lost[:3]),
-             "0", "ok" if not lost and count else "short")]
+    return [
+        (
+            "kill -9 under load: acknowledged writes lost",
+            figure + "".join(f"; {x}" for x in lost[:3]),
+            "0",
+            "ok" if not lost and count else "short",
+        )
+    ]
 
 
 if __name__ == "__main__":

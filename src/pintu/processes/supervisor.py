@@ -80,7 +80,7 @@ class Supervisor:
         return self._stop.is_set()
 
     def run(self) -> int:
-        """Watch until asked to stop; returns the exit code: 0 stopped, 1 a needed one cannot run."""
+        """Watch until asked to stop; the exit code: 0 stopped, 1 a needed one cannot run."""
         code = 0
         while not self._stop.is_set():
             for child in self._children:
