@@ -1,4 +1,4 @@
-"""`python -m claims NAME [--full] [--quick-safe]`: a line each; exits 1 when short, 2 when not run."""
+"""`python -m claims NAME [--full] [--quick-safe]`: exits 1 when one is short, 2 when not run."""
 
 from __future__ import annotations
 
