@@ -1,4 +1,4 @@
-"""What is stored of an entity, and what a write makes of it: the words between `context.write` and any store."""
+"""What is stored of an entity, and what a write makes of it: the words every store understands."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import msgspec
 Verb = Literal["created", "replaced", "updated", "deleted"]
 
 Times = dict[str, list[int]]
-"""`{"attr": [created_us, modified_us], "attr datasetId": […], "*": […]}`; names only what differs."""
+"""`{"attr": [created_us, modified_us], "attr datasetId": …, "*": …}`; names only what differs."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
     """One stored entity.
 
-    `body` is the stored document: normalized NGSI-LD JSON with stored names, without system times and
-    @context. Times are microseconds since 1970 UTC. `times` is the JSON of `Times`: it names only what
-    differs from (created, created) of the entity; "*" overrides that default for all not named.
+    `body` is the stored document: normalized NGSI-LD JSON with stored names, without system times
+    and @context. Times are microseconds since 1970 UTC. `times` is the JSON of `Times`: it names
+    only what differs from (created, created) of the entity; "*" overrides that default for all not
+    named.
     """
 
     number: int  # the store's own key of the entity
@@ -32,12 +33,14 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class Put(msgspec.Struct, gc=False):
-    """Store this document. `changed` are the attribute names written or deleted (None: the whole entity)."""
+    """Store this document. `changed` are the attributes written or deleted (None: the whole)."""
 
     entity: dict[str, Any]  # the stored document, parsed
     verb: Verb
     changed: tuple[str, ...] | None = None
-    body: bytes | None = None  # the same document as bytes when the caller has it; else the store encodes
+    body: bytes | None = (
+        None  # the same document as bytes when the caller has it; else the store encodes
+    )
     times: Times | None = None
     detail: Any = None  # handed back to the caller
 

@@ -1,7 +1,7 @@
 """What to look for: the parsed form of NGSI-LD queries, shared by parser, store and gate.
 
 Names in here are *stored names* (see ARCHITECTURE.md): already expanded with the caller's @context
-and compacted with the core context. The trees are data; `match` evaluates them, the store plans them.
+and compacted with the core context. The trees are data; `match` evaluates them, stores plan them.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """`rel{Type:path}…`: the relationship leads to an entity of one of the types (none: of any type)
+    """`rel{Type:path}…`: the relationship leads to an entity of one of the types (none: of any)
     that satisfies the inner query."""
 
     path: Path
@@ -90,7 +90,7 @@ Q = Exists | Absent | Compare | Linked | And | Or
 # --- type selection (4.17): disjunction of conjunctions ----------------------------------------
 @dataclass(frozen=True, slots=True)
 class TypeSelection:
-    """`A,(B;C)` is {frozenset({A}), frozenset({B, C})}; an entity matches when one set is among its types."""
+    """`A,(B;C)` is {frozenset({A}), frozenset({B, C})}: one set must be among an entity's types."""
 
     any_of: tuple[frozenset[str], ...]
 

@@ -1,4 +1,4 @@
-"""Does an entity satisfy a selection? Queries compiled to closures over stored documents, and index hints."""
+"""Does an entity satisfy a selection? Queries compiled over stored documents, and index hints."""
 
 from pintu.kernel.context.match.distance import EARTH_RADIUS_M, boxes_around, distance_m
 from pintu.kernel.context.match.geometry import geometry_distance_m, geometry_test

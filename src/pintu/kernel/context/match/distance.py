@@ -1,8 +1,8 @@
-"""How far apart two places are, on a sphere: the one rule that queries, ordering and any store's SQL share.
+"""How far apart two places are: the one rule that queries, ordering and any store's SQL share.
 
-Distance is the great circle (haversine) on a sphere of `EARTH_RADIUS_M`. Between extended shapes it is
-the great circle between their nearest points, which are sought in a plane whose east-west unit is shrunk
-by the cosine of the latitude there.
+Distance is the great circle (haversine) on a sphere of `EARTH_RADIUS_M`. Between extended shapes
+it is the great circle between their nearest points, which are sought in a plane whose east-west
+unit is shrunk by the cosine of the latitude there.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def boxes_around(box: Box, reach_m: float) -> list[Box]:
 
 
 def box_of(coordinates: object) -> Box:
-    """The bounding box of GeoJSON coordinates of any depth; raises ValueError when there is no position."""
+    """The bounding box of GeoJSON coordinates of any depth; ValueError if there is no position."""
     west = south = inf
     east = north = -inf
     todo = [coordinates]

@@ -1,4 +1,4 @@
-"""Geoqueries (4.10) on stored geometries: distances on the sphere, all other relations in plain degrees."""
+"""Geoqueries (4.10) on stored geometries: distances on the sphere, all else in plain degrees."""
 
 from __future__ import annotations
 
@@ -56,12 +56,14 @@ def geometry_distance_m(one: dict[str, Any], other: dict[str, Any]) -> float:
 
 
 def shape_distance_m(one: shapely.Geometry, other: shapely.Geometry) -> float:
-    """Metres between two shapes in degrees: nearest points are sought in a plane whose east-west unit
-    fits the latitude where they lie, then measured on the sphere. Lines are straight in degrees.
+    """Metres between two shapes in degrees: nearest points are sought in a plane whose east-west
+    unit fits the latitude where they lie, then measured on the sphere. Lines are straight in
+    degrees.
     """
     turns = round((one.centroid.x - other.centroid.x) / 360)
     if turns:
-        other = shapely.transform(other, lambda places: places + [turns * 360.0, 0.0])
+        shift = (turns * 360.0, 0.0)
+        other = shapely.transform(other, lambda places: places + shift)
     if shapely.intersects(one, other):
         return 0.0
     latitude = _latitude(one, other)
@@ -129,7 +131,7 @@ def _relation_to_point(geo: GeoSelection) -> GeometryTest:
 
 
 def _relation_to_shape(relation: str, target: shapely.Geometry) -> GeometryTest:
-    """`relation(entity's geometry, target)`, turned round where that lets the prepared target work."""
+    """`relation(entity's geometry, target)`, turned round so that the prepared target works."""
     area = target.geom_type in ("Polygon", "MultiPolygon")
     turned = {"within": shapely.contains, "contains": shapely.within}.get(
         relation, getattr(shapely, relation)

@@ -1,12 +1,13 @@
-"""What an index may hold and which parts of a query it may serve, so that no true match is missed.
+"""What an index may hold and which parts of a query it may serve: no true match is missed.
 
-The promise: for every `(path, op, value)` of `sargable(q)`, a document that satisfies q has among its
-`index_values(doc, path)` one for which `entry op value` is true, where numbers compare as numbers and
-texts by codepoint (UTF-8 bytes). An index hit is a candidate; `match` decides.
+The promise: for every `(path, op, value)` of `sargable(q)`, a document that satisfies q has among
+its `index_values(doc, path)` one for which `entry op value` is true, where numbers compare as
+numbers and texts by codepoint (UTF-8 bytes). An index hit is a candidate; `match` decides.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pintu.kernel.context.match.distance import Box, box_of, boxes_around
@@ -26,32 +27,31 @@ from pintu.kernel.context.selection import (
 Doc = dict[str, Any]
 IndexValue = str | int | float
 Hint = tuple[Path, str, Any]
-"""A path, one of == < <= > >=, and a scalar, `Range` or `OneOf` of these, as the index holds them."""
+"""A path, one of == < <= > >=, and a scalar, `Range` or `OneOf` of these as indexes hold them."""
 
 TEXT_LIMIT = 256
 """Characters of a text an index holds; longer ones are cut on both sides of a comparison."""
 
 _LONGEST_INTEGER = 2**63 - 1
 _LAST = "\U0010ffff"
+_MEMBERS = frozenset({"id", "type", "scope", "expiresAt"})
 
 
 def index_values(doc: Doc, path: Path) -> list[IndexValue]:
-    """What an index over `path` must hold for the document; no entry when the path has no scalar."""
-    attribute = doc.get(path.attribute)
-    if type(attribute) is dict and not path.subs and not path.trail:
-        if attribute.get("type") == "Property":
-            value = attribute.get("value")
-            shape = type(value)
+    """What an index over `path` must hold for the document; nothing when the path has no scalar."""
+    attribute: Any = doc.get(path.attribute)
+    if attribute is None:
+        if path.attribute not in _MEMBERS:
+            return []
+    elif type(attribute) is dict and not path.subs and not path.trail:
+        kind = attribute.get("type")
+        if kind == "Property" or kind == "Relationship":
+            held: Any = attribute.get("value" if kind == "Property" else "object")
+            shape = type(held)
             if shape is str:
-                return [value if len(value) < 20 else text_key(value)[:TEXT_LIMIT]]
+                return [held if len(held) < 20 else text_key(held)[:TEXT_LIMIT]]
             if shape is float or shape is bool:
-                return [value]
-            if shape is int:
-                return [value if -_LONGEST_INTEGER <= value <= _LONGEST_INTEGER else float(value)]
-        elif attribute.get("type") == "Relationship" and type(attribute.get("object")) is str:
-            return [text_key(attribute["object"])[:TEXT_LIMIT]]
-    elif attribute is None and path.attribute not in ("id", "type", "scope", "expiresAt"):
-        return []
+                return [held]
     entries: list[IndexValue] = []
     for kind, value in found_at(doc, path):
         for leaf in leaves(kind, value):
@@ -136,7 +136,7 @@ def _same_path_or(q: Or) -> Hint | None:
 
 
 def _prefix_hint(path: Path, pattern: str) -> list[Hint]:
-    """`^abc…` looks only at texts that start with abc. A date-time may be indexed as another text."""
+    """`^abc…` looks only at texts that start with abc; date-times may be indexed as other texts."""
     prefix = ""
     if pattern.startswith("^") and "|" not in pattern:
         for place, char in enumerate(pattern[1:], start=1):
@@ -152,36 +152,33 @@ def _prefix_hint(path: Path, pattern: str) -> list[Hint]:
 
 def points(doc: Doc) -> list[tuple[str, float, float]]:
     """(attribute, longitude, latitude) of every attribute instance that is a GeoJSON Point."""
-    return [
-        (name, float(value["coordinates"][0]), float(value["coordinates"][1]))
-        for name, value in _geometries(doc)
-        if value.get("type") == "Point"
-    ]
-
-
-def shapes(doc: Doc) -> list[tuple[str, float, float, float, float]]:
-    """(attribute, smallest longitude, smallest latitude, largest of each) of all other geometries."""
     found = []
-    for name, value in _geometries(doc):
-        if value.get("type") != "Point":
-            found.append((name, *box_of(_coordinates(value))))
+    for name, attribute in doc.items():
+        for value in _geometries(attribute):
+            if value["type"] == "Point":
+                place = value["coordinates"]
+                found.append((name, float(place[0]), float(place[1])))
     return found
 
 
-def _geometries(doc: Doc) -> list[tuple[str, dict[str, Any]]]:
+def shapes(doc: Doc) -> list[tuple[str, float, float, float, float]]:
+    """(attribute, least longitude, least latitude, greatest of each) of all other geometries."""
     found = []
     for name, attribute in doc.items():
-        shape = type(attribute)
-        if shape is dict:
-            if attribute.get("type") == "GeoProperty":
-                found.append((name, attribute["value"]))
-        elif shape is list:
-            found.extend(
-                (name, one["value"])
-                for one in attribute
-                if type(one) is dict and one.get("type") == "GeoProperty"
-            )
-    return [(name, value) for name, value in found if type(value) is dict]
+        for value in _geometries(attribute):
+            if value["type"] != "Point":
+                found.append((name, *box_of(_coordinates(value))))
+    return found
+
+
+def _geometries(attribute: Any) -> Sequence[dict[str, Any]]:
+    shape = type(attribute)
+    if shape is dict:
+        if attribute.get("type") == "GeoProperty" and type(attribute.get("value")) is dict:
+            return (attribute["value"],)
+    elif shape is list:
+        return [one for each in attribute for one in _geometries(each)]
+    return ()
 
 
 def _coordinates(geometry: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ import orjson
 
 from pintu.kernel.context.match.geometry import geometry_distance_m
 from pintu.kernel.context.match.text import text_key
-from pintu.kernel.context.match.values import Doc, found_at
+from pintu.kernel.context.match.values import SYSTEM_TIMES, Doc, found_at
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import OrderKey, Path
 
@@ -21,6 +21,7 @@ Keyed = Callable[[Record | None, Doc], SortKey]
 # The order of data types; within one, its own order. Absent values come last both ways.
 _NUMBER, _TEXT, _OBJECT, _ARRAY, _TRUTH = range(1, 6)
 _ABSENT: SortKey = (1, 0, 0)
+_TIMES = frozenset({*SYSTEM_TIMES, "observedAt", "expiresAt"})
 
 
 class _Descending:
@@ -58,7 +59,8 @@ def _part(key: OrderKey) -> Keyed:
     if key.by_distance_from is not None:
         return _distance(key.path, key.by_distance_from, key.descending)
     path = key.path
-    texts = text_key if key.collation is None else _collated(key.collation)
+    plain = key.collation is None or (path.subs or (path.attribute,))[-1] in _TIMES
+    texts = text_key if plain else _collated(key.collation or "")
     descending = key.descending
 
     def part(record: Record | None, doc: Doc) -> SortKey:

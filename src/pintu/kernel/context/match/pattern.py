@@ -1,4 +1,4 @@
-"""Regular expressions from outside, run by RE2: time grows with the text, never explodes (decision 0005)."""
+"""Regular expressions from outside, run by RE2: time grows with the text, never explodes (0005)."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def _options() -> re2.Options:
 
 @lru_cache(maxsize=512)
 def compile_pattern(pattern: str) -> Callable[[str], bool]:
-    """A test whether the pattern occurs in a text (4.9 patternOp, 5.7.2 idPattern): unanchored, as clients
-    expect of idPattern. Raises BadRequestData when it cannot be compiled; look-around and back references
-    are not offered.
+    """A test whether the pattern occurs in a text (4.9 patternOp, 5.7.2 idPattern): unanchored, as
+    clients expect of idPattern. Raises BadRequestData when it cannot be compiled; look-around and
+    back references are not offered.
     """
     try:
         encoded = pattern.encode()
@@ -44,7 +44,8 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
         reason = error.args[0] if error.args else b""
         said = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
         raise BadRequestData(
-            f"Pattern {pattern!r} does not compile: {said} (look-around and back references are not offered)"
+            f"Pattern {pattern!r} does not compile: {said}"
+            " (look-around and back references are not offered)"
         ) from error
 
     def found(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""q compiled: a tree becomes one closure over stored documents, a plain attribute the shortest way."""
+"""q compiled: a tree becomes one closure over stored documents, plain attributes the short way."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _NOT_ATTRIBUTES = frozenset({"id", "type", "scope", "expiresAt", *SYSTEM_TIMES})
 
 
 def compile_q(q: Q) -> Test:
-    """The test of a query tree (4.9). A term about something that is not there does not match, whatever
-    its operator; of several instances (datasetId) one must match.
+    """The test of a query tree (4.9). A term about something that is not there does not match,
+    whatever its operator; of several instances (datasetId) one must match.
     """
     if isinstance(q, And):
         return _every(tuple(compile_q(part) for part in q.parts))

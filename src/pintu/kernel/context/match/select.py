@@ -19,8 +19,8 @@ from pintu.kernel.context.selection import (
 
 
 def compile_selection(selection: Selection) -> Test:
-    """The test of everything in a selection that narrows down entities (5.7.2): ids, idPattern, types, at
-    least one of the attributes, scope, q, geo. Tenant, data sets, order and page are not its business.
+    """The test of everything in a selection that narrows down entities (5.7.2): ids, idPattern,
+    types, at least one of the attributes, scope, q, geo. Not its business: tenant, data sets, page.
     """
     tests: list[Test] = []
     if selection.ids:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 _DATE_TIME = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d):?(\d\d))", re.ASCII
 ).fullmatch
+_UTC_SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII).fullmatch
 
 
 def text_key(text: str) -> str:
@@ -19,6 +20,8 @@ def text_key(text: str) -> str:
     """
     if len(text) < 20 or text[10] != "T":
         return text
+    if len(text) == 20 and _UTC_SECONDS(text):
+        return text[:-1]
     found = _DATE_TIME(text)
     if found is None:
         return text

@@ -1,4 +1,4 @@
-"""Where a path leads in a stored document: attribute instances, sub-attributes, then into the value."""
+"""Where a path leads in a stored document: instances, sub-attributes, then into the value."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _in_language(value: Any, trail: tuple[str, ...]) -> Found | None:
 
 
 def follow(value: Any, trail: tuple[str, ...]) -> Any:
-    """Walk into a compound value as an ECMAScript member expression would; `_MISSING` when undefined."""
+    """Walk into a compound value as ECMAScript member expressions do; `_MISSING` if undefined."""
     for name in trail:
         if type(value) is dict and name in value:
             value = value[name]
@@ -160,9 +160,8 @@ def leaves(kind: str, value: Any) -> list[Any]:
             texts.extend(text) if type(text) is list else texts.append(text)
         return texts
     if kind == "ListRelationship":
-        return [
-            v.get("object") if type(v) is dict else v for v in (value if shape is list else [value])
-        ]
+        held = value if shape is list else [value]
+        return [one.get("object") if type(one) is dict else one for one in held]
     if shape is list:
         return [_unwrapped(v) if type(v) is dict else v for v in value if type(v) is not list]
     if shape is dict:

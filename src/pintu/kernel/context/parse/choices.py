@@ -1,4 +1,4 @@
-"""Types and scopes: names joined by `;` (and), `,` or `|` (or) and parentheses, as a list of conjunctions."""
+"""Types and scopes: names joined by `;` (and), `,` or `|` (or), as a list of conjunctions."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def parse_types(text: str, terms: Terms) -> TypeSelection | None:
 
     Raises BadRequestData naming the character.
     """
-    if isinstance(text, str) and text.strip() == "*":
-        return None
     reader = Reader(text, "type")
+    if text.strip() == "*":
+        return None
 
     def one() -> str:
         name = reader.match(_TYPE)
@@ -39,7 +39,7 @@ def parse_types(text: str, terms: Terms) -> TypeSelection | None:
 
 
 def parse_scope(text: str) -> ScopeSelection:
-    """A scope query (4.19): `+` is one level, a last `#` any levels below. Raises BadRequestData."""
+    """A scope query (4.19): `+` is one level, a last `#` any below. Raises BadRequestData."""
     reader = Reader(text, "scopeQ")
 
     def one() -> str:

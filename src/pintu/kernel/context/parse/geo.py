@@ -17,17 +17,22 @@ POSITIONS_LIMIT: Final = 10_000
 _NEAR = re.compile(r"near;(maxDistance|minDistance)==(.*)", re.DOTALL)
 _DISTANCE = re.compile(r"(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _DEPTHS: Final = {
-    "Point": 0, "MultiPoint": 1, "LineString": 1, "MultiLineString": 2, "Polygon": 2, "MultiPolygon": 3,
-}  # fmt: skip
+    "Point": 0,
+    "MultiPoint": 1,
+    "LineString": 1,
+    "MultiLineString": 2,
+    "Polygon": 2,
+    "MultiPolygon": 3,
+}
 _SHORTEST: Final = {"LineString": 2, "MultiLineString": 2, "Polygon": 4, "MultiPolygon": 4}
 _RELATIONS: Final = frozenset(get_args(GeoRelation)) - {"near"}
 
 
 def parse_geo(
-    georel: str | None,
-    geometry: str | None,
+    georel: Any,
+    geometry: Any,
     coordinates: Any,
-    geoproperty: str | None,
+    geoproperty: Any,
     terms: Terms,
 ) -> GeoSelection | None:
     """A geoquery of its four parameters; None when none of the first three is given.
@@ -97,9 +102,8 @@ def _check(item: Any, depth: int, geometry: str, budget: list[int]) -> None:
         _check_position(item, geometry)
         return
     if not isinstance(item, list) or not item:
-        raise BadRequestData(
-            f"coordinates of a {geometry} must be nested {_DEPTHS[geometry] + 1} arrays deep"
-        )
+        deep = _DEPTHS[geometry] + 1
+        raise BadRequestData(f"coordinates of a {geometry} must be nested {deep} arrays deep")
     for part in item:
         _check(part, depth - 1, geometry, budget)
     if depth == 1 and len(item) < _SHORTEST.get(geometry, 1):
@@ -117,7 +121,8 @@ def _check_position(item: Any, geometry: str) -> None:
         or not all(type(number) in (int, float) for number in item)
     ):
         raise BadRequestData(
-            f"coordinates of a {geometry} must lead to positions [longitude, latitude], not {str(item)[:40]}"
+            f"coordinates of a {geometry} must lead to positions [longitude, latitude],"
+            f" not {str(item)[:40]}"
         )
     lon, lat = item[0], item[1]
     if not -180 <= lon <= 180 or not -90 <= lat <= 90:

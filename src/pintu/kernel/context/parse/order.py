@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-import icu  # type: ignore[import-untyped]
+import icu
 
 from pintu.kernel.context.parse.geo import geometry_of
 from pintu.kernel.context.parse.path import read_path
@@ -26,7 +26,7 @@ _TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*", re.ASCII)
 
 
 def parse_order(
-    order_by: str | list[str],
+    order_by: Any,
     terms: Terms,
     *,
     order_from: Any = None,
@@ -35,8 +35,9 @@ def parse_order(
 ) -> tuple[OrderKey, ...]:
     """The keys of an ordering: `a,b;desc,location;dist-asc` or a list of such members.
 
-    `order_from` are coordinates (JSON text or array) of a geometry of type `order_geometry` (Point unless
-    told); distances need it. `collation` is a BCP 47 tag. Raises BadRequestData naming what is wrong.
+    `order_from` are coordinates (JSON text or array) of a geometry of type `order_geometry` (Point
+    unless told); distances need it. `collation` is a BCP 47 tag. Raises BadRequestData naming what
+    is wrong.
     """
     tag = _collation(collation)
     if order_geometry is not None and not isinstance(order_geometry, str):

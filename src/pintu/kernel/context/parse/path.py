@@ -26,7 +26,7 @@ def read_name(reader: Reader) -> str:
 
 
 def read_path(reader: Reader, terms: Terms, first: str | None = None) -> Path:
-    """A path (4.9): names are stored names afterwards, the trail into a value stays as it is written.
+    """A path (4.9): names become stored names, the trail into a value stays as it is written.
 
     `first` is the first name when the caller has read it already.
     """

@@ -40,8 +40,9 @@ _OPERATORS: dict[str, CompareOp] = {
 def parse_q(text: str, terms: Terms, *, expand_values: Collection[str] = ()) -> Q:
     """The tree of a query text, names as stored names (4.9).
 
-    `expand_values` are attribute names (as the caller writes them) whose values in q are vocabulary terms to
-    expand with the caller's @context first. Raises BadRequestData naming the character and what was expected.
+    `expand_values` are attribute names (as the caller writes them) whose values in q are vocabulary
+    terms to expand with the caller's @context first. Raises BadRequestData naming the character and
+    what was expected.
     """
     reader = Reader(text, "q")
     expanding = frozenset(terms.stored(name) for name in expand_values)
@@ -114,7 +115,7 @@ class _Query:
         return tuple(self.terms.stored(one) for one in types), name
 
     def split_hint(self, token: str, *, certain: bool) -> tuple[str, str]:
-        """`Building:name` is a type and a name; `ex:name` is one name when ex is a prefix that is known."""
+        """`Building:name` is type and name; `ex:name` is one name where ex is a known prefix."""
         if token.startswith(("http://", "https://")):
             if certain:
                 self.reader.fail("':' and an attribute name after the entity types")
@@ -141,7 +142,7 @@ class _Query:
             return Compare(path, op, self.pattern())
         start = reader.place
         value = self.values()
-        if op not in _EQUALITY and (isinstance(value, (OneOf, Range)) or isinstance(value, bool)):
+        if op not in _EQUALITY and isinstance(value, (OneOf, Range, bool)):
             reader.fail(f"one number, text, date or time after {op}", start)
         if path.attribute in self.expanding and op in _EQUALITY:
             value = self.expanded(value)

@@ -67,7 +67,8 @@ class Reader:
         rest = self.text[place : place + _SHOWN]
         there = repr(rest) if rest else "the end"
         raise BadRequestData(
-            f"{self.what} cannot be read at character {place + 1}: expected {expected}, found {there}"
+            f"{self.what} cannot be read at character {place + 1}:"
+            f" expected {expected}, found {there}"
         )
 
     def deeper(self) -> None:
@@ -84,5 +85,5 @@ class Reader:
 
 
 def decoded(name: str) -> str:
-    """A name as it was before percent-encoding; that is how IRIs with dots are written in a path (4.9)."""
+    """A name as it was before percent-encoding, the way to write an IRI with dots in a path."""
     return unquote(name) if "%" in name else name
