@@ -1,0 +1,22 @@
+"""An MQTT broker in this process, for machines that have none: amqtt, on loopback unless told otherwise."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from amqtt.broker import Broker
+
+
+async def start_broker(host: str, port: int) -> Any:
+    """A running broker; `await broker.shutdown()` ends it. OSError when the port is taken."""
+    for name in ("amqtt", "transitions"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    broker = Broker(
+        {
+            "listeners": {"default": {"type": "tcp", "bind": f"{host}:{port}", "max_connections": 200}},
+            "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+        }
+    )
+    await broker.start()
+    return broker
