@@ -18,6 +18,7 @@ from pintu.kernel.context.record import Put, Record, Transform, Verb
 from pintu.kernel.context.selection import Selection
 from pintu.kernel.errors import PintuError
 
+
 class Op(msgspec.Struct, gc=False):
     """One operation on one entity.
 
@@ -100,7 +101,7 @@ class Store(Protocol):
         when the disk is; then nothing of the call is stored."""
         ...
 
-    def retrieve(self, tenant: int, id: str) -> Record | None | Awaitable[Record | None]:
+    def retrieve(self, tenant: int, id: str) -> Record | Awaitable[Record | None] | None:
         """One entity by id: a point read on the caller's loop."""
         ...
 
@@ -131,6 +132,18 @@ class Store(Protocol):
 
     def trim(self, before_us: int, up_to_position: int) -> Awaitable[int]:
         """Drop log rows that are older and that every cursor has passed; returns how many."""
+        ...
+
+    def cursors(self) -> dict[str, int]:
+        """Every durable cursor of the feed: the position its reader has passed."""
+        ...
+
+    def save_cursor(self, name: str, position: int | None) -> Awaitable[None]:
+        """Keep a durable cursor (None: forget it)."""
+        ...
+
+    def expired(self, now_us: int, limit: int = 1000) -> list[tuple[int, str]]:
+        """(tenant, id) of entities whose `expiresAt` has passed, longest past first."""
         ...
 
     def backup(self, target: Path) -> Awaitable[None]:

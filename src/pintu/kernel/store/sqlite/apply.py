@@ -1,0 +1,251 @@
+"""What one operation does to the tables: the present record in, its row, index rows and log row out.
+
+Everything in here runs on the writer thread inside an open transaction; nothing is decided about
+transactions, threads or errors of the disk: that is `writer`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+import orjson
+
+from pintu.kernel.context.record import Keep, Put, Record, Remove, Verb
+from pintu.kernel.errors import AlreadyExists, PintuError
+from pintu.kernel.store.port import Change, Op, Outcome
+from pintu.kernel.store.sqlite.names import KindRow, Names, Shape
+from pintu.kernel.store.sqlite.rows import IndexRows, expiry_us
+
+VERBS: tuple[Verb, ...] = ("created", "replaced", "updated", "deleted")
+VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)}
+DELETED = VERB_NUMBER["deleted"]
+
+_READ = (
+    "SELECT n, kind, shape, body, created, modified, times, last FROM entity WHERE tenant=? AND id=?"
+)
+_INSERT = (
+    "INSERT INTO entity(n, tenant, id, kind, shape, created, modified, last, expires, times, body) "
+    "VALUES(?,?,?,?,?,?,?,?,?,?,?)"
+)
+_NARROW = "UPDATE entity SET body=?, modified=?, times=?, last=? WHERE n=?"
+_WIDE = (
+    "UPDATE entity SET kind=?, shape=?, expires=?, body=?, modified=?, times=?, last=? WHERE n=?"
+)
+_LOG = (
+    "INSERT INTO log(position, kind, id, verb, at, source, previous, changed, payload) "
+    "VALUES(?,?,?,?,?,?,?,?,?)"
+)
+
+
+class Stamp:
+    """When and by whom: one for all operations of a call."""
+
+    __slots__ = ("now", "source", "source_name")
+
+    def __init__(self, now: int, source: int, source_name: str) -> None:
+        self.now = now
+        self.source = source
+        self.source_name = source_name
+
+
+class Present:
+    """The row an operation found."""
+
+    __slots__ = ("kind", "record", "shape")
+
+    def __init__(self, row: tuple[Any, ...], kind: KindRow, shape: Shape, id: str) -> None:
+        n, _, _, body, created, modified, times, last = row
+        self.kind = kind
+        self.shape = shape
+        self.record = Record(n, id, kind.types, body, created, modified, times, last)
+
+
+class Hands:
+    """Applies operations; keeps the counters that follow the transaction."""
+
+    def __init__(self, connection: apsw.Connection, names: Names) -> None:
+        self._run = connection.cursor().execute
+        self._db = connection
+        self._names = names
+        self._index = IndexRows(connection, names)
+        one = connection.execute
+        stored = one("SELECT value FROM meta WHERE key='head'").get
+        self.position: int = max(one("SELECT max(position) FROM log").get or 0, stored or 0)
+        self.next_n: int = (one("SELECT max(n) FROM entity").get or 0) + 1
+        self.entities: int = sum(shape.count for shape in names.shapes.values())
+        self.tombstones: bool = bool(one("SELECT EXISTS(SELECT 1 FROM tombstone)").get)
+        self.wants_changes = False
+        self.changes: list[Change] = []
+        self._saved = (self.position, self.next_n, self.entities, self.tombstones)
+
+    def begin(self) -> None:
+        """A transaction begins: remember the counters."""
+        self._saved = (self.position, self.next_n, self.entities, self.tombstones)
+        self.changes = []
+
+    def rollback(self) -> None:
+        """The transaction is gone: put the counters back."""
+        self.position, self.next_n, self.entities, self.tombstones = self._saved
+        self.changes = []
+
+    def apply(self, op: Op, stamp: Stamp) -> Outcome:
+        """Do one operation; a PintuError of its transform is its outcome, other errors are raised."""
+        fresh = op.fresh
+        if fresh is not None:
+            try:
+                return self._create(op, fresh, stamp)
+            except AlreadyExists as error:
+                return Outcome(error=error)
+        present = self._find(op)
+        try:
+            assert op.transform is not None
+            effect = op.transform(None if present is None else present.record, stamp.now)
+        except PintuError as error:
+            return Outcome(error=error)
+        if isinstance(effect, Put):
+            if present is None:
+                return self._create(op, effect, stamp)
+            return self._put(op, present, effect, stamp)
+        if isinstance(effect, Remove) and present is not None:
+            return self._remove(op, present, effect, stamp)
+        assert isinstance(effect, Keep | Remove)
+        return Outcome(detail=effect.detail)
+
+    def _find(self, op: Op) -> Present | None:
+        row = self._run(_READ, (op.tenant, op.id)).fetchone()
+        if row is None:
+            return None
+        names = self._names
+        return Present(row, names.kinds[row[1]], names.shapes[row[2]], op.id)
+
+    def _create(self, op: Op, put: Put, stamp: Stamp) -> Outcome:
+        doc = put.entity
+        body = put.body or orjson.dumps(doc)
+        names = self._names
+        now = stamp.now
+        shape = names.shape_of(op.tenant, doc)
+        n = self.next_n
+        position = self.position + 1
+        expires = expiry_us(doc) if "expiresAt" in doc else None
+        times = None if put.times is None else orjson.dumps(put.times)
+        row = (n, op.tenant, op.id, shape.kind.n, shape.n, now, now, position, expires, times, body)
+        try:
+            self._run(_INSERT, row)
+        except apsw.ConstraintError as error:
+            if error.extendedresult != apsw.SQLITE_CONSTRAINT_UNIQUE:
+                raise
+            raise AlreadyExists(f"Entity {op.id} already exists") from error
+        self.next_n = n + 1
+        self.entities += 1
+        names.count(shape, 1)
+        self._index.add(shape.kind, n, doc)
+        previous = self._unbury(op) if self.tombstones else 0
+        self._log(op, shape.kind, put, now, stamp, previous, body, body)
+        return Outcome(verb=put.verb, detail=put.detail, position=position)
+
+    def _unbury(self, op: Op) -> int:
+        """The last position of an earlier life of this id, 0 when there was none."""
+        key = (op.tenant, op.id)
+        row = self._run("SELECT last FROM tombstone WHERE tenant=? AND id=?", key).fetchone()
+        if row is None:
+            return 0
+        self._run("DELETE FROM tombstone WHERE tenant=? AND id=?", key)
+        return int(row[0])
+
+    def _put(
+        self, op: Op, present: Present, put: Put, stamp: Stamp
+    ) -> Outcome:
+        doc = put.entity
+        body = put.body or orjson.dumps(doc)
+        old = present.record
+        position = self.position + 1
+        now = max(stamp.now, old.modified_us)
+        times = None if put.times is None else orjson.dumps(put.times)
+        kind = present.kind
+        if self._narrow(present, put):
+            self._run(_NARROW, (body, now, times, position, old.number))
+        else:
+            kind = self._reindex(op, present, put)
+            shape = self._names.shape_of(op.tenant, doc)
+            expires = expiry_us(doc) if "expiresAt" in doc else None
+            self._run(
+                _WIDE, (kind.n, shape.n, expires, body, now, times, position, old.number)
+            )
+        if put.verb == "updated" and put.changed is not None:
+            get = doc.get
+            payload = orjson.dumps({name: get(name) for name in put.changed})
+        else:
+            payload = body
+        self._log(op, kind, put, now, stamp, old.last_change, payload, body)
+        return Outcome(verb=put.verb, detail=put.detail, position=position)
+
+    def _narrow(self, present: Present, put: Put) -> bool:
+        """Does the write leave kind, shape, expiry and every indexed value as they are?"""
+        changed = put.changed
+        if changed is None or put.verb != "updated":
+            return False
+        doc, by_name, watched = put.entity, present.shape.by_name, present.kind.watched
+        for name in changed:
+            if name in watched:
+                return False
+            value = doc.get(name)
+            form = value.get("type") if type(value) is dict else None
+            if form is None or by_name.get(name) != form:
+                return False
+        types = doc["type"]
+        had = present.kind.types
+        return had == ((types,) if type(types) is str else tuple(sorted(types)))
+
+    def _reindex(self, op: Op, present: Present, put: Put) -> KindRow:
+        """Bring counts and index rows from the old document to the new one; the new kind."""
+        shape = self._names.shape_of(op.tenant, put.entity)
+        if shape is not present.shape:
+            self._names.count(present.shape, -1)
+            self._names.count(shape, 1)
+        n, old = present.record.number, orjson.loads(present.record.body)
+        if shape.kind is present.kind:
+            self._index.move(shape.kind, n, old, put.entity)
+        else:
+            self._index.remove(present.kind, n, old)
+            self._index.add(shape.kind, n, put.entity)
+        return shape.kind
+
+    def _remove(
+        self, op: Op, present: Present, effect: Remove, stamp: Stamp
+    ) -> Outcome:
+        old = present.record
+        position = self.position + 1
+        self._index.remove(present.kind, old.number, orjson.loads(old.body))
+        self._run("DELETE FROM entity WHERE n=?", (old.number,))
+        self._run("INSERT OR REPLACE INTO tombstone VALUES(?,?,?)", (op.tenant, op.id, position))
+        self.tombstones = True
+        self.entities -= 1
+        self._names.count(present.shape, -1)
+        put = Put(entity={}, verb="deleted")
+        now = max(stamp.now, old.modified_us)
+        self._log(op, present.kind, put, now, stamp, old.last_change, b"", None)
+        return Outcome(verb="deleted", detail=effect.detail, position=position)
+
+    def _log(
+        self, op: Op, kind: KindRow, put: Put, now: int, stamp: Stamp, previous: int,
+        payload: bytes, body: bytes | None,
+    ) -> None:
+        """Append the log row, and the same as a `Change` when somebody listens."""
+        position = self.position = self.position + 1
+        changed = put.changed
+        listed = changed is not None and put.verb != "updated"
+        self._run(
+            _LOG,
+            (
+                position, kind.n, op.id, VERB_NUMBER[put.verb], now, stamp.source, previous,
+                orjson.dumps(changed).decode() if listed else None, payload,
+            ),
+        )
+        if self.wants_changes:
+            self.changes.append(
+                Change(
+                    position, op.tenant, op.id, kind.types, put.verb, now, stamp.source_name, changed,
+                    payload, previous, body,
+                )
+            )

@@ -1,0 +1,64 @@
+"""Reading the one log: forward it is the change feed, backward along `previous` an entity's history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import apsw
+import orjson
+
+from pintu.kernel.store.port import Change
+from pintu.kernel.store.sqlite.apply import VERBS
+from pintu.kernel.store.sqlite.names import Names
+
+_COLUMNS = "position, kind, id, verb, at, source, previous, changed, payload"
+_LAST = (
+    "SELECT coalesce((SELECT last FROM entity WHERE tenant=?1 AND id=?2), "
+    "(SELECT last FROM tombstone WHERE tenant=?1 AND id=?2), 0)"
+)
+_CHAIN = (
+    f"WITH RECURSIVE chain({_COLUMNS}) AS ("
+    f"SELECT {_COLUMNS} FROM log WHERE position = ? UNION ALL "
+    "SELECT l.position, l.kind, l.id, l.verb, l.at, l.source, l.previous, l.changed, l.payload "
+    "FROM chain c CROSS JOIN log l ON l.position = c.previous) "
+    f"SELECT {_COLUMNS} FROM chain"
+)
+
+
+def changes(connection: apsw.Connection, names: Names, after: int, limit: int) -> list[Change]:
+    """Rows of the log after a position, in commit order."""
+    sql = f"SELECT {_COLUMNS} FROM log WHERE position > ? ORDER BY position LIMIT ?"
+    return list(_read(names, connection.execute(sql, (after, limit)).fetchall()))
+
+
+def history(
+    connection: apsw.Connection, names: Names, key: tuple[int, str], before: int | None, limit: int
+) -> list[Change]:
+    """An entity's changes before a position (None: all), newest first."""
+    start = None
+    if before is not None:
+        sql = "SELECT previous, kind FROM log WHERE position = ? AND id = ?"
+        row = connection.execute(sql, (before, key[1])).fetchone()
+        if row is not None and names.kinds[row[1]].tenant == key[0]:
+            start = int(row[0])
+    skip = before is not None and start is None
+    if start is None:
+        start = int(connection.execute(_LAST, key).get)
+    where, bindings = (" WHERE position < ?", (start, before)) if skip else ("", (start,))
+    rows = connection.execute(f"{_CHAIN}{where} LIMIT ?", (*bindings, limit)).fetchall()
+    return list(_read(names, rows))
+
+
+def _read(names: Names, rows: Iterable[tuple[Any, ...]]) -> Iterable[Change]:
+    for position, kind_n, id, verb_number, at, source, previous, changed, payload in rows:
+        kind, verb = names.kinds[kind_n], VERBS[verb_number]
+        listed: tuple[str, ...] | None = None
+        if changed is not None:
+            listed = tuple(orjson.loads(changed))
+        elif verb == "updated":
+            listed = tuple(orjson.loads(payload))
+        yield Change(
+            position, kind.tenant, id, kind.types, verb, at, names.source_names[source], listed,
+            payload, previous,
+        )

@@ -1,0 +1,269 @@
+"""What many rows share, numbered and kept in memory: tenants, sources, kinds, shapes, indexed paths.
+
+The writer thread adds to it inside a transaction; `commit` makes the additions lasting, `rollback`
+forgets them. Other threads only look things up, which needs no lock.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+import orjson
+
+from pintu.kernel.context.selection import Path
+
+Doc = dict[str, Any]
+MEMBERS = frozenset({"id", "type", "scope", "expiresAt"})
+SHAPE_CACHE = 20_000
+
+
+class Shape:
+    """A kind with one set of (attribute, NGSI-LD attribute type) pairs, and how many entities have it."""
+
+    __slots__ = ("attributes", "by_name", "count", "kind", "n")
+
+    def __init__(
+        self, n: int, kind: KindRow, attributes: tuple[tuple[str, str], ...], count: int
+    ) -> None:
+        self.n = n
+        self.kind = kind
+        self.attributes = attributes
+        self.by_name = dict(attributes)
+        self.count = count
+
+
+class IndexPath:
+    """One thing indexed for one kind: a geoproperty's points or shapes, or a learned value path."""
+
+    __slots__ = ("built", "entries", "form", "kind", "n", "path", "state", "text", "used")
+
+    def __init__(self, n: int, kind: KindRow, form: str, text: str) -> None:
+        self.n = n
+        self.kind = kind
+        self.form = form  # point | area | value
+        self.text = text
+        self.path = _path_of(text) if form == "value" else Path(text)
+        self.state = "ready"  # building | ready | dropping
+        self.built = 0
+        self.entries = 0
+        self.used = 0
+
+
+class KindRow:
+    """Entities of one tenant with one set of types."""
+
+    __slots__ = ("geo", "learned", "n", "shapes", "tenant", "types", "types_set", "watched")
+
+    def __init__(self, n: int, tenant: int, types: tuple[str, ...]) -> None:
+        self.n = n
+        self.tenant = tenant
+        self.types = types
+        self.types_set = frozenset(types)
+        self.shapes: dict[tuple[tuple[str, str], ...], Shape] = {}
+        self.geo: dict[tuple[str, str], IndexPath] = {}  # (form, attribute)
+        self.learned: dict[Path, IndexPath] = {}  # replaced, never changed: others iterate over it
+        self.watched: frozenset[str] = frozenset()  # attributes whose change touches an index
+
+    @property
+    def count(self) -> int:
+        """How many entities are of this kind."""
+        return sum(shape.count for shape in list(self.shapes.values()))
+
+    def watch(self) -> None:
+        """Recompute which attributes an index depends on."""
+        names = {attribute for _, attribute in self.geo}
+        names.update(path.attribute for path in self.learned)
+        self.watched = frozenset(names)
+
+
+class Names:
+    """Every numbered thing of one city.db."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._db = connection
+        self.tenants: dict[str, int] = {}
+        self.sources: dict[str, int] = {}
+        self.source_names: dict[int, str] = {}
+        self.kinds: dict[int, KindRow] = {}
+        self.by_types: dict[tuple[int, tuple[str, ...]], KindRow] = {}
+        self.by_tenant: dict[int, list[KindRow]] = {}
+        self.shapes: dict[int, Shape] = {}
+        self.paths: dict[int, IndexPath] = {}
+        self._shape_cache: dict[tuple[int, tuple[str, ...], tuple[Any, ...]], Shape] = {}
+        self._deltas: dict[Shape, int] = {}
+        self._new: list[tuple[str, Any]] = []
+        self._load()
+
+    def _load(self) -> None:
+        run = self._db.execute
+        self.tenants = {name: n for n, name in run("SELECT n, name FROM tenant")}
+        for n, name in run("SELECT n, name FROM source"):
+            self.sources[name], self.source_names[n] = n, name
+        for n, tenant, types in run("SELECT n, tenant, types FROM kind ORDER BY n"):
+            self._keep_kind(KindRow(n, tenant, tuple(orjson.loads(types))))
+        for n, kind, attributes, count in run("SELECT n, kind, attributes, count FROM shape"):
+            pairs = tuple((name, form) for name, form in orjson.loads(attributes))
+            self._keep_shape(Shape(n, self.kinds[kind], pairs, count))
+        columns = "n, kind, form, path, state, built, entries, used"
+        for n, kind, form, text, state, built, entries, used in run(f"SELECT {columns} FROM path"):
+            path = IndexPath(n, self.kinds[kind], form, text)
+            path.state, path.built, path.entries, path.used = state, built, entries, used
+            self.keep_path(path)
+
+    def _keep_kind(self, kind: KindRow) -> None:
+        self.kinds[kind.n] = kind
+        self.by_types[kind.tenant, kind.types] = kind
+        self.by_tenant[kind.tenant] = [*self.by_tenant.get(kind.tenant, ()), kind]
+
+    def _keep_shape(self, shape: Shape) -> None:
+        self.shapes[shape.n] = shape
+        shape.kind.shapes[shape.attributes] = shape
+
+    def keep_path(self, path: IndexPath) -> None:
+        """Let the path be maintained by writes and seen by the planner."""
+        self.paths[path.n] = path
+        if path.form == "value":
+            if path.state != "dropping":
+                path.kind.learned = {**path.kind.learned, path.path: path}
+        else:
+            path.kind.geo[path.form, path.text] = path
+        path.kind.watch()
+
+    def drop_path(self, path: IndexPath) -> None:
+        """Forget a path: writes no longer maintain it."""
+        self.paths.pop(path.n, None)
+        if path.form == "value":
+            rest = {key: one for key, one in path.kind.learned.items() if one is not path}
+            path.kind.learned = rest
+        else:
+            path.kind.geo.pop((path.form, path.text), None)
+        path.kind.watch()
+
+    # --- the writer's side, inside a transaction -------------------------------------------------
+    def tenant(self, name: str) -> int:
+        """The number of a tenant, made when it is new."""
+        found = self.tenants.get(name)
+        if found is None:
+            found = self._insert("INSERT INTO tenant(name) VALUES(?)", (name,))
+            self.tenants[name] = found
+            self._new.append(("tenant", name))
+        return found
+
+    def source(self, name: str) -> int:
+        """The number of a source of writes, made when it is new."""
+        found = self.sources.get(name)
+        if found is None:
+            found = self._insert("INSERT INTO source(name) VALUES(?)", (name,))
+            self.sources[name], self.source_names[found] = found, name
+            self._new.append(("source", name))
+        return found
+
+    def shape_of(self, tenant: int, doc: Doc) -> Shape:
+        """The shape of a stored document, made when it is new."""
+        types = doc["type"]
+        forms = [
+            (value["type"] if type(value) is dict else value[0]["type"])
+            if name not in MEMBERS else None
+            for name, value in doc.items()
+        ]
+        key = (tenant, tuple(doc), (types if type(types) is str else tuple(types), *forms))
+        shape = self._shape_cache.get(key)
+        if shape is None:
+            kind = self.kind_of(tenant, (types,) if type(types) is str else tuple(sorted(types)))
+            pairs = sorted(
+                (name, form) for name, form in zip(doc, forms, strict=True) if form is not None
+            )
+            shape = self._shape(kind, tuple(pairs))
+            if len(self._shape_cache) >= SHAPE_CACHE:
+                self._shape_cache.clear()
+            self._shape_cache[key] = shape
+        return shape
+
+    def kind_of(self, tenant: int, types: tuple[str, ...]) -> KindRow:
+        """The kind of a tenant's entities with these sorted types, made when it is new."""
+        kind = self.by_types.get((tenant, types))
+        if kind is None:
+            text = orjson.dumps(types).decode()
+            n = self._insert("INSERT INTO kind(tenant, types) VALUES(?, ?)", (tenant, text))
+            kind = KindRow(n, tenant, types)
+            self._keep_kind(kind)
+            self._new.append(("kind", kind))
+        return kind
+
+    def _shape(self, kind: KindRow, pairs: tuple[tuple[str, str], ...]) -> Shape:
+        shape = kind.shapes.get(pairs)
+        if shape is None:
+            text = orjson.dumps(pairs).decode()
+            n = self._insert("INSERT INTO shape(kind, attributes, count) VALUES(?, ?, 0)", (kind.n, text))
+            shape = Shape(n, kind, pairs, 0)
+            self._keep_shape(shape)
+            self._new.append(("shape", shape))
+        return shape
+
+    def path(self, kind: KindRow, form: str, text: str, state: str = "ready") -> IndexPath:
+        """The number of an indexed path of a kind, made when it is new."""
+        found = kind.geo.get((form, text)) if form != "value" else kind.learned.get(_path_of(text))
+        if found is None:
+            n = self._insert(
+                "INSERT INTO path(kind, form, path, state, built, entries, used) VALUES(?,?,?,?,0,0,0)",
+                (kind.n, form, text, state),
+            )
+            found = IndexPath(n, kind, form, text)
+            found.state = state
+            self.keep_path(found)
+            self._new.append(("path", found))
+        return found
+
+    def count(self, shape: Shape, by: int) -> None:
+        """Note that so many entities more have this shape."""
+        self._deltas[shape] = self._deltas.get(shape, 0) + by
+
+    def flush(self) -> None:
+        """Write the counts of this transaction; call it right before COMMIT."""
+        for shape, by in self._deltas.items():
+            if by:
+                self._db.execute("UPDATE shape SET count = count + ? WHERE n = ?", (by, shape.n))
+
+    def commit(self) -> None:
+        """The transaction is durable: its additions stay."""
+        for shape, by in self._deltas.items():
+            shape.count += by
+        self._deltas.clear()
+        self._new.clear()
+
+    def rollback(self) -> None:
+        """The transaction is gone: forget what it added."""
+        self._deltas.clear()
+        if not self._new:
+            return
+        self._shape_cache.clear()
+        for what, thing in reversed(self._new):
+            if what == "tenant":
+                del self.tenants[thing]
+            elif what == "source":
+                self.source_names.pop(self.sources.pop(thing), None)
+            elif what == "kind":
+                del self.kinds[thing.n], self.by_types[thing.tenant, thing.types]
+                self.by_tenant[thing.tenant] = [
+                    one for one in self.by_tenant[thing.tenant] if one is not thing
+                ]
+            elif what == "shape":
+                del self.shapes[thing.n], thing.kind.shapes[thing.attributes]
+            else:
+                self.drop_path(thing)
+        self._new.clear()
+
+    def _insert(self, sql: str, values: tuple[Any, ...]) -> int:
+        self._db.execute(sql, values)
+        return self._db.last_insert_rowid()
+
+
+def path_text(path: Path) -> str:
+    """A value path as the `path` table holds it."""
+    return orjson.dumps((path.attribute, path.subs, path.trail)).decode()
+
+
+def _path_of(text: str) -> Path:
+    attribute, subs, trail = orjson.loads(text)
+    return Path(attribute, tuple(subs), tuple(trail))

@@ -1,0 +1,262 @@
+"""Which rows to look at for a selection: one index drives, everything it cannot prove is left to `match`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pintu.kernel.context.match import EARTH_RADIUS_M, sargable, search_boxes
+from pintu.kernel.context.match.distance import Box
+from pintu.kernel.context.match.hints import Hint
+from pintu.kernel.context.selection import (
+    And,
+    Compare,
+    GeoSelection,
+    OneOf,
+    Path,
+    Q,
+    Range,
+    Selection,
+)
+from pintu.kernel.store.sqlite.names import IndexPath, KindRow, Names
+from pintu.kernel.store.sqlite.rows import COLUMNS, cell_ranges
+
+ENTITY = "e.n, e.id, e.kind, e.body, e.created, e.modified, e.times, e.last"
+SHORT_TEXT = 20
+"""Texts shorter than this are no date-times: what an index holds of them is the text itself."""
+
+_VALUE = "FROM value v CROSS JOIN entity e ON e.n = v.n WHERE v.path = ? AND "
+_ROWS = (
+    f"FROM (WITH RECURSIVE r(base) AS (SELECT ? UNION ALL SELECT base + {COLUMNS} FROM r WHERE base < ?) "
+    "SELECT base FROM r) r CROSS JOIN point p CROSS JOIN entity e ON e.n = p.n "
+    "WHERE p.path = ? AND p.cell BETWEEN r.base + ? AND r.base + ? "
+    "AND p.lon BETWEEN ? AND ? AND p.lat BETWEEN ? AND ?"
+)
+_AREA = (
+    "FROM box b CROSS JOIN area a ON a.a = b.a CROSS JOIN entity e ON e.n = a.n "
+    "WHERE b.west <= ? AND b.east >= ? AND b.south <= ? AND b.north >= ? AND a.path = ?"
+)
+_DISTANCE = (
+    f" AND 2 * {EARTH_RADIUS_M!r} * asin(min(1.0, sqrt("
+    "pow(sin((radians(p.lat) - radians(?)) / 2), 2) + cos(radians(?)) * cos(radians(p.lat)) * "
+    "pow(sin(radians(p.lon - ?) / 2), 2)))) <= ?"
+)
+
+
+@dataclass(slots=True)
+class Step:
+    """One statement: `SELECT <columns> <tail>`; `loose` is the column that says "only a candidate"."""
+
+    tail: str
+    bindings: tuple[Any, ...]
+    loose: str = "1"
+    key: str = "e.n"
+
+
+@dataclass(slots=True)
+class Plan:
+    """Steps in order. `exact`: a row whose loose column is 0 satisfies the selection as it is."""
+
+    steps: list[Step]
+    name: str
+    exact: bool = False
+    distinct: bool = False  # a row may come twice
+    count: int | None = None  # known without looking
+    asked: list[tuple[KindRow, Path]] = field(default_factory=list)
+    used: list[IndexPath] = field(default_factory=list)
+
+
+def plan(names: Names, selection: Selection) -> Plan:
+    """Choose the driving index and say what it proves."""
+    if selection.ids:
+        return _by_id(selection)
+    kinds = [kind for kind in names.by_tenant.get(selection.tenant, ()) if wanted(kind, selection)]
+    hints = sargable(selection.q)
+    found = _by_place(kinds, selection) or _by_value(kinds, selection, hints) or _by_kind(kinds, selection)
+    if hints and not found.name.startswith("value"):
+        found.asked = [(kind, hints[0][0]) for kind in kinds]
+    return found
+
+
+def wanted(kind: KindRow, selection: Selection) -> bool:
+    """May an entity of this kind satisfy the selection's types and attributes?"""
+    types = selection.types
+    if types is not None and not any(one <= kind.types_set for one in types.any_of):
+        return False
+    if not selection.attributes:
+        return kind.count > 0
+    return any(shape.count and _has(shape.by_name, selection) for shape in list(kind.shapes.values()))
+
+
+def _has(by_name: dict[str, str], selection: Selection) -> bool:
+    return any(name in by_name for name in selection.attributes)
+
+
+def _shape_filter(kind: KindRow, selection: Selection) -> tuple[str, tuple[int, ...]]:
+    """SQL that keeps entities with one of the attributes asked for; empty when all have."""
+    if not selection.attributes:
+        return "", ()
+    shapes = [shape for shape in list(kind.shapes.values()) if shape.count]
+    good = tuple(shape.n for shape in shapes if _has(shape.by_name, selection))
+    if len(good) == len(shapes) or len(good) > 500:
+        return "", ()
+    return f" AND e.shape IN ({','.join(map(str, good))})", ()
+
+
+def _remaining(selection: Selection) -> set[str]:
+    """What an index over types and shapes does not prove."""
+    left = {
+        "q": selection.q, "geo": selection.geo, "scope": selection.scope,
+        "id_pattern": selection.id_pattern,
+    }
+    return {name for name, value in left.items() if value}
+
+
+def _by_id(selection: Selection) -> Plan:
+    left = _remaining(selection) or selection.types is not None or selection.attributes
+    steps = [
+        Step("FROM entity e WHERE e.tenant = ? AND e.id = ?", (selection.tenant, id), "0")
+        for id in dict.fromkeys(selection.ids)
+    ]
+    return Plan(steps, "id", exact=not left)
+
+
+def _by_kind(kinds: list[KindRow], selection: Selection) -> Plan:
+    steps = []
+    for kind in kinds:
+        extra, _ = _shape_filter(kind, selection)
+        steps.append(Step(f"FROM entity e INDEXED BY entity_kind WHERE e.kind = ?{extra}", (kind.n,), "0"))
+    exact = not _remaining(selection)
+    counted = None
+    if exact:
+        counted = sum(
+            shape.count
+            for kind in kinds
+            for shape in list(kind.shapes.values())
+            if not selection.attributes or _has(shape.by_name, selection)
+        )
+    return Plan(steps, "kind", exact=exact, count=counted)
+
+
+# --- values ---------------------------------------------------------------------------------------
+def _by_value(kinds: list[KindRow], selection: Selection, hints: list[Hint]) -> Plan | None:
+    """The first conjunct that has an index for every kind; equality before ranges."""
+    if not kinds:
+        return None
+    for hint in sorted(hints, key=_unselective):
+        indexes = [kind.learned.get(hint[0]) for kind in kinds]
+        ready = [index for index in indexes if index is not None and index.state == "ready"]
+        ranges = _ranges(hint)
+        if len(ready) != len(kinds) or not ranges:
+            continue
+        exact = _remaining(selection) == {"q"} and proves(selection.q, hint)
+        steps = []
+        for kind, index in zip(kinds, ready, strict=True):
+            extra, _ = _shape_filter(kind, selection)
+            for sql, bindings in ranges:
+                steps.append(
+                    Step(f"{_VALUE}{sql}{extra}", (index.n, *bindings), "v.loose", "v.n")
+                )
+        return Plan(
+            steps, f"value {_shown(hint[0])}", exact=exact, distinct=True, used=ready
+        )
+    return None
+
+
+def _unselective(hint: Hint) -> int:
+    return 0 if hint[1] == "==" and not isinstance(hint[2], Range) else 1
+
+
+def _shown(path: Path) -> str:
+    trail = f"[{'.'.join(path.trail)}]" if path.trail else ""
+    return ".".join((path.attribute, *path.subs)) + trail
+
+
+def _ranges(hint: Hint) -> list[tuple[str, tuple[Any, ...]]]:
+    """SQL on `v.value` for a hint; numbers and texts never mix (SQLite orders numbers first)."""
+    _, op, value = hint
+    if isinstance(value, OneOf):
+        return [one for inner in value.values for one in _ranges((hint[0], op, inner))]
+    if isinstance(value, Range):
+        return [("v.value BETWEEN ? AND ?", (value.low, value.high))] if op == "==" else []
+    if op == "==":
+        return [("v.value = ?", (value,))]
+    if op in (">", ">="):
+        fence = "" if isinstance(value, str) else " AND v.value < ''"
+        return [(f"v.value {op} ?{fence}", (value,))]
+    fence = " AND v.value >= ''" if isinstance(value, str) else ""
+    return [(f"v.value {op} ?{fence}", (value,))]
+
+
+def proves(q: Q | None, hint: Hint) -> bool:
+    """Is an entry without `loose` that lies in the hint's range a match of the whole q?
+
+    Only for one comparison of an attribute's own value with numbers (any order) or short texts (equality).
+    """
+    if isinstance(q, And) and len(q.parts) == 1:
+        return proves(q.parts[0], hint)
+    if not isinstance(q, Compare) or q.path != hint[0] or q.op != hint[1]:
+        return False
+    return not q.path.subs and not q.path.trail and _plain(q.value, q.op)
+
+
+def _plain(value: Any, op: str) -> bool:
+    if isinstance(value, OneOf):
+        return all(_plain(one, op) for one in value.values)
+    if isinstance(value, Range):
+        return all(type(end) in (int, float) for end in (value.low, value.high))
+    if type(value) in (int, float):
+        return True
+    return type(value) is str and op == "==" and len(value) < SHORT_TEXT
+
+
+# --- places ---------------------------------------------------------------------------------------
+def _by_place(kinds: list[KindRow], selection: Selection) -> Plan | None:
+    geo = selection.geo
+    if geo is None:
+        return None
+    boxes = search_boxes(geo)
+    if boxes is None:
+        return None
+    near, exact = _near(geo), _remaining(selection) == {"geo"}
+    steps = []
+    used = []
+    for kind in kinds:
+        extra, _ = _shape_filter(kind, selection)
+        for form in ("point", "area"):
+            index = kind.geo.get((form, geo.geoproperty))
+            if index is None:
+                continue
+            used.append(index)
+            for box in boxes:
+                step = _in_cells(index, box, near) if form == "point" else _in_boxes(index, box)
+                step.tail += extra
+                steps.append(step)
+    return Plan(steps, f"place {geo.geoproperty}", exact=exact, distinct=True, used=used)
+
+
+def _near(geo: GeoSelection) -> tuple[Any, ...] | None:
+    """Bindings of the distance check when one point's neighbourhood is asked for, else None."""
+    if geo.relation != "near" or geo.geometry.get("type") != "Point" or geo.max_distance_m is None:
+        return None
+    if geo.min_distance_m is not None:
+        return None
+    lon, lat = geo.geometry["coordinates"][:2]
+    return (lat, lat, lon, geo.max_distance_m)
+
+
+def _in_cells(index: IndexPath, box: Box, near: tuple[Any, ...] | None) -> Step:
+    first_row, last_row, first_column, last_column = cell_ranges(box)
+    west, south, east, north = box
+    bindings: tuple[Any, ...] = (
+        first_row * COLUMNS, last_row * COLUMNS, index.n, first_column, last_column,
+        west, east, south, north,
+    )
+    if near is None:
+        return Step(_ROWS, bindings, "1", "p.n")
+    return Step(_ROWS + _DISTANCE, bindings + near, "0", "p.n")
+
+
+def _in_boxes(index: IndexPath, box: Box) -> Step:
+    west, south, east, north = box
+    return Step(_AREA, (east, west, north, south, index.n), "1", "a.n")

@@ -1,0 +1,235 @@
+"""SQLite behind the port: one writing thread, the loop's own reading connection, two reader threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from pintu.kernel.clock import Clock
+from pintu.kernel.context.record import Record
+from pintu.kernel.context.selection import Selection
+from pintu.kernel.store.port import Change, Kind, Op, Outcome, Page
+from pintu.kernel.store.sqlite import log
+from pintu.kernel.store.sqlite.apply import Hands
+from pintu.kernel.store.sqlite.names import Names
+from pintu.kernel.store.sqlite.plan import ENTITY, Plan, plan
+from pintu.kernel.store.sqlite.read import LOOP_PAGE, LOOP_ROWS, OverBudget, Readers, Reading
+from pintu.kernel.store.sqlite.schema import Claim, Tuning, connect, migrate
+from pintu.kernel.store.sqlite.writer import Listener, Writer
+
+_ONE = f"SELECT {ENTITY} FROM entity e WHERE e.tenant=? AND e.id=?"
+TRIM_SLICE = 2_000
+
+
+class SqliteStore:
+    """`port.Store` on one file; see docs/decisions/0002-one-log.md for why it looks like this."""
+
+    def __init__(
+        self, path: Path, *, clock: Clock, loop: asyncio.AbstractEventLoop | None,
+        vfs: str | None, tuning: Tuning,
+    ) -> None:
+        self.path = path
+        self._clock = clock
+        self._tuning = tuning
+        self._claim = Claim(path)
+        try:
+            self._open(vfs)
+        except BaseException:
+            self._claim.release()
+            raise
+        self._writer.start(loop)
+
+    def _open(self, vfs: str | None) -> None:
+        path, tuning = self.path, self._tuning
+        self._db = connect(path, vfs=vfs, cache_kib=tuning.writer_cache_kib, read_only=False)
+        migrate(self._db)
+        self._names = Names(self._db)
+        self._hands = Hands(self._db, self._names)
+        self._writer = Writer(
+            self._db, self._names, self._hands, clock=self._clock, tuning=tuning
+        )
+        reader = partial(connect, path, vfs=vfs, cache_kib=tuning.reader_cache_kib, read_only=True)
+        self._loop_db = reader()
+        self._point = self._loop_db.cursor()
+        self._readers = Readers(reader, tuning.readers, tuning.deadline_s)
+        self._committed = self._hands.position
+
+    # --- tenants ---------------------------------------------------------------------------------
+    def tenant(self, name: str) -> int | None:
+        """The number of a tenant, or None when nothing was ever written to it."""
+        return self._names.tenants.get(name)
+
+    def tenants(self) -> dict[str, int]:
+        """Every tenant by name."""
+        return dict(self._names.tenants)
+
+    async def open_tenant(self, name: str) -> int:
+        """The number of a tenant, made when it is new."""
+        found = self._names.tenants.get(name)
+        if found is None:
+            found = int(await self._writer.submit((), "", lambda: self._names.tenant(name)))
+        return found
+
+    # --- writing ---------------------------------------------------------------------------------
+    def submit(self, ops: Sequence[Op], source: str = "") -> asyncio.Future[list[Outcome]]:
+        """Apply operations in order; see the port."""
+        return self._writer.submit(ops, source)
+
+    def on_commit(self, listener: Listener) -> None:
+        """Call `listener` on the loop with the changes of each commit."""
+        self._writer.listeners.append(listener)
+
+    # --- reading ---------------------------------------------------------------------------------
+    def retrieve(self, tenant: int, id: str) -> Record | None:
+        """One entity by id."""
+        row = self._point.execute(_ONE, (tenant, id)).fetchone()
+        if row is None:
+            return None
+        n, _, kind, body, created, modified, times, last = row
+        return Record(n, id, self._names.kinds[kind].types, body, created, modified, times, last)
+
+    def select(self, selection: Selection) -> Page | asyncio.Future[Page]:
+        """A page of entities, exact."""
+        chosen = plan(self._names, selection)
+        self._asked(chosen)
+        here = not selection.order and (
+            not chosen.exact or selection.offset + selection.limit <= LOOP_PAGE
+        )
+        if here:
+            reading = Reading(self._loop_db, self._names, selection, chosen, budget=LOOP_ROWS)
+            if chosen.exact and (not selection.count or chosen.count is not None):
+                reading = Reading(self._loop_db, self._names, selection, chosen)
+            try:
+                return reading.page(self._tuning.sort_rows)
+            except OverBudget:
+                pass
+        return asyncio.ensure_future(self._elsewhere(selection, chosen))
+
+    async def _elsewhere(self, selection: Selection, chosen: Plan) -> Page:
+        def read(connection: apsw.Connection) -> tuple[Page, int]:
+            reading = Reading(connection, self._names, selection, chosen)
+            return reading.page(self._tuning.sort_rows), reading.examined
+
+        page, examined = await self._readers.run(read)
+        self._examined(chosen, examined)
+        return page
+
+    def _asked(self, chosen: Plan) -> None:
+        """A hook of the learned indexes: which paths were asked for and which served."""
+
+    def _examined(self, chosen: Plan, rows: int) -> None:
+        """A hook of the learned indexes: a scan looked at so many rows."""
+
+    def kinds(self, tenant: int) -> list[Kind]:
+        """Every shape that has entities now."""
+        return [
+            Kind(kind.types, shape.attributes, shape.count)
+            for kind in self._names.by_tenant.get(tenant, ())
+            for shape in list(kind.shapes.values())
+            if shape.count > 0
+        ]
+
+    # --- the log ---------------------------------------------------------------------------------
+    def changes(self, after: int, limit: int) -> list[Change]:
+        """The log after a position, in commit order."""
+        return log.changes(self._loop_db, self._names, after, limit)
+
+    def head(self) -> int:
+        """The newest position that is durable."""
+        found = self._loop_db.execute("SELECT max(position) FROM log").get
+        return max(found or 0, self._committed)
+
+    def history(
+        self, tenant: int, id: str, *, before: int | None = None, limit: int = 1000
+    ) -> list[Change]:
+        """An entity's changes, newest first, through earlier lives."""
+        return log.history(self._loop_db, self._names, (tenant, id), before, limit)
+
+    async def trim(self, before_us: int, up_to_position: int) -> int:
+        """Drop log rows older than `before_us` up to a position, never past a saved cursor."""
+        dropped = 0
+        while True:
+            task = partial(self._trim_slice, before_us, up_to_position)
+            count = int(await self._writer.submit((), "", task))
+            dropped += count
+            if count < TRIM_SLICE:
+                return dropped
+
+    def _trim_slice(self, before_us: int, up_to_position: int) -> int:
+        run = self._db.execute
+        run("INSERT OR REPLACE INTO meta VALUES('head', ?)", (self._hands.position,))
+        lowest = run("SELECT min(position) FROM cursor").get
+        last = up_to_position if lowest is None else min(up_to_position, lowest)
+        run(
+            "DELETE FROM log WHERE position IN (SELECT position FROM log "
+            "WHERE position <= ? AND at < ? ORDER BY position LIMIT ?)",
+            (last, before_us, TRIM_SLICE),
+        )
+        return self._db.changes()
+
+    # --- cursors and expiry ----------------------------------------------------------------------
+    def cursors(self) -> dict[str, int]:
+        """Every durable cursor: the position its reader has passed."""
+        return dict(self._loop_db.execute("SELECT name, position FROM cursor").fetchall())
+
+    def save_cursor(self, name: str, position: int | None) -> asyncio.Future[None]:
+        """Keep a cursor (None: forget it); resolves when that is durable."""
+        def task() -> None:
+            if position is None:
+                self._db.execute("DELETE FROM cursor WHERE name=?", (name,))
+            else:
+                row = (name, position, self._clock.now_us())
+                self._db.execute("INSERT OR REPLACE INTO cursor VALUES(?,?,?)", row)
+
+        return self._writer.submit((), "", task)
+
+    def expired(self, now_us: int, limit: int = 1000) -> list[tuple[int, str]]:
+        """(tenant, id) of entities whose `expiresAt` has passed, the longest past first."""
+        sql = "SELECT tenant, id FROM entity WHERE expires <= ? ORDER BY expires LIMIT ?"
+        return self._loop_db.execute(sql, (now_us, limit)).fetchall()
+
+    # --- keeping it ------------------------------------------------------------------------------
+    async def backup(self, target: Path) -> None:
+        """A consistent copy in one new file, while writing goes on."""
+        def read(connection: apsw.Connection) -> None:
+            connection.execute("VACUUM INTO ?", (str(target),))
+
+        await self._readers.run(read)
+
+    def statistics(self) -> dict[str, Any]:
+        """Figures for the system page."""
+        writer = self._writer
+        return {
+            "entities": self._hands.entities,
+            "head": self._hands.position,
+            "kinds": len(self._names.kinds),
+            "shapes": len(self._names.shapes),
+            "waiting": writer.waiting,
+            "groups": writer.groups,
+            "group_ops_mean": round(writer.grouped_ops / max(writer.groups, 1), 2),
+            "poisoned": writer.poisoned,
+            "disk_errors": writer.disk_errors,
+            "last_error": writer.last_error,
+            "checkpoints": writer.checkpoints.count,
+            "checkpoint_longest_ms": round(writer.checkpoints.longest_s * 1000, 1),
+            "wal_pages": writer.checkpoints.pages,
+            "bytes": self.path.stat().st_size,
+            "reader_reads": self._readers.reads,
+            "reader_late": self._readers.late,
+        }
+
+    async def close(self) -> None:
+        """Finish what is queued, then let go."""
+        await asyncio.get_running_loop().run_in_executor(None, self._writer.close)
+        await asyncio.sleep(0)
+        self._readers.close()
+        self._point.close()
+        self._loop_db.close()
+        self._writer.checkpoints.at_end()
+        self._db.close()
+        self._claim.release()

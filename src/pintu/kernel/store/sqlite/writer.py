@@ -1,0 +1,310 @@
+"""The one writer: a thread that gathers what is waiting into one durable transaction after another.
+
+The loop hands calls over through a C queue and gets one callback a group. A call whose operation
+breaks unexpectedly is taken out of its group and fails alone; a full disk fails the group, leaves
+nothing half-written and is over as soon as there is space.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import Any
+
+import apsw
+
+from pintu.kernel.clock import Clock
+from pintu.kernel.errors import DiskFull, PintuError, Unavailable
+from pintu.kernel.store.port import Change, Op, Outcome
+from pintu.kernel.store.sqlite.apply import Hands, Stamp
+from pintu.kernel.store.sqlite.checkpoint import Checkpoints
+from pintu.kernel.store.sqlite.names import Names
+from pintu.kernel.store.sqlite.schema import Tuning
+
+POISONED_OPS = 16
+"""Operations of one call that may break unexpectedly before the whole call is given up."""
+
+Listener = Callable[[list[Change]], None]
+
+
+class Call:
+    """One `submit`, or one task to run in a transaction of the writer."""
+
+    __slots__ = ("error", "future", "ops", "outcomes", "source", "task")
+
+    def __init__(
+        self, ops: Sequence[Op], source: str, future: asyncio.Future[Any],
+        task: Callable[[], Any] | None = None,
+    ) -> None:
+        self.ops = ops
+        self.source = source
+        self.future = future
+        self.task = task
+        self.outcomes: Any = None
+        self.error: PintuError | None = None
+
+
+class Background:
+    """Work the writer does between groups, a slice at a time: `step` says whether more is waiting."""
+
+    def pending(self) -> bool:
+        """Is there anything to do?"""
+        return False
+
+    def step(self) -> None:
+        """Do one slice, in its own transaction."""
+
+
+class Writer:
+    """Owns the writing connection and its thread."""
+
+    def __init__(
+        self, connection: apsw.Connection, names: Names, hands: Hands, *, clock: Clock, tuning: Tuning
+    ) -> None:
+        self._db = connection
+        self._names = names
+        self.hands = hands
+        self._clock = clock
+        self._tuning = tuning
+        self._queue: SimpleQueue[Call | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.checkpoints = Checkpoints(connection, tuning)
+        self.background = Background()
+        self.listeners: list[Listener] = []
+        self.waiting = 0  # operations handed over and not answered, counted on the loop
+        self.groups = 0
+        self.grouped_ops = 0
+        self.poisoned = 0
+        self.disk_errors = 0
+        self.last_error = ""
+        self.closed = False
+
+    # --- the loop's side -------------------------------------------------------------------------
+    def start(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Start the thread; without a loop the first submit brings it."""
+        self._loop = loop
+        self._thread = threading.Thread(target=self._run, name="pintu-writer", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self, ops: Sequence[Op], source: str, task: Callable[[], Any] | None = None
+    ) -> asyncio.Future[Any]:
+        """Hand a call over; the future resolves on the loop when it is durable."""
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        if self.closed:
+            raise Unavailable("The store is closed")
+        limit = self._tuning.queue_ops
+        if self.waiting + len(ops) > limit and self.waiting:
+            raise Unavailable(
+                f"The store's queue is full: {self.waiting} of {limit} operations wait", retry_after=1
+            )
+        future = loop.create_future()
+        self.waiting += len(ops)
+        self._queue.put(Call(ops, source, future, task))
+        return future
+
+    def close(self) -> None:
+        """Finish what is queued and stop the thread; blocks."""
+        if self._thread is not None:
+            self.closed = True
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def wake(self) -> None:
+        """Let the thread look for background work."""
+        if self._loop is not None and not self.closed:
+            self._queue.put(Call((), "", self._loop.create_future(), _nothing))
+
+    def _settle(self, calls: list[Call], changes: list[Change]) -> None:
+        for call in calls:
+            self.waiting -= len(call.ops)
+            future = call.future
+            if future.done():
+                continue
+            if call.error is not None:
+                future.set_exception(call.error)
+            else:
+                future.set_result(call.outcomes)
+        if changes:
+            for listener in self.listeners:
+                listener(changes)
+
+    # --- the thread's side -----------------------------------------------------------------------
+    def _run(self) -> None:
+        going = True
+        while going:
+            calls, going = self._gather()
+            if calls:
+                self._group(calls)
+            elif going and not self.background.pending():
+                self.checkpoints.when_quiet()
+            if going and self.background.pending() and self._queue.empty():
+                self._guarded(self.background.step)
+
+    def _gather(self) -> tuple[list[Call], bool]:
+        """Wait for a call, then take what else is there up to the cap; False at the end."""
+        get = self._queue.get
+        calls: list[Call] = []
+        size = 0
+        try:
+            busy = self.background.pending()
+            wait = 0.001 if busy else self.checkpoints.patience()
+            call = get(timeout=wait) if wait is not None else get()
+            while call is not None:
+                calls.append(call)
+                size += len(call.ops) + 1
+                if size >= self._tuning.group_ops:
+                    return calls, True
+                call = get(block=False)
+            return calls, False
+        except Empty:
+            return calls, True
+
+    def _group(self, calls: list[Call]) -> None:
+        """One transaction for all calls; when one breaks, each gets its own."""
+        failure = self._attempt(calls)
+        if failure is None:
+            self._answer(calls, self.hands.changes)
+        elif isinstance(failure, PintuError) or len(calls) == 0:
+            for call in calls:
+                call.error = _same(failure)
+            self._answer(calls, [])
+        else:
+            for call in calls:
+                self._alone(call)
+        self.checkpoints.after_group()
+
+    def _alone(self, call: Call) -> None:
+        """A call of a broken group by itself; its operations that break are left out, with their error."""
+        poisoned: dict[int, PintuError] = {}
+        while True:
+            failure = self._attempt([call], poisoned)
+            if failure is None:
+                break
+            if isinstance(failure, _Poison) and len(poisoned) < POISONED_OPS:
+                poisoned[failure.index] = failure.translated()
+                self.poisoned += 1
+                self.last_error = str(failure)
+                continue
+            call.error = failure if isinstance(failure, PintuError) else PintuError(str(failure))
+            break
+        self._answer([call], self.hands.changes if call.error is None else [])
+
+    def _attempt(
+        self, calls: list[Call], skip: dict[int, PintuError] | None = None
+    ) -> Exception | None:
+        """BEGIN, every operation, COMMIT; None when durable, else what went wrong, all rolled back."""
+        hands, names, db = self.hands, self._names, self._db
+        started = monotonic()
+        hands.begin()
+        hands.wants_changes = bool(self.listeners)
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            for call in calls:
+                self._perform(call, skip or {})
+            names.flush()
+            db.execute("COMMIT")
+        except Exception as error:  # the loop's edge: whatever it is, the thread goes on
+            self._roll_back()
+            return _translated(error, self)
+        names.commit()
+        self.groups += 1
+        for call in calls:
+            self.grouped_ops += len(call.ops)
+        self.checkpoints.busy_s += monotonic() - started
+        return None
+
+    def _perform(self, call: Call, skip: dict[int, PintuError]) -> None:
+        if call.task is not None:
+            try:
+                call.outcomes = call.task()
+            except (apsw.Error, PintuError):
+                raise
+            except Exception as error:
+                raise _Poison(0, error) from error
+            return
+        hands = self.hands
+        stamp = Stamp(self._clock.now_us(), self._names.source(call.source), call.source)
+        outcomes: list[Outcome] = []
+        apply = hands.apply
+        index = -1
+        try:
+            for index, op in enumerate(call.ops):
+                outcomes.append(
+                    Outcome(error=skip[index]) if index in skip else apply(op, stamp)
+                )
+        except (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.BusyError):
+            raise
+        except Exception as error:
+            raise _Poison(index, error) from error
+        call.outcomes = outcomes
+
+    def _roll_back(self) -> None:
+        try:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        except apsw.Error as error:
+            self.last_error = f"rollback: {error}"
+        self._names.rollback()
+        self.hands.rollback()
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """Background work in its own transaction; an error ends that slice, never the thread."""
+        future: Any = _Nobody()
+        failure = self._attempt([Call((), "", future, step)])
+        if failure is not None:
+            self.last_error = f"background: {failure}"
+
+    def _answer(self, calls: list[Call], changes: list[Change]) -> None:
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(self._settle, calls, changes)
+        except RuntimeError as error:  # the loop is closed: nobody waits any more
+            self.last_error = str(error)
+
+
+class _Poison(Exception):
+    """An operation that broke in a way its transform did not announce."""
+
+    def __init__(self, index: int, error: Exception) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+        self.index = index
+
+    def translated(self) -> PintuError:
+        """The error its caller gets."""
+        return PintuError(f"The store cannot apply the operation: {self}")
+
+
+class _Nobody:
+    """A future nobody waits for."""
+
+    def done(self) -> bool:
+        return True
+
+
+def _nothing() -> None:
+    return None
+
+
+def _same(failure: Exception) -> PintuError:
+    """A fresh instance for each call, so that tracebacks do not mix."""
+    assert isinstance(failure, PintuError)
+    return type(failure)(failure.detail, **failure.extra)
+
+
+def _translated(error: Exception, writer: Writer) -> Exception:
+    """SQLite's words for a disk that cannot be written, in ours."""
+    if isinstance(error, apsw.FullError | apsw.IOError | apsw.ReadOnlyError | apsw.CantOpenError):
+        writer.disk_errors += 1
+        writer.last_error = str(error)
+        return DiskFull(f"The disk cannot be written, nothing of this was stored: {error}")
+    if isinstance(error, apsw.BusyError):
+        return Unavailable(f"The store is locked by somebody else: {error}")
+    return error
