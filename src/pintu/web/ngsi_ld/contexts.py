@@ -1,0 +1,85 @@
+"""The @contexts this broker keeps: add, list, serve, delete and reload (5.13)."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import orjson
+
+from pintu.kernel.errors import BadRequestData, OperationNotSupported, ResourceNotFound
+from pintu.kernel.jsonld.shelf import Kind
+from pintu.web.ngsi_ld.answers import JSON, LD_JSON, empty, plain
+from pintu.web.ngsi_ld.message import Response
+from pintu.web.ngsi_ld.operation import Call, Result
+from pintu.web.ngsi_ld.params import flag
+
+LIST_PARAMS = frozenset(("details", "kind", "local"))
+SERVE_PARAMS = frozenset(("details", "local"))
+DELETE_PARAMS = frozenset(("reload", "local"))
+_PATH = "/ngsi-ld/v1/jsonldContexts/"
+_KINDS: tuple[str, ...] = get_args(Kind)
+
+
+def add_context(call: Call) -> Result:
+    """5.13.2: keep a @context as Hosted; 201 with its Location."""
+    id = call.rooms.library.add(call.document)
+    return Response(201, b"", ((b"location", (_PATH + id).encode()), *call.echo))
+
+
+def list_contexts(call: Call) -> Result:
+    """5.13.3: the URLs of the kept @contexts, or with details what is known of each."""
+    kind: Any = call.params.get("kind")
+    if kind is not None and kind not in _KINDS:
+        raise BadRequestData(f"Parameter kind is {kind[:50]!r}, not one of {', '.join(_KINDS)}")
+    details = flag(call.params, "details")
+    found = [_with_url(call, entry) for entry in call.rooms.library.list(kind)]
+    return plain(call, found if details else [entry["URL"] for entry in found])
+
+
+def serve_context(call: Call) -> Result:
+    """5.13.4: the @context itself, or with details what is known of it."""
+    id = call.parts[0]
+    library = call.rooms.library
+    if flag(call.params, "details"):
+        if id.startswith("https://uri.etsi.org/ngsi-ld/"):
+            library.document(id)
+            return plain(call, {"URL": id, "localId": id, "kind": "Hosted", "createdAt": _SINCE})
+        return plain(call, _with_url(call, library.get(id)))
+    if not id.startswith("https://uri.etsi.org/") and library.get(id)["kind"] == "Cached":
+        raise OperationNotSupported(
+            f"@context {id} is Cached: ask its own server for it, or for details here"
+        )
+    media_type = LD_JSON if call.accept == LD_JSON else JSON
+    headers = ((b"content-type", media_type), *call.echo)
+    return Response(200, orjson.dumps(library.document(id)), headers)
+
+
+_SINCE = "2025-07-01T00:00:00Z"
+
+
+def delete_context(call: Call) -> Result:
+    """5.13.5: forget it, or with reload=true fetch a Cached one again; 204."""
+    id = call.parts[0]
+    if flag(call.params, "reload"):
+        return _reload(call, id)
+    call.rooms.library.delete(id)
+    return empty(call)
+
+
+async def _reload(call: Call, id: str) -> Response:
+    try:
+        await call.rooms.library.reload(id)
+    except ResourceNotFound as error:
+        raise BadRequestData(f"@context {id[:200]} is not Cached: it cannot be reloaded") from error
+    return empty(call)
+
+
+def _with_url(call: Call, entry: dict[str, Any]) -> dict[str, Any]:
+    """The metadata with a URL even of what is ours: where this broker serves it."""
+    if entry["URL"]:
+        return entry
+    public = call.rooms.settings.public_url.rstrip("/")
+    if not public:
+        host = call.request.headers.get(b"host", b"localhost").decode("latin-1")
+        public = f"http://{host}"
+    return {**entry, "URL": f"{public}{_PATH}{entry['localId']}"}

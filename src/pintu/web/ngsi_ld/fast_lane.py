@@ -1,0 +1,378 @@
+"""The fast lane: NGSI-LD requests answered inside uvicorn's HTTP protocol; all else goes its usual way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+import httptools
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from pintu.web.ngsi_ld.answers import Deferred, from_error
+from pintu.web.ngsi_ld.headers import gather
+from pintu.web.ngsi_ld.message import Request, Response
+from pintu.web.ngsi_ld.wire import CONTINUE, LIMITS, Heads, Limits, has_body
+
+if TYPE_CHECKING:
+    from pintu.web.ngsi_ld.broker import Broker
+
+_log = logging.getLogger("pintu.web")
+_PREFIX = b"/ngsi-ld/"
+_BIG = 64 * 1024
+_SWEEP_SECONDS = 1.0
+_IDLE, _HEADERS, _BODY, _WORK = range(4)
+
+_TOO_MANY_HEADERS = Response(431, b"", ((b"content-type", b"application/problem+json"),))
+_TOO_SLOW = Response(408, b"", ((b"content-type", b"application/problem+json"),))
+_TOO_LARGE = b"The request body is longer than %d bytes"
+
+
+class _Turn(msgspec.Struct, gc=False):
+    """One lane request waiting for or having its turn; `ready` answers without asking the broker."""
+
+    request: Request
+    keep_alive: bool
+    head_only: bool = False
+    ready: Response | None = None
+
+
+class _Occupied:
+    """Stands where uvicorn looks for a cycle while the lane is at work, so that uvicorn queues behind it."""
+
+    response_complete = False
+    disconnected = False
+    keep_alive = True
+
+    def __init__(self) -> None:
+        self.message_event = asyncio.Event()
+
+
+def fast_lane(broker: Broker, limits: Limits = LIMITS) -> type[HttpToolsProtocol]:
+    """The protocol class for uvicorn's `http=`, bound to one broker."""
+    return type("FastLane", (Lane,), {"broker": broker, "limits": limits, "heads": Heads()})
+
+
+class Lane(HttpToolsProtocol):
+    """One connection. Answers leave in the order requests came, whoever answers them."""
+
+    broker: Broker
+    limits: Limits
+    heads: Heads
+
+    # --- life of the connection ---------------------------------------------------------------
+    def connection_made(self, transport: Any) -> None:
+        """Start the clocks of the connection."""
+        super().connection_made(transport)
+        self._peer = self.client[0] if self.client else ""
+        self._in_lane = False  # the request being parsed is ours
+        self._busy = False  # a lane request is being answered
+        self._deaf = False  # nothing more is read from this connection
+        self._discard = 0  # bytes of a refused body still tolerated
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._header_bytes = 0
+        self._owes_continue = False
+        self._parsed: Request | None = None
+        self._phase = _IDLE
+        self._since = self.loop.time()
+        self._sweep = self.loop.call_later(_SWEEP_SECONDS, self._check_clocks)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of everything; a write in flight still completes in the store."""
+        self._sweep.cancel()
+        self._deaf = True
+        self.pipeline.clear()
+        super().connection_lost(exc)
+
+    def _check_clocks(self) -> None:
+        limits, phase = self.limits, self._phase
+        waited = self.loop.time() - self._since
+        if phase == _IDLE and waited > limits.idle_seconds:
+            self.transport.close()
+        elif (phase == _HEADERS and waited > limits.header_seconds) or (
+            phase == _BODY and waited > limits.body_seconds
+        ):
+            self._deaf = True
+            if self._idle() and not self.pipeline and not self._discard:
+                self._write(_TOO_SLOW, keep_alive=False, head_only=False)
+            self.transport.close()
+        else:
+            self._sweep = self.loop.call_later(_SWEEP_SECONDS, self._check_clocks)
+
+    def shutdown(self) -> None:
+        """Close now when idle, otherwise after the answer in flight."""
+        self._deaf = True
+        if self._busy or self.pipeline:
+            return
+        super().shutdown()
+
+    # --- reading --------------------------------------------------------------------------------
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; every complete request is answered or queued before this returns."""
+        if self._deaf:
+            return
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            if self._in_lane:
+                self._deaf = True
+            elif self._should_upgrade():
+                self.handle_websocket_upgrade()
+        except httptools.HttpParserError:
+            if not self._deaf and not self.transport.is_closing():
+                self._deaf = True
+                self.send_400_response("Invalid HTTP request received.")
+
+    def on_message_begin(self) -> None:
+        """A new request: its scope is made later, and only when uvicorn answers it."""
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+        self._header_bytes = 0
+        self._in_lane = False
+        self._phase = _HEADERS
+        self._since = self.loop.time()
+
+    def on_url(self, url: bytes) -> None:
+        """Gather the request target; it counts as header bytes."""
+        self.url = self.url + url if self.url else url
+        self._header_bytes += len(url)
+        if self._header_bytes > self.limits.header_bytes:
+            self._refuse_headers()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Gather one header within the limits."""
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+        self._header_bytes += len(name) + len(value)
+        if (
+            self._header_bytes > self.limits.header_bytes
+            or len(self.headers) > self.limits.header_count
+        ):
+            self._refuse_headers()
+
+    def _refuse_headers(self) -> None:
+        if not self._deaf:
+            self._deaf = True
+            self._take(_Turn(Request("GET", b"", b"", {}), False, False, _TOO_MANY_HEADERS))
+
+    def on_headers_complete(self) -> None:
+        """Decide who answers: the lane or uvicorn."""
+        if self._deaf:
+            return
+        url = self.url
+        if not url.startswith(_PREFIX):
+            self._hand_to_uvicorn()
+            return
+        self._in_lane = True
+        path, _, query = url.partition(b"?")
+        headers = gather(self.headers)
+        method = self.parser.get_method().decode("ascii")
+        self._parsed = Request(method, path, query, headers, b"", self._peer)
+        self._keep = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
+        self._phase = _BODY
+        length = headers.get(b"content-length")
+        if length is not None and int(length) > self.limits.body_bytes:
+            self._refuse_body()
+        elif self.expect_100_continue:
+            if self._idle() and not self.pipeline:
+                self.transport.write(CONTINUE)
+            else:
+                self._owes_continue = True
+
+    def _hand_to_uvicorn(self) -> None:
+        self.scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,  # type: ignore[typeddict-item]
+            "root_path": self.root_path,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+        }
+        self._phase = _WORK
+        if self._busy or self.pipeline or self.flow.write_paused:
+            self.cycle = _Occupied()  # type: ignore[assignment]
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Gather the body up to its limit; beyond it, answer 413 and throw the rest away."""
+        if not self._in_lane:
+            if not self._deaf:
+                super().on_body(body)
+            return
+        if self._discard:
+            self._discard -= len(body)
+            if self._discard <= 0:
+                self._deaf = True
+                self.transport.close()
+            return
+        self._body_bytes += len(body)
+        if self._body_bytes > self.limits.body_bytes:
+            self._refuse_body()
+        else:
+            self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole: answer it, or queue it behind what is in flight."""
+        if not self._in_lane:
+            if not self._deaf:
+                super().on_message_complete()
+            return
+        if self._discard:
+            self._discard = 0
+            self._deaf = True
+            if self._idle() and not self.pipeline:
+                self.transport.close()
+            return
+        if self._deaf:
+            return
+        request = self._parsed
+        assert request is not None
+        if self._body_bytes:
+            body = self._body
+            request.body = body[0] if len(body) == 1 else b"".join(body)
+            self._body = []
+            self._body_bytes = 0
+        self._owes_continue = False
+        self._phase = _WORK
+        if request.method == "HEAD":
+            request.method = "GET"
+            self._take(_Turn(request, self._keep, True))
+        elif self._busy or self.pipeline or self.flow.write_paused or not self._idle():
+            self._take(_Turn(request, self._keep))
+        else:
+            self._answer(request, self._keep, False)
+
+    def _refuse_body(self) -> None:
+        """Answer 413 in its turn; unless the client waits for a go-ahead, read on so that it can see it."""
+        self._body = []
+        self._body_bytes = 0
+        assert self._parsed is not None
+        error = from_error(413, (_TOO_LARGE % self.limits.body_bytes).decode())
+        self._discard = 1 if self.expect_100_continue else self.limits.discard_bytes
+        self._take(_Turn(self._parsed, bool(self._discard > 1), False, error))
+        if self.expect_100_continue:
+            self._deaf = True
+
+    # --- turns ----------------------------------------------------------------------------------
+    def _idle(self) -> bool:
+        cycle = self.cycle
+        return not self._busy and (cycle is None or cycle.response_complete)
+
+    def _take(self, turn: _Turn) -> None:
+        if self.pipeline or self.flow.write_paused or not self._idle():
+            self.pipeline.appendleft((turn, None))  # type: ignore[arg-type]
+            self.flow.pause_reading()
+        else:
+            self._run(turn)
+
+    def _run(self, turn: _Turn) -> None:
+        if turn.ready is not None:
+            self._finish(turn.ready, turn.keep_alive, turn.head_only)
+        else:
+            self._answer(turn.request, turn.keep_alive, turn.head_only)
+
+    def _answer(self, request: Request, keep_alive: bool, head_only: bool) -> None:
+        answer = self.broker.handle(request)
+        if type(answer) is Response:
+            self._finish(answer, keep_alive, head_only)
+            return
+        self._busy = True
+        if type(answer) is Deferred:
+            deferred = answer
+
+            def settled(_: object) -> None:
+                self._settle(deferred.result(), keep_alive, head_only)
+
+            deferred.future.add_done_callback(settled)
+            return
+        task = self.loop.create_task(_await(answer))  # type: ignore[arg-type]
+        self.tasks.add(task)
+
+        def done(finished: asyncio.Task[Response]) -> None:
+            self.tasks.discard(finished)
+            response = from_error(503, "The server stops") if finished.cancelled() else None
+            self._settle(response or finished.result(), keep_alive, head_only)
+
+        task.add_done_callback(done)
+
+    def _settle(self, response: Response, keep_alive: bool, head_only: bool) -> None:
+        self._busy = False
+        self._finish(response, keep_alive, head_only)
+        self._next()
+
+    def _finish(self, response: Response, keep_alive: bool, head_only: bool) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self._write(response, keep_alive=keep_alive, head_only=head_only)
+        if not keep_alive or (self._deaf and not self.pipeline):
+            self._deaf = True
+            self.pipeline.clear()
+            self.transport.close()
+            return
+        if self._phase == _WORK:
+            self._phase = _IDLE
+            self._since = self.loop.time()
+
+    def _next(self) -> None:
+        """Give the queued requests their turns until one has to be waited for."""
+        while self.pipeline and self._idle() and not self.flow.write_paused:
+            turn, app = self.pipeline.pop()
+            if type(turn) is _Turn:
+                self._run(turn)
+            else:
+                self._start_asgi_task(turn, app)
+                return
+        if not self.pipeline and not self.transport.is_closing():
+            if self._owes_continue and self._idle():
+                self._owes_continue = False
+                self.transport.write(CONTINUE)
+            self.flow.resume_reading()
+
+    def on_response_complete(self) -> None:
+        """Uvicorn finished one of its own requests: whoever comes next has the turn."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        if self._phase == _WORK:
+            self._phase = _IDLE
+            self._since = self.loop.time()
+        if self._deaf and not self.pipeline:
+            self.transport.close()
+            return
+        self._next()
+
+    def resume_writing(self) -> None:
+        """The client reads again: go on with what waited for it."""
+        super().resume_writing()
+        if self._idle():
+            self._next()
+
+    # --- writing --------------------------------------------------------------------------------
+    def _write(self, response: Response, *, keep_alive: bool, head_only: bool) -> None:
+        head = self.heads.head(response, self.server_state.default_headers)
+        close = b"" if keep_alive and not self._deaf else b"connection: close\r\n"
+        body = response.body
+        if not has_body(response.status):
+            self.transport.write(b"".join((head, close, b"\r\n")))
+            return
+        length = b"%d\r\n" % len(body)
+        if head_only:
+            self.transport.write(b"".join((head, length, close, b"\r\n")))
+        elif len(body) > _BIG:
+            self.transport.writelines((b"".join((head, length, close, b"\r\n")), body))
+        else:
+            self.transport.write(b"".join((head, length, close, b"\r\n", body)))
+
+
+async def _await(answer: Awaitable[Response]) -> Response:
+    return await answer

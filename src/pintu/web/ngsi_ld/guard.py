@@ -1,0 +1,71 @@
+"""What the gate decided, applied to writes: rows that may be touched, attributes that may be named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from pintu.kernel.access import Projection
+from pintu.kernel.context.match import match_q
+from pintu.kernel.context.record import Effect, Put, Record, Transform
+from pintu.kernel.errors import Forbidden, ResourceNotFound
+from pintu.web.ngsi_ld.operation import Call
+
+MEMBERS = frozenset(("id", "type", "scope", "expiresAt", "@context"))
+
+
+def allow_entity(call: Call, entity: dict[str, Any]) -> None:
+    """Refuse an entity that the caller may not write, or that a strict tenant's vocabulary does not know.
+
+    Raises Forbidden naming the attribute, BadRequestData naming the field.
+    """
+    if not call.projection.whole:
+        allow_names(call.projection, entity)
+        if call.projection.rows is not None and not match_q(entity, call.projection.rows):
+            raise Forbidden(f"{entity['id']} is outside of what you may write")
+    if call.tenant_name in call.rooms.settings.strict_tenants:
+        check_words(entity)
+
+
+def allow_fragment(call: Call, fragment: dict[str, Any]) -> None:
+    """The same for a fragment, whose type may be known only to the store."""
+    if not call.projection.whole:
+        allow_names(call.projection, fragment)
+
+
+def allow_names(projection: Projection, fragment: dict[str, Any]) -> None:
+    """Raise Forbidden naming an attribute that may not be written."""
+    names = fragment.keys() - MEMBERS
+    refused = set(names & projection.hidden)
+    if projection.attributes is not None:
+        refused |= names - projection.attributes
+    if refused:
+        raise Forbidden(f"You may not write attribute {', '.join(sorted(refused))}")
+
+
+def check_words(entity: dict[str, Any]) -> None:
+    """Ask the vocabulary; imported late so that a broker without strict tenants never loads it."""
+    from pintu.vocabulary import check
+
+    check(entity)
+
+
+def within_rows(call: Call, transform: Transform) -> Transform:
+    """The transform, for entities that the gate lets through; the rest does not exist for the caller."""
+    rows, strict = call.projection.rows, call.tenant_name in call.rooms.settings.strict_tenants
+    if rows is None and not strict:
+        return transform
+
+    def guarded(record: Record | None, now_us: int) -> Effect:
+        if record is not None and rows is not None and not match_q(orjson.loads(record.body), rows):
+            raise ResourceNotFound(f"{record.id} does not exist")
+        effect = transform(record, now_us)
+        if isinstance(effect, Put):
+            if rows is not None and not match_q(effect.entity, rows):
+                raise Forbidden(f"{effect.entity['id']} would be outside of what you may write")
+            if strict:
+                check_words(effect.entity)
+        return effect
+
+    return guarded

@@ -1,0 +1,94 @@
+"""How entities are to be shown: from format, options, pick, omit and lang to a `View` (4.5, 6.3.7, 6.3.12)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pintu.kernel.access import Projection
+from pintu.kernel.context.render import View
+from pintu.kernel.errors import BadRequestData, InvalidRequest
+from pintu.kernel.jsonld import Terms
+from pintu.web.ngsi_ld.answers import GEO_JSON
+from pintu.web.ngsi_ld.asking import split_names
+from pintu.web.ngsi_ld.params import options
+
+VIEW_PARAMS = frozenset(
+    (
+        "options", "format", "pick", "omit", "attrs", "lang", "datasetId", "geometryProperty",
+        "expandValues", "jsonKeys",
+    )
+)  # fmt: skip
+_OPTIONS = frozenset(("normalized", "concise", "simplified", "keyValues", "sysAttrs"))
+_FORMATS: dict[str, Any] = {
+    "normalized": "normalized", "concise": "concise",
+    "simplified": "simplified", "keyValues": "simplified",
+}  # fmt: skip
+PLAIN = View()
+
+
+def read_view(
+    params: dict[str, Any], terms: Terms, projection: Projection, accept: bytes
+) -> View:
+    """One View from the members of a request and the gate's decision.
+
+    Raises InvalidRequest or BadRequestData naming the member that cannot be read.
+    """
+    geojson = accept == GEO_JSON
+    if not geojson and projection.whole and params.keys().isdisjoint(VIEW_PARAMS):
+        return PLAIN
+    asked = options(params, _OPTIONS)
+    pick, omit = _names(params, "pick"), _names(params, "omit")
+    attrs = None
+    if "attrs" in params:
+        attrs = frozenset(terms.stored(name) for name in split_names(params["attrs"], "attrs"))
+    if attrs and (pick or omit):
+        raise BadRequestData("attrs cannot be used together with pick or omit")
+    return View(
+        format=_format(params, asked),
+        geojson=geojson,
+        sys_attrs="sysAttrs" in asked,
+        lang=params.get("lang"),
+        pick=pick,
+        omit=omit,
+        attrs=attrs,
+        dataset_ids=_datasets(params),
+        geometry_property=_geometry(params, terms),
+        expand_values=_stored(params, "expandValues", terms),
+        json_keys=_stored(params, "jsonKeys", terms),
+        allowed=projection.attributes,
+        hidden=projection.hidden,
+    )
+
+
+def _format(params: dict[str, Any], asked: frozenset[str]) -> Any:
+    named = {_FORMATS[name] for name in asked if name in _FORMATS}
+    text = params.get("format")
+    if text is not None:
+        if text not in _FORMATS:
+            raise InvalidRequest(f"format is {text[:50]!r}, not one of {', '.join(_FORMATS)}")
+        return _FORMATS[text]
+    for best in ("simplified", "concise"):
+        if best in named:
+            return best
+    return "normalized"
+
+
+def _names(params: dict[str, Any], member: str) -> tuple[str, ...] | None:
+    return None if member not in params else split_names(params[member], member)
+
+
+def _datasets(params: dict[str, Any]) -> frozenset[str] | None:
+    if "datasetId" not in params:
+        return None
+    return frozenset(split_names(params["datasetId"], "datasetId"))
+
+
+def _geometry(params: dict[str, Any], terms: Terms) -> str:
+    name = params.get("geometryProperty")
+    return "location" if name is None else terms.stored(name)
+
+
+def _stored(params: dict[str, Any], member: str, terms: Terms) -> frozenset[str]:
+    if member not in params:
+        return frozenset()
+    return frozenset(terms.stored(name) for name in split_names(params[member], member))
