@@ -66,7 +66,8 @@ DOC = {
 SECOND = 1_000_000
 RECORD = Record(
     1, "urn:x:1", ("A", "B"), b"", 1577836800 * SECOND, 1600000000 * SECOND + 500_000,
-    b'{"many urn:d":[1577836800000000,1577836900000000],"speed":[1577836801000000,1577836802000000]}',
+    b'{"many urn:d":[1577836800000000,1577836900000000],'
+    b'"speed":[1577836801000000,1577836802000000]}',
 )  # fmt: skip
 TARGETS = {
     "urn:t:1": {
@@ -242,21 +243,29 @@ SCALARS = (
     | st.integers(2**63 - 2, 2**63 + 2)
     | st.booleans()
     | st.sampled_from(["", "a", "ab", "b", "拼", "2020-01-01", "2020-01-01T00:00:00"])
-    | st.sampled_from(["2020-01-01T00:00:00Z", "2020-01-01T08:00:00+08:00", "2020-01-01T00:00:00.5Z"])
+    | st.sampled_from(
+        ["2020-01-01T00:00:00Z", "2020-01-01T08:00:00+08:00", "2020-01-01T00:00:00.5Z"]
+    )
     | st.sampled_from(["x" * (TEXT_LIMIT - 1), "x" * TEXT_LIMIT, "x" * TEXT_LIMIT + "y"])
 )
 VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.just({"k": 1})
+SUB = {"type": "Property", "value": 1}
+URIS = st.sampled_from(["a", "urn:x:1"])
 INSTANCES = st.one_of(
     st.builds(lambda value: {"type": "Property", "value": value}, VALUES),
-    st.builds(lambda value: {"type": "Property", "value": value, "sub": {"type": "Property", "value": 1}}, VALUES),
-    st.builds(lambda uri: {"type": "Relationship", "object": uri}, st.sampled_from(["a", "urn:x:1"])),
-    st.builds(lambda text: {"type": "LanguageProperty", "languageMap": {"en": text}}, st.sampled_from(["a", "b"])),
-)  # fmt: skip
+    st.builds(lambda value: {"type": "Property", "value": value, "sub": SUB}, VALUES),
+    st.builds(lambda uri: {"type": "Relationship", "object": uri}, URIS),
+    st.sampled_from(["a", "b"]).map(
+        lambda text: {"type": "LanguageProperty", "languageMap": {"en": text}}
+    ),
+)
 ATTRIBUTES = INSTANCES | st.lists(INSTANCES, min_size=1, max_size=2)
 DOCS = st.dictionaries(st.sampled_from(["p", "q", "r"]), ATTRIBUTES, max_size=3).map(
     lambda attributes: {"id": "urn:x:1", "type": "T", **attributes}
 )
-PATHS = st.sampled_from([Path("p"), Path("q"), Path("r"), Path("p", ("sub",)), Path("q", (), ("k",))])
+PATHS = st.sampled_from(
+    [Path("p"), Path("q"), Path("r"), Path("p", ("sub",)), Path("q", (), ("k",))]
+)
 COMPARABLE = SCALARS.filter(lambda value: not isinstance(value, bool))
 TERMS = (
     st.builds(Exists, PATHS)
@@ -271,7 +280,9 @@ TERMS = (
         | st.builds(Range, st.sampled_from(["a", "x"]), st.sampled_from(["b", "x" * TEXT_LIMIT])),
     )
     | st.builds(Compare, PATHS, st.sampled_from(["<", "<=", ">", ">="]), COMPARABLE)
-    | st.builds(Compare, PATHS, st.sampled_from(["~=", "!~="]), st.sampled_from(["^a", "b$", "^x+y"]))
+    | st.builds(
+        Compare, PATHS, st.sampled_from(["~=", "!~="]), st.sampled_from(["^a", "b$", "^x+y"])
+    )
 )
 QUERIES = st.recursive(
     TERMS,

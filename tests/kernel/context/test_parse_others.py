@@ -58,7 +58,9 @@ def test_a_star_is_every_type() -> None:
         ("(/a;/b)|/c", [("/a", "/b"), ("/c",)]),
     ],
 )
-def test_a_scope_query_is_a_list_of_conjunctions(text: str, expected: list[tuple[str, ...]]) -> None:
+def test_a_scope_query_is_a_list_of_conjunctions(
+    text: str, expected: list[tuple[str, ...]]
+) -> None:
     """4.19, with `+` for one level and `#` for any below."""
     assert expected == list(parse_scope(text).any_of)
 
