@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from pintu.kernel.clock import Clock
@@ -36,12 +36,13 @@ from pintu.kernel.tables import CityTables
 
 log = logging.getLogger("pintu.intake")
 
-Normalise = Callable[[Held], Awaitable[list[Update]]]
-"""Reads a held envelope again with its piece's normaliser; raises a PintuError with the reason."""
+ReadAgain = Callable[[Held], bool]
+"""Gives a held envelope to the process that has its piece; False when none is connected."""
 
 SOURCE = re.compile(r"[A-Za-z0-9_.:/-]{1,200}")
 TENANT = re.compile(r"[A-Za-z0-9_.-]{0,64}")
 TICK_S = 0.5
+RETRY_TIMEOUT_S = 10.0
 
 
 class Intake:
@@ -72,7 +73,8 @@ class Intake:
         self._repeats = Repeats(file, store, self.limits)
         self._sources = Sources()
         self._running: dict[tuple[str, str], asyncio.Future[Receipt]] = {}
-        self._normalise: Normalise | None = None
+        self._read_again: ReadAgain | None = None
+        self._retrying: dict[tuple[str, str], asyncio.Future[Receipt]] = {}
         self._task: asyncio.Task[None] | None = None
 
     # --- life -----------------------------------------------------------------------------------
@@ -176,6 +178,8 @@ class Intake:
         for number, update in enumerate(batch.updates):
             try:
                 op = await self._op(batch, tenant, update, now_us)
+            except Unavailable:
+                raise
             except PintuError as error:
                 refuse(number, error.detail or error.title)
                 continue
@@ -189,6 +193,7 @@ class Intake:
                 raise outcome.error
             if outcome.error is not None:
                 refuse(number, outcome.error.detail or outcome.error.title)
+        reasons[:0] = [item.reason for item in batch.unreadable[:20]]
         # Held once by (source, key): a batch that is cut off here and sent again does not pile up.
         await self.quarantine.put(batch.tenant, [*batch.unreadable, *refused], now_us)
         held = len(refused) + len(batch.unreadable)
@@ -196,7 +201,10 @@ class Intake:
         source = self._sources.batch(batch.source, batch.tenant, now_us)
         source.accepted += accepted
         source.quarantined += held
-        return Receipt(batch.key, accepted, held, reasons[:20])
+        receipt = Receipt(batch.key, accepted, held, reasons[:20])
+        if batch.retry_of:
+            await self._retried(batch, receipt)
+        return receipt
 
     async def _op(self, batch: Batch, tenant: int, update: Update, now_us: int) -> Op | None:
         from pintu.kernel.intake.reading import read_update, transform_of
@@ -220,16 +228,18 @@ class Intake:
         return self._library.now(context) or await self._library.terms(context)
 
     # --- quarantine -------------------------------------------------------------------------------
-    def on_retry(self, normalise: Normalise | None) -> None:
-        """Who reads a held envelope again: the socket to the field process sets it."""
-        self._normalise = normalise
+    def on_retry(self, read_again: ReadAgain | None) -> None:
+        """Who gives a held envelope to its piece again: the socket to the field process sets it."""
+        self._read_again = read_again
 
     async def retry(self, id: int) -> Receipt:
-        """Try a held thing again; what is accepted leaves the quarantine.
+        """Try a held thing again; it leaves the quarantine when all of it is accepted.
 
-        Raises StateConflict when its body was cut, Unavailable when its piece is not connected. A
-        retry
-        that does not help is counted and keeps the newest reason; its receipt says so.
+        Raises StateConflict when its body was cut, Unavailable when its piece is not connected or
+        does not
+        answer within 10 s (it stays held). A retry that does not help is counted and keeps the
+        newest
+        reason; its receipt says so.
         """
         held = await self.quarantine.show(id)
         if held.truncated:
@@ -237,40 +247,53 @@ class Intake:
                 f"Quarantine entry {id} was cut from {held.size} to {len(held.body)} bytes: "
                 "it can only be dropped"
             )
+        if held.kind == "envelope":
+            return await self._by_its_piece(held)
         try:
-            updates = [held.update()] if held.kind == "update" else await self._read_again(held)
+            update = held.update()
+        except ValueError as error:
+            return await self._still_held(held, f"The update cannot be decoded: {error}")
+        return await self._retry(held, update)
+
+    async def _by_its_piece(self, held: Held) -> Receipt:
+        name = (held.source, held.key)
+        answer = self._retrying.get(name)
+        if answer is None:
+            if self._read_again is None or not self._read_again(held):
+                raise Unavailable(f"No process with a normaliser for {held.source} is connected")
+            answer = self._retrying[name] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(RETRY_TIMEOUT_S):
+                return await asyncio.shield(answer)
+        except TimeoutError as error:
+            raise Unavailable(
+                f"The piece of {held.source} has not answered; {held.key} stays held"
+            ) from error
+        finally:
+            self._retrying.pop(name, None)
+
+    async def _retried(self, batch: Batch, receipt: Receipt) -> None:
+        """A batch came that was read from a held envelope: accepted whole, the envelope may go."""
+        if receipt.quarantined == 0:
+            await self.quarantine.drop_key(batch.source, batch.retry_of)
+        answer = self._retrying.get((batch.source, batch.retry_of))
+        if answer is not None and not answer.done():
+            answer.set_result(receipt)
+
+    async def _retry(self, held: Held, update: Update) -> Receipt:
+        tenant = await self._store.open_tenant(held.tenant)
+        batch = Batch(held.source, held.tenant, held.key, [update])
+        try:
+            op = await self._op(batch, tenant, update, self._clock.now_us())
+            for outcome in await self._store.submit([op], held.source) if op else []:
+                if outcome.error is not None:
+                    raise outcome.error
         except Unavailable:
             raise
         except PintuError as error:
             return await self._still_held(held, error.detail or error.title)
-        except ValueError as error:
-            return await self._still_held(held, f"The update cannot be decoded: {error}")
-        receipt = await self._retry(held, updates)
-        if receipt.accepted == len(updates):
-            await self.quarantine.drop(ids=[id])
-        return receipt
-
-    async def _read_again(self, held: Held) -> list[Update]:
-        if self._normalise is None:
-            raise Unavailable(f"No process with a normaliser for {held.source} is connected")
-        return await self._normalise(held)
-
-    async def _retry(self, held: Held, updates: list[Update]) -> Receipt:
-        tenant = await self._store.open_tenant(held.tenant)
-        batch = Batch(held.source, held.tenant, f"retry/{held.id}", updates)
-        now_us, ops = self._clock.now_us(), []
-        for update in updates:
-            try:
-                op = await self._op(batch, tenant, update, now_us)
-            except PintuError as error:
-                return await self._still_held(held, error.detail or error.title)
-            if op is not None:
-                ops.append(op)
-        outcomes = await self._store.submit(ops, held.source) if ops else []
-        for outcome in outcomes:
-            if outcome.error is not None:
-                return await self._still_held(held, outcome.error.detail or outcome.error.title)
-        return Receipt(held.key, len(updates), 0)
+        await self.quarantine.drop(ids=[held.id])
+        return Receipt(held.key, 1, 0)
 
     async def _still_held(self, held: Held, reason: str) -> Receipt:
         await self.quarantine.failed_again(held.id, reason)

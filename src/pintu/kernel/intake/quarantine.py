@@ -71,7 +71,7 @@ def refused_update(source: str, key: str, update: Update, reason: str, at_us: in
 class Quarantine:
     """Durable, bounded by rows and bytes; the oldest goes first and is counted, never silently.
 
-    The same (source, key) is held once: what a sender repeats does not pile up.
+    The same (source, key) is held once: coming again, it counts as an attempt and does not pile up.
     """
 
     def __init__(self, file: TableFile, limits: Limits) -> None:
@@ -106,8 +106,15 @@ class Quarantine:
         for item in items:
             envelope = item.envelope
             kind = envelope.meta.get("kind", "envelope")
-            done = connection.execute(
-                HELD.insert().prefix_with("OR IGNORE"),
+            found = connection.execute(
+                HELD.update()
+                .where(HELD.c.source == envelope.source, HELD.c.key == envelope.key)
+                .values(attempts=HELD.c.attempts + 1, reason=item.reason[:2000])
+            )
+            if found.rowcount:
+                continue
+            connection.execute(
+                HELD.insert(),
                 {
                     "source": envelope.source,
                     "tenant": tenant,
@@ -122,9 +129,8 @@ class Quarantine:
                     "attempts": 0,
                 },
             )
-            if done.rowcount:
-                self._held[envelope.source] += 1
-                self._bytes += min(kept, len(envelope.body))
+            self._held[envelope.source] += 1
+            self._bytes += min(kept, len(envelope.body))
         while (
             sum(self._held.values()) > self._limits.held_rows
             or self._bytes > self._limits.held_bytes
@@ -181,6 +187,16 @@ class Quarantine:
             return int(gone)
 
         return await self._file.run(work)
+
+    async def drop_key(self, source: str, key: str) -> None:
+        """Let go of what is held under a source's key, if anything is."""
+
+        def work(connection: Connection) -> None:
+            gone = HELD.delete().where(HELD.c.source == source, HELD.c.key == key)
+            if connection.execute(gone).rowcount:
+                self._count(connection)
+
+        await self._file.run(work)
 
     async def failed_again(self, id: int, reason: str) -> None:
         """A retry did not help: count it and keep the newest reason."""

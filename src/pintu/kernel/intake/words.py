@@ -51,6 +51,9 @@ class Batch(msgspec.Struct, frozen=True):
     updates: list[Update] = []
     unreadable: list[Unreadable] = []
     depth: int = 0  # 0 from the world; derivers add 1; refused above 4
+    retry_of: str = (
+        ""  # key of the quarantined envelope this was read from; gone when all is accepted
+    )
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -105,3 +108,21 @@ class SourceReport(msgspec.Struct, frozen=True):
     state: Literal["connecting", "up", "down"]
     detail: str = ""
     expected_interval_s: float = 0.0
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """One entity after one change, as a watcher in another process sees it.
+
+    `entity` is the whole stored document (normalized NGSI-LD, stored names); empty after a
+    deletion.
+    `changed` names the attributes written; None means the whole entity. A stream begins with every
+    entity there is, told as `created`, so that a watcher that starts late knows what is so.
+    """
+
+    id: str
+    types: tuple[str, ...]
+    verb: Literal["created", "replaced", "updated", "deleted"]
+    at_us: int
+    source: str
+    entity: dict[str, Any]
+    changed: tuple[str, ...] | None = None

@@ -150,7 +150,10 @@ class Commands:
     # --- reading ----------------------------------------------------------------------------------
     async def get(self, id: str) -> Entry:
         """One command as it is now; ResourceNotFound when there is none."""
-        return self._waiting.get(id) or await self._file.run(lambda c: ledger.get(c, id))
+        entry = self._waiting.get(id)
+        if entry is not None:
+            return entry
+        return await self._file.run(lambda connection: ledger.get(connection, id))
 
     async def history(self, id: str) -> list[Step]:
         """Every step of a command, oldest first; ResourceNotFound when there is none."""

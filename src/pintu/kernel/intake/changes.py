@@ -1,0 +1,170 @@
+"""The broker's side of change subscriptions: what there is, then what changes, as fast as it is
+taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Callable
+
+from pintu.kernel.context.record import Record
+from pintu.kernel.context.selection import Selection, TypeSelection
+from pintu.kernel.intake.wire import Line, News
+from pintu.kernel.store.port import Change, Store
+
+RECENT, RECENT_BYTES = 5_000, 32_000_000
+FRAME_LINES, FRAME_BYTES = 500, 2_000_000
+PAGE = 500
+WINDOW = 4  # frames sent and not taken
+SKIPPED = 1_000  # tell where we are after so many changes that were not asked for
+
+
+class Recent:
+    """The newest changes with their bodies, kept once for everybody who follows closely."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._ring: list[Change] = []
+        self._bytes = 0
+        self._from = store.head()  # the ring holds everything after this position
+        self._news = asyncio.Event()
+        store.on_commit(self._committed)
+
+    def _committed(self, changes: list[Change]) -> None:
+        self._ring.extend(changes)
+        self._bytes += sum(len(change.body or b"") for change in changes)
+        if len(self._ring) > 2 * RECENT or self._bytes > RECENT_BYTES:
+            cut = max(len(self._ring) - RECENT, len(self._ring) // 2)
+            self._from = self._ring[cut - 1].position
+            self._bytes -= sum(len(change.body or b"") for change in self._ring[:cut])
+            del self._ring[:cut]
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    async def after(self, position: int) -> list[Change]:
+        """What came after a position, from the ring or the log; waits while there is nothing."""
+        while True:
+            news = self._news
+            if position >= self._from:
+                start = bisect_right(self._ring, position, key=lambda change: change.position)
+                found = self._ring[start : start + FRAME_LINES]
+            else:
+                found = self._store.changes(position, FRAME_LINES)
+            if found:
+                return found
+            await news.wait()
+
+    @property
+    def head(self) -> int:
+        """The newest position."""
+        return self._store.head()
+
+
+class Follower:
+    """One subscription of one connection; `run` until cancelled."""
+
+    def __init__(
+        self,
+        store: Store,
+        recent: Recent,
+        *,
+        number: int,
+        types: list[str],
+        tenant: str,
+        send: Callable[[News], None],
+    ) -> None:
+        self._store, self._recent = store, recent
+        self._number, self._types, self._tenant = number, frozenset(types), tenant
+        self._send = send
+        self._untaken = 0
+        self._taken = asyncio.Event()
+
+    def taken(self) -> None:
+        """One frame was consumed."""
+        self._untaken = max(0, self._untaken - 1)
+        self._taken.set()
+
+    async def _frame(self, lines: list[Line], position: int | None) -> None:
+        while self._untaken >= WINDOW:
+            self._taken.clear()
+            await self._taken.wait()
+        self._untaken += 1
+        lag = 0 if position is None else max(0, self._recent.head - position)
+        self._send(News(self._number, lines, position, lag))
+
+    async def run(self, after: int | None) -> None:
+        """Tell what there is when `after` is None, then what changes, for ever."""
+        if after is None:
+            after = self._recent.head
+            async for lines in self._everything():
+                await self._frame(lines, None)
+            await self._frame([], after)
+        told = after
+        while True:
+            changes = await self._recent.after(after)
+            tenant = self._store.tenant(self._tenant)
+            lines = []
+            size = 0
+            for change in changes:
+                after = change.position
+                if change.tenant == tenant and self._wants(change.types):
+                    lines.append(await self._line(change))
+                    size += len(lines[-1].body or b"")
+                    if size > FRAME_BYTES:
+                        break
+            if lines or after - told >= SKIPPED:
+                await self._frame(lines, after)
+                told = after
+
+    def _wants(self, types: tuple[str, ...]) -> bool:
+        return not self._types or not self._types.isdisjoint(types)
+
+    async def _line(self, change: Change) -> Line:
+        body = change.body
+        if body is None and change.verb != "deleted":
+            found = self._store.retrieve(change.tenant, change.id)
+            record = await found if inspect.isawaitable(found) else found
+            body = None if record is None else record.body
+        return Line(
+            change.position,
+            change.id,
+            change.types,
+            change.verb,
+            change.at_us,
+            change.source,
+            change.changed,
+            body,
+        )
+
+    async def _everything(self) -> AsyncIterator[list[Line]]:
+        tenant = self._store.tenant(self._tenant)
+        if tenant is None:
+            return
+        types = TypeSelection(tuple(frozenset({name}) for name in sorted(self._types)))
+        offset = 0
+        while True:
+            found = self._store.select(
+                Selection(
+                    tenant=tenant, types=types if self._types else None, limit=PAGE, offset=offset
+                )
+            )
+            page = await found if inspect.isawaitable(found) else found
+            lines: list[Line] = []
+            size = 0
+            for record in page.records:
+                lines.append(_told(record))
+                size += len(record.body)
+                if size > FRAME_BYTES:
+                    yield lines
+                    lines, size = [], 0
+            if lines:
+                yield lines
+            if len(page.records) < PAGE:
+                return
+            offset += PAGE
+
+
+def _told(record: Record) -> Line:
+    return Line(0, record.id, record.types, "created", record.modified_us, "", None, record.body)
