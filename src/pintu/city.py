@@ -14,11 +14,11 @@ from pintu.kernel.feed import Feed
 from pintu.kernel.identity import Identity
 from pintu.kernel.intake import Intake
 from pintu.kernel.jsonld import ContextLibrary
-from pintu.kernel.operations import Commands
+from pintu.kernel.operations import Commands, Patience
 from pintu.kernel.store.sqlite import open_sqlite
 from pintu.kernel.tables import CityTables, open_tables
 from pintu.kernel.timers import Timers
-from pintu.kit.manifest import find_pieces
+from pintu.kit.manifest import Manifest, find_pieces
 from pintu.settings import Settings
 from pintu.web.rooms import Rooms
 
@@ -101,9 +101,21 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
         feed=Feed(store),
         timers=timers,
         intake=intake,
-        commands=Commands(tables, clock, timers),
+        commands=Commands(tables, timers, clock, identity.gate, patience=patience(pieces)),
         pieces=pieces,
     )
+
+
+def patience(pieces: list[Manifest]) -> dict[str, Patience]:
+    """How long each piece's commands may take, after its manifest."""
+    return {
+        piece.name: Patience(
+            attempts=max(one.attempts for one in piece.commands),
+            answer_s=max(one.timeout_s for one in piece.commands),
+        )
+        for piece in pieces
+        if piece.commands
+    }
 
 
 def vocabulary() -> dict[str, Any]:
