@@ -90,9 +90,9 @@ class Quarantine:
         ):
             self._held[source] = rows
             self._bytes += size
-        self._dropped.update(
-            connection.execute(sa.select(DROPPED.c.source, DROPPED.c.count)).tuples()
-        )
+        # row by row: a result has `keys`, which dict.update takes for a mapping
+        for source, count in connection.execute(sa.select(DROPPED.c.source, DROPPED.c.count)):
+            self._dropped[source] = count
 
     async def put(self, tenant: str, items: Sequence[Unreadable], held_us: int) -> None:
         """Hold these; resolves after they are durable."""
