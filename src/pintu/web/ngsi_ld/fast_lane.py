@@ -31,12 +31,16 @@ _TOO_LARGE = b"The request body is longer than %d bytes"
 
 
 class _Turn(msgspec.Struct, gc=False):
-    """One lane request waiting for or having its turn; `ready` answers without asking the broker."""
+    """One lane request waiting for or having its turn.
+
+    `ready` answers without asking the broker; `linger` says the end but leaves the closing to the reader.
+    """
 
     request: Request
     keep_alive: bool
     head_only: bool = False
     ready: Response | None = None
+    linger: bool = False
 
 
 class _Occupied:
@@ -68,7 +72,7 @@ class Lane(HttpToolsProtocol):
         super().connection_made(transport)
         self._peer = self.client[0] if self.client else ""
         self._in_lane = False  # the request being parsed is ours
-        self._busy = False  # a lane request is being answered
+        self._busy = False  # a request is being answered, by the lane or by uvicorn
         self._deaf = False  # nothing more is read from this connection
         self._discard = 0  # bytes of a refused body still tolerated
         self._body: list[bytes] = []
@@ -96,7 +100,7 @@ class Lane(HttpToolsProtocol):
             phase == _BODY and waited > limits.body_seconds
         ):
             self._deaf = True
-            if self._idle() and not self.pipeline and not self._discard:
+            if not self._busy and not self.pipeline and not self._discard:
                 self._write(_TOO_SLOW, keep_alive=False, head_only=False)
             self.transport.close()
         else:
@@ -180,7 +184,7 @@ class Lane(HttpToolsProtocol):
         if length is not None and int(length) > self.limits.body_bytes:
             self._refuse_body()
         elif self.expect_100_continue:
-            if self._idle() and not self.pipeline:
+            if not self._busy and not self.pipeline:
                 self.transport.write(CONTINUE)
             else:
                 self._owes_continue = True
@@ -229,7 +233,7 @@ class Lane(HttpToolsProtocol):
         if self._discard:
             self._discard = 0
             self._deaf = True
-            if self._idle() and not self.pipeline:
+            if not self._busy and not self.pipeline:
                 self.transport.close()
             return
         if self._deaf:
@@ -246,7 +250,7 @@ class Lane(HttpToolsProtocol):
         if request.method == "HEAD":
             request.method = "GET"
             self._take(_Turn(request, self._keep, True))
-        elif self._busy or self.pipeline or self.flow.write_paused or not self._idle():
+        elif self._busy or self.pipeline or self.flow.write_paused:
             self._take(_Turn(request, self._keep))
         else:
             self._answer(request, self._keep, False)
@@ -257,25 +261,29 @@ class Lane(HttpToolsProtocol):
         self._body_bytes = 0
         assert self._parsed is not None
         error = from_error(413, (_TOO_LARGE % self.limits.body_bytes).decode())
-        self._discard = 1 if self.expect_100_continue else self.limits.discard_bytes
-        self._take(_Turn(self._parsed, bool(self._discard > 1), False, error))
-        if self.expect_100_continue:
-            self._deaf = True
+        waits = self.expect_100_continue
+        self._deaf = waits
+        self._discard = 0 if waits else self.limits.discard_bytes
+        self._take(_Turn(self._parsed, False, False, error, linger=not waits))
 
     # --- turns ----------------------------------------------------------------------------------
-    def _idle(self) -> bool:
-        cycle = self.cycle
-        return not self._busy and (cycle is None or cycle.response_complete)
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._busy = True
+        super()._start_asgi_task(cycle, app)
 
     def _take(self, turn: _Turn) -> None:
-        if self.pipeline or self.flow.write_paused or not self._idle():
+        if self.pipeline or self.flow.write_paused or self._busy:
             self.pipeline.appendleft((turn, None))  # type: ignore[arg-type]
             self.flow.pause_reading()
         else:
             self._run(turn)
 
     def _run(self, turn: _Turn) -> None:
-        if turn.ready is not None:
+        if turn.linger and turn.ready is not None:
+            self._write(turn.ready, keep_alive=False, head_only=False)
+            if not self._discard:
+                self.transport.close()
+        elif turn.ready is not None:
             self._finish(turn.ready, turn.keep_alive, turn.head_only)
         else:
             self._answer(turn.request, turn.keep_alive, turn.head_only)
@@ -325,15 +333,14 @@ class Lane(HttpToolsProtocol):
 
     def _next(self) -> None:
         """Give the queued requests their turns until one has to be waited for."""
-        while self.pipeline and self._idle() and not self.flow.write_paused:
+        while self.pipeline and not self._busy and not self.flow.write_paused:
             turn, app = self.pipeline.pop()
             if type(turn) is _Turn:
                 self._run(turn)
             else:
                 self._start_asgi_task(turn, app)
-                return
         if not self.pipeline and not self.transport.is_closing():
-            if self._owes_continue and self._idle():
+            if self._owes_continue and not self._busy:
                 self._owes_continue = False
                 self.transport.write(CONTINUE)
             self.flow.resume_reading()
@@ -341,6 +348,7 @@ class Lane(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Uvicorn finished one of its own requests: whoever comes next has the turn."""
         self.server_state.total_requests += 1
+        self._busy = False
         if self.transport.is_closing():
             return
         if self._phase == _WORK:
@@ -354,13 +362,14 @@ class Lane(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """The client reads again: go on with what waited for it."""
         super().resume_writing()
-        if self._idle():
+        if not self._busy:
             self._next()
 
     # --- writing --------------------------------------------------------------------------------
     def _write(self, response: Response, *, keep_alive: bool, head_only: bool) -> None:
         head = self.heads.head(response, self.server_state.default_headers)
-        close = b"" if keep_alive and not self._deaf else b"connection: close\r\n"
+        ends = not keep_alive or (self._deaf and not self.pipeline)
+        close = b"connection: close\r\n" if ends else b""
         body = response.body
         if not has_body(response.status):
             self.transport.write(b"".join((head, close, b"\r\n")))

@@ -29,7 +29,7 @@ PLAIN = View()
 def read_view(
     params: dict[str, Any], terms: Terms, projection: Projection, accept: bytes
 ) -> View:
-    """One View from the members of a request and the gate's decision.
+    """One View from the members of a request and the gate's decision; pick and omit are `picking`'s.
 
     Raises InvalidRequest or BadRequestData naming the member that cannot be read.
     """
@@ -37,19 +37,16 @@ def read_view(
     if not geojson and projection.whole and params.keys().isdisjoint(VIEW_PARAMS):
         return PLAIN
     asked = options(params, _OPTIONS)
-    pick, omit = _names(params, "pick"), _names(params, "omit")
     attrs = None
     if "attrs" in params:
         attrs = frozenset(terms.stored(name) for name in split_names(params["attrs"], "attrs"))
-    if attrs and (pick or omit):
+    if attrs and ("pick" in params or "omit" in params):
         raise BadRequestData("attrs cannot be used together with pick or omit")
     return View(
         format=_format(params, asked),
         geojson=geojson,
         sys_attrs="sysAttrs" in asked,
         lang=params.get("lang"),
-        pick=pick,
-        omit=omit,
         attrs=attrs,
         dataset_ids=_datasets(params),
         geometry_property=_geometry(params, terms),
@@ -71,10 +68,6 @@ def _format(params: dict[str, Any], asked: frozenset[str]) -> Any:
         if best in named:
             return best
     return "normalized"
-
-
-def _names(params: dict[str, Any], member: str) -> tuple[str, ...] | None:
-    return None if member not in params else split_names(params[member], member)
 
 
 def _datasets(params: dict[str, Any]) -> frozenset[str] | None:
