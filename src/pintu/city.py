@@ -12,7 +12,7 @@ from pintu.kernel.clock import parse_clock
 from pintu.kernel.egress import Egress
 from pintu.kernel.feed import Feed
 from pintu.kernel.identity import Identity
-from pintu.kernel.intake import Intake
+from pintu.kernel.intake import Intake, SocketServer, socket_server
 from pintu.kernel.jsonld import ContextLibrary
 from pintu.kernel.operations import Commands, Patience
 from pintu.kernel.store.sqlite import open_sqlite
@@ -32,7 +32,7 @@ class City:
     rooms: Rooms
     tables: CityTables
     first_token: str | None = None  # the administrator's, when this start made it
-    _socket: Any = None
+    _socket: SocketServer | None = None
 
     @classmethod
     async def open(cls, settings: Settings, *, socket: bool = False) -> City:
@@ -123,9 +123,7 @@ def vocabulary() -> dict[str, Any]:
     return {}
 
 
-async def open_field_door(rooms: Rooms) -> Any:
+async def open_field_door(rooms: Rooms) -> SocketServer:
     """The Unix socket through which the field process hands in batches and gets commands."""
-    from pintu.kernel.intake.server import socket_server
-
     path = rooms.settings.data / "broker.sock"
     return await socket_server(rooms.intake, rooms.commands, rooms.store, path)
