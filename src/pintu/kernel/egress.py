@@ -52,7 +52,8 @@ class Egress:
     allow_loopback: bool = False
 
     async def target(self, url: str) -> Target:
-        """Resolve and check; raises Forbidden for what may not be reached, Unavailable for no address."""
+        """Resolve and check; raises Forbidden for what may not be reached, Unavailable for no
+        address."""
         parts = _split(url)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -84,7 +85,8 @@ class Egress:
     async def fetch(self, url: str, *, accept: str, limit: int) -> Fetched:
         """GET a document of at most `limit` bytes.
 
-        Raises Forbidden (address), TooLarge (size), Unavailable (anything the other side did wrong).
+        Raises Forbidden (address), TooLarge (size), Unavailable (anything the other side did
+        wrong).
         """
         try:
             async with asyncio.timeout(TOTAL_TIMEOUT_S):
@@ -92,7 +94,9 @@ class Egress:
         except TimeoutError as error:
             raise Unavailable(f"{url} did not answer within {TOTAL_TIMEOUT_S:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise Unavailable(f"{url} cannot be fetched: {error or type(error).__name__}") from error
+            raise Unavailable(
+                f"{url} cannot be fetched: {str(error) or type(error).__name__}"
+            ) from error
 
     async def _follow(self, url: str, accept: str, limit: int) -> Fetched:
         timeout = httpx.Timeout(TOTAL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
@@ -156,7 +160,7 @@ async def _resolve(host: str, port: int) -> list[Address]:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise Unavailable(f"{host} cannot be resolved: {error}") from error
-    addresses = [ipaddress.ip_address(entry[4][0].partition("%")[0]) for entry in found]
+    addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
     if not addresses:
         raise Unavailable(f"{host} has no address")
     return addresses

@@ -1,4 +1,5 @@
-"""Reading one attribute, in whatever accepted representation, into its stored form (4.5.2 to 4.5.24)."""
+"""Reading one attribute, in whatever accepted representation, into its stored form (4.5.2 to
+4.5.24)."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ _DATASET: Final = "dataset"
 
 
 class Bare(dict[str, Any]):
-    """An attribute that came as a bare value: its type is a guess, an existing attribute's type wins."""
+    """An attribute that came as a bare value: its type is a guess, an existing attribute's type
+    wins."""
 
     __slots__ = ("terms",)
 
@@ -41,12 +43,18 @@ class Bare(dict[str, Any]):
 
 
 class AttributeReader:
-    """Reads attributes with one @context. `fragment` allows what only changes a stored attribute."""
+    """Reads attributes with one @context. `fragment` allows what only changes a stored
+    attribute."""
 
     __slots__ = ("fragment", "nulls", "simplified", "terms")
 
     def __init__(
-        self, terms: Terms, *, nulls: int = NO_NULLS, fragment: bool = False, simplified: bool = False
+        self,
+        terms: Terms,
+        *,
+        nulls: int = NO_NULLS,
+        fragment: bool = False,
+        simplified: bool = False,
     ) -> None:
         self.terms = terms
         self.nulls = nulls
@@ -86,7 +94,9 @@ class AttributeReader:
     def _check_geo(self, stored: Any, path: str) -> None:
         for instance in stored if stored.__class__ is list else (stored,):
             if instance.get("type", "GeoProperty") != "GeoProperty":
-                raise BadRequestData(f"{path} is a {instance['type']} but must be a GeoProperty (4.7.1)")
+                raise BadRequestData(
+                    f"{path} is a {instance['type']} but must be a GeoProperty (4.7.1)"
+                )
 
     def _bare(self, value: Any, path: str) -> dict[str, Any]:
         if self.fragment:
@@ -164,7 +174,7 @@ class AttributeReader:
         member = VALUE_OF[kind] if kind is not None else None
         same = not out
         for key, value in source.items():
-            if key == member:
+            if key == member and kind is not None:
                 stored = check_value(kind, value, path, self.nulls, self.terms)
             elif key == "type" or key == "@type":
                 key, stored = "type", kind
@@ -213,7 +223,9 @@ class AttributeReader:
             if key == "objectType" and kind not in ("Relationship", "ListRelationship", None):
                 raise BadRequestData(f"{path} is a {kind}, which has no objectType")
             if key == "valueType" and kind == "LanguageProperty" and value != "langString":
-                raise BadRequestData(f"{path} is a LanguageProperty, its valueType can only be langString")
+                raise BadRequestData(
+                    f"{path} is a LanguageProperty, its valueType can only be langString"
+                )
             return key, reader(self, value, f"{key} of {path}")
         if key in SEALED and name == _PROOF:
             if value.__class__ is not str:

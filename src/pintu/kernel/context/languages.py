@@ -1,4 +1,5 @@
-"""The language filter: ranges with qualities, and the text of a languageMap that suits them best (4.15)."""
+"""The language filter: ranges with qualities, and the text of a languageMap that suits them best
+(4.15)."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ _RANGE = re.compile(r"\*|[A-Za-z]{1,8}(?:-(?:[A-Za-z0-9]{1,8}|\*))*|@none")
 
 
 def read_ranges(text: str) -> Ranges:
-    """Language ranges in order of preference, lower case: `fr-CH,fr;q=0.9,*;q=0.5` (RFC 3282, 4647)."""
+    """Language ranges in order of preference, lower case: `fr-CH,fr;q=0.9,*;q=0.5` (RFC 3282,
+    4647)."""
     ranked: list[tuple[float, int, str]] = []
     for index, part in enumerate(text.split(",")[:100]):
         name, _, parameters = part.strip().partition(";")
@@ -34,7 +36,8 @@ def read_ranges(text: str) -> Ranges:
 
 
 def best_text(language_map: dict[str, Any], ranges: Ranges) -> tuple[str, Any]:
-    """(tag, text) of the best match; when none matches, any: `@none` first, then the first one there."""
+    """(tag, text) of the best match; when none matches, any: `@none` first, then the first one
+    there."""
     by_lower = {tag.lower(): tag for tag in language_map}
     for wanted in ranges:
         if wanted == "*":
@@ -47,7 +50,8 @@ def best_text(language_map: dict[str, Any], ranges: Ranges) -> tuple[str, Any]:
 
 
 def _match(by_lower: dict[str, str], wanted: str) -> str | None:
-    """The tag itself, a longer one it is the start of, or else what is left when its end is cut off."""
+    """The tag itself, a longer one it is the start of, or else what is left when its end is cut
+    off."""
     wanted = wanted.removesuffix("-*")
     while wanted:
         if wanted in by_lower:

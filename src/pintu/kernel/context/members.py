@@ -1,4 +1,5 @@
-"""The words inside an attribute: which member carries its value, which describe it, which may not be there."""
+"""The words inside an attribute: which member carries its value, which describe it, which may not
+be there."""
 
 from __future__ import annotations
 
@@ -51,7 +52,11 @@ OUTPUT_ONLY: Final = frozenset(
 )
 SEALED: Final = frozenset({"entityIdSealed", "entityTypeSealed"})
 NOT_ATTRIBUTES: Final = (
-    frozenset(TYPE_OF) | DESCRIBING - {"expiresAt"} | OUTPUT_ONLY | SEALED | {"entity", "entityList"}
+    frozenset(TYPE_OF)
+    | DESCRIBING - {"expiresAt"}
+    | OUTPUT_ONLY
+    | SEALED
+    | {"entity", "entityList"}
 )
 """Core terms that mean something else than an attribute, at the level of an entity (4.5.1)."""
 

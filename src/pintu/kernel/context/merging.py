@@ -1,13 +1,14 @@
-"""How a fragment changes a stored attribute: replaced (5.5.8) or merged to any depth (5.5.12); all pure."""
+"""How a fragment changes a stored attribute: replaced (5.5.8) or merged to any depth (5.5.12); all
+pure."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pintu.kernel.context.attributes import Bare
+from pintu.kernel.context.attributes import AttributeReader, Bare
 from pintu.kernel.context.members import DESCRIBING, TYPE_OF, VALUE_OF, instances, is_null_instance
 from pintu.kernel.context.shapes import is_geometry
-from pintu.kernel.context.values import NO_NULLS, check_value
+from pintu.kernel.context.values import MERGE_NULLS, check_value
 from pintu.kernel.errors import BadRequestData
 from pintu.kernel.jsonld import NULL
 
@@ -60,7 +61,8 @@ def _is_null_member(value: Any) -> bool:
 
 
 def without_nulls(value: Any) -> Any:
-    """A value without the members an NGSI-LD Null stands in; the same object when there are none."""
+    """A value without the members an NGSI-LD Null stands in; the same object when there are
+    none."""
     if value.__class__ is dict:
         out = {key: without_nulls(item) for key, item in value.items() if item != NULL}
         return value if len(out) == len(value) and all(out[k] is value[k] for k in out) else out
@@ -87,7 +89,7 @@ def merge_instance(
 ) -> dict[str, Any]:
     """One stored instance with a fragment merged into it (5.5.12)."""
     if isinstance(patch, Bare):
-        patch = settle(name, target, patch, lang)
+        patch = _settled(name, target, patch, lang)
     kind = target["type"]
     member = VALUE_OF[kind]
     other = value_member(patch)
@@ -112,7 +114,8 @@ def merge_instance(
 
 
 def merge_attribute(name: str, target: Any, patch: Any, lang: str | None = None) -> Any:
-    """A stored attribute (None: not there) with a fragment merged in, instance by instance; None: gone."""
+    """A stored attribute (None: not there) with a fragment merged in, instance by instance; None:
+    gone."""
     if patch.__class__ is str and target.__class__ is str:
         return None if patch == NULL else patch
     found = {} if target is None else by_dataset(target)
@@ -141,16 +144,29 @@ def joined(found: dict[str | None, dict[str, Any]]) -> Any:
     return sorted(found.values(), key=lambda instance: "datasetId" in instance)
 
 
-def settle(name: str, target: dict[str, Any], bare: Bare, lang: str | None) -> dict[str, Any]:
-    """A bare value with the type of the attribute it is merged into (5.6.17)."""
+def _settled(name: str, target: dict[str, Any], bare: Bare, lang: str | None) -> dict[str, Any]:
+    """A bare value with the type of the attribute it is merged into (5.6.17).
+
+    An object that meets no object value is not a value but sub-attributes.
+    """
     kind = target["type"]
     value = bare["value"]
+    out: dict[str, Any]
     if kind == "LanguageProperty" and value.__class__ is str:
         value = {lang or "@none": value}
-    elif kind == "JsonProperty" and value.__class__ not in (dict, list):
-        raise BadRequestData(f"{name} is a JsonProperty, which holds an object or a list")
-    checked = check_value(kind, value, name, NO_NULLS if kind == "Relationship" else 2, bare.terms)
-    out = {"type": kind, VALUE_OF[kind]: checked}
+    elif value.__class__ is dict and not _takes_object(target):
+        reader = AttributeReader(bare.terms, nulls=MERGE_NULLS, fragment=True)
+        out = dict(reader.instance(name, value, name, 0))
+    if value.__class__ is not dict or _takes_object(target) or kind == "LanguageProperty":
+        checked = check_value(kind, value, name, MERGE_NULLS, bare.terms)
+        out = {"type": kind, VALUE_OF[kind]: checked}
     if "datasetId" in bare:
         out["datasetId"] = bare["datasetId"]
     return out
+
+
+def _takes_object(target: dict[str, Any]) -> bool:
+    kind = target["type"]
+    if kind == "Property":
+        return target["value"].__class__ is dict
+    return kind in ("GeoProperty", "JsonProperty")

@@ -1,8 +1,8 @@
-"""One attribute as somebody sees it: normalized, concise or simplified, with their names (4.5.2 to 4.5.24)."""
+"""One attribute as somebody sees it: normalized, concise or simplified, with their names (4.5.2 to
+4.5.24)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from pintu.kernel.clock import iso
@@ -17,7 +17,7 @@ _WORDS: Final = frozenset({"objectType", "valueType"})
 class Painter:
     """Shows stored attributes; nothing stored is changed, and what needs no change is passed on."""
 
-    __slots__ = ("_core", "_format", "_paint", "_ranges", "_sys_attrs", "_terms")
+    __slots__ = ("_core", "_format", "_ranges", "_sys_attrs", "_terms")
 
     def __init__(
         self, terms: Terms, format: str, ranges: Ranges | None, *, sys_attrs: bool = False
@@ -27,28 +27,31 @@ class Painter:
         self._ranges = ranges
         self._sys_attrs = sys_attrs
         self._format = format
-        paints: dict[str, Callable[[dict[str, Any], Any], Any]] = {
-            "normalized": self._normalized,
-            "concise": self._concise,
-        }
-        self._paint = paints.get(format, self._normalized)
 
     def attribute(self, kept: list[dict[str, Any]], stamps: list[list[int]] | None = None) -> Any:
-        """The instances that are shown, as one value; `stamps` are their [created, modified] in µs."""
+        """The instances that are shown, as one value; `stamps` are their [created, modified] in
+        µs."""
         if self._format == "simplified":
             return self._simplified_all(kept)
         if len(kept) == 1:
-            return self._paint(kept[0], None if stamps is None else stamps[0])
+            return self._shown(kept[0], None if stamps is None else stamps[0])
         shown = []
         for index, instance in enumerate(kept):
-            item = self._paint(instance, None if stamps is None else stamps[index])
+            item = self._shown(instance, None if stamps is None else stamps[index])
             shown.append(item if item.__class__ is dict and _is_reified(item) else {"value": item})
         return shown
 
+    def _shown(self, instance: dict[str, Any], stamps: Any) -> Any:
+        if self._format == "concise":
+            return self._concise(instance, stamps)
+        return self._normalized(instance, stamps)
+
     def _normalized(self, instance: dict[str, Any], stamps: Any) -> dict[str, Any]:
         kind = instance["type"]
-        if stamps is None and instance.keys() <= _PLAIN_MEMBERS | {VALUE_OF[kind]} and (
-            kind not in ("VocabProperty", "LanguageProperty")
+        if (
+            stamps is None
+            and instance.keys() <= _PLAIN_MEMBERS | {VALUE_OF[kind]}
+            and (kind not in ("VocabProperty", "LanguageProperty"))
         ):
             return instance
         shown = self._members(instance, stamps)
@@ -93,7 +96,8 @@ class Painter:
         return self._terms.shown(value)
 
     def _concise(self, instance: dict[str, Any], stamps: Any) -> Any:
-        """Without what can be inferred: the type always, the object around a bare value if it has no more."""
+        """Without what can be inferred: the type always, the object around a bare value if it has
+        no more."""
         shown = self._normalized(instance, stamps)
         kind = shown["type"]
         value = shown.get("value")

@@ -11,7 +11,14 @@ from typing import Any, Final, Literal
 
 from pintu.kernel.context.attributes import AttributeReader
 from pintu.kernel.context.members import ENTITY_MEMBERS, SYSTEM, TYPE_OF
-from pintu.kernel.context.scalars import check_name, check_scopes, check_time, check_uri, is_time, is_uri
+from pintu.kernel.context.scalars import (
+    check_name,
+    check_scopes,
+    check_time,
+    check_uri,
+    is_time,
+    is_uri,
+)
 from pintu.kernel.context.shapes import is_plain_point
 from pintu.kernel.context.values import MERGE_NULLS, NO_NULLS, UPDATE_NULLS
 from pintu.kernel.errors import BadRequestData
@@ -48,11 +55,15 @@ def read_entity_bytes(obj: Any, terms: Terms) -> tuple[dict[str, Any], bool]:
 def read_fragment(
     obj: Any, terms: Terms, *, nulls: Nulls = "merge", simplified: bool = False
 ) -> dict[str, Any]:
-    """The stored form of an entity fragment: any attributes, optional id, type, scope and expiresAt (5.4).
+    """The stored form of an entity fragment: any attributes, optional id, type, scope and
+    expiresAt (5.4).
 
-    `nulls` says where an NGSI-LD Null may stand (5.5.4): "none" for append and replace, "update" for
-    update attributes, "merge" for merge. Simplified reads `options=keyValues`: every object is a value.
-    A bare value becomes a `Bare` instance, which takes the type of the attribute it meets in a merge.
+    `nulls` says where an NGSI-LD Null may stand (5.5.4): "none" for append and replace, "update"
+    for
+    update attributes, "merge" for merge. Simplified reads `options=keyValues`: every object is a
+    value.
+    A bare value becomes a `Bare` instance, which takes the type of the attribute it meets in a
+    merge.
     Raises BadRequestData naming the member.
     """
     if obj.__class__ is not dict:
@@ -66,10 +77,12 @@ def read_fragment(
 def read_attribute(
     obj: Any, name: str, terms: Terms, *, nulls: Nulls = "update", partial: bool = True
 ) -> tuple[str, Any]:
-    """(stored name, stored attribute) of an attribute fragment (5.6.4) or, with `partial` False, of a
+    """(stored name, stored attribute) of an attribute fragment (5.6.4) or, with `partial` False,
+    of a
     whole attribute that replaces one (5.6.19).
 
-    `name` is the caller's. Raises BadRequestData, also for an empty fragment and for `scope`, `id`, `type`.
+    `name` is the caller's. Raises BadRequestData, also for an empty fragment and for `scope`,
+    `id`, `type`.
     """
     if name in ENTITY_MEMBERS:
         raise BadRequestData(f"{name} is not an attribute")
@@ -170,7 +183,8 @@ def _type(value: Any, reader: AttributeReader) -> str:
 
 
 def _is_plain(attribute: Any) -> bool:
-    """Whether an attribute is valid and already stored as it stands; False only means "look closely".
+    """Whether an attribute is valid and already stored as it stands; False only means "look
+    closely".
 
     This is the hot path: a Property of a scalar, a Relationship to one URI or a GeoProperty with a
     Point, described by nothing but observedAt and unitCode.
@@ -179,7 +193,7 @@ def _is_plain(attribute: Any) -> bool:
         return False
     kind = attribute.get("type")
     if kind == "Property":
-        value = attribute.get("value")
+        value: Any = attribute.get("value")
         of = value.__class__
         if of is str:
             if value == NULL:

@@ -1,4 +1,5 @@
-"""From a stored record to what somebody is shown: the representations of 4.5, narrowed by a `View`."""
+"""From a stored record to what somebody is shown: the representations of 4.5, narrowed by a
+`View`."""
 
 from __future__ import annotations
 
@@ -24,8 +25,10 @@ Format = Literal["normalized", "concise", "simplified"]
 class View:
     """How an entity is to be shown. Names are stored names; None means "not narrowed".
 
-    `allowed` and `hidden` come from the gate, all else from the request. `expand_values` and `json_keys`
-    are carried for queries: stored values are neither expanded nor compacted, so they show nothing else.
+    `allowed` and `hidden` come from the gate, all else from the request. `expand_values` and
+    `json_keys`
+    are carried for queries: stored values are neither expanded nor compacted, so they show nothing
+    else.
     """
 
     format: Format = "normalized"
@@ -45,7 +48,8 @@ class View:
 
     @property
     def whole(self) -> bool:
-        """True when stored bytes may be sent as they are to somebody without a @context of their own."""
+        """True when stored bytes may be sent as they are to somebody without a @context of their
+        own."""
         return self == _PLAIN
 
 
@@ -53,9 +57,11 @@ _PLAIN = View()
 
 
 def whole_bytes(record: Record) -> bytes:
-    """The normalized representation with the core @context: the stored bytes, where nothing is hidden.
+    """The normalized representation with the core @context: the stored bytes, where nothing is
+    hidden.
 
-    Only a scope (shown as a string when it is one) and expiresAt (shown with sysAttrs) need rendering.
+    Only a scope (shown as a string when it is one) and expiresAt (shown with sysAttrs) need
+    rendering.
     """
     body = record.body
     if b'"scope"' in body or b'"expiresAt"' in body:
@@ -181,7 +187,8 @@ def _feature(
 
 
 def _geometry(entity: dict[str, Any], view: View) -> dict[str, Any] | None:
-    """The value of the chosen instance of the chosen GeoProperty; None when there is none (4.5.16.1)."""
+    """The value of the chosen instance of the chosen GeoProperty; None when there is none
+    (4.5.16.1)."""
     name = view.geometry_property
     if name in view.hidden or (view.allowed is not None and name not in view.allowed):
         return None

@@ -1,4 +1,5 @@
-"""The small things every representation is made of: ids, names, timestamps, scopes, language tags."""
+"""The small things every representation is made of: ids, names, timestamps, scopes, language
+tags."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ _good_names: set[str] = set()
 
 
 def is_uri(text: Any) -> bool:
-    """Whether text is an absolute URI or IRI in which every character can be seen (RFC 3986, 3987)."""
+    """Whether text is an absolute URI or IRI in which every character can be seen (RFC 3986,
+    3987)."""
     if text.__class__ is not str:
         return False
     if text.isascii():
@@ -91,7 +93,9 @@ def check_name(name: Any, what: str) -> str:
     if name.__class__ is str:
         if name in _good_names:
             return str(name)
-        if _NAME.fullmatch(name) is not None or ("://" in name or name[:4] == "urn:") and is_uri(name):
+        if _NAME.fullmatch(name) is not None or (
+            ("://" in name or name[:4] == "urn:") and is_uri(name)
+        ):
             if len(_good_names) < _REMEMBERED:
                 _good_names.add(name)
             return str(name)

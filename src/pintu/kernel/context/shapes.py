@@ -1,4 +1,5 @@
-"""GeoJSON geometries: valid by RFC 7946, within the world, and told apart from swapped coordinates."""
+"""GeoJSON geometries: valid by RFC 7946, within the world, and told apart from swapped
+coordinates."""
 
 from __future__ import annotations
 
@@ -67,10 +68,14 @@ def _position(value: Any, what: str) -> None:
         hint = ""
         if -90 <= longitude <= 90 and -180 <= latitude <= 180:
             hint = ": longitude and latitude look swapped, longitude comes first"
-        raise BadRequestData(f"{what} has the position [{longitude}, {latitude}], outside the world{hint}")
+        raise BadRequestData(
+            f"{what} has the position [{longitude}, {latitude}], outside the world{hint}"
+        )
 
 
-def _list_of(check: Callable[[Any, str], None], least: int, name: str) -> Callable[[Any, str], None]:
+def _list_of(
+    check: Callable[[Any, str], None], least: int, name: str
+) -> Callable[[Any, str], None]:
     def check_all(value: Any, what: str) -> None:
         if value.__class__ is not list:
             raise BadRequestData(f"{what} is a {name} whose coordinates are not a list")

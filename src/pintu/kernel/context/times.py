@@ -1,4 +1,5 @@
-"""When each attribute was created and last modified, kept beside the document (see record.Times)."""
+"""When each attribute was created and last modified, kept beside the document (see
+record.Times)."""
 
 from __future__ import annotations
 

@@ -32,7 +32,9 @@ def check_value(kind: str, value: Any, path: str, nulls: int, terms: Terms) -> A
 
 def _null_allowed(path: str, nulls: int) -> None:
     if nulls == NO_NULLS:
-        raise BadRequestData(f"{path} holds {NULL!r}, which only deletes in a merge or partial update")
+        raise BadRequestData(
+            f"{path} holds {NULL!r}, which only deletes in a merge or partial update"
+        )
 
 
 def check_finite(value: Any, path: str) -> None:
@@ -107,7 +109,9 @@ def _language_map(value: Any, path: str, nulls: int, _terms: Terms) -> Any:
             raise BadRequestData(f"{path} has the language tag {tag!r}, which is none (RFC 5646)")
         if text.__class__ is list:
             if not text or any(part.__class__ is not str or part == NULL for part in text):
-                raise BadRequestData(f"{path} has a {tag} text that is not a string or list of strings")
+                raise BadRequestData(
+                    f"{path} has a {tag} text that is not a string or list of strings"
+                )
         elif text.__class__ is not str:
             raise BadRequestData(f"{path} has a {tag} text that is not a string or list of strings")
         elif text == NULL and nulls < (UPDATE_NULLS if tag == "@none" else MERGE_NULLS):

@@ -1,6 +1,8 @@
-"""The verbs of NGSI-LD as pure transforms of what is stored (5.6); the store runs them on its writer.
+"""The verbs of NGSI-LD as pure transforms of what is stored (5.6); the store runs them on its
+writer.
 
-A transform decodes the record it is given, so it may change that copy; fragments and entities handed to
+A transform decodes the record it is given, so it may change that copy; fragments and entities
+handed to
 the makers are shared between calls and are never changed. `detail` of an effect is an UpdateResult
 (5.2.18) with stored names where the operation has one.
 """
@@ -10,25 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
 import orjson
 
-from pintu.kernel.context.members import DESCRIBING, VALUE_OF, instances, is_null_instance
-from pintu.kernel.context.merging import by_dataset, joined, merge_attribute, value_member, whole
+from pintu.kernel.context.changes import NOT_ATTRIBUTES, Change
+from pintu.kernel.context.members import DESCRIBING, VALUE_OF, has_null, instances, is_null_instance
+from pintu.kernel.context.merging import by_dataset, joined, value_member, whole
 from pintu.kernel.context.record import Effect, Keep, Put, Record, Remove, Transform
 from pintu.kernel.context.selection import TypeSelection
 from pintu.kernel.context.times import DEFAULT, Stamps
 from pintu.kernel.errors import BadRequestData, ResourceNotFound
 from pintu.kernel.jsonld import NULL
-
-_NOT_ATTRIBUTES = frozenset({"id", "type", "scope", "expiresAt"})
-
-
-class UpdateResult(msgspec.Struct):
-    """What was updated and what was not, with reasons (5.2.18); names are stored names."""
-
-    updated: list[str] = []
-    not_updated: list[tuple[str, str]] = []
 
 
 def create(entity: dict[str, Any], body: bytes | None = None) -> Put:
@@ -37,7 +30,8 @@ def create(entity: dict[str, Any], body: bytes | None = None) -> Put:
 
 
 def replace(entity: dict[str, Any], body: bytes | None = None) -> Transform:
-    """Replace an existing entity, all attributes new (5.6.18). ResourceNotFound when there is none."""
+    """Replace an existing entity, all attributes new (5.6.18). ResourceNotFound when there is
+    none."""
 
     def transform(record: Record | None, now_us: int) -> Effect:
         _there(record, entity.get("id", ""))
@@ -83,7 +77,7 @@ def _create_or(entity: dict[str, Any], change: Transform) -> Transform:
 
 
 def _fresh(name: str, value: Any) -> Any:
-    if name in _NOT_ATTRIBUTES:
+    if name in NOT_ATTRIBUTES:
         return value
     kept = {
         instance.get("datasetId"): whole(name, instance)
@@ -94,17 +88,21 @@ def _fresh(name: str, value: Any) -> Any:
 
 
 def append(fragment: dict[str, Any], *, no_overwrite: bool = False) -> Transform:
-    """Add attributes, replacing those that are there unless `no_overwrite` (5.6.3)."""
+    """Add attributes, replacing those that are there unless `no_overwrite` (5.6.3).
+
+    Raises BadRequestData for an NGSI-LD Null: nothing can be deleted by appending (5.5.4).
+    """
+    _refuse_nulls(fragment, anywhere=True)
 
     def transform(record: Record | None, now_us: int) -> Effect:
-        change = _Change(_there(record, fragment.get("id", "")), now_us)
+        change = Change(_there(record, fragment.get("id", "")), now_us)
         change.add_types(fragment.get("type"))
         scope = fragment.get("scope")
         if scope is not None:
             change.set_scope(scope, extend=no_overwrite)
         change.set_expiry(fragment)
         for name, attribute in fragment.items():
-            if name not in _NOT_ATTRIBUTES:
+            if name not in NOT_ATTRIBUTES:
                 change.put_attribute(name, attribute, overwrite=not no_overwrite)
         return change.effect()
 
@@ -112,17 +110,22 @@ def append(fragment: dict[str, Any], *, no_overwrite: bool = False) -> Transform
 
 
 def update(fragment: dict[str, Any]) -> Transform:
-    """Replace attributes whole, append those that are missing, delete by NGSI-LD Null (5.6.2)."""
+    """Replace attributes whole, append those that are missing, delete by NGSI-LD Null (5.6.2).
+
+    Raises BadRequestData for an NGSI-LD Null inside a value, where only a merge may have one
+    (5.5.4).
+    """
+    _refuse_nulls(fragment, anywhere=False)
 
     def transform(record: Record | None, now_us: int) -> Effect:
-        change = _Change(_there(record, fragment.get("id", "")), now_us)
+        change = Change(_there(record, fragment.get("id", "")), now_us)
         change.add_types(fragment.get("type"))
         scope = fragment.get("scope")
         if scope is not None and "scope" in change.entity:
             change.set_scope(scope)
         change.set_expiry(fragment)
         for name, attribute in fragment.items():
-            if name not in _NOT_ATTRIBUTES:
+            if name not in NOT_ATTRIBUTES:
                 change.put_attribute(name, attribute, overwrite=True)
         return change.effect()
 
@@ -134,147 +137,32 @@ def merge(
 ) -> Transform:
     """Merge to any depth (5.6.17, 5.5.12).
 
-    `observed_at` renews the observedAt of merged attributes that had one and bring none of their own;
+    `observed_at` renews the observedAt of merged attributes that had one and bring none of their
+    own;
     `lang` is the language a bare string replaces in a LanguageProperty.
     """
 
     def transform(record: Record | None, now_us: int) -> Effect:
-        change = _Change(_there(record, fragment.get("id", "")), now_us)
+        change = Change(_there(record, fragment.get("id", "")), now_us)
         change.add_types(fragment.get("type"))
         scope = fragment.get("scope")
         if scope is not None:
             change.set_scope(scope)
         change.set_expiry(fragment)
         for name, attribute in fragment.items():
-            if name not in _NOT_ATTRIBUTES:
+            if name not in NOT_ATTRIBUTES:
                 change.merge_attribute(name, attribute, observed_at, lang)
         return change.effect()
 
     return transform
 
 
-class _Change:
-    """One write in progress on a decoded copy of a record."""
-
-    __slots__ = ("changed", "clock", "entity", "result")
-
-    def __init__(self, record: Record, now_us: int) -> None:
-        self.clock = Stamps(record, now_us)
-        self.entity: dict[str, Any] = orjson.loads(record.body)
-        self.changed: list[str] = []
-        self.result = UpdateResult(updated=[], not_updated=[])
-
-    def effect(self) -> Effect:
-        return Put(
-            entity=self.entity,
-            verb="updated",
-            changed=tuple(self.changed),
-            times=self.clock.times,
-            detail=self.result,
-        )
-
-    def add_types(self, types: Any) -> None:
-        """Types not yet there are added; none is ever taken away (4.16)."""
-        if types is None:
-            return
-        had = self.entity["type"]
-        names = {*_listed(had), *_listed(types)}
-        if len(names) != len(_listed(had)):
-            self.entity["type"] = sorted(names)
-            self.changed.append("type")
-
-    def set_scope(self, scope: Any, *, extend: bool = False) -> None:
-        self.changed.append("scope")
-        if scope == NULL:
-            self.entity.pop("scope", None)
-        elif extend and "scope" in self.entity:
-            self.entity["scope"] = list(dict.fromkeys([*self.entity["scope"], *scope]))
-        else:
-            self.entity["scope"] = scope
-
-    def set_expiry(self, fragment: dict[str, Any]) -> None:
-        expires_at = fragment.get("expiresAt")
-        if expires_at is None:
-            return
-        self.changed.append("expiresAt")
-        if expires_at == NULL:
-            self.entity.pop("expiresAt", None)
-        else:
-            self.entity["expiresAt"] = expires_at
-
-    def put_attribute(self, name: str, attribute: Any, *, overwrite: bool) -> None:
-        """Replace or add each instance; an NGSI-LD Null deletes the instance it names."""
-        present = self.entity.get(name)
-        found = {} if present is None else by_dataset(present)
-        done = False
-        for instance in instances(attribute):
-            dataset_id = None if instance.__class__ is str else instance.get("datasetId")
-            there = dataset_id in found
-            if is_null_instance(instance):
-                if not there:
-                    self.refuse(name, dataset_id, "does not exist")
-                    continue
-                del found[dataset_id]
-                self.clock.gone(name, dataset_id)
-            elif there and not overwrite:
-                self.refuse(name, dataset_id, "already exists")
-                continue
-            else:
-                found[dataset_id] = whole(name, instance)
-                self.clock.written(name, dataset_id, there)
-            done = True
-        if done:
-            self.keep(name, joined(found))
-
-    def merge_attribute(
-        self, name: str, attribute: Any, observed_at: str | None, lang: str | None
-    ) -> None:
-        present = self.entity.get(name)
-        if observed_at is not None and present is not None:
-            attribute = _observed(present, attribute, observed_at)
-        there = set() if present is None else by_dataset(present).keys()
-        merged = merge_attribute(name, present, attribute, lang)
-        for instance in instances(attribute):
-            dataset_id = None if instance.__class__ is str else instance.get("datasetId")
-            if is_null_instance(instance):
-                self.clock.gone(name, dataset_id)
-            else:
-                self.clock.written(name, dataset_id, dataset_id in there)
-        if merged is not None or present is not None:
-            self.keep(name, merged)
-
-    def keep(self, name: str, attribute: Any) -> None:
-        if attribute is None:
-            self.entity.pop(name, None)
-        else:
-            self.entity[name] = attribute
-        self.changed.append(name)
-        self.result.updated.append(name)
-
-    def refuse(self, name: str, dataset_id: str | None, why: str) -> None:
-        which = f"{name} {why}" if dataset_id is None else f"{name} with datasetId {dataset_id} {why}"
-        self.result.not_updated.append((name, f"Attribute {which}"))
-
-
-def _observed(present: Any, attribute: Any, observed_at: str) -> Any:
-    """The fragment's instances with the common observedAt where the present one has its own (5.6.17)."""
-    found = by_dataset(present)
-    out = []
-    for instance in instances(attribute):
-        if instance.__class__ is not str and "observedAt" not in instance:
-            target = found.get(instance.get("datasetId"))
-            if target is not None and "observedAt" in target and not is_null_instance(instance):
-                renewed = instance.copy()
-                renewed["observedAt"] = observed_at
-                instance = renewed
-        out.append(instance)
-    return out if attribute.__class__ is list else out[0]
-
-
 def patch_attribute(name: str, fragment: Any) -> Transform:
-    """Partial update of one attribute (5.6.4): first-level members replaced, Nulls deleted, type fixed.
+    """Partial update of one attribute (5.6.4): first-level members replaced, Nulls deleted, type
+    fixed.
 
-    `name` and `fragment` as `read_attribute` gives them. ResourceNotFound when the entity, the attribute
+    `name` and `fragment` as `read_attribute` gives them. ResourceNotFound when the entity, the
+    attribute
     or the instance is not there; BadRequestData when the type differs.
     """
     single = fragment.__class__ is dict and "datasetId" not in fragment
@@ -351,7 +239,8 @@ def _patched(
 
 
 def replace_attribute(name: str, attribute: Any) -> Transform:
-    """Replace an attribute, or the instance whose datasetId it carries (5.6.19). ResourceNotFound."""
+    """Replace an attribute, or the instance whose datasetId it carries (5.6.19).
+    ResourceNotFound."""
 
     def transform(record: Record | None, now_us: int) -> Effect:
         present = _there(record)
@@ -373,7 +262,9 @@ def replace_attribute(name: str, attribute: Any) -> Transform:
     return transform
 
 
-def delete_attribute(name: str, *, dataset_id: str | None = None, delete_all: bool = False) -> Transform:
+def delete_attribute(
+    name: str, *, dataset_id: str | None = None, delete_all: bool = False
+) -> Transform:
     """Delete the default instance, the one of `dataset_id`, or all (5.6.5). ResourceNotFound."""
 
     def transform(record: Record | None, _now_us: int) -> Effect:
@@ -383,7 +274,7 @@ def delete_attribute(name: str, *, dataset_id: str | None = None, delete_all: bo
         if name == "scope" and "scope" in entity:
             del entity["scope"]
             return Put(entity=entity, verb="updated", changed=("scope",), times=clock.times)
-        if name not in entity or name in _NOT_ATTRIBUTES:
+        if name not in entity or name in NOT_ATTRIBUTES:
             raise ResourceNotFound(f"Attribute {name} does not exist")
         found = by_dataset(entity[name])
         wanted = None if dataset_id == "@none" else dataset_id
@@ -407,12 +298,13 @@ def delete_attribute(name: str, *, dataset_id: str | None = None, delete_all: bo
 def drop_attributes(
     *, kept: frozenset[str] | None = None, dropped: frozenset[str] = frozenset()
 ) -> Transform:
-    """Delete whole attributes: all that are not `kept`, or all `dropped` (5.6.21). Keep when none is there."""
+    """Delete whole attributes: all that are not `kept`, or all `dropped` (5.6.21). Keep when none
+    is there."""
 
     def transform(record: Record | None, now_us: int) -> Effect:
         present = _there(record)
         entity: dict[str, Any] = orjson.loads(present.body)
-        names = entity.keys() - _NOT_ATTRIBUTES
+        names = entity.keys() - NOT_ATTRIBUTES
         gone = sorted(names & dropped if kept is None else names - kept)
         if not gone:
             return Keep()
@@ -456,5 +348,14 @@ def _there(record: Record | None, id: str = "") -> Record:
     return record
 
 
-def _listed(value: Any) -> list[Any]:
-    return value if value.__class__ is list else [value]
+def _refuse_nulls(fragment: dict[str, Any], *, anywhere: bool) -> None:
+    for name, attribute in fragment.items():
+        if name in NOT_ATTRIBUTES:
+            continue
+        for instance in instances(attribute):
+            deletes = is_null_instance(instance)
+            if deletes and anywhere:
+                raise BadRequestData(f"{name} is {NULL!r}: appending cannot delete")
+            value = None if deletes else instance.get("value")
+            if value.__class__ is dict and has_null(value):
+                raise BadRequestData(f"{name} holds {NULL!r} in its value, which only a merge may")

@@ -1,7 +1,9 @@
 """A user's @context compiled: JSON-LD 1.1 term definitions, as far as names need them.
 
-Pure: whatever is remote must already be among `documents`; `remote_parts` says what is still missing.
-Scoped contexts (@context inside a term), @reverse and @nest are not followed: NGSI-LD names have none.
+Pure: whatever is remote must already be among `documents`; `remote_parts` says what is still
+missing.
+Scoped contexts (@context inside a term), @reverse and @nest are not followed: NGSI-LD names have
+none.
 """
 
 from __future__ import annotations
@@ -157,10 +159,17 @@ class _Compiler:
         state[name] = True
 
     def definition(
-        self, name: str, value: dict[str, Any], part: dict[str, Any], state: dict[str, bool], simple: bool
+        self,
+        name: str,
+        value: dict[str, Any],
+        part: dict[str, Any],
+        state: dict[str, bool],
+        simple: bool,
     ) -> Definition | None:
         if "@context" in value:
-            raise BadRequestData(f"@context term {name!r} has a scoped @context: NGSI-LD has none (5.5.7)")
+            raise BadRequestData(
+                f"@context term {name!r} has a scoped @context: NGSI-LD has none (5.5.7)"
+            )
         if "@reverse" in value or ("@id" in value and value["@id"] is None):
             return None
         identifier = value.get("@id", name)
@@ -182,7 +191,9 @@ class _Compiler:
         prefix = value.get("@prefix")
         if prefix is None:
             prefix = simple and ":" not in name and "/" not in name and iri.endswith(_GEN_DELIMS)
-        return Definition(iri, kind, container if isinstance(container, str) else None, bool(prefix))
+        return Definition(
+            iri, kind, container if isinstance(container, str) else None, bool(prefix)
+        )
 
     def own_iri(self, name: str, part: dict[str, Any], state: dict[str, bool]) -> str:
         if ":" in name[1:]:
@@ -192,7 +203,8 @@ class _Compiler:
     def iri(
         self, text: str, part: dict[str, Any], state: dict[str, bool], *, itself: bool = False
     ) -> str:
-        """Expand what a definition says against the map so far and the same object (JSON-LD 5.2)."""
+        """Expand what a definition says against the map so far and the same object (JSON-LD
+        5.2)."""
         if text.startswith("@"):
             return text
         if text in KEYWORD_ALIASES:

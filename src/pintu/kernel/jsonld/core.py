@@ -78,7 +78,8 @@ def _urls() -> dict[str, str]:
 
 
 CORE_URLS: dict[str, str] = _urls()
-"""URL → version. Only these are built in: a URL that merely looks like one is fetched, and fails."""
+"""URL → version. Only these are built in: a URL that merely looks like one is fetched, and
+fails."""
 
 
 @cache

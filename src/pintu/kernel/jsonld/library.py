@@ -38,13 +38,18 @@ _ACCEPT: Final = "application/ld+json, application/json;q=0.9, */*;q=0.1"
 
 
 class ContextLibrary:
-    """Hands out compiled `Terms`; fetches what is remote once, keeps it in `folder`, counts its use.
+    """Hands out compiled `Terms`; fetches what is remote once, keeps it in `folder`, counts its
+    use.
 
     `now` answers without waiting when everything is known; `terms` fetches what is missing.
     """
 
     def __init__(
-        self, folder: Path | None = None, *, egress: Egress | None = None, clock: Clock | None = None
+        self,
+        folder: Path | None = None,
+        *,
+        egress: Egress | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._egress = egress or Egress()
         self._clock: Clock = clock or CityClock()
@@ -54,7 +59,8 @@ class ContextLibrary:
 
     # --- reading with a @context ---------------------------------------------------------------
     def now(self, context: Any) -> Terms | None:
-        """The compiled @context, or None when a part of it must first be fetched (then await `terms`).
+        """The compiled @context, or None when a part of it must first be fetched (then await
+        `terms`).
 
         Raises BadRequestData for what is not a @context at all.
         """
@@ -165,7 +171,9 @@ class ContextLibrary:
         try:
             fetched = await self._egress.fetch(url, accept=_ACCEPT, limit=SIZE_LIMIT)
         except PintuError as error:
-            raise LdContextNotAvailable(f"@context {url} is not available: {error.detail}") from error
+            raise LdContextNotAvailable(
+                f"@context {url} is not available: {error.detail}"
+            ) from error
         try:
             document = orjson.loads(fetched.body)
         except orjson.JSONDecodeError as error:
@@ -183,7 +191,8 @@ class ContextLibrary:
 
     # --- /jsonldContexts (5.13) ----------------------------------------------------------------
     def add(self, document: Any, *, kind: Kind = "Hosted") -> str:
-        """Keep a document `{"@context": …}`; returns its local id. BadRequestData when it is none (5.13.2)."""
+        """Keep a document `{"@context": …}`; returns its local id. BadRequestData when it is none
+        (5.13.2)."""
         if not isinstance(document, dict) or "@context" not in document:
             raise BadRequestData("The document has no @context")
         body = {"@context": document["@context"]}
@@ -203,7 +212,8 @@ class ContextLibrary:
         return [_metadata(stored) for stored in sorted(found, key=lambda stored: stored.created_us)]
 
     def get(self, id: str) -> dict[str, Any]:
-        """URL (empty when it is ours), localId, kind, createdAt, lastUsage and numberOfHits (5.13.4).
+        """URL (empty when it is ours), localId, kind, createdAt, lastUsage and numberOfHits
+        (5.13.4).
 
         `id` is a local id or the URL it was fetched from. Raises ResourceNotFound.
         """
@@ -212,7 +222,8 @@ class ContextLibrary:
     def document(self, id: str) -> dict[str, Any]:
         """The document itself, by local id or URL; core @contexts too. Counts as a use.
 
-        Raises ResourceNotFound; OperationNotSupported is the caller's (a Cached one asked by local id).
+        Raises ResourceNotFound; OperationNotSupported is the caller's (a Cached one asked by local
+        id).
         """
         version = CORE_URLS.get(id)
         if version is not None:
@@ -238,7 +249,9 @@ class ContextLibrary:
             return
         stored = self._known(id)
         if stored.kind != "Cached":
-            raise BadRequestData(f"@context {id} is {stored.kind}: only a Cached one can be reloaded")
+            raise BadRequestData(
+                f"@context {id} is {stored.kind}: only a Cached one can be reloaded"
+            )
         body = await self._get(stored.url)
         stored.body = body
         stored.created_us = self._clock.now_us()

@@ -16,7 +16,8 @@ _log = logging.getLogger(__name__)
 
 
 class Stored(msgspec.Struct):
-    """One kept @context: a document `{"@context": …}`, where it is from, and how often it served."""
+    """One kept @context: a document `{"@context": …}`, where it is from, and how often it
+    served."""
 
     id: str  # local: the last part of /jsonldContexts/ID
     kind: Kind

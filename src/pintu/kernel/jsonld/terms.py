@@ -20,12 +20,24 @@ CACHE_LIMIT: Final = 20_000
 class Terms:
     """A caller's @context with the core @context behind it (the core always wins, 5.5.7).
 
-    `stored(name)` = expand with the caller's @context, compact with the core: a core term stays short,
-    a name of the default vocabulary is stored by its short name unless that is a core term, all else is
+    `stored(name)` = expand with the caller's @context, compact with the core: a core term stays
+    short,
+    a name of the default vocabulary is stored by its short name unless that is a core term, all
+    else is
     a full IRI. `shown(stored)` is the way back.
     """
 
-    __slots__ = ("_by_iri", "_definitions", "_prefixes", "_shown", "_stored", "is_core", "plain", "plain_types", "source")
+    __slots__ = (
+        "_by_iri",
+        "_definitions",
+        "_prefixes",
+        "_shown",
+        "_stored",
+        "is_core",
+        "plain",
+        "plain_types",
+        "source",
+    )
 
     def __init__(self, definitions: Definitions = NO_DEFINITIONS, source: Any = None) -> None:
         self.source = source
@@ -34,14 +46,16 @@ class Terms:
         self._stored: dict[str, str] = {name: name for name in CORE_IRIS}
         self._shown: dict[str, str] = dict(self._stored)
         self.plain: set[str] = set()
-        """Attribute names a reader has checked and found stored as they are written: its hot path."""
+        """Attribute names a reader has checked and found stored as they are written: its hot
+        path."""
         self.plain_types: set[str] = set()
         """The same of type names."""
         self._by_iri = _inverse(definitions.terms)
         self._prefixes = _prefixes(definitions.terms)
 
     def stored(self, name: str) -> str:
-        """The stored name of a term, prefixed name or IRI of an attribute, type or vocabulary value."""
+        """The stored name of a term, prefixed name or IRI of an attribute, type or vocabulary
+        value."""
         try:
             return self._stored[name]
         except KeyError:
@@ -65,7 +79,8 @@ class Terms:
         return found
 
     def expand(self, name: str) -> str:
-        """The full IRI of a name as the caller writes it (JSON-LD expansion, vocabulary relative)."""
+        """The full IRI of a name as the caller writes it (JSON-LD expansion, vocabulary
+        relative)."""
         core = CORE_IRIS.get(name)
         if core is not None:
             return core
@@ -107,7 +122,7 @@ class Terms:
         best = ""
         for prefix, start in self._prefixes:
             if iri.startswith(start) and len(iri) > len(start):
-                candidate = f"{prefix}:{iri[len(start):]}"
+                candidate = f"{prefix}:{iri[len(start) :]}"
                 if self.expand(candidate) == iri and (
                     not best or (len(candidate), candidate) < (len(best), best)
                 ):
