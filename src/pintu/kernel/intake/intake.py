@@ -19,6 +19,7 @@ from pintu.kernel.errors import (
 )
 from pintu.kernel.intake.limits import Limits
 from pintu.kernel.intake.quarantine import Held, Quarantine, refused_update
+from pintu.kernel.intake.reading import read_update, transform_of
 from pintu.kernel.intake.repeats import Repeats, observed, unless_same
 from pintu.kernel.intake.schema import TABLES
 from pintu.kernel.intake.sources import Source, Sources
@@ -207,8 +208,6 @@ class Intake:
         return receipt
 
     async def _op(self, batch: Batch, tenant: int, update: Update, now_us: int) -> Op | None:
-        from pintu.kernel.intake.reading import read_update, transform_of
-
         context = update.entity.get("@context", self._context)
         document = read_update(update, await self._terms(context), now_us, self.limits)
         if batch.tenant in self._strict and self._vocabulary is not None:

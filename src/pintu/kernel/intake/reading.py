@@ -7,18 +7,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
-from pintu.kernel.context import read, write
-from pintu.kernel.context.record import Effect, Record, Transform
+from pintu.kernel.context.read import read_entity, read_fragment
+from pintu.kernel.context.record import Transform
+from pintu.kernel.context.write import append, merge, upsert_append, upsert_merge, upsert_replace
 from pintu.kernel.errors import BadRequestData
 from pintu.kernel.intake.limits import Limits
 from pintu.kernel.intake.words import Update
 from pintu.kernel.jsonld import Terms
-
-MODES = ("merge", "upsert", "append")
 
 
 def read_update(update: Update, terms: Terms, now_us: int, limits: Limits) -> dict[str, Any]:
@@ -35,38 +34,29 @@ def read_update(update: Update, terms: Terms, now_us: int, limits: Limits) -> di
         raise BadRequestData(f"The update has {len(text)} bytes, more than {limits.entity_bytes}")
     if b"null" in text and _has_nan(entity):  # orjson writes NaN as null
         raise BadRequestData("The update has a number that is not finite (NaN or infinity)")
-    if "type" in entity:
-        document = read.read_entity(entity, terms)
+    if update.mode == "upsert":
+        document = read_entity(entity, terms)
     else:
-        if not isinstance(entity.get("id"), str):
-            raise BadRequestData("The update has no id")
-        document = {"id": entity["id"], **read.read_fragment(entity, terms)}
+        nulls: Literal["merge", "none"] = "merge" if update.mode == "merge" else "none"
+        document = read_fragment(entity, terms, nulls=nulls)
+    if "id" not in document:
+        raise BadRequestData("The update has no id")
     for name, at in _observed(document):
         _believe(name, at, now_us, limits)
     return document
 
 
 def transform_of(update: Update, document: dict[str, Any]) -> Transform:
-    """What the update does to the entity that is there, or is not; a fragment needs one that is."""
-    if update.mode not in MODES:
-        raise BadRequestData(f"Update mode {update.mode!r} is not one of {', '.join(MODES)}")
-    if "type" not in document:
-        fragment = {name: value for name, value in document.items() if name != "id"}
-        if update.mode == "upsert":
-            raise BadRequestData("An update that replaces an entity needs its type")
-        return write.merge(fragment) if update.mode == "merge" else write.append(fragment)
+    """What the update does to the entity that is there, or is not; one without a type needs one
+    that is.
+    """
     if update.mode == "upsert":
-        return write.upsert_replace(document)
+        return upsert_replace(document)
     if update.mode == "merge":
-        return write.upsert_merge(document)
-    return _create_or(document, write.append(document))
-
-
-def _create_or(document: dict[str, Any], otherwise: Transform) -> Transform:
-    def transform(record: Record | None, now_us: int) -> Effect:
-        return write.create(document) if record is None else otherwise(record, now_us)
-
-    return transform
+        return upsert_merge(document) if "type" in document else merge(document)
+    if update.mode == "append":
+        return upsert_append(document) if "type" in document else append(document)
+    raise BadRequestData(f"Update mode {update.mode!r} is not merge, upsert or append")
 
 
 def _observed(document: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -178,7 +178,8 @@ class _Connection:
             raise InvalidRequest("The first frame is not a Hello")
         if hello.version != wire.VERSION:
             raise InvalidRequest(
-                f"{hello.name[:50]} speaks version {hello.version} of the wire, this broker {wire.VERSION}"
+                f"{hello.name[:50]} speaks version {hello.version} of the wire, "
+                f"this broker {wire.VERSION}"
             )
         self.name, self.pieces = hello.name[:100], frozenset(hello.pieces)
         self._server.welcome(self)
