@@ -100,7 +100,7 @@ class Supervisor:
             pass_fds=program.inherit,
             start_new_session=True,
             env={**os.environ, **program.environ},
-            preexec_fn=lambda: _die_with(parent),
+            preexec_fn=lambda: die_with(parent),
         )
         assert child.process.stdin is not None
         try:
@@ -157,8 +157,8 @@ class Supervisor:
             child.process.wait()
 
 
-def _die_with(parent: int) -> None:
-    """Runs in the child before the program: ask Linux to end us when the supervisor ends."""
+def die_with(parent: int) -> None:
+    """For `preexec_fn`, in the child before the program: Linux ends us when the supervisor ends."""
     if sys.platform == "linux":
         set_death_signal = 1
         ctypes.CDLL(None).prctl(set_death_signal, signal.SIGTERM)

@@ -19,7 +19,7 @@ from pathlib import Path
 from pintu.kernel.clock import anchored
 from pintu.kernel.errors import ConfigurationError
 from pintu.processes.lock import prepare_folder, take_lock
-from pintu.processes.supervisor import Program, Supervisor
+from pintu.processes.supervisor import Program, Supervisor, die_with
 from pintu.settings import Settings, as_plain
 
 READY_WITHIN_S = 60.0
@@ -145,7 +145,15 @@ def _say_when_ready(settings: Settings, city: Supervisor, say: Say, first_start:
 def _sign_in_link(settings: Settings) -> str:
     """Asked of a process of its own, so that this one stays small."""
     command = [sys.executable, "-m", "pintu", "token", "link", "--data", str(settings.data)]
-    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    parent = os.getpid()
+    told = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        preexec_fn=lambda: die_with(parent),
+    )
     return told.stdout.strip() if told.returncode == 0 else ""
 
 
