@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Literal, Protocol
-
-import msgspec
+from typing import Protocol
 
 from pintu.kernel.intake.words import (
     Batch,
+    Changed,
     Command,
     CommandReport,
     Envelope,
@@ -19,22 +18,7 @@ from pintu.kernel.intake.words import (
     SourceReport,
 )
 
-
-class Changed(msgspec.Struct, frozen=True):
-    """One entity after one change, as a watcher sees it.
-
-    `entity` is the whole stored document (normalized NGSI-LD, stored names); empty after a deletion.
-    `changed` names the attributes written; None means the whole entity. A stream begins with every
-    entity there is, told as `created`, so that a watcher that starts late knows what is so.
-    """
-
-    id: str
-    types: tuple[str, ...]
-    verb: Literal["created", "replaced", "updated", "deleted"]
-    at_us: int
-    source: str
-    entity: dict[str, Any]
-    changed: tuple[str, ...] | None = None
+__all__ = ["Changed", "Link"]
 
 
 class Link(Protocol):
