@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pintu.kernel.clock import parse_clock
@@ -103,7 +104,14 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
         intake=intake,
         commands=Commands(tables, timers, clock, identity.gate, patience=patience(pieces)),
         pieces=pieces,
+        basemap=basemap_file(settings),
     )
+
+
+def basemap_file(settings: Settings) -> Path:
+    """GeoJSON to draw under the map: an operator's own, else what the demo city wrote."""
+    own = settings.data / "basemap.geojson"
+    return own if own.exists() else settings.data / "demo-basemap.geojson"
 
 
 def patience(pieces: list[Manifest]) -> dict[str, Patience]:

@@ -21,7 +21,7 @@ Number = Annotated[str, typer.Argument(help="The id that `pintu quarantine list`
 @app.command("list")
 def list_(
     source: Annotated[str | None, typer.Option(help="Only from this source.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
     data: Data = None,
 ) -> int:
     """The newest messages in quarantine."""

@@ -83,6 +83,8 @@ def demo_command(settings: Settings) -> tuple[str, ...]:
         str(settings.seed),
         "--clock",
         settings.clock,
+        "--base-map",
+        str(settings.data / "demo-basemap.geojson"),
     )
 
 
