@@ -1,4 +1,5 @@
-"""One source: its connector kept alive, its envelopes normalised, handed in, and acknowledged after commit."""
+"""One source: its connector kept alive, its envelopes normalised, handed in, and acknowledged
+after commit."""
 
 from __future__ import annotations
 
@@ -85,7 +86,8 @@ class SourceRunner:
             await self._lanes[zlib.crc32(sender.encode()) % LANES].put(received)
 
     async def _refuse(self, received: Received, sender: str, now_s: float) -> None:
-        """A flooding sender: a few of its messages are kept as evidence, all are counted, none is applied."""
+        """A flooding sender: a few of its messages are kept as evidence, all are counted, none is
+        applied."""
         self._unreadable += 1
         if self._flood.keeps(now_s):
             reason = (
@@ -114,6 +116,7 @@ class SourceRunner:
                 f"{batch.key} again {self._clock.now_us()}",
                 batch.updates,
                 batch.unreadable,
+                retry_of=envelope.key,
             )
         if batch.updates or batch.unreadable:
             await self._hand_in(batch)
@@ -146,7 +149,8 @@ class SourceRunner:
         return Batch(self.source, self._tenant, envelope.key, updates, bad)
 
     async def _hand_in(self, batch: Batch) -> None:
-        """Until the city has it; while the city is away the lane fills and the connector is held back."""
+        """Until the city has it; while the city is away the lane fills and the connector is held
+        back."""
         tries = 0
         while True:
             try:
