@@ -59,7 +59,9 @@ class Identity:
         self._known: dict[bytes, tuple[int, Token, Actor, Actor]] = {}
         self._version = -1
         self._look_at_us = 0
-        self._look(self._clock.now_us())
+        now_us = self._clock.now_us()
+        self._file.run_now(lambda connection: sessions.drop_ended(connection, now_us))
+        self._look(now_us)
 
     # --- at every door --------------------------------------------------------------------------
     def actor(self, headers: dict[bytes, bytes], peer: str) -> Actor:
@@ -128,7 +130,7 @@ class Identity:
         self._tokens = self._file.run_now(tokens.load)
         self._by_id = {token.id: token for token in self._tokens.values()}
         seen = self._sessions
-        self._sessions = self._file.run_now(lambda connection: sessions.load(connection, now_us))
+        self._sessions = self._file.run_now(sessions.load)
         for key in self._sessions.keys() & seen.keys():
             self._sessions[key].seen_us = max(self._sessions[key].seen_us, seen[key].seen_us)
         self._known.clear()

@@ -95,17 +95,18 @@ def new_session(token_id: str, secret_hash: bytes, now_us: int, end_us: int | No
     )
 
 
-def load(connection: Connection, now_us: int) -> dict[bytes, Session]:
-    """Every living session by its hash; ended ones are dropped from the table."""
-    connection.execute(
-        SESSION.delete().where(
-            sa.or_(SESSION.c.expires_us <= now_us, SESSION.c.seen_us <= now_us - IDLE_US)
-        )
-    )
-    connection.execute(LINK.delete().where(LINK.c.expires_us <= now_us))
+def load(connection: Connection) -> dict[bytes, Session]:
+    """Every session by its hash; whether one is still good, `valid` says."""
     return {
         row["hash"]: Session(**row) for row in connection.execute(sa.select(SESSION)).mappings()
     }
+
+
+def drop_ended(connection: Connection, now_us: int) -> None:
+    """Forget sessions and links that are over."""
+    idle = SESSION.c.seen_us <= now_us - IDLE_US
+    connection.execute(SESSION.delete().where(sa.or_(SESSION.c.expires_us <= now_us, idle)))
+    connection.execute(LINK.delete().where(LINK.c.expires_us <= now_us))
 
 
 def insert(connection: Connection, session: Session) -> None:
