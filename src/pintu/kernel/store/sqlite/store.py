@@ -87,7 +87,8 @@ class SqliteStore:
     # --- reading ---------------------------------------------------------------------------------
     def retrieve(self, tenant: int, id: str) -> Record | None:
         """One entity by id."""
-        row = self._point.execute(_ONE, (tenant, id)).fetchone()
+        # `get` steps to the end: a statement left half-way would hold its snapshot for later reads
+        row = self._point.execute(_ONE, (tenant, id)).get
         if row is None:
             return None
         n, _, kind, body, created, modified, times, last = row
