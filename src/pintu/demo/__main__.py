@@ -23,16 +23,28 @@ def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m pintu.demo", description=__doc__)
     parser.add_argument("--port", type=int, default=8801, help="of the MQTT broker in here (8801)")
     parser.add_argument("--host", default="127.0.0.1", help="it listens on (127.0.0.1)")
-    parser.add_argument("--broker", type=read_broker, help="mqtt://HOST:PORT of another broker instead")
+    parser.add_argument(
+        "--broker", type=read_broker, help="mqtt://HOST:PORT of another broker instead"
+    )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--clock", type=read_clock, default="real", help="real, or 'TIME xRATE[ @REAL]'")
+    parser.add_argument(
+        "--clock", type=read_clock, default="real", help="real, or 'TIME xRATE[ @REAL]'"
+    )
     parser.add_argument("--lamps", type=int, default=5000)
     parser.add_argument("--gateways", type=int, default=50)
-    parser.add_argument("--interval", type=float, default=10.0, help="real seconds between readings (10)")
-    parser.add_argument("--fault-rate", type=float, default=0.02, help="share of lamps broken at a time")
-    parser.add_argument("--truth", type=Path, help="write what is really broken to this file, for a scorer")
+    parser.add_argument(
+        "--interval", type=float, default=10.0, help="real seconds between readings (10)"
+    )
+    parser.add_argument(
+        "--fault-rate", type=float, default=0.02, help="share of lamps broken at a time"
+    )
+    parser.add_argument(
+        "--truth", type=Path, help="write what is really broken to this file, for a scorer"
+    )
     parser.add_argument("--base-map", type=Path, help="write the district as GeoJSON to this file")
-    parser.add_argument("--only-files", action="store_true", help="write the files asked for, then end")
+    parser.add_argument(
+        "--only-files", action="store_true", help="write the files asked for, then end"
+    )
     told = parser.parse_args(arguments)
     mistakes = [
         text
@@ -68,7 +80,10 @@ async def run(told: argparse.Namespace) -> None:
         async with asyncio.TaskGroup() as group:
             for number, site in enumerate(sites):
                 gateway = Gateway(
-                    SiteState(site, plan, told.seed), told.clock, interval_s=told.interval, seed=told.seed
+                    SiteState(site, plan, told.seed),
+                    told.clock,
+                    interval_s=told.interval,
+                    seed=told.seed,
                 )
                 # One after another: all lamps are there within the first interval, none at once.
                 group.create_task(gateway.run(broker, told.interval * number / len(sites)))

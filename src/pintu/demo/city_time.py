@@ -41,4 +41,7 @@ def _seconds(text: str) -> float:
 
 def iso(at_s: float) -> str:
     """ISO 8601 UTC with milliseconds."""
-    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(at_s * 1000) % 1000:03d}Z"
+    return (
+        datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+        + f"{int(at_s * 1000) % 1000:03d}Z"
+    )

@@ -1,6 +1,8 @@
-"""A made-up riverside district of about 80 km²: river, ring, grids, bridges, a tunnel, and lamps along them.
+"""A made-up riverside district of about 80 km²: river, ring, grids, bridges, a tunnel, and lamps
+along them.
 
-No road, lamp or name in here exists. Positions are kilometres east and north of a corner, turned into
+No road, lamp or name in here exists. Positions are kilometres east and north of a corner, turned
+into
 WGS 84 degrees at the end.
 """
 
@@ -9,6 +11,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 WEST, SOUTH = 120.150, 30.165
@@ -18,16 +21,64 @@ KM_PER_DEGREE_LON = 111.32 * math.cos(math.radians(30.2))
 RIVER_HALF_KM = 0.42
 Point = tuple[float, float]
 
-NORTH_AVENUES = ("青榆", "听澜", "云栈", "白鹭", "秋棠", "景明", "望舒", "松涛", "沉香", "柳岸", "竹溪", "晴川",
-                 "梅影", "鹤鸣", "荷风", "观潮")
-SOUTH_AVENUES = ("锦程", "新岸", "启帆", "星渡", "智汇", "长虹", "远志", "丰登", "凌波", "扬帆", "海晏", "河清",
-                 "朝晖", "东曦", "逐浪", "云图")
-CROSS_STREETS = ("一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二", "十三", "十四")
+NORTH_AVENUES = (
+    "青榆",
+    "听澜",
+    "云栈",
+    "白鹭",
+    "秋棠",
+    "景明",
+    "望舒",
+    "松涛",
+    "沉香",
+    "柳岸",
+    "竹溪",
+    "晴川",
+    "梅影",
+    "鹤鸣",
+    "荷风",
+    "观潮",
+)
+SOUTH_AVENUES = (
+    "锦程",
+    "新岸",
+    "启帆",
+    "星渡",
+    "智汇",
+    "长虹",
+    "远志",
+    "丰登",
+    "凌波",
+    "扬帆",
+    "海晏",
+    "河清",
+    "朝晖",
+    "东曦",
+    "逐浪",
+    "云图",
+)
+CROSS_STREETS = (
+    "一",
+    "二",
+    "三",
+    "四",
+    "五",
+    "六",
+    "七",
+    "八",
+    "九",
+    "十",
+    "十一",
+    "十二",
+    "十三",
+    "十四",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Road:
-    """One road: its name, class (ring, avenue, street, promenade, bridge, tunnel) and line in kilometres."""
+    """One road: its name, class (ring, avenue, street, promenade, bridge, tunnel) and line in
+    kilometres."""
 
     name: str
     kind: str
@@ -35,7 +86,7 @@ class Road:
 
     def length_km(self) -> float:
         """Along the line."""
-        return sum(math.dist(a, b) for a, b in zip(self.line, self.line[1:], strict=False))
+        return sum(math.dist(a, b) for a, b in pairwise(self.line))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +105,8 @@ class Lamp:
 
 @dataclass(slots=True)
 class Site:
-    """One gateway in its cabinet with the lamps it serves; feeders and groups are by position in the list."""
+    """One gateway in its cabinet with the lamps it serves; feeders and groups are by position in
+    the list."""
 
     gateway: str
     cabinet: str
@@ -120,7 +172,11 @@ def _avenues() -> list[Road]:
         x = 0.4 + number * 0.62
         high = river_y(x) - RIVER_HALF_KM - 0.09
         roads.append(
-            Road(name + "大道", "avenue", tuple((x, 0.25 + (high - 0.25) * k / 10) for k in range(11)))
+            Road(
+                name + "大道",
+                "avenue",
+                tuple((x, 0.25 + (high - 0.25) * k / 10) for k in range(11)),
+            )
         )
     return roads
 
@@ -153,8 +209,11 @@ def _dry(line: list[Point], *, below: bool) -> list[tuple[Point, ...]]:
 def _bridges() -> list[Road]:
     roads = []
     for x, name, kind in (
-        (1.75, "青榆渡大桥", "bridge"), (3.6, "听澜大桥", "bridge"), (5.35, "江心隧道", "tunnel"),
-        (6.85, "星渡大桥", "bridge"), (8.65, "长虹大桥", "bridge"),
+        (1.75, "青榆渡大桥", "bridge"),
+        (3.6, "听澜大桥", "bridge"),
+        (5.35, "江心隧道", "tunnel"),
+        (6.85, "星渡大桥", "bridge"),
+        (8.65, "长虹大桥", "bridge"),
     ):
         reach = RIVER_HALF_KM + 0.12
         line = tuple((x, river_y(x) - reach + reach * k / 6) for k in range(13))
@@ -163,7 +222,14 @@ def _bridges() -> list[Road]:
 
 
 RATED_W = {"ring": 220, "avenue": 150, "street": 90, "promenade": 70, "bridge": 180, "tunnel": 110}
-DENSITY = {"ring": 1.3, "avenue": 1.0, "street": 0.8, "promenade": 1.3, "bridge": 1.7, "tunnel": 2.6}
+DENSITY = {
+    "ring": 1.3,
+    "avenue": 1.0,
+    "street": 0.8,
+    "promenade": 1.3,
+    "bridge": 1.7,
+    "tunnel": 2.6,
+}
 
 
 def place_lamps(roads: list[Road], count: int, seed: int) -> list[Lamp]:
@@ -179,18 +245,27 @@ def place_lamps(roads: list[Road], count: int, seed: int) -> list[Lamp]:
         debt = exact - here
         for number in range(here):
             x, y = _along(road.line, (number + 0.5) / here, 0.011 if number % 2 else -0.011)
-            lon, lat = degrees((x + chance.uniform(-0.001, 0.001), y + chance.uniform(-0.001, 0.001)))
+            lon, lat = degrees(
+                (x + chance.uniform(-0.001, 0.001), y + chance.uniform(-0.001, 0.001))
+            )
             lamps.append(
-                Lamp(f"L{len(lamps) + 1:05d}", lat, lon, road.name, road.kind,
-                     f"{road.name}{number + 1}号杆", RATED_W[road.kind] + chance.choice((-10, 0, 0, 10)),
-                     chance.choice((3000, 4000, 4000)))
+                Lamp(
+                    f"L{len(lamps) + 1:05d}",
+                    lat,
+                    lon,
+                    road.name,
+                    road.kind,
+                    f"{road.name}{number + 1}号杆",
+                    RATED_W[road.kind] + chance.choice((-10, 0, 0, 10)),
+                    chance.choice((3000, 4000, 4000)),
+                )
             )
     return lamps[:count]
 
 
 def _along(line: tuple[Point, ...], share: float, side_km: float) -> Point:
-    left = share * sum(math.dist(a, b) for a, b in zip(line, line[1:], strict=False))
-    for a, b in zip(line, line[1:], strict=False):
+    left = share * sum(math.dist(a, b) for a, b in pairwise(line))
+    for a, b in pairwise(line):
         step = math.dist(a, b)
         if left <= step or b is line[-1]:
             t = left / step if step else 0.0
@@ -201,14 +276,17 @@ def _along(line: tuple[Point, ...], share: float, side_km: float) -> Point:
 
 
 def make_sites(lamps: list[Lamp], gateways: int) -> list[Site]:
-    """Lamps shared out by neighbourhood, one cabinet and gateway each; three feeders, groups by road."""
+    """Lamps shared out by neighbourhood, one cabinet and gateway each; three feeders, groups by
+    road."""
     sites = []
     for number, part in enumerate(_split(lamps, gateways), start=1):
         part.sort(key=lambda one: (one.road, one.id))
         site = Site(
-            f"GW{number:03d}", f"C{number:03d}",
+            f"GW{number:03d}",
+            f"C{number:03d}",
             round(sum(one.lat for one in part) / len(part), 6),
-            round(sum(one.lon for one in part) / len(part), 6), part,
+            round(sum(one.lon for one in part) / len(part), 6),
+            part,
         )
         roads = sorted({one.road for one in part})
         for position, lamp in enumerate(part):
@@ -223,14 +301,18 @@ def _split(lamps: list[Lamp], parts: int) -> list[list[Lamp]]:
         return [list(lamps)]
     wide = max(one.lon for one in lamps) - min(one.lon for one in lamps)
     tall = max(one.lat for one in lamps) - min(one.lat for one in lamps)
-    ordered = sorted(lamps, key=(lambda one: (one.lon, one.id)) if wide > tall else (lambda one: (one.lat, one.id)))
+    ordered = sorted(
+        lamps,
+        key=(lambda one: (one.lon, one.id)) if wide > tall else (lambda one: (one.lat, one.id)),
+    )
     left = parts // 2
     cut = len(ordered) * left // parts
     return _split(ordered[:cut], left) + _split(ordered[cut:], parts - left)
 
 
 def base_map(roads: list[Road]) -> dict[str, Any]:
-    """Outline, river, roads and green as one GeoJSON FeatureCollection (RFC 7946), labelled as a demo."""
+    """Outline, river, roads and green as one GeoJSON FeatureCollection (RFC 7946), labelled as a
+    demo."""
     xs = [one / 10 for one in range(0, 101)]
     north = [degrees((x, river_y(x) + RIVER_HALF_KM)) for x in xs]
     south = [degrees((x, river_y(x) - RIVER_HALF_KM)) for x in xs]
@@ -239,9 +321,16 @@ def base_map(roads: list[Road]) -> dict[str, Any]:
         _feature("district", "拼河区（演示）", "Polygon", [[degrees(one) for one in corners]]),
         _feature("river", "拼河", "Polygon", [[*south, *reversed(north), south[0]]]),
     ]
-    for number, (x, y, radius) in enumerate(((2.1, 6.7, 0.32), (7.9, 6.3, 0.4), (4.6, 1.2, 0.36), (8.6, 1.6, 0.28))):
+    for number, (x, y, radius) in enumerate(
+        ((2.1, 6.7, 0.32), (7.9, 6.3, 0.4), (4.6, 1.2, 0.36), (8.6, 1.6, 0.28))
+    ):
         ring = [
-            degrees((x + radius * math.cos(math.radians(t)), y + 0.7 * radius * math.sin(math.radians(t))))
+            degrees(
+                (
+                    x + radius * math.cos(math.radians(t)),
+                    y + 0.7 * radius * math.sin(math.radians(t)),
+                )
+            )
             for t in range(0, 361, 15)
         ]
         features.append(_feature("park", f"{'春夏秋冬'[number]}园", "Polygon", [ring]))

@@ -1,4 +1,5 @@
-"""What is broken, and when: a plan made from a seed, known to the world's physics and to nobody it talks to."""
+"""What is broken, and when: a plan made from a seed, known to the world's physics and to nobody it
+talks to."""
 
 from __future__ import annotations
 
@@ -16,14 +17,20 @@ WIDE_KINDS = {"low_voltage": 5, "dead_gateway": 3}
 KINDS = {**LAMP_KINDS, **WIDE_KINDS}
 """Kinds with their share in a hundred faults."""
 LASTS_H = {
-    "failed": (10, 60), "day_burner": (20, 70), "flicker": (12, 50), "hours_counter": (30, 90),
-    "dim_ignored": (20, 70), "low_voltage": (4, 14), "dead_gateway": (0.3, 1.5),
+    "failed": (10, 60),
+    "day_burner": (20, 70),
+    "flicker": (12, 50),
+    "hours_counter": (30, 90),
+    "dim_ignored": (20, 70),
+    "low_voltage": (4, 14),
+    "dead_gateway": (0.3, 1.5),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: `target` is a lamp, a feeder (low_voltage) or a gateway (dead_gateway); city seconds."""
+    """One fault: `target` is a lamp, a feeder (low_voltage) or a gateway (dead_gateway); city
+    seconds."""
 
     id: str
     kind: str
@@ -53,15 +60,26 @@ class FaultPlan:
         return target in self._by_target
 
     def write_truth(self, path: Path) -> None:
-        """Every fault as a line of JSON, for a scorer; nothing that listens on the wire reads it."""
+        """Every fault as a line of JSON, for a scorer; nothing that listens on the wire reads
+        it."""
         lines = [
-            json.dumps({"id": f.id, "kind": f.kind, "target": f.target, "begins_s": f.begins_s, "ends_s": f.ends_s})
+            json.dumps(
+                {
+                    "id": f.id,
+                    "kind": f.kind,
+                    "target": f.target,
+                    "begins_s": f.begins_s,
+                    "ends_s": f.ends_s,
+                }
+            )
             for f in self.faults
         ]
         path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def standing_plan(sites: list[Site], *, rate: float, seed: int, from_s: float, days: float = 30.0) -> FaultPlan:
+def standing_plan(
+    sites: list[Site], *, rate: float, seed: int, from_s: float, days: float = 30.0
+) -> FaultPlan:
     """About `rate` of the lamps broken at any time: repaired ones make room for new ones.
 
     The plan is laid out from the beginning of the UTC day, so that a demo started again on that day
@@ -86,17 +104,22 @@ def standing_plan(sites: list[Site], *, rate: float, seed: int, from_s: float, d
     return FaultPlan(faults)
 
 
-def counted_plan(sites: list[Site], *, count: int, seed: int, window: tuple[float, float], until_s: float) -> FaultPlan:
-    """Exactly `count` faults beginning inside a window (city seconds) and lasting to `until_s`, in the
+def counted_plan(
+    sites: list[Site], *, count: int, seed: int, window: tuple[float, float], until_s: float
+) -> FaultPlan:
+    """Exactly `count` faults beginning inside a window (city seconds) and lasting to `until_s`, in
+    the
     shares of KINDS; for a scorer, which must know that each could be seen by day and by night."""
     chance = random.Random(f"counted {seed}")
     taken = _Targets(sites, chance, lasting=True)
-    faults = []
+    faults: list[Fault] = []
     for kind in _shares(count):
         target = taken.take(kind)
         if target is None:
             continue
-        faults.append(Fault(f"F{len(faults) + 1:05d}", kind, target, chance.uniform(*window), until_s))
+        faults.append(
+            Fault(f"F{len(faults) + 1:05d}", kind, target, chance.uniform(*window), until_s)
+        )
     return FaultPlan(faults)
 
 

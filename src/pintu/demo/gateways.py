@@ -1,4 +1,5 @@
-"""What a gateway says: inventory kept by the broker, telemetry every few seconds, an answer to each command."""
+"""What a gateway says: inventory kept by the broker, telemetry every few seconds, an answer to
+each command."""
 
 from __future__ import annotations
 
@@ -39,9 +40,11 @@ def read_broker(url: str) -> Broker:
         raise ValueError(f"{url!r} is not mqtt://HOST:PORT or mqtts://HOST:PORT")
     tls = parts.scheme == "mqtts"
     return Broker(
-        parts.hostname, parts.port or (8883 if tls else 1883),
+        parts.hostname,
+        parts.port or (8883 if tls else 1883),
         unquote(parts.username) if parts.username else None,
-        unquote(parts.password) if parts.password else None, tls,
+        unquote(parts.password) if parts.password else None,
+        tls,
     )
 
 
@@ -62,8 +65,13 @@ class Gateway:
         while True:
             try:
                 async with aiomqtt.Client(
-                    broker.host, broker.port, username=broker.username, password=broker.password,
-                    identifier=f"demo-{self.name}", keepalive=60, clean_session=True,
+                    broker.host,
+                    broker.port,
+                    username=broker.username,
+                    password=broker.password,
+                    identifier=f"demo-{self.name}",
+                    keepalive=60,
+                    clean_session=True,
                     tls_params=aiomqtt.TLSParameters() if broker.tls else None,
                 ) as client:
                     await self._talk(client)
@@ -84,7 +92,8 @@ class Gateway:
                 if listening.done():
                     listening.result()
                     return
-                # A crystal is never exact: gateways drift apart, and the city hears them all the time.
+                # A crystal is never exact: gateways drift apart, and the city hears them all the
+                # time.
                 pause = self.interval_s * self._chance.uniform(0.97, 1.03)
                 await asyncio.sleep(max(0.05, pause - (time.monotonic() - began)))
         finally:
@@ -96,12 +105,22 @@ class Gateway:
         """What is installed: the gateway, its cabinet, each lamp with its place."""
         site = self.state.site
         return {
-            "gateway": site.gateway, "cabinet": site.cabinet, "lat": site.lat, "lon": site.lon,
-            "interval_s": self.interval_s, "note": "演示 / demo",
+            "gateway": site.gateway,
+            "cabinet": site.cabinet,
+            "lat": site.lat,
+            "lon": site.lon,
+            "interval_s": self.interval_s,
+            "note": "演示 / demo",
             "lamps": [
                 {
-                    "id": one.id, "lat": one.lat, "lon": one.lon, "road": one.road, "pole": one.pole,
-                    "rated_w": one.rated_w, "cct": one.cct, "feeder": site.feeders[one.id],
+                    "id": one.id,
+                    "lat": one.lat,
+                    "lon": one.lon,
+                    "road": one.road,
+                    "pole": one.pole,
+                    "rated_w": one.rated_w,
+                    "cct": one.cct,
+                    "feeder": site.feeders[one.id],
                     "group": site.groups[one.id],
                     "program": "always" if one.kind == "tunnel" else "dusk-to-dawn",
                 }
@@ -125,12 +144,13 @@ class Gateway:
 
     async def _listen(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
-            task = asyncio.create_task(self._obey(client, bytes(message.payload)))  # type: ignore[arg-type]
+            task = asyncio.create_task(self._obey(client, bytes(message.payload)))
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)
 
     async def _obey(self, client: aiomqtt.Client, body: bytes) -> None:
-        """Do what is asked; some commands are lost on the way to the lamp, some answers come late."""
+        """Do what is asked; some commands are lost on the way to the lamp, some answers come
+        late."""
         if self._silent() or self._chance.random() < LOST:
             return
         late = self._chance.random() < LATE
@@ -157,7 +177,9 @@ class Gateway:
         ok = 0 <= level <= 100 and self.state.command(lamp, level, at_s)
         answer = {"cmd": name, "ok": ok, "ts": iso(at_s)}
         if not ok:
-            answer["reason"] = "level is not 0..100" if not 0 <= level <= 100 else "no such lamp here"
+            answer["reason"] = (
+                "level is not 0..100" if not 0 <= level <= 100 else "no such lamp here"
+            )
         self._done[name] = orjson.dumps(answer)
         if len(self._done) > ALREADY_DONE:
             del self._done[next(iter(self._done))]

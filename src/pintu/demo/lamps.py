@@ -1,4 +1,5 @@
-"""What a lamp measures: level from schedule, traffic or command; power, voltage, warmth and hours from physics."""
+"""What a lamp measures: level from schedule, traffic or command; power, voltage, warmth and hours
+from physics."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ class SiteState:
     def __post_init__(self) -> None:
         for lamp in self.site.lamps:
             self.states[lamp.id] = State(
-                lamp, self.site.feeders[lamp.id], self.site.groups[lamp.id],
+                lamp,
+                self.site.feeders[lamp.id],
+                self.site.groups[lamp.id],
                 hours_base=round(zlib.crc32(f"{self.seed} {lamp.id}".encode()) % 18_000 + 200.0, 1),
                 turn=zlib.crc32(lamp.id.encode()) % 4096,
                 faulty=self.plan.touches(lamp.id),
@@ -73,19 +76,25 @@ class SiteState:
         supply = {
             feeder: self._supply_v(feeder, at_s) for feeder in set(self.site.feeders.values())
         }
-        levels = {
-            (state.group, state.lamp.kind): 0 for state in self.states.values()
-        }
+        levels = {(state.group, state.lamp.kind): 0 for state in self.states.values()}
         levels = {key: scheduled_level(key[0], key[1], at_s) for key in levels}
         chosen = [self.states[only]] if only is not None else self.states.values()
         return [
-            self._read(state, levels[state.group, state.lamp.kind], supply[state.feeder],
-                       (at_s, passed if only is None else 0.0, air, burnt))
+            self._read(
+                state,
+                levels[state.group, state.lamp.kind],
+                supply[state.feeder],
+                (at_s, passed if only is None else 0.0, air, burnt),
+            )
             for state in chosen
         ]
 
     def _supply_v(self, feeder: str, at_s: float) -> float:
-        volts = 231.0 - 4.0 * math.sin((at_s / 3600 - 10) / 24 * 2 * math.pi) - zlib.crc32(feeder.encode()) % 5
+        volts = (
+            231.0
+            - 4.0 * math.sin((at_s / 3600 - 10) / 24 * 2 * math.pi)
+            - zlib.crc32(feeder.encode()) % 5
+        )
         return volts - (44.0 if self.plan.now(feeder, at_s) else 0.0)
 
     def _read(
@@ -116,7 +125,8 @@ class SiteState:
 
     @staticmethod
     def _hours_gained(fault: Fault | None, power: float, passed_s: float) -> float:
-        """An honest counter counts while power flows; a wrong one stands still or runs, lit or not."""
+        """An honest counter counts while power flows; a wrong one stands still or runs, lit or
+        not."""
         hours = passed_s / 3600.0
         if fault is not None and fault.kind == "hours_counter":
             return 0.0 if zlib.crc32(fault.id.encode()) % 2 else 3.0 * hours
@@ -149,7 +159,8 @@ def air_celsius(at_s: float) -> float:
 def scheduled_level(group: str, kind: str, at_s: float) -> int:
     """The level in percent the schedule and the traffic ask of a group now.
 
-    A group tests its lamps for four minutes once between 10:00 and 15:00 local time, as crews do; tunnels
+    A group tests its lamps for four minutes once between 10:00 and 15:00 local time, as crews do;
+    tunnels
     burn by day, brighter than at night.
     """
     mixed = zlib.crc32(group.encode())
@@ -169,5 +180,3 @@ def scheduled_level(group: str, kind: str, at_s: float) -> int:
     # Traffic passes: for a minute a group is brighter than the hour asks.
     passing = zlib.crc32(f"{group} {int(at_s // 60)}".encode()) % 100
     return min(100, calm + 20) if passing < 22 else calm
-
-

@@ -1,4 +1,5 @@
-"""When it is dark: the sun's elevation by the low-precision formulas of the Astronomical Almanac (±0.02°)."""
+"""When it is dark: the sun's elevation by the low-precision formulas of the Astronomical Almanac
+(±0.02°)."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def is_dark(at_s: float) -> bool:
 
 @lru_cache(maxsize=4096)
 def dark_seconds_of_day(day: int) -> tuple[float, float]:
-    """(dawn, dusk) of a UTC day as seconds since 1970: burning ends at dawn, begins at dusk, both in that
+    """(dawn, dusk) of a UTC day as seconds since 1970: burning ends at dawn, begins at dusk, both
+    in that
     local (UTC+8) day."""
     midnight = day * 86_400.0 - 8 * 3600  # local midnight at UTC+8
     return _cross(midnight, midnight + 43_200, rising=True), _cross(
@@ -58,7 +60,8 @@ def _cross(low: float, high: float, *, rising: bool) -> float:
 
 @lru_cache(maxsize=8192)
 def _dark_before(day: int) -> float:
-    """Seconds of darkness of all local days from 2024-01-01 (day 19723) to the beginning of `day`."""
+    """Seconds of darkness of all local days from 2024-01-01 (day 19723) to the beginning of
+    `day`."""
     total = 0.0
     for one in range(19_723, day):
         dawn, dusk = dark_seconds_of_day(one)

@@ -1,4 +1,5 @@
-"""Commands at work: each is given to its action, one at a time a target, and its steps are told to the ledger."""
+"""Commands at work: each is given to its action, one at a time a target, and its steps are told to
+the ledger."""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ class Acting:
                         await self._room.acquire()
                         previous = self._going.get(command.id)
                         if previous is not None:
-                            previous.cancel()  # the ledger tries again: the earlier try has nothing to say any more
+                            # The ledger tries again: the earlier try has nothing to say any more.
+                            previous.cancel()
                         task = group.create_task(self._act(command))
                         self._going[command.id] = task
                         task.add_done_callback(lambda done, id=command.id: self._done(id, done))  # type: ignore[misc]
@@ -64,7 +66,9 @@ class Acting:
             del self._going[command_id]
 
     async def _act(self, command: Command) -> None:
-        hands = _Hands(self.clock, self._link, self._watching, self._connectors, command, self._piece.name)
+        hands = _Hands(
+            self.clock, self._link, self._watching, self._connectors, command, self._piece.name
+        )
         action = self._piece.actions.get(command.name)
         if action is None:
             await hands.report("failed", f"Piece {self._piece.name} has no command {command.name}")
@@ -79,9 +83,11 @@ class Acting:
             log.info("Command %s could not be sent now: %s", command.id, error.detail)
         except PintuError as error:
             await hands.report("failed", error.detail)
-        except Exception as error:  # noqa: BLE001 - an action's own mistake ends this command only
+        except Exception as error:
             log.exception("Action %s failed", command.name)
-            await hands.report("failed", f"The action failed: {type(error).__name__}: {error}"[:300])
+            await hands.report(
+                "failed", f"The action failed: {type(error).__name__}: {error}"[:300]
+            )
 
     @property
     def clock(self) -> Clock:

@@ -1,4 +1,5 @@
-"""How fast a source may be: one bucket a source holds it back, one bucket a sender refuses its flood."""
+"""How fast a source may be: one bucket a source holds it back, one bucket a sender refuses its
+flood."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ class Bucket:
     at_s: float = 0.0
 
     def wait_s(self, now_s: float) -> float:
-        """Take one; returns how long to wait before going on (0: at once). The one is taken either way."""
+        """Take one; returns how long to wait before going on (0: at once). The one is taken either
+        way."""
         self._fill(now_s)
         self.level -= 1.0
         return 0.0 if self.level >= 0 else -self.level / self.rate
@@ -37,7 +39,8 @@ class Bucket:
 
 @dataclass(slots=True)
 class FloodGuard:
-    """Says of each message whether its sender floods; a flooding sender's messages go to quarantine,
+    """Says of each message whether its sender floods; a flooding sender's messages go to
+    quarantine,
     a sample of them a minute, the others are counted."""
 
     per_sender_s: float = 20.0
@@ -53,7 +56,8 @@ class FloodGuard:
         bucket = self._senders.get(sender)
         if bucket is None:
             if len(self._senders) >= self.senders_at_most:
-                self._senders.clear()  # a sender that invents names earns no memory; buckets refill at once
+                # Somebody who invents names earns no memory; the buckets refill at once.
+                self._senders.clear()
             bucket = self._senders[sender] = Bucket(self.per_sender_s, self.burst)
         if bucket.take(now_s):
             return False

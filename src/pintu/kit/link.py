@@ -1,6 +1,7 @@
 """What stands between a piece and the city: one link that hands in, tells, and listens.
 
-`FieldLink` (kernel/intake) is the link of the field process; `kit.testing.MemoryLink` is the one of tests.
+`FieldLink` (kernel/intake) is the link of the field process; `kit.testing.MemoryLink` is the one
+of tests.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ __all__ = ["Changed", "Link"]
 
 
 class Link(Protocol):
-    """The only way out of a piece; every method may wait while the city is away, none loses anything."""
+    """The only way out of a piece; every method may wait while the city is away, none loses
+    anything."""
 
     async def accept(self, batch: Batch) -> Receipt:
-        """Hand in one batch; returns after it is durable. Raises Unavailable when it cannot be now."""
+        """Hand in one batch; returns after it is durable. Raises Unavailable when it cannot be
+        now."""
         ...
 
     async def report_source(self, report: SourceReport) -> None:
@@ -37,7 +40,8 @@ class Link(Protocol):
         ...
 
     def commands(self, piece: str) -> AsyncIterator[Command]:
-        """Commands meant for this piece; the same id comes again with a higher attempt when retried."""
+        """Commands meant for this piece; the same id comes again with a higher attempt when
+        retried."""
         ...
 
     def changes(self, types: Sequence[str], tenant: str) -> AsyncIterator[Changed]:

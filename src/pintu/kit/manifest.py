@@ -18,10 +18,15 @@ from pintu.kit.views import MapLayer, WorkList, read_layer, read_work_list
 ENTRY_POINTS = "pintu.pieces"
 NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
 WORD = re.compile(r"[A-Z][A-Za-z0-9]{1,60}")
+PORT = re.compile(r"\{port(?:\+(\d{1,3}))?\}")
 MATURITIES = ("sketch", "usable", "reference")
 PERMISSIONS = ("network:mqtt", "network:http", "network:tcp", "network:udp", "files:own", "tables")
 KINDS: dict[str, type | tuple[type, ...]] = {
-    "text": str, "whole": int, "number": (int, float), "yes_no": bool, "list": list,
+    "text": str,
+    "whole": int,
+    "number": (int, float),
+    "yes_no": bool,
+    "list": list,
 }
 
 
@@ -34,11 +39,15 @@ class SettingWord:
     default: Any
     title: dict[str, str]
     secret: bool = False  # read from the environment or a file, never shown
+    demo: str = (
+        ""  # what it is beside the demo city; `{port+1}` stands for a port counted from the city's
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandWord:
-    """One command: on which type, with which arguments (JSON Schema), and how long a promise may take."""
+    """One command: on which type, with which arguments (JSON Schema), and how long a promise may
+    take."""
 
     name: str
     target: str
@@ -50,7 +59,8 @@ class CommandWord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Who a piece is: name, owner, words it reads and writes, commands, settings, layers, work lists."""
+    """Who a piece is: name, owner, words it reads and writes, commands, settings, layers, work
+    lists."""
 
     name: str
     title: dict[str, str]
@@ -140,6 +150,7 @@ def _setting(section: Section) -> SettingWord:
         default=default,
         title=section.titles("title"),
         secret=section.yes_no("secret"),
+        demo=section.text("demo", default="") if "demo" in section.told else "",
     )
     section.close()
     return setting
@@ -152,8 +163,18 @@ def is_kind(value: Any, kind: str) -> bool:
     return isinstance(value, KINDS[kind])
 
 
+def demo_settings(manifest: Manifest, port: int) -> dict[str, str]:
+    """What a piece is told beside the demo city that runs with a city on `port`."""
+    return {
+        one.name: PORT.sub(lambda found: str(port + int(found[1] or 0)), one.demo)
+        for one in manifest.settings
+        if one.demo
+    }
+
+
 def find_pieces(folder: Path | None = None, *, entry_points: bool = True) -> list[Manifest]:
-    """Every piece of a folder (the built-in one by default) and of installed packages, none imported.
+    """Every piece of a folder (the built-in one by default) and of installed packages, none
+    imported.
 
     ConfigurationError lists the mistakes of all manifests together.
     """
@@ -167,7 +188,9 @@ def find_pieces(folder: Path | None = None, *, entry_points: bool = True) -> lis
             continue
         other = found.setdefault(manifest.name, manifest)
         if other.folder != manifest.folder:
-            mistakes.append(f"Piece {manifest.name!r} is in {other.folder} and in {manifest.folder}")
+            mistakes.append(
+                f"Piece {manifest.name!r} is in {other.folder} and in {manifest.folder}"
+            )
     if mistakes:
         raise ConfigurationError(mistakes)
     return sorted(found.values(), key=lambda one: one.name)

@@ -1,4 +1,5 @@
-"""A piece as one value: its connectors, its pure middle, its actions and its service, wired but not started."""
+"""A piece as one value: its connectors, its pure middle, its actions and its service, wired but
+not started."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any, Protocol
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import ConfigurationError
-from pintu.kernel.intake.words import Command, CommandState, Envelope, Update
+from pintu.kernel.intake.words import Command, CommandState, Envelope, Unreadable, Update
 from pintu.kernel.tables import PrivateTables, TableFile
 from pintu.kit.link import Changed
 from pintu.kit.manifest import Manifest, is_kind
@@ -24,7 +25,8 @@ class Received:
 
 
 class Connector(Protocol):
-    """(1) One connection to the world. The runtime starts it again, later and later, when it ends."""
+    """(1) One connection to the world. The runtime starts it again, later and later, when it
+    ends."""
 
     name: str
     expected_interval_s: float  # how often it should be heard; 0: nobody knows
@@ -35,7 +37,8 @@ class Connector(Protocol):
 
 
 class Watcher(Protocol):
-    """(5) A deriver or detector: changes and ticks in, updates out. It keeps state, but only of what it
+    """(5) A deriver or detector: changes and ticks in, updates out. It keeps state, but only of
+    what it
     was told: the same calls give the same answers."""
 
     name: str
@@ -66,7 +69,8 @@ class Hands(Protocol):
     async def until(
         self, entity_id: str, holds: Callable[[Changed], bool], timeout_s: float
     ) -> Changed | None:
-        """The first change of an entity for which `holds` is true, or None after so long (real time)."""
+        """The first change of an entity for which `holds` is true, or None after so long (real
+        time)."""
         ...
 
     async def hand_in(self, updates: list[Update]) -> None:
@@ -78,17 +82,22 @@ Action = Callable[[Command, Hands], Awaitable[None]]
 
 
 class Service(Protocol):
-    """A piece's workflow over its private tables: what a person works through, and the deeds allowed."""
+    """A piece's workflow over its private tables: what a person works through, and the deeds
+    allowed."""
 
     async def changed(self, change: Changed, now_us: int) -> None:
         """Take note of one change."""
         ...
 
-    async def rows(self, work_list: str, *, limit: int = 200, offset: int = 0) -> list[dict[str, Any]]:
+    async def rows(
+        self, work_list: str, *, limit: int = 200, offset: int = 0
+    ) -> list[dict[str, Any]]:
         """One page of a work list, as its columns say, most urgent first."""
         ...
 
-    async def do(self, work_list: str, row: str, *, action: str, actor: str, note: str = "") -> dict[str, Any]:
+    async def do(
+        self, work_list: str, row: str, *, action: str, actor: str, note: str = ""
+    ) -> dict[str, Any]:
         """One deed on one row; StateConflict when the row's state does not allow it."""
         ...
 
@@ -99,8 +108,8 @@ class Piece:
 
     name: str
     read_settings: Callable[[Mapping[str, Any]], Any]
-    connectors: Callable[[Any], Sequence[Connector]] = lambda _settings: ()
-    normalise: Callable[[Envelope], list[Update]] = lambda _envelope: []
+    connectors: Callable[[Any, Clock], Sequence[Connector]] = lambda _settings, _clock: ()
+    normalise: Callable[[Envelope], list[Update | Unreadable]] = lambda _envelope: []
     watchers: Callable[[Any], Sequence[Watcher]] = lambda _settings: ()
     actions: Mapping[str, Action] = field(default_factory=dict)
     tables: PrivateTables | None = None
@@ -108,12 +117,15 @@ class Piece:
 
 
 def load_piece(manifest: Manifest) -> Piece:
-    """Import a piece and give its wiring; ConfigurationError when its entry is not there or does not fit."""
+    """Import a piece and give its wiring; ConfigurationError when its entry is not there or does
+    not fit."""
     module, _, attribute = manifest.entry.partition(":")
     try:
         piece = getattr(importlib.import_module(module), attribute or "piece")
     except (ImportError, AttributeError) as error:
-        raise ConfigurationError([f"Piece {manifest.name!r} has no {manifest.entry!r}: {error}"]) from error
+        raise ConfigurationError(
+            [f"Piece {manifest.name!r} has no {manifest.entry!r}: {error}"]
+        ) from error
     if not isinstance(piece, Piece):
         raise ConfigurationError([f"{manifest.entry!r} is not a Piece"])
     mistakes = []
@@ -129,14 +141,17 @@ def load_piece(manifest: Manifest) -> Piece:
 
 
 def settings_of(manifest: Manifest, told: Mapping[str, Any]) -> dict[str, Any]:
-    """Defaults of the manifest with what the city was told over them; ConfigurationError lists every mistake."""
+    """Defaults of the manifest with what the city was told over them; ConfigurationError lists
+    every mistake."""
     mistakes = []
     values = {one.name: one.default for one in manifest.settings}
     kinds = {one.name: one.kind for one in manifest.settings}
     for name, value in told.items():
         if name not in kinds:
             known = ", ".join(sorted(kinds)) or "none"
-            mistakes.append(f"pieces.{manifest.name}.{name} is not a setting; settings are: {known}")
+            mistakes.append(
+                f"pieces.{manifest.name}.{name} is not a setting; settings are: {known}"
+            )
         elif not is_kind(value, kinds[name]):
             mistakes.append(f"pieces.{manifest.name}.{name} is not of kind {kinds[name]!r}")
         else:

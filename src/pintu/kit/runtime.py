@@ -1,4 +1,5 @@
-"""Running one piece: connectors kept alive, envelopes normalised and handed in, changes watched, commands acted on."""
+"""Running one piece: connectors kept alive, envelopes normalised and handed in, changes watched,
+commands acted on."""
 
 from __future__ import annotations
 
@@ -28,18 +29,21 @@ async def run_piece(
     told: Mapping[str, Any] | None = None,
     tables: CityTables | None = None,
 ) -> None:
-    """Run a piece until cancelled. `told` are its settings from `pintu.toml`; with `tables` its service runs too.
+    """Run a piece until cancelled. `told` are its settings from `pintu.toml`; with `tables` its
+    service runs too.
 
     Raises ConfigurationError before anything starts; after that nothing a device sends ends it.
     """
     piece = load_piece(manifest)
     settings = piece.read_settings(settings_of(manifest, told or {}))
     tenant = str(getattr(settings, "tenant", "") or manifest.tenant)
-    file = tables.register(piece.tables) if tables is not None and piece.tables is not None else None
+    file = (
+        tables.register(piece.tables) if tables is not None and piece.tables is not None else None
+    )
     service = piece.service(file, clock) if piece.service is not None and file is not None else None
     sources = [
         SourceRunner(connector, piece, link, clock, tenant=tenant)
-        for connector in piece.connectors(settings)
+        for connector in piece.connectors(settings, clock)
     ]
     watching = Watching(
         manifest, list(piece.watchers(settings)), link, clock, tenant=tenant, service=service

@@ -91,8 +91,8 @@ class SourceRunner:
         self._unreadable += 1
         if self._flood.keeps(now_s):
             reason = (
-                f"Sender {sender!r} sends more than {self._flood.per_sender_s:g} messages a second; "
-                "stop it, then retry or drop"
+                f"Sender {sender!r} sends more than {self._flood.per_sender_s:g} messages "
+                "a second; stop it, then retry or drop"
             )
             bad = [Unreadable(_named(received.envelope, self.source), reason)]
             await self._hand_in(Batch(self.source, self._tenant, received.envelope.key, [], bad))

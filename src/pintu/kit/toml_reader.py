@@ -11,7 +11,8 @@ LANGUAGES = ("zh", "en")
 
 
 class Section:
-    """One table of a manifest. What is read is crossed off; what is left over at `close` is a mistake."""
+    """One table of a manifest. What is read is crossed off; what is left over at `close` is a
+    mistake."""
 
     def __init__(self, told: Any, where: str, mistakes: list[str] | None = None) -> None:
         self.where = where
@@ -31,7 +32,9 @@ class Section:
         self.left.discard(name)
         return self.told.get(name)
 
-    def text(self, name: str, pattern: re.Pattern[str] | None = None, default: str | None = None) -> str:
+    def text(
+        self, name: str, pattern: re.Pattern[str] | None = None, default: str | None = None
+    ) -> str:
         """A text; required unless there is a default."""
         value = self.anything(name)
         if value is None and default is not None:
@@ -90,7 +93,11 @@ class Section:
         value = self.anything(name)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not low <= value <= high
+        ):
             self.mistake(name, f"is {value!r}, not a number between {low:g} and {high:g}")
             return default
         return float(value)

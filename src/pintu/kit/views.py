@@ -1,4 +1,5 @@
-"""What a piece shows, declared as data: map layers with their colours and legend, and work lists."""
+"""What a piece shows, declared as data: map layers with their colours and legend, and work
+lists."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ SIGNS = ("dot", "ring", "triangle", "square", "cross", "star", "line")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateRule:
-    """One line of a legend: entities for which `q` holds (NGSI-LD query, core context) look like this.
+    """One line of a legend: entities for which `q` holds (NGSI-LD query, core context) look like
+    this.
 
     Rules are tried in order and the first that holds wins; one without q holds always. `sign` and
     `colour` say the same thing twice, because colour is never the only sign.
@@ -138,8 +140,12 @@ def as_plain(layer: MapLayer) -> dict[str, Any]:
         "minZoom": layer.min_zoom,
         "rules": [
             {
-                "state": one.state, "title": one.title, "colour": one.colour,
-                "sign": one.sign, "q": one.q, "alarm": one.alarm,
+                "state": one.state,
+                "title": one.title,
+                "colour": one.colour,
+                "sign": one.sign,
+                "q": one.q,
+                "alarm": one.alarm,
             }
             for one in layer.rules
         ],

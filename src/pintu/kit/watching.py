@@ -1,4 +1,5 @@
-"""Derivers and detectors at work: every change and every tick goes to them, what they find enters by intake."""
+"""Derivers and detectors at work: every change and every tick goes to them, what they find enters
+by intake."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError, Unavailable
@@ -36,9 +38,13 @@ class Watching:
         self._piece, self._watchers, self._link = manifest.name, watchers, link
         self._clock, self._tenant, self._service = clock, tenant, service
         # What a command measures is among the words the piece writes, so those are watched too.
-        self._types = sorted({t for one in watchers for t in one.reads} | set(manifest.reads) | set(manifest.writes))
+        self._types = sorted(
+            {t for one in watchers for t in one.reads} | set(manifest.reads) | set(manifest.writes)
+        )
         self._found: dict[str, list[Update]] = {}
-        self._waiting: dict[str, list[tuple[Callable[[Changed], bool], asyncio.Future[Changed]]]] = {}
+        self._waiting: dict[
+            str, list[tuple[Callable[[Changed], bool], asyncio.Future[Changed]]]
+        ] = {}
         self._numbers = itertools.count()
 
     async def run(self) -> None:
@@ -48,7 +54,8 @@ class Watching:
                 async for change in self._link.changes(self._types, self._tenant):
                     self._tell_waiting(change)
                     for watcher in self._watchers:
-                        self._ask(watcher, lambda w=watcher, c=change: w.changed(c, self._clock.now_us()), change)  # type: ignore[misc]
+                        if any(one in watcher.reads for one in change.types):
+                            self._ask(watcher, partial(watcher.changed, change), change.id)
                     if self._service is not None:
                         await self._service.changed(change, self._clock.now_us())
             except PintuError as error:
@@ -64,22 +71,15 @@ class Watching:
             if passed >= TICK_S:
                 passed = 0.0
                 for watcher in self._watchers:
-                    self._ask(watcher, lambda w=watcher: w.tick(self._clock.now_us()), None)  # type: ignore[misc]
+                    self._ask(watcher, watcher.tick, "a tick")
             await self._hand_in()
 
-    def _ask(
-        self, watcher: Watcher, call: Callable[[], list[Update]], change: Changed | None
-    ) -> None:
+    def _ask(self, watcher: Watcher, call: Callable[[int], list[Update]], what: str) -> None:
         source = f"{self._piece}/{watcher.name}"
-        if change is not None and (
-            change.source == source or not set(change.types) & set(watcher.reads)
-        ):
-            # Its own words come back to it only while the stream tells what there is at the start.
-            return
         try:
-            found = call()
-        except Exception:  # noqa: BLE001 - one bad entity must not stop the watching of all others
-            log.exception("Watcher %s failed on %s", source, change.id if change else "a tick")
+            found = call(self._clock.now_us())
+        except Exception:  # one bad entity must not stop the watching of all others
+            log.exception("Watcher %s failed on %s", source, what)
             return
         if found:
             self._found.setdefault(source, []).extend(found)
@@ -95,7 +95,9 @@ class Watching:
         key = f"{source} {self._clock.now_us()} {next(self._numbers)}"
         while True:
             try:
-                receipt = await self._link.accept(Batch(source, self._tenant, key, updates, depth=1))
+                receipt = await self._link.accept(
+                    Batch(source, self._tenant, key, updates, depth=1)
+                )
             except Unavailable:
                 await asyncio.sleep(1.0)
                 continue
