@@ -123,6 +123,8 @@ def update(fragment: dict[str, Any]) -> Transform:
         scope = fragment.get("scope")
         if scope is not None and "scope" in change.entity:
             change.set_scope(scope)
+        elif scope is not None:
+            change.refuse("scope", None, "does not exist")
         change.set_expiry(fragment)
         for name, attribute in fragment.items():
             if name not in NOT_ATTRIBUTES:
