@@ -87,14 +87,14 @@ def _target(call: Call) -> tuple[str, str]:
 
 
 def _updated(call: Call, outcome: Outcome) -> Response:
-    """204 when everything asked for was done, else 207 with what was and what was not (5.2.18)."""
+    """204 when everything asked for was done, else 207 with what was and what was not, by full names (5.2.18)."""
     detail = outcome.detail
     left = getattr(detail, "not_updated", None)
     if not left:
         return empty(call)
-    shown = call.terms.shown
+    full = call.terms.expanded
     result = {
-        "updated": [shown(name) for name in detail.updated],
-        "notUpdated": [{"attributeName": shown(name), "reason": why} for name, why in left],
+        "updated": [full(name) for name in detail.updated],
+        "notUpdated": [{"attributeName": full(name), "reason": why} for name, why in left],
     }
     return plain(call, result, status=207)

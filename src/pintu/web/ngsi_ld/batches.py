@@ -14,7 +14,13 @@ import msgspec
 
 from pintu.kernel.context import write
 from pintu.kernel.context.read import read_entity, read_fragment
-from pintu.kernel.errors import BadRequestData, InvalidRequest, PintuError, TooLarge
+from pintu.kernel.errors import (
+    AlreadyExists,
+    BadRequestData,
+    InvalidRequest,
+    PintuError,
+    TooLarge,
+)
 from pintu.kernel.jsonld import Terms
 from pintu.kernel.store.port import Op, Outcome
 from pintu.web.ngsi_ld.answers import empty, plain
@@ -166,10 +172,14 @@ def _sorted_out(plan: _Plan, outcomes: list[Outcome]) -> tuple[list[str], list[d
     good: dict[str, None] = {}
     errors = list(plan.errors)
     for op, outcome in zip(plan.ops, outcomes, strict=True):
-        if outcome.error is None:
-            good[op.id] = None
-        else:
+        left = getattr(outcome.detail, "not_updated", None)
+        if outcome.error is not None:
             errors.append(_failed(op.id, outcome.error))
+        elif left:
+            why = "; ".join(reason for _, reason in left)
+            errors.append(_failed(op.id, AlreadyExists(why)))
+        else:
+            good[op.id] = None
     return list(good), errors
 
 

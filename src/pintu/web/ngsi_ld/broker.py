@@ -14,7 +14,7 @@ from pintu.kernel.errors import (
     PintuError,
 )
 from pintu.kernel.jsonld import CORE, Terms
-from pintu.web.ngsi_ld.answers import Deferred, Pairs, problem
+from pintu.web.ngsi_ld.answers import LD_JSON, Deferred, Pairs, problem
 from pintu.web.ngsi_ld.documents import read_json, take_context
 from pintu.web.ngsi_ld.message import Answer, Request, Response
 from pintu.web.ngsi_ld.negotiation import accepted, content_type, linked_context
@@ -169,6 +169,8 @@ class _Members:
     def __init__(self, call: Call, kind: bytes, link: str | None) -> None:
         if not isinstance(call.document, list):
             raise InvalidRequest("The body is not a JSON array")
+        if kind == LD_JSON and link is not None:
+            raise BadRequestData("A body of application/ld+json forbids a Link header with a @context")
         self.call = call
         self.contexts: list[Any] = []
         for member in call.document:

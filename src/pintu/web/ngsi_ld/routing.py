@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from pintu.kernel.errors import InvalidRequest, MethodNotAllowed, ResourceNotFound
+from pintu.kernel.errors import BadRequestData, InvalidRequest, MethodNotAllowed, ResourceNotFound
 from pintu.web.ngsi_ld.operation import Operation
 
 ROOT = b"/ngsi-ld/v1/"
@@ -44,6 +44,8 @@ class Routes:
             raise ResourceNotFound(f"There is no resource {shown}")
         operation = methods.get(method)
         if operation is None:
+            if key == (b"entities",) and path[-1:] == b"/" and method in ("PUT", "PATCH"):
+                raise BadRequestData("The path names no entity")
             allow = ", ".join(sorted(methods))
             raise MethodNotAllowed(f"{method} is not allowed here; {allow} are", allow=allow)
         return operation, variables
@@ -116,5 +118,7 @@ def _tidy(path: bytes) -> list[bytes]:
             continue
         if piece:
             segments.append(piece)
+        elif segments == [b"entities"] and pieces[index + 1 : index + 2] == [b"attrs"]:
+            raise BadRequestData("The path names no entity")
         index += 1
     return segments or [b""]
