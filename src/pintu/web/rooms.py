@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pintu.kernel.access import Gate
     from pintu.kernel.clock import Clock
     from pintu.kernel.feed import Feed
@@ -34,3 +36,4 @@ class Rooms:
     intake: Intake
     commands: Commands
     pieces: list[Manifest] = field(default_factory=list)
+    basemap: Path | None = None  # GeoJSON under the map: water, roads, places; None: a graticule

@@ -1,0 +1,246 @@
+"""The living picture of one tenant: points and open alerts, loaded once, then kept by the changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from pintu.kernel.context.record import Record
+from pintu.kernel.context.selection import Selection, TypeSelection
+from pintu.kernel.errors import PintuError
+from pintu.web.api import states
+from pintu.web.api.points import Point, Points
+
+if TYPE_CHECKING:
+    from pintu.kernel.store.port import Change, Page
+    from pintu.web.rooms import Rooms
+
+log = logging.getLogger("pintu.web")
+
+LOAD_PAGE = 500
+LAMP = "Streetlight"
+ALERT = "Alert"
+SEVERITY = {"critical": 0, "high": 1, "medium": 2, "low": 3, "informational": 4}
+MAX_POINTS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One open alert, as the list of what is wrong now shows it."""
+
+    id: str
+    category: str
+    severity: str
+    about: str
+    description: str
+    since_us: int
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Worst first, then newest."""
+        return SEVERITY.get(self.severity, 2), -self.since_us
+
+
+class Picture:
+    """Follows one tenant. `apply` is called with each commit; what it returns is what changed."""
+
+    def __init__(self, rooms: Rooms, tenant: int) -> None:
+        self.rooms = rooms
+        self.tenant = tenant
+        self.epoch = secrets.token_hex(4)  # rows mean something within one epoch only
+        self.points = Points()
+        self.alerts: dict[str, Alert] = {}
+        self.alerts_version = 0
+        self.changes_seen = 0
+        self._base: dict[str, int] = {}  # state under a fault, to go back to
+        self._ready: asyncio.Task[None] | None = None
+        self._waiting: list[Change] | None = []
+        self._swept = 0
+
+    async def ready(self) -> None:
+        """Wait until everything that was there at the start is in."""
+        if self._ready is None or (self._ready.done() and self._ready.exception()):
+            self._waiting = []
+            self._ready = asyncio.get_running_loop().create_task(self._load())
+        await asyncio.shield(self._ready)
+
+    async def _load(self) -> None:
+        for types in ((frozenset({ALERT}),), self._located()):
+            offset = 0
+            while types and offset < MAX_POINTS:
+                page = await self._page(offset, types)
+                for record in page.records:
+                    self._take(record)
+                if len(page.records) < LOAD_PAGE:
+                    break
+                offset += LOAD_PAGE
+                await asyncio.sleep(0)
+        waiting, self._waiting = self._waiting or [], None
+        self.apply(waiting)
+
+    def _located(self) -> tuple[frozenset[str], ...]:
+        """The sets of types that have a location at all."""
+        found = {
+            frozenset(kind.types)
+            for kind in self.rooms.store.kinds(self.tenant)
+            if any(name == "location" for name, _ in kind.attributes) and ALERT not in kind.types
+        }
+        return tuple(found)
+
+    async def _page(self, offset: int, types: tuple[frozenset[str], ...]) -> Page:
+        selection = Selection(
+            tenant=self.tenant, types=TypeSelection(types), limit=LOAD_PAGE, offset=offset
+        )
+        answer = self.rooms.store.select(selection)
+        return await answer if isinstance(answer, Awaitable) else answer
+
+    def _take(self, record: Record) -> None:
+        entity = orjson.loads(record.body)
+        self._show(record.id, record.types, entity, record.modified_us)
+
+    def _show(
+        self, id: str, types: tuple[str, ...], entity: dict[str, Any], at_us: int
+    ) -> int | None:
+        if ALERT in types:
+            self._alert(id, entity, at_us)
+            return None
+        where = states.position_of(entity)
+        if where is None:
+            return self.points.remove(id) if id in self.points.row_of else None
+        lamp = LAMP in types
+        state, level = states.light_state(entity) if lamp else (states.UNKNOWN, 0)
+        seen = states.observed_us(entity, 0) if lamp else 0
+        silent_before = self.rooms.clock.now_us() - states.SILENT_AFTER_US
+        if 0 < seen < silent_before and state != states.UNKNOWN:
+            state = states.SILENT
+        if id in self.points.faults:
+            self._base[id] = state
+        point = Point(where[0], where[1], min(types), state, level, seen)
+        return self.points.put(id, point)
+
+    def _alert(self, id: str, entity: dict[str, Any], at_us: int) -> int | None:
+        now_us = self.rooms.clock.now_us()
+        if not states.is_open_alert(entity, now_us):
+            return self._end_alert(id)
+        said = states.value_of
+        category = said(entity, "subCategory") or said(entity, "category") or ALERT
+        issued = said(entity, "dateIssued") or said(entity, "validFrom") or ""
+        issued = issued.get("@value", "") if isinstance(issued, dict) else issued
+        alert = Alert(
+            id=id,
+            category=str(category),
+            severity=str(said(entity, "severity") or "medium"),
+            about=states.alert_source(entity),
+            description=_text(said(entity, "description")),
+            since_us=states.parse_time(str(issued)) or at_us,
+        )
+        before = self.alerts.get(id)
+        if before == alert:
+            return None
+        self.alerts[id] = alert
+        self.alerts_version += 1
+        if before is not None and before.about == alert.about:
+            return None
+        if before is not None:
+            self._mark(before.about, -1)
+        return self._mark(alert.about, 1)
+
+    def _end_alert(self, id: str) -> int | None:
+        before = self.alerts.pop(id, None)
+        if before is None:
+            return None
+        self.alerts_version += 1
+        return self._mark(before.about, -1)
+
+    def _mark(self, about: str, step: int) -> int | None:
+        if not about:
+            return None
+        row = self.points.row_of.get(about)
+        if step > 0 and row is not None and about not in self.points.faults:
+            self._base[about] = self.points.state[row]
+        base = self._base.get(about, states.UNKNOWN)
+        changed = self.points.fault(about, step, base)
+        if about not in self.points.faults:
+            self._base.pop(about, None)
+        return changed
+
+    def apply(self, changes: list[Change]) -> set[int]:
+        """Take a commit in; the rows whose look changed."""
+        rows: set[int] = set()
+        for change in changes:
+            if change.tenant != self.tenant:
+                continue
+            if self._waiting is not None:
+                self._waiting.append(change)
+                continue
+            self.changes_seen += 1
+            row = self._one(change)
+            if row is not None:
+                rows.add(row)
+        return rows
+
+    def _one(self, change: Change) -> int | None:
+        if change.verb == "deleted":
+            if change.id in self.alerts:
+                return self._end_alert(change.id)
+            return self.points.remove(change.id)
+        body = change.body
+        if body is None and change.verb in ("created", "replaced"):
+            body = change.payload
+        if body is None:
+            found = self.rooms.store.retrieve(change.tenant, change.id)
+            body = found.body if isinstance(found, Record) else None
+        if body is None:
+            return None
+        entity = orjson.loads(body)
+        if ALERT in change.types:
+            return self._alert(change.id, entity, change.at_us)
+        return self._show(change.id, change.types, entity, change.at_us)
+
+    def sweep(self) -> list[int]:
+        """Look at a slice of the rows for those that fell silent; the rows that changed."""
+        total = len(self.points.ids)
+        if not total or self._waiting is not None:
+            return []
+        size = max(200, total // 40)
+        rows = range(self._swept, min(self._swept + size, total))
+        self._swept = 0 if rows.stop >= total else rows.stop
+        before_us = self.rooms.clock.now_us() - states.SILENT_AFTER_US
+        return self.points.silence(before_us, rows)
+
+    def open_alerts(self, about: str | None = None) -> list[Alert]:
+        """Open alerts, worst and newest first; of one entity when named."""
+        chosen = [a for a in self.alerts.values() if about is None or a.about == about]
+        return sorted(chosen, key=lambda alert: alert.order)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        value = value.get("@none") or next(iter(value.values()), "")
+    return str(value or "")
+
+
+class Pictures:
+    """One picture a tenant that somebody looks at; nobody looking costs nothing."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self.rooms = rooms
+        self.by_tenant: dict[int, Picture] = {}
+
+    async def of(self, tenant: int) -> Picture:
+        """The picture of a tenant, loaded."""
+        picture = self.by_tenant.get(tenant)
+        if picture is None:
+            picture = self.by_tenant[tenant] = Picture(self.rooms, tenant)
+        try:
+            await picture.ready()
+        except PintuError:
+            log.warning("The picture of tenant %s cannot be loaded now", tenant)
+            raise
+        return picture

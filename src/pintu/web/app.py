@@ -1,0 +1,112 @@
+"""The screens as one ASGI application: pages, /api/v1, /events, health, and the static files."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from litestar import Litestar, Response, Router, get
+from litestar.datastructures import State
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from pintu import __version__
+from pintu.web import failures, security, static_files
+from pintu.web.api import acting, health, reading
+from pintu.web.api.picture import Pictures
+from pintu.web.events import Hub
+from pintu.web.house import House, house_of
+from pintu.web.pages import entity, map, session, work
+from pintu.web.pages import search as search_page
+from pintu.web.visit import AnyRequest
+
+if TYPE_CHECKING:
+    from pintu.kernel.operations.ledger import Entry, Step
+    from pintu.web.rooms import Rooms
+
+log = logging.getLogger("pintu.web")
+
+PAGES: tuple[Any, ...] = (
+    map.city_map,
+    map.alert_list,
+    entity.entity_page,
+    search_page.search,
+    work.sources,
+    work.quarantine,
+    work.quarantined,
+    work.pieces,
+    work.vocabulary,
+    work.system,
+    session.sign_in,
+    session.open_session,
+    session.sign_out,
+)
+API: tuple[Any, ...] = (
+    reading.map_lamps,
+    reading.map_base,
+    reading.one_entity,
+    reading.history,
+    reading.alerts,
+    reading.sources,
+    reading.search,
+    acting.ask,
+    acting.commands_of,
+    acting.quarantine,
+    acting.retry,
+    acting.drop,
+)
+
+
+@get("/vocabulary/context.jsonld", summary="The vocabulary's @context", include_in_schema=False)
+async def served_context(request: AnyRequest) -> Response[bytes]:
+    """Public: words are no secret, and other brokers fetch it."""
+    from pintu.web.pages.labels import context_bytes
+
+    house_of(request)
+    return Response(
+        context_bytes(),
+        media_type="application/ld+json",
+        headers={"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"},
+    )
+
+
+def build_app(rooms: Rooms) -> Litestar:
+    """One application over the rooms it is given; keeps nothing but what the screens look at."""
+    pictures = Pictures(rooms)
+    hub = Hub(rooms, pictures)
+
+    def on_step(entry: Entry, step: Step) -> None:
+        told = {"id": step.command, "target": entry.command.target, "state": step.state}
+        hub.command(entry.command.tenant, told)
+
+    rooms.commands.listen(on_step)
+    handlers: list[Any] = [*PAGES, *static_files.HANDLERS, served_context]
+    handlers += [health.healthz, health.readyz, health.metrics, reading.events]
+    handlers.append(Router("/api/v1", route_handlers=list(API), tags=["Pintu"]))
+    if rooms.settings.plain:
+        handlers.append(ngsi_ld(rooms))
+    return Litestar(
+        handlers,
+        state=State({"house": House(rooms=rooms, pictures=pictures, hub=hub)}),
+        middleware=[security.headers],
+        exception_handlers={Exception: failures.answer},
+        openapi_config=OpenAPIConfig(
+            title="Pintu",
+            version=__version__,
+            path="/api/v1",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        ),
+        on_shutdown=[hub.close],
+        request_max_body_size=1_000_000,
+        logging_config=None,
+    )
+
+
+def ngsi_ld(rooms: Rooms) -> Any:
+    """NGSI-LD through plain ASGI, for a start without the fast lane."""
+    from litestar import asgi
+
+    from pintu.web.ngsi_ld import Broker
+    from pintu.web.ngsi_ld import asgi as broker_app
+
+    return asgi("/ngsi-ld", is_mount=True, copy_scope=True)(broker_app(Broker(rooms)))

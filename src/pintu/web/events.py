@@ -1,0 +1,269 @@
+"""Server-sent events: what changed, gathered for a quarter of a second, to every page that looks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from pintu.kernel.errors import TooManyRequests
+from pintu.web.api.picture import Picture, Pictures
+from pintu.web.api.points import Box
+
+if TYPE_CHECKING:
+    from pintu.kernel.store.port import Change
+    from pintu.web.rooms import Rooms
+
+log = logging.getLogger("pintu.web")
+
+TICK_S = 0.25
+HEARTBEAT_S = 15.0
+SWEEP_TICKS = 8
+SLOW_TICKS = 8
+MAX_FRAMES = 40
+MAX_BYTES = 1_000_000
+MAX_CLIENTS = 500
+REPLAY = 5_000
+TOPICS = frozenset({"map", "alerts", "entity", "commands", "sources"})
+
+
+def frame(event: str, data: Any, id: str = "") -> bytes:
+    """One event in the wire's form."""
+    head = f"id: {id}\n" if id else ""
+    return f"{head}event: {event}\ndata: ".encode() + orjson.dumps(data) + b"\n\n"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Client:
+    """One open stream: what it wants and what waits for it, bounded."""
+
+    tenant: int
+    topics: frozenset[str]
+    box: Box | None = None  # None: the page shows cells, not points
+    entity: str = ""
+    after: str = ""
+    frames: deque[bytes] = field(default_factory=deque)
+    waiting_bytes: int = 0
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: bool = False
+
+    def push(self, data: bytes) -> None:
+        """Queue a frame; a reader too slow for it is told to load again and let go."""
+        if self.ended:
+            return
+        if len(self.frames) >= MAX_FRAMES or self.waiting_bytes + len(data) > MAX_BYTES:
+            self.frames.clear()
+            self.frames.append(frame("resync", {"why": "slow"}))
+            self.ended = True
+        else:
+            self.frames.append(data)
+            self.waiting_bytes += len(data)
+        self.wake.set()
+
+    def end(self) -> None:
+        """Let the reader go after what is queued."""
+        self.ended = True
+        self.wake.set()
+
+
+class Hub:
+    """Hears every commit, ticks while somebody listens, and does nothing otherwise."""
+
+    def __init__(self, rooms: Rooms, pictures: Pictures) -> None:
+        self.rooms = rooms
+        self.pictures = pictures
+        self.clients: set[Client] = set()
+        self.dropped = 0
+        self._rows: dict[int, dict[int, int]] = {}  # tenant → row → oldest change not yet told
+        self._entities: dict[tuple[int, str], set[str]] = {}
+        self._commands: list[tuple[str, dict[str, Any]]] = []
+        self._alerts: dict[int, int] = {}
+        self._sources = b""
+        self._ticker: asyncio.Task[None] | None = None
+        self._ticks = 0
+        self._position = 0
+        rooms.store.on_commit(self.committed)
+
+    # --- what happened --------------------------------------------------------------------------
+    def committed(self, changes: list[Change]) -> None:
+        """Take one commit in; called on the loop after it is durable."""
+        if not self.pictures.by_tenant and not self.clients:
+            return
+        self._position = changes[-1].position if changes else self._position
+        for tenant, picture in self.pictures.by_tenant.items():
+            # A commit is small (a group of writes): its changes share one time but for microseconds.
+            for row in picture.apply(changes):
+                self._rows.setdefault(tenant, {}).setdefault(row, changes[0].at_us)
+        watched = {client.entity for client in self.clients if client.entity}
+        if watched:
+            for change in changes:
+                if change.id in watched:
+                    names = self._entities.setdefault((change.tenant, change.id), set())
+                    names.update(change.changed or ())
+
+    def command(self, tenant: str, told: dict[str, Any]) -> None:
+        """A step of the command ledger, to be told with the next tick."""
+        if self.clients:
+            self._commands.append((tenant, told))
+
+    # --- who listens ----------------------------------------------------------------------------
+    async def stream(self, client: Client) -> AsyncIterator[bytes]:
+        """The body of one stream; ends when the reader leaves, is too slow, or the city stops."""
+        if len(self.clients) >= MAX_CLIENTS:
+            raise TooManyRequests("Too many open event streams", retryAfter=5)
+        if {"map", "alerts"} & client.topics:
+            picture = await self.pictures.of(client.tenant)
+            self._alerts.setdefault(client.tenant, picture.alerts_version)
+            self._greet(client, picture)
+        else:
+            client.push(frame("hello", {}))
+        self.clients.add(client)
+        if self._ticker is None or self._ticker.done():
+            self._ticker = asyncio.get_running_loop().create_task(self._tick_on())
+        try:
+            yield b"retry: 2000\n\n"
+            while True:
+                while client.frames:
+                    data = client.frames.popleft()
+                    client.waiting_bytes = max(0, client.waiting_bytes - len(data))
+                    yield data
+                if client.ended:
+                    return
+                client.wake.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(client.wake.wait(), HEARTBEAT_S)
+                if not client.frames:
+                    yield b": alive\n\n"
+        finally:
+            self.clients.discard(client)
+
+    def _greet(self, client: Client, picture: Picture) -> None:
+        """Say what was missed since `after`, or that the page must load again."""
+        head = self.rooms.store.head()
+        here = f"{picture.epoch}-{head}"
+        epoch, _, position = client.after.partition("-")
+        if not client.after or not position.isdigit():
+            client.push(frame("hello", {}, here))
+            return
+        missed = head - int(position)
+        if epoch != picture.epoch or missed > REPLAY or missed < 0:
+            client.push(frame("resync", {"why": "gap"}, here))
+            return
+        rows: dict[int, int] = {}
+        if missed:
+            for change in self.rooms.store.changes(int(position), REPLAY):
+                row = picture.points.row_of.get(change.id)
+                if row is not None and change.tenant == client.tenant:
+                    rows.setdefault(row, change.at_us)
+        client.push(frame("hello", {"missed": missed}, here))
+        if rows and client.box is not None:
+            client.push(self._map_frame(client, picture, rows, here))
+        client.push(frame("alerts", {"open": len(picture.alerts)}, here))
+
+    # --- the tick -------------------------------------------------------------------------------
+    async def _tick_on(self) -> None:
+        due = time.monotonic()
+        while self.clients:
+            due = max(due + TICK_S, time.monotonic())
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            try:
+                self.tick()
+            except Exception:
+                log.exception("A tick of the event streams failed")
+
+    def tick(self) -> None:
+        """Tell every client what is new for it since the tick before."""
+        self._ticks += 1
+        if self._ticks % SWEEP_TICKS == 0:
+            now_us = self.rooms.clock.now_us()
+            for tenant, picture in self.pictures.by_tenant.items():
+                for row in picture.sweep():
+                    self._rows.setdefault(tenant, {}).setdefault(row, now_us)
+        rows, self._rows = self._rows, {}
+        entities, self._entities = self._entities, {}
+        commands, self._commands = self._commands, []
+        alerts = self._alerts_changed()
+        sources = self._sources_changed() if self._ticks % SLOW_TICKS == 0 else None
+        position = self._position or self.rooms.store.head()
+        for client in list(self.clients):
+            picture = self.pictures.by_tenant.get(client.tenant)
+            here = f"{picture.epoch}-{position}" if picture else ""
+            if picture and "map" in client.topics and rows.get(client.tenant):
+                client.push(self._map_frame(client, picture, rows[client.tenant], here))
+            if picture and "alerts" in client.topics and client.tenant in alerts:
+                client.push(frame("alerts", {"open": len(picture.alerts)}, here))
+            changed = entities.get((client.tenant, client.entity))
+            if changed is not None and "entity" in client.topics:
+                told = {"id": client.entity, "changed": sorted(changed)}
+                client.push(frame("entity", told, here))
+            if "commands" in client.topics:
+                self._tell_commands(client, commands, here)
+            if sources is not None and "sources" in client.topics:
+                client.push(frame("sources", {}, here))
+
+    def _map_frame(
+        self, client: Client, picture: Picture, rows: dict[int, int], here: str
+    ) -> bytes:
+        points = picture.points
+        data: dict[str, Any] = {"counts": points.counts, "open": len(picture.alerts)}
+        data["sent"] = time.time_ns() // 1_000_000
+        if client.box is None:
+            data["dirty"] = len(rows)
+            return frame("map", data, here)
+        west, south, east, north = (round(side * 1e6) for side in client.box)
+        now_us, rate = self.rooms.clock.now_us(), self.rooms.clock.rate
+        flat: list[Any] = []
+        gone: list[int] = []
+        for row, at_us in rows.items():
+            if not points.ids[row]:
+                gone.append(row)
+            elif (
+                west <= points.longitude[row] <= east and south <= points.latitude[row] <= north
+            ):
+                age_ms = max(0, int((now_us - at_us) / rate / 1000))
+                flat += (row, points.state[row], points.level[row], age_ms)
+        data["rows"] = flat
+        if gone:
+            data["gone"] = gone
+        data["size"] = len(points)
+        return frame("map", data, here)
+
+    def _tell_commands(
+        self, client: Client, commands: list[tuple[str, dict[str, Any]]], here: str
+    ) -> None:
+        for tenant, told in commands:
+            if self.rooms.store.tenant(tenant) != client.tenant:
+                continue
+            if not client.entity or told.get("target") == client.entity:
+                client.push(frame("command", told, here))
+
+    def _alerts_changed(self) -> set[int]:
+        changed = set()
+        for tenant, picture in self.pictures.by_tenant.items():
+            if self._alerts.get(tenant) != picture.alerts_version:
+                self._alerts[tenant] = picture.alerts_version
+                changed.add(tenant)
+        return changed
+
+    def _sources_changed(self) -> bool | None:
+        if not any("sources" in client.topics for client in self.clients):
+            return None
+        now = repr(self.rooms.intake.sources()).encode()
+        changed, self._sources = now != self._sources, now
+        return True if changed else None
+
+    async def close(self) -> None:
+        """End every stream, so that the server can stop at once."""
+        for client in list(self.clients):
+            client.end()
+        if self._ticker is not None:
+            self._ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticker

@@ -1,0 +1,128 @@
+"""One thing of the city: what it says, how old that is, where it came from, its past, its commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from litestar import Response, get
+
+from pintu.kernel.access import Deed
+from pintu.kernel.errors import ResourceNotFound
+from pintu.web.api import past, states
+from pintu.web.api.past import Origin
+from pintu.web.api.reading import entity_of
+from pintu.web.house import House, house_of
+from pintu.web.pages import labels
+from pintu.web.pages.render import page
+from pintu.web.visit import AnyRequest, Visit, enter
+
+NOT_ATTRIBUTES = ("id", "type", "scope", "expiresAt")
+DIM = "DimLamp"
+RECENT_COMMANDS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One attribute as the table shows it."""
+
+    name: str
+    label: str
+    kind: str
+    value: str
+    unit: str
+    at_us: int
+    stale: bool
+    origin: Origin | None
+    link: str
+    charted: bool
+
+
+def lines_of(visit: Visit, entity: dict[str, Any], origins: dict[str, Origin]) -> list[Line]:
+    """The attributes of an entity in the order they are stored; several instances, several lines."""
+    found = []
+    for name, attribute in entity.items():
+        if name in NOT_ATTRIBUTES:
+            continue
+        instances = attribute if isinstance(attribute, list) else [attribute]
+        for instance in instances:
+            if isinstance(instance, dict):
+                found.append(_line(visit, name, instance, origins.get(name)))
+    return found
+
+
+def _line(visit: Visit, name: str, instance: dict[str, Any], origin: Origin | None) -> Line:
+    value = states.value_of({"x": instance}, "x")
+    at_us = states.parse_time(str(instance.get("observedAt", "")))
+    observed = at_us > 0
+    at_us = at_us or (origin.at_us if origin else 0)
+    link = value if instance.get("type") == "Relationship" and isinstance(value, str) else ""
+    old = visit.words.now_us - at_us > states.SILENT_AFTER_US
+    label = labels.attribute_label(name, visit.words)
+    if "datasetId" in instance:
+        label = f"{label} ({str(instance['datasetId']).rpartition(':')[2]})"
+    return Line(
+        name=name,
+        label=label,
+        kind=str(instance.get("type", "")),
+        value=labels.said(value, visit.words),
+        unit=labels.unit_sign(instance.get("unitCode")),
+        at_us=at_us,
+        stale=observed and old,
+        origin=origin,
+        link=link,
+        charted=isinstance(value, int | float | bool) and "datasetId" not in instance,
+    )
+
+
+@get("/entities/{id:path}", include_in_schema=False)
+async def entity_page(request: AnyRequest, id: str, part: str = "") -> Response[str]:
+    """The page of one thing; `?part=` gives one part of it again."""
+    house = house_of(request)
+    visit = enter(request, house.rooms)
+    id = id.removeprefix("/")
+    if not visit.number:
+        raise ResourceNotFound(f"Entity {id} does not exist")
+    if part == "commands":
+        return page(visit, "part_commands.html", **await command_values(house, visit, id))
+    record = await entity_of(visit, id)
+    entity = visit.see(orjson.loads(record.body))
+    log = house.rooms.store.history(visit.number, id, limit=past.LOOK_BACK)
+    names = [name for name in entity if name not in NOT_ATTRIBUTES]
+    lines = lines_of(visit, entity, past.origins(log, names))
+    if part == "values":
+        return page(visit, "part_values.html", lines=lines, record=record)
+    picture = await house.pictures.of(visit.number)
+    lamp = states.LAMP_TYPE in record.types
+    row = picture.points.row_of.get(id)
+    state = picture.points.state[row] if row is not None and lamp else None
+    known = {
+        "record": record,
+        "name": labels.name_of(entity, visit.words),
+        "type_label": labels.type_label(record.types, visit.words),
+        "lines": lines,
+        "state": states.STATES[state] if state is not None else "",
+    }
+    if part == "card":
+        return page(visit, "part_card.html", **known)
+    return page(
+        visit,
+        "entity.html",
+        **known,
+        charted=[line for line in lines if line.charted],
+        raw=orjson.dumps(entity, option=orjson.OPT_INDENT_2).decode(),
+        alerts=picture.open_alerts(id),
+        level=round(states.dim_level(entity) or 0),
+        lamp=lamp,
+        place=states.position_of(entity),
+        **(await command_values(house, visit, id) if lamp else {}),
+    )
+
+
+async def command_values(house: House, visit: Visit, id: str) -> dict[str, Any]:
+    """The newest commands of a thing with their steps, and whether this visitor may ask for one."""
+    commands = house.rooms.commands
+    found = await commands.for_target(id, tenant=visit.tenant, limit=RECENT_COMMANDS)
+    ledger = [(entry, await commands.history(entry.command.id)) for entry in found]
+    return {"ledger": ledger, "may_command": visit.may(Deed.COMMAND), "dim": DIM, "id": id}

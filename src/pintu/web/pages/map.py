@@ -1,0 +1,57 @@
+"""The city map: the first page, and the list of what is wrong now beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Response, get
+
+from pintu.web.api.picture import Picture
+from pintu.web.api.states import STATES
+from pintu.web.house import house_of
+from pintu.web.pages.render import page
+from pintu.web.visit import AnyRequest, enter
+
+SHOWN_ALERTS = 100
+
+
+@get("/", include_in_schema=False)
+async def city_map(request: AnyRequest) -> Response[str]:
+    """The map, its legend with counts, and what is wrong now."""
+    house = house_of(request)
+    visit = enter(request, house.rooms)
+    visit.whole_rows()
+    picture = await house.pictures.of(visit.number)
+    alerts = picture.open_alerts()
+    return page(
+        visit,
+        "map.html",
+        counts=dict(zip(STATES, picture.points.counts, strict=True)),
+        size=len(picture.points),
+        alerts=alerts[:SHOWN_ALERTS],
+        alert_count=len(alerts),
+        bounds=picture.points.bounds(),
+        chosen=_chosen(picture, request.query_params.get("thing", "")),
+    )
+
+
+@get("/parts/alerts", include_in_schema=False)
+async def alert_list(request: AnyRequest) -> Response[str]:
+    """The list of what is wrong now, alone: asked for again whenever it changed."""
+    house = house_of(request)
+    visit = enter(request, house.rooms)
+    visit.whole_rows()
+    picture = await house.pictures.of(visit.number)
+    alerts = picture.open_alerts()
+    return page(
+        visit, "part_alerts.html", alerts=alerts[:SHOWN_ALERTS], alert_count=len(alerts)
+    )
+
+
+def _chosen(picture: Picture, id: str) -> dict[str, Any] | None:
+    """The thing that `?thing=` names, where it stands; None when it is not on the map."""
+    row = picture.points.row_of.get(id)
+    if row is None:
+        return None
+    points = picture.points
+    return {"id": id, "lon": points.longitude[row] / 1e6, "lat": points.latitude[row] / 1e6}

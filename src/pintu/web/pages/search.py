@@ -1,0 +1,33 @@
+"""The search box's answers: things of the city, and pages by their title."""
+
+from __future__ import annotations
+
+from litestar import Response, get
+
+from pintu.web.api.search import find_things, plain
+from pintu.web.house import house_of
+from pintu.web.pages import labels
+from pintu.web.pages.render import NAVIGATION, page
+from pintu.web.visit import AnyRequest, enter
+
+
+@get("/search", include_in_schema=False)
+async def search(request: AnyRequest, q: str = "", part: str = "") -> Response[str]:
+    """Results as a page, or as the list under the box (`?part=list`)."""
+    house = house_of(request)
+    visit = enter(request, house.rooms)
+    visit.whole_rows()
+    wanted = plain(q)
+    things = []
+    if wanted:
+        picture = await house.pictures.of(visit.number)
+        for thing in await find_things(house.rooms.store, picture, visit.number, q):
+            kind = labels.type_label(thing["types"], visit.words)
+            things.append({**thing, "kind": kind, "short": thing["id"].rpartition(":")[2]})
+    pages = [
+        (address, visit.words.text(title))
+        for address, title, _ in NAVIGATION
+        if wanted and (wanted in plain(visit.words.text(title)) or wanted in plain(title))
+    ]
+    template = "part_found.html" if part == "list" else "search.html"
+    return page(visit, template, q=q[:100], things=things, pages=pages)

@@ -1,0 +1,138 @@
+"""One call of a page, stream or API operation: who asks, in which language, of which tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from litestar import Request
+
+from pintu.kernel.access import Act, Actor, Deed, Projection
+from pintu.kernel.errors import Forbidden
+from pintu.web.words import COOKIE, Words, choose_language
+
+if TYPE_CHECKING:
+    from pintu.web.rooms import Rooms
+
+AnyRequest = Request[Any, Any, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """Who asks for what; `see` narrows an entity to what the gate lets through."""
+
+    rooms: Rooms
+    actor: Actor
+    words: Words
+    tenant: str
+    csrf: str
+    path: str
+    projection: Projection = Projection()
+    theme: str = "auto"
+
+    @property
+    def number(self) -> int:
+        """The tenant's number in the store; 0 (which holds nothing) before its first write."""
+        return self.rooms.store.tenant(self.tenant) or 0
+
+    @property
+    def signed_in(self) -> bool:
+        """Somebody in particular asks."""
+        return self.actor.kind != "anonymous"
+
+    def may(self, deed: Deed, data_set: str = "context") -> bool:
+        """Whether to offer a button; the door behind it asks again."""
+        try:
+            self.rooms.gate.decide(
+                self.actor, Act(deed=deed, tenant=self.tenant, data_set=data_set)
+            )
+        except Exception as error:
+            if getattr(error, "status", 500) in (401, 403):
+                return False
+            raise
+        return True
+
+    def see(self, entity: dict[str, Any]) -> dict[str, Any]:
+        """The entity without what the projection hides."""
+        projection = self.projection
+        if projection.whole:
+            return entity
+        kept = ("id", "type", "scope", "expiresAt")
+        return {
+            name: value
+            for name, value in entity.items()
+            if name in kept
+            or (
+                name not in projection.hidden
+                and (projection.attributes is None or name in projection.attributes)
+            )
+        }
+
+    def whole_rows(self) -> None:
+        """Views that add up the whole tenant refuse somebody who may see some rows only."""
+        if self.projection.rows is not None:
+            raise Forbidden("This view adds up all entities; your grant covers some of them")
+
+
+def raw_headers(request: AnyRequest) -> dict[bytes, bytes]:
+    """Header lines as the kernel wants them: lower-case bytes, the last of a name wins."""
+    return dict(request.scope["headers"])
+
+
+def enter(
+    request: AnyRequest,
+    rooms: Rooms,
+    deed: Deed | None = Deed.READ,
+    data_set: str = "context",
+) -> Visit:
+    """Find who asks and ask the gate once; deed None is a page that tells nothing of the city.
+
+    Raises Unauthorized, Forbidden or TooManyRequests as the kernel does.
+    """
+    headers = raw_headers(request)
+    peer = request.client.host if request.client else ""
+    actor = rooms.identity.actor(headers, peer)
+    session = rooms.identity.find_session(headers)
+    settings = rooms.settings
+    lang = choose_language(
+        request.query_params.get("lang"),
+        request.cookies.get(COOKIE),
+        request.headers.get("accept-language", ""),
+        settings.lang,
+    )
+    tenant = settings.demo_tenant if settings.demo else ""
+    projection = Projection()
+    if deed is not None:
+        projection = rooms.gate.decide(
+            actor, Act(deed=deed, tenant=tenant, data_set=data_set)
+        )
+    if deed in (Deed.WRITE, Deed.DELETE, Deed.COMMAND, Deed.OPERATE) and request.method != "GET":
+        rooms.identity.check_csrf(headers)
+    return Visit(
+        rooms=rooms,
+        actor=actor,
+        words=Words(
+            lang, settings.tz, rooms.clock.now_us(), "lang" in request.query_params
+        ),
+        tenant=tenant,
+        csrf=session.csrf if session else "",
+        path=request.url.path,
+        projection=projection,
+        theme=theme_of(request),
+    )
+
+
+def theme_of(request: AnyRequest) -> str:
+    """Light, dark, or as the visitor's system has it."""
+    wish = request.cookies.get("pintu_theme", "auto")
+    return wish if wish in ("light", "dark") else "auto"
+
+
+
+async def settled(answer: T | Awaitable[T]) -> T:
+    """What a room answers at once or later, awaited when it is later."""
+    if isinstance(answer, Awaitable):
+        return await answer
+    return answer
