@@ -22,6 +22,8 @@ LONG_FUNCTIONS: dict[str, str] = {}
 
 # path::function → the loop's edge at which anything may arrive; it ends in quarantine or in the log
 LOOP_EDGES: dict[str, str] = {
+    "src/pintu/cli/__init__.py::run": "2026-11-22 a program's edge: a person gets a sentence",
+    "src/pintu/processes/field.py::_keep": "2026-11-22 a piece that fails ends no other",
     "src/pintu/settings.py::_zone": "2026-11-22 zoneinfo raises four kinds of error for a bad name",
 }
 

@@ -67,4 +67,10 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         complain(f"{error.filename or 'the system'}: {error.strerror or error}")
         return 1
+    except Exception as error:  # a program's edge: a person gets a sentence, a developer the rest
+        complain(f"something here failed: {type(error).__name__}: {error}")
+        if os.environ.get("PINTU_LOG", "").upper() == "DEBUG":
+            raise
+        complain("run it again with PINTU_LOG=DEBUG to see where, and tell us")
+        return 1
     return 0

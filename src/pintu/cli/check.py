@@ -20,6 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pintu import __version__
+from pintu.cli.pieces import check_pieces
 from pintu.cli.shell import Data, out, settings_of
 from pintu.kernel.errors import ConfigurationError
 from pintu.processes.lock import prepare_folder, running_city
@@ -34,8 +35,6 @@ def check(data: Data = None) -> int:
         settings = settings_of(data)
     except ConfigurationError as error:
         mistakes += error.mistakes
-    from pintu.city import check_pieces
-
     found, wrong = check_pieces(settings)
     mistakes += wrong
     if mistakes:

@@ -32,7 +32,7 @@ def city_door(settings: Settings) -> Iterator[CityClient]:
     lock = take_lock(settings.data)
     try:
         with (
-            _InProcess(replace(settings, pieces=False, demo=False)) as transport,
+            _InProcess(replace(settings, pieces=False, demo=False, plain=True)) as transport,
             CityClient(settings, settings.address, transport=transport) as client,
         ):
             yield client

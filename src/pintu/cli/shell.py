@@ -14,8 +14,8 @@ from pintu.kernel.errors import PintuError, Unavailable
 from pintu.processes.lock import running_city
 from pintu.settings import Settings, load_settings
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 Data = Annotated[
     Path | None,

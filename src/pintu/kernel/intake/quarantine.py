@@ -79,6 +79,7 @@ class Quarantine:
         self._held: dict[str, int] = defaultdict(int)
         self._dropped: dict[str, int] = defaultdict(int)
         self._bytes = 0
+        self._counted = file.data_version()
         file.run_now(self._count)
 
     def _count(self, connection: Connection) -> None:
@@ -208,7 +209,13 @@ class Quarantine:
         await self._file.run(lambda connection: connection.execute(change))
 
     def counts(self) -> dict[str, SourceCount]:
-        """By source: held now, dropped because of the cap since ever. Answers from memory."""
+        """By source: held now, dropped because of the cap since ever. Answers from memory, unless
+        somebody (the command line, perhaps) changed the table.
+        """
+        version = self._file.data_version()
+        if version != self._counted:
+            self._counted = version
+            self._file.run_now(self._count)
         return {
             source: SourceCount(
                 held=self._held.get(source, 0), dropped=self._dropped.get(source, 0)
