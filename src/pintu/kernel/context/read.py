@@ -16,18 +16,20 @@ from pintu.kernel.context.scalars import (
     check_scopes,
     check_time,
     check_uri,
+    good_times,
     is_time,
     is_uri,
 )
 from pintu.kernel.context.shapes import is_plain_point
 from pintu.kernel.context.values import MERGE_NULLS, NO_NULLS, UPDATE_NULLS
 from pintu.kernel.errors import BadRequestData
-from pintu.kernel.jsonld import NULL, Terms
+from pintu.kernel.jsonld import CORE, NULL, Terms
 from pintu.kernel.jsonld.terms import CACHE_LIMIT
 
 Nulls = Literal["none", "update", "merge"]
 _NULLS: Final[dict[str, int]] = {"none": NO_NULLS, "update": UPDATE_NULLS, "merge": MERGE_NULLS}
 TYPE_LIMIT: Final = 100
+_CORE_READER: Final = AttributeReader(CORE)
 _ALIASES: Final = {"@id": "id", "@type": "type"}
 
 
@@ -44,7 +46,7 @@ def read_entity_bytes(obj: Any, terms: Terms) -> tuple[dict[str, Any], bool]:
     stored document, and the bytes it was decoded from may be stored as they are."""
     if obj.__class__ is not dict:
         raise BadRequestData("An entity is not a JSON object")
-    document = _members(obj, AttributeReader(terms))
+    document = _members(obj, _CORE_READER if terms is CORE else AttributeReader(terms))
     if "id" not in document:
         raise BadRequestData("The entity has no id")
     if "type" not in document:
@@ -109,11 +111,18 @@ def _is_instance(obj: dict[str, Any]) -> bool:
 
 def _members(obj: dict[str, Any], reader: AttributeReader) -> dict[str, Any]:
     """All members of an entity; `obj` itself when none had to change."""
-    plain = reader.terms.plain
+    plain, types = reader.terms.plain, reader.terms.plain_types
     changed: dict[str, Any] | None = None
     done = 0
     for name, value in obj.items():
-        if name in plain and _is_plain(value):
+        if (
+            (name in plain and _is_plain(value))
+            or (name == "id" and is_uri(value) and value != NULL)
+            or (name == "type" and value.__class__ is str and value in types)
+        ):
+            if changed is None:
+                done += 1
+                continue
             stored_name, stored = name, value
         else:
             stored_name, stored = _member(name, value, reader)
@@ -174,6 +183,8 @@ def _types(value: Any, reader: AttributeReader) -> Any:
 def _type(value: Any, reader: AttributeReader) -> str:
     if value.__class__ is str and value in reader.terms.plain_types:
         return str(value)
+    if value in ("id", "type"):
+        raise BadRequestData(f"{value} is a JSON-LD keyword and cannot be an entity type")
     stored = reader.terms.stored(check_name(value, "Type"))
     if stored != value:
         return stored
@@ -189,17 +200,17 @@ def _is_plain(attribute: Any) -> bool:
     This is the hot path: a Property of a scalar, a Relationship to one URI or a GeoProperty with a
     Point, described by nothing but observedAt and unitCode.
     """
-    if attribute.__class__ is not dict:
+    if attribute.__class__ is not dict or "type" not in attribute:
         return False
-    kind = attribute.get("type")
+    kind = attribute["type"]
     if kind == "Property":
         value: Any = attribute.get("value")
         of = value.__class__
-        if of is str:
-            if value == NULL:
-                return False
-        elif of is float:
+        if of is float:
             if not isfinite(value):
+                return False
+        elif of is str:
+            if value == NULL:
                 return False
         elif of is not int and of is not bool:
             return False
@@ -207,14 +218,21 @@ def _is_plain(attribute: Any) -> bool:
         value = attribute.get("object")
         if value == NULL or not is_uri(value):
             return False
-    elif kind == "GeoProperty":
-        if not is_plain_point(attribute.get("value")):
-            return False
-    else:
+    elif kind != "GeoProperty" or not is_plain_point(attribute.get("value")):
         return False
-    left = len(attribute) - 2
-    if left and "observedAt" in attribute:
-        observed_at = attribute["observedAt"]
+    left = len(attribute)
+    if left == 2:
+        return True
+    if left == 3:
+        observed_at = attribute.get("observedAt")
+        if observed_at.__class__ is str and observed_at in good_times:
+            return True
+    return _is_plainly_described(attribute, left - 2, kind)
+
+
+def _is_plainly_described(attribute: dict[str, Any], left: int, kind: str) -> bool:
+    observed_at = attribute.get("observedAt")
+    if observed_at is not None:
         if not is_time(observed_at) or "," in observed_at:
             return False
         left -= 1

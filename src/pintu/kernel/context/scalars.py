@@ -13,7 +13,9 @@ from pintu.kernel.errors import BadRequestData
 _REMEMBERED: Final = 20_000
 
 # An IRI as RFC 3987 writes it: no blanks, controls, delimiters, nor characters nobody can see.
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+_uri: Final = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.\-]*:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+"
+).fullmatch
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20\"<>\\^`{|}\x7f-\xa0]+")
 _INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
 _BLANK_LOOKING: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
@@ -26,7 +28,8 @@ _TIME = re.compile(
 _SCOPE = re.compile(r"/?[^\W\d_]\w*(?:/[^\W\d_]\w*)*")
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|@none")
 
-_good_times: set[str] = set()
+good_times: set[str] = set()
+"""Timestamps seen lately that need no second look and no change: for the hot path of a reader."""
 _good_names: set[str] = set()
 
 
@@ -35,9 +38,11 @@ def is_uri(text: Any) -> bool:
     3987)."""
     if text.__class__ is not str:
         return False
-    if text.isascii():
-        return _URI.fullmatch(text) is not None
-    return _IRI.fullmatch(text) is not None and not any(map(_invisible, text))
+    if _uri(text) is not None:
+        return True
+    return (
+        not text.isascii() and _IRI.fullmatch(text) is not None and not any(map(_invisible, text))
+    )
 
 
 def _invisible(character: str) -> bool:
@@ -65,7 +70,7 @@ def is_time(text: Any) -> bool:
     """Whether text is a UTC timestamp `YYYY-MM-DDThh:mm:ss[.ssssss]Z` (4.6.3)."""
     if text.__class__ is not str:
         return False
-    if text in _good_times:
+    if text in good_times:
         return True
     if _TIME.fullmatch(text) is None:
         return False
@@ -73,9 +78,10 @@ def is_time(text: Any) -> bool:
         datetime.fromisoformat(text)
     except ValueError:
         return False
-    if len(_good_times) >= _REMEMBERED:
-        _good_times.clear()
-    _good_times.add(text)
+    if "," not in text:
+        if len(good_times) >= _REMEMBERED:
+            good_times.clear()
+        good_times.add(text)
     return True
 
 

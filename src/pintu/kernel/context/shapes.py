@@ -10,6 +10,7 @@ from typing import Any, Final
 from pintu.kernel.errors import BadRequestData
 
 POSITION_LIMIT: Final = 100_000
+_NUMBERS: Final[frozenset[Any]] = frozenset({int, float})
 
 
 def is_geometry(value: Any) -> bool:
@@ -27,10 +28,11 @@ def is_plain_point(value: Any) -> bool:
     position = value.get("coordinates")
     if position.__class__ is not list or len(position) != 2:
         return False
-    longitude, latitude = position
+    longitude: Any = position[0]
+    latitude: Any = position[1]
     return (
-        (longitude.__class__ is float or longitude.__class__ is int)
-        and (latitude.__class__ is float or latitude.__class__ is int)
+        longitude.__class__ in _NUMBERS
+        and latitude.__class__ in _NUMBERS
         and -180 <= longitude <= 180
         and -90 <= latitude <= 90
     )

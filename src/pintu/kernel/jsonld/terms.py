@@ -163,8 +163,7 @@ def _inverse(terms: Mapping[str, Definition]) -> dict[str, str]:
 
 
 def _prefixes(terms: Mapping[str, Definition]) -> tuple[tuple[str, str], ...]:
-    own = [(name, d.iri) for name, d in terms.items() if d.prefix and name not in _TAKEN]
-    return (*own, *CORE_PREFIXES.items())
+    return tuple((name, d.iri) for name, d in terms.items() if d.prefix and name not in _TAKEN)
 
 
 CORE = Terms()

@@ -1,0 +1,196 @@
+"""The library of @contexts: fetched once, kept over a restart, counted, bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import orjson
+import pytest
+import pytest_asyncio
+
+from pintu.kernel.egress import Egress
+from pintu.kernel.errors import (
+    BadRequestData,
+    LdContextNotAvailable,
+    ResourceNotFound,
+    TooLarge,
+)
+from pintu.kernel.jsonld import CORE, CORE_URL, ContextLibrary
+
+PORT = 9111
+BASE = f"http://127.0.0.1:{PORT}"
+
+
+class Server:
+    """Serves @contexts by path and remembers what was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.documents: dict[str, bytes] = {}
+
+    def put(self, path: str, context: object) -> str:
+        """A document at a path; returns its URL."""
+        self.documents[path] = orjson.dumps({"@context": context})
+        return BASE + path
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request, one response."""
+        path = (await reader.readuntil(b"\r\n\r\n")).decode().split(" ")[1]
+        self.asked.append(path)
+        await asyncio.sleep(0.01)
+        body = self.documents.get(path)
+        status = b"404 Not Found" if body is None else b"200 OK"
+        body = body or b""
+        writer.write(
+            b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+            % (status, len(body), body)
+        )
+        await writer.drain()
+        writer.close()
+
+
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[Server]:
+    """A server of @contexts on the loopback."""
+    served = Server()
+    async with await asyncio.start_server(served.answer, "127.0.0.1", PORT):
+        yield served
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> ContextLibrary:
+    """A library that may reach the loopback."""
+    return ContextLibrary(tmp_path / "contexts", egress=Egress(allow_loopback=True))
+
+
+async def test_inline_and_core_contexts_need_no_waiting(library: ContextLibrary) -> None:
+    """None and the core URL are the core itself; an object is compiled on the spot."""
+    assert CORE is library.now(None)
+    assert CORE is library.now(CORE_URL)
+    assert CORE is library.now([CORE_URL])
+    terms = library.now([{"a": "https://x.example/a"}, CORE_URL])
+    assert terms is not None
+    assert "https://x.example/a" == terms.stored("a")
+    assert {"a": "https://x.example/a"} == terms.source
+    assert terms is library.now([{"a": "https://x.example/a"}, CORE_URL])
+
+
+async def test_a_remote_context_is_fetched_once(server: Server, library: ContextLibrary) -> None:
+    """Twenty at once lead to one request, and later none."""
+    url = server.put("/c", {"a": "https://x.example/a"})
+    assert library.now(url) is None
+    found = await asyncio.gather(*(library.terms(url) for _ in range(20)))
+    assert {"https://x.example/a"} == {terms.stored("a") for terms in found}
+    assert ["/c"] == server.asked
+    assert library.now(url) is not None
+    assert url == found[0].source
+
+
+async def test_nested_remote_contexts_are_followed(server: Server, library: ContextLibrary) -> None:
+    """A document may list others, relative to itself; all are fetched and kept."""
+    server.put("/d/two", {"b": "https://x.example/b"})
+    url = server.put("/d/one", ["two", {"a": "https://x.example/a"}, CORE_URL])
+    terms = await library.terms([url, {"c": "https://x.example/c"}])
+    assert ["https://x.example/b", "https://x.example/c"] == [terms.stored(n) for n in ("b", "c")]
+    assert [url, {"c": "https://x.example/c"}] == terms.source
+    assert ["/d/one", "/d/two"] == server.asked
+
+
+async def test_circles_end(server: Server, library: ContextLibrary) -> None:
+    """Two documents that refer to each other are refused instead of followed for ever."""
+    url = server.put("/x", [f"{BASE}/y"])
+    server.put("/y", [f"{BASE}/x"])
+    with pytest.raises(TooLarge):
+        await library.terms(url)
+
+
+async def test_unavailable_contexts_are_504(server: Server, library: ContextLibrary) -> None:
+    """Missing, not JSON, without @context, too large, forbidden: LdContextNotAvailable names the URL."""
+    server.documents["/text"] = b"hello"
+    server.documents["/none"] = b"{}"
+    server.documents["/big"] = b'{"@context": "' + b"x" * 1_000_001 + b'"}'
+    for path in ("/missing", "/text", "/none", "/big"):
+        with pytest.raises(LdContextNotAvailable, match=path):
+            await library.terms(BASE + path)
+    closed = ContextLibrary(egress=Egress())
+    with pytest.raises(LdContextNotAvailable, match="may not be reached"):
+        await closed.terms(server.put("/c", {}))
+    assert 504 == LdContextNotAvailable.status
+
+
+async def test_a_made_up_core_context_is_not_built_in(library: ContextLibrary) -> None:
+    """It is a remote @context like any other, and here cannot be had."""
+    url = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-non-existing.jsonld"
+    assert library.now(url) is None
+
+
+async def test_kept_contexts_survive_a_restart(
+    server: Server, library: ContextLibrary, tmp_path: Path
+) -> None:
+    """A second library on the same folder needs no network."""
+    url = server.put("/c", {"a": "https://x.example/a"})
+    await library.terms(url)
+    library.save()
+    again = ContextLibrary(tmp_path / "contexts")
+    terms = again.now(url)
+    assert terms is not None
+    assert "https://x.example/a" == terms.stored("a")
+    (tmp_path / "contexts" / "broken.json").write_bytes(b"{")
+    assert 1 == len(ContextLibrary(tmp_path / "contexts").list())
+
+
+async def test_kinds_counters_and_deletion(server: Server, library: ContextLibrary) -> None:
+    """Each kind is listed with its counters; a deleted one is gone, and fetched anew when asked for."""
+    url = server.put("/c", {"a": "https://x.example/a"})
+    await library.terms(url)
+    library.now(url)
+    hosted = library.add({"@context": {"h": "https://x.example/h"}})
+    implicit = library.add({"@context": [url]}, kind="ImplicitlyCreated")
+    assert ["Cached", "Hosted", "ImplicitlyCreated"] == [d["kind"] for d in library.list()]
+    assert [hosted] == [d["localId"] for d in library.list("Hosted")]
+    details = library.get(url)
+    assert (url, "Cached", 2) == (details["URL"], details["kind"], details["numberOfHits"])
+    assert details["createdAt"] <= details["lastUsage"]
+    assert {"@context": {"h": "https://x.example/h"}} == library.document(hosted)
+    terms = library.now(f"http://city.example/ngsi-ld/v1/jsonldContexts/{hosted}")
+    assert terms is not None and "https://x.example/h" == terms.stored("h")
+    for id in (hosted, implicit, url):
+        library.delete(id)
+        with pytest.raises(ResourceNotFound):
+            library.get(id)
+    assert library.now(url) is None
+
+
+async def test_reload_takes_the_new_version_or_keeps_the_old(
+    server: Server, library: ContextLibrary
+) -> None:
+    """A Cached @context is fetched again; when that fails the old one stays."""
+    url = server.put("/c", {"a": "https://x.example/1"})
+    await library.terms(url)
+    server.put("/c", {"a": "https://x.example/2"})
+    await library.reload(url)
+    assert "https://x.example/2" == (await library.terms(url)).stored("a")
+    del server.documents["/c"]
+    with pytest.raises(LdContextNotAvailable):
+        await library.reload(url)
+    assert "https://x.example/2" == (await library.terms(url)).stored("a")
+    with pytest.raises(BadRequestData):
+        await library.reload(library.add({"@context": {}}))
+
+
+async def test_the_core_cannot_be_deleted(library: ContextLibrary) -> None:
+    """Deleting a core @context is 400; reloading one is nothing to do."""
+    with pytest.raises(BadRequestData):
+        library.delete(CORE_URL)
+    await library.reload(CORE_URL)
+    assert "@context" in library.document(CORE_URL)
+
+
+def test_senseless_documents_are_not_kept(library: ContextLibrary) -> None:
+    """No @context, a scoped one, a number: nothing is stored."""
+    for document in ({}, [], {"@context": 5}, {"@context": {"a": {"@id": "x:a", "@context": {}}}}):
+        with pytest.raises(BadRequestData):
+            library.add(document)
+    assert [] == library.list()
