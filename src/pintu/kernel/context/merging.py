@@ -36,8 +36,8 @@ def whole(name: str, instance: Any) -> dict[str, Any]:
             kind = "GeoProperty"
     stored: dict[str, Any] = {"type": kind}
     for key, value in instance.items():
-        if key == member and kind != "JsonProperty":
-            stored[key] = without_nulls(value)
+        if key == member:
+            stored[key] = value if kind == "JsonProperty" else without_nulls(value)
         elif key != "type" and not _is_null_member(value):
             stored[key] = _whole_sub(key, value) if key not in DESCRIBING else value
     return stored
@@ -47,9 +47,21 @@ def _whole_sub(name: str, value: Any) -> Any:
     if value.__class__ is list:
         kept = [whole(name, item) for item in value if not is_null_instance(item)]
         return kept[0] if len(kept) == 1 else kept
-    if isinstance(value, dict) and (value_member(value) is not None):
-        return whole(name, value)
-    return value
+    return whole(name, value) if isinstance(value, dict) else value
+
+
+def with_whole_subs(fragment: Any) -> Any:
+    """A fragment of a partial update, whose sub-attributes replace whole what is there (5.5.8)."""
+    if fragment.__class__ is list:
+        return [with_whole_subs(item) for item in fragment]
+    if not isinstance(fragment, dict):
+        return fragment
+    return {
+        key: value
+        if key == "type" or key in DESCRIBING or key in TYPE_OF or _is_null_member(value)
+        else _whole_sub(key, value)
+        for key, value in fragment.items()
+    }
 
 
 def _is_null_member(value: Any) -> bool:
