@@ -22,11 +22,13 @@ from pintu.kernel.store.port import Op
 from pintu.kernel.store.sqlite import open_sqlite
 from pintu.kernel.tables import CityTables, open_tables
 from pintu.kernel.timers import Timers
+from pintu.kit.manifest import find_pieces
 from pintu.settings import Settings
 from pintu.web.rooms import Rooms
 
 LAMP = "urn:ngsi-ld:Streetlight:street_lights:L{:05d}"
 SOURCE = "street_lights/mqtt"
+FAULTY = (3, 12, 21)
 ROADS = ("滨江大道", "长河路", "江虹路", "㐂乐街", "𠮷祥路", "阿依古丽·买买提巷")
 
 
@@ -71,7 +73,8 @@ def lamp(number: int, total: int, at: str, chance: random.Random) -> dict[str, A
                 ],
             },
         },
-        "powerState": said("on" if on else "off"),
+        "powerState": said(("on" if level == 1 else "low") if on else "off"),
+        "condition": said("failed" if number in FAULTY else "ok"),
         "illuminanceLevel": said(level),
         "activePower": said(round(90 * level + chance.random(), 1), "WTT"),
         "voltage": said(round(220 + chance.random() * 6, 1), "VLT"),
@@ -112,7 +115,7 @@ def changed(**values: Any) -> Any:
     return transform
 
 
-async def open_small_city(folder: Path, *, lamps: int = 300, demo: bool = True, **more: Any) -> SmallCity:
+async def open_small_city(folder: Path, *, lamps: int = 300, demo: bool = True, pieces: bool = True, **more: Any) -> SmallCity:
     """Open the rooms on a folder and fill the demo tenant when it is empty."""
     tables = open_tables(folder)
     clock = CityClock()
@@ -135,6 +138,7 @@ async def open_small_city(folder: Path, *, lamps: int = 300, demo: bool = True, 
         timers=timers,
         intake=intake,
         commands=Commands(tables, timers, clock, identity.gate),
+        pieces=find_pieces() if pieces else [],
     )
     await timers.start()
     await intake.start()
@@ -149,7 +153,7 @@ async def fill(rooms: Rooms, lamps: int, tenant_name: str = "demo") -> None:
     chance = random.Random(7)
     now_us = rooms.clock.now_us()
     made = [lamp(n, lamps, iso(now_us), chance) for n in range(lamps)]
-    made += [alert(n, iso(now_us - 5_000_000)) for n in range(3, min(lamps, 30), 9)]
+    made += [alert(n, iso(now_us - 5_000_000)) for n in FAULTY if n < lamps]
     for start in range(0, len(made), 1000):
         part = made[start : start + 1000]
         await rooms.store.submit([Op(tenant, e["id"], fresh=put(e)) for e in part], SOURCE)

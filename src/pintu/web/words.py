@@ -29,15 +29,10 @@ def mark(text: str) -> str:
 
 
 VALUES = {
-    # lamps
-    "unknown": mark("no state"),
-    "off": mark("off"),
-    "on": mark("on"),
-    "dimmed": mark("dimmed"),
-    "fault": mark("fault"),
-    "silent": mark("silent"),
     # sources
     "connecting": mark("connecting"),
+    "unknown": mark("unknown"),
+    "silent": mark("silent"),
     "up": mark("up"),
     "down": mark("down"),
     # commands
@@ -133,6 +128,10 @@ class Words:
             if said.get(lang):
                 return said[lang]
         return next(iter(said.values()), "")
+
+    def title(self, said: Mapping[str, str] | str) -> str:
+        """A title: of the catalogue when it is a text, of a manifest when it came in languages."""
+        return self.text(said) if isinstance(said, str) else self.pick(said)
 
     def number(self, value: object, digits: int = 2) -> str:
         """A number with thousands separated; not more digits than it has; others as they are."""

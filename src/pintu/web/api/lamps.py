@@ -9,7 +9,6 @@ from typing import Any
 from pintu.kernel.errors import InvalidRequest
 from pintu.web.api.picture import Picture
 from pintu.web.api.points import CELL_E6, Box
-from pintu.web.api.states import STATES
 
 MAX_POINTS = 15_000
 CELL_PX = 40
@@ -60,7 +59,7 @@ class Cells:
         points = picture.points
         step = size // CELL_E6
         for (x, y), rows in points.cells.items():
-            counts = sums.setdefault((x // step, y // step), [0] * (len(STATES) + 2))
+            counts = sums.setdefault((x // step, y // step), [0] * (len(points.counts) + 2))
             for row in rows:
                 counts[points.state[row] + 2] += 1
                 counts[0] += points.longitude[row]
@@ -82,7 +81,6 @@ def map_data(picture: Picture, cells: Cells, box: Box | None, zoom: float) -> di
     data: dict[str, Any] = {
         "epoch": picture.epoch,
         "position": picture.rooms.store.head(),
-        "states": STATES,
         "counts": points.counts,
         "size": len(points),
         "open": len(picture.alerts),

@@ -15,6 +15,7 @@ from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection, TypeSelection
 from pintu.kernel.errors import PintuError
 from pintu.web.api import states
+from pintu.web.api.looks import QUIET, THING, Looks
 from pintu.web.api.points import Point, Points
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("pintu.web")
 
 LOAD_PAGE = 500
-LAMP = "Streetlight"
 ALERT = "Alert"
 SEVERITY = {"critical": 0, "high": 1, "medium": 2, "low": 3, "informational": 4}
 MAX_POINTS = 1_000_000
@@ -50,11 +50,12 @@ class Alert:
 class Picture:
     """Follows one tenant. `apply` is called with each commit; what it returns is what changed."""
 
-    def __init__(self, rooms: Rooms, tenant: int) -> None:
+    def __init__(self, rooms: Rooms, tenant: int, looks: Looks) -> None:
         self.rooms = rooms
         self.tenant = tenant
         self.epoch = secrets.token_hex(4)  # rows mean something within one epoch only
-        self.points = Points()
+        self.looks = looks
+        self.points = Points(looks.all)
         self.alerts: dict[str, Alert] = {}
         self.alerts_version = 0
         self.changes_seen = 0
@@ -113,12 +114,11 @@ class Picture:
         where = states.position_of(entity)
         if where is None:
             return self.points.remove(id) if id in self.points.row_of else None
-        lamp = LAMP in types
-        state, level = states.light_state(entity) if lamp else (states.UNKNOWN, 0)
-        seen = states.observed_us(entity, 0) if lamp else 0
+        state, level = self.looks.of(types, entity)
+        seen = states.observed_us(entity, 0) if self.looks.watches_silence(types) else 0
         silent_before = self.rooms.clock.now_us() - states.SILENT_AFTER_US
-        if 0 < seen < silent_before and state != states.UNKNOWN:
-            state = states.SILENT
+        if 0 < seen < silent_before and state not in self.points.alarming:
+            state = QUIET
         if id in self.points.faults:
             self._base[id] = state
         point = Point(where[0], where[1], min(types), state, level, seen)
@@ -164,11 +164,14 @@ class Picture:
         row = self.points.row_of.get(about)
         if step > 0 and row is not None and about not in self.points.faults:
             self._base[about] = self.points.state[row]
-        base = self._base.get(about, states.UNKNOWN)
+        base = self._base.get(about, self._look(row))
         changed = self.points.fault(about, step, base)
         if about not in self.points.faults:
             self._base.pop(about, None)
         return changed
+
+    def _look(self, row: int | None) -> int:
+        return THING if row is None else self.points.state[row]
 
     def apply(self, changes: list[Change]) -> set[int]:
         """Take a commit in; the rows whose look changed."""
@@ -231,13 +234,14 @@ class Pictures:
 
     def __init__(self, rooms: Rooms) -> None:
         self.rooms = rooms
+        self.looks = Looks(rooms.pieces)
         self.by_tenant: dict[int, Picture] = {}
 
     async def of(self, tenant: int) -> Picture:
         """The picture of a tenant, loaded."""
         picture = self.by_tenant.get(tenant)
         if picture is None:
-            picture = self.by_tenant[tenant] = Picture(self.rooms, tenant)
+            picture = self.by_tenant[tenant] = Picture(self.rooms, tenant, self.looks)
         try:
             await picture.ready()
         except PintuError:

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pintu.web.api.states import FAULT, SILENT, STATES, UNKNOWN
+from pintu.web.api.looks import ALERTED, QUIET, THING, Look
 
 CELL_E6 = 2_000  # 0.002 degrees, about 200 m
 Box = tuple[float, float, float, float]  # west, south, east, north
@@ -31,7 +31,8 @@ class Point:
 class Points:
     """Columns by row, rows by id, and counts by cell of a fine grid and state."""
 
-    def __init__(self) -> None:
+    def __init__(self, looks: list[Look]) -> None:
+        self.alarming = frozenset(n for n, look in enumerate(looks) if look.alarm)
         self.ids: list[str] = []
         self.row_of: dict[str, int] = {}
         self.longitude = array("i")
@@ -43,7 +44,7 @@ class Points:
         self.kinds: list[str] = []
         self.cells: dict[tuple[int, int], set[int]] = {}
         self.faults: dict[str, int] = {}  # id → open alerts; also of ids not (yet) here
-        self.counts: list[int] = [0] * len(STATES)
+        self.counts: list[int] = [0] * len(looks)
         self.version = 0
 
     def __len__(self) -> int:
@@ -53,7 +54,7 @@ class Points:
         """Add or change one; its row when anything the map shows changed, else None."""
         row = self.row_of.get(id)
         longitude, latitude = round(point.longitude * 1e6), round(point.latitude * 1e6)
-        state = FAULT if self.faults.get(id) else point.state
+        state = self._seen_with_alerts(id, point.state)
         if row is None:
             return self._add(id, point, longitude, latitude, state)
         self.seen_us[row] = point.seen_us
@@ -66,6 +67,10 @@ class Points:
             self.cells.setdefault(self._cell(row), set()).add(row)
         self._show(row, state, point.level)
         return row
+
+    def _seen_with_alerts(self, id: str, state: int) -> int:
+        """An open alert shows, unless what the thing says of itself is an alarm already."""
+        return ALERTED if id in self.faults and state not in self.alarming else state
 
     def _add(self, id: str, point: Point, longitude: int, latitude: int, state: int) -> int:
         row = len(self.ids)
@@ -112,28 +117,32 @@ class Points:
         self.version += 1
         return row
 
-    def fault(self, id: str, step: int, otherwise: int = UNKNOWN) -> int | None:
-        """One open alert more or less about an entity; its row when its state changed."""
+    def fault(self, id: str, step: int, otherwise: int = THING) -> int | None:
+        """One open alert more or less about an entity, which looks `otherwise` without; its row
+        when its look changed."""
         count = self.faults.get(id, 0) + step
         if count > 0:
             self.faults[id] = count
         else:
             self.faults.pop(id, None)
         row = self.row_of.get(id)
-        wanted = FAULT if count > 0 else otherwise
-        if row is None or self.state[row] == wanted or (count <= 0 and self.state[row] != FAULT):
+        if row is None:
+            return None
+        wanted = self._seen_with_alerts(id, otherwise)
+        if self.state[row] == wanted:
             return None
         self._show(row, wanted, self.level[row])
         return row
 
     def silence(self, before_us: int, rows: Iterable[int]) -> list[int]:
-        """Mark those not heard of since `before_us` as silent; the rows that changed."""
+        """Mark those not heard of since `before_us` as quiet; the rows that changed."""
         changed = []
         for row in rows:
             seen = self.seen_us[row]
-            if 0 < seen < before_us and self.state[row] not in (SILENT, FAULT) and self.ids[row]:
-                self._show(row, SILENT, self.level[row])
-                changed.append(row)
+            if 0 < seen < before_us and self.ids[row] and self.state[row] not in self.alarming:
+                if self.state[row] != QUIET:
+                    self._show(row, QUIET, self.level[row])
+                    changed.append(row)
         return changed
 
     def rows_in(self, box: Box) -> Iterator[int]:

@@ -1,14 +1,11 @@
-"""What a point on the map shows: a state read from an entity's attributes; pure."""
+"""What the screens read out of an entity: values, times, places, whether an alert is open; pure."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
-UNKNOWN, OFF, ON, DIMMED, FAULT, SILENT = range(6)
-LAMP_TYPE = "Streetlight"
-STATES = ("unknown", "off", "on", "dimmed", "fault", "silent")
 SILENT_AFTER_US = 15 * 60_000_000
-FULL = 99.5
 
 
 def value_of(entity: dict[str, Any], name: str) -> Any:
@@ -22,21 +19,6 @@ def value_of(entity: dict[str, Any], name: str) -> Any:
         if member in attribute:
             return attribute[member]
     return None
-
-
-def light_state(entity: dict[str, Any]) -> tuple[int, int]:
-    """(state, level 0-100) of a lamp from powerState and level; UNKNOWN where it says neither."""
-    power = value_of(entity, "powerState")
-    level = dim_level(entity)
-    if power in ("off", False):
-        return OFF, 0
-    if power in ("on", "low", "bootingUp", True):
-        shown = 100 if level is None else level
-        return (ON if shown >= FULL and power != "low" else DIMMED), round(shown)
-    if level is not None:
-        state = OFF if level <= 0 else ON if level >= FULL else DIMMED
-        return state, round(level)
-    return UNKNOWN, 0
 
 
 def dim_level(entity: dict[str, Any]) -> float | None:
@@ -62,8 +44,6 @@ def observed_us(entity: dict[str, Any], otherwise: int) -> int:
 
 def parse_time(text: str) -> int:
     """Microseconds of an ISO time in UTC; 0 for what is none."""
-    from datetime import UTC, datetime
-
     try:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:

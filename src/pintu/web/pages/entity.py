@@ -94,15 +94,16 @@ async def entity_page(request: AnyRequest, id: str, part: str = "") -> Response[
     if part == "values":
         return page(visit, "part_values.html", lines=lines, record=record)
     picture = await house.pictures.of(visit.number)
-    lamp = states.LAMP_TYPE in record.types
+    dimmable = _dimmable(house, record.types)
     row = picture.points.row_of.get(id)
-    state = picture.points.state[row] if row is not None and lamp else None
+    layered = row is not None and picture.looks.layered(record.types)
+    look = picture.looks.all[picture.points.state[row]] if layered and row is not None else None
     known = {
         "record": record,
         "name": labels.name_of(entity, visit.words),
         "type_label": labels.type_label(record.types, visit.words),
         "lines": lines,
-        "state": states.STATES[state] if state is not None else "",
+        "look": look,
     }
     if part == "card":
         return page(visit, "part_card.html", **known)
@@ -114,10 +115,19 @@ async def entity_page(request: AnyRequest, id: str, part: str = "") -> Response[
         raw=orjson.dumps(entity, option=orjson.OPT_INDENT_2).decode(),
         alerts=picture.open_alerts(id),
         level=round(states.dim_level(entity) or 0),
-        lamp=lamp,
+        dimmable=dimmable,
         place=states.position_of(entity),
-        **(await command_values(house, visit, id) if lamp else {}),
+        **(await command_values(house, visit, id) if dimmable else {}),
     )
+
+
+def _dimmable(house: House, types: tuple[str, ...]) -> bool:
+    """True when a piece of this city has the dim command for such a thing."""
+    for manifest in house.rooms.pieces:
+        command = manifest.command(DIM)
+        if command is not None and command.target in types:
+            return True
+    return False
 
 
 async def command_values(house: House, visit: Visit, id: str) -> dict[str, Any]:

@@ -14,35 +14,6 @@ from pintu.web.words import Words
 if TYPE_CHECKING:
     from pintu.kernel.store.port import Kind
 
-UNITS = {
-    "P1": "%",
-    "WTT": "W",
-    "KWT": "kW",
-    "KWH": "kWh",
-    "VLT": "V",
-    "AMP": "A",
-    "HUR": "h",
-    "SEC": "s",
-    "MIN": "min",
-    "DAY": "d",
-    "CEL": "°C",
-    "LUX": "lx",
-    "LM": "lm",
-    "MTR": "m",
-    "KMT": "km",
-    "KMH": "km/h",
-    "KEL": "K",
-    "HTZ": "Hz",
-    "C62": "",
-    "D30": "TJ",
-    "GQ": "µg/m³",
-    "59": "ppm",
-    "DD": "°",
-    "2N": "dB",
-}
-"""UN/CEFACT common codes that a person would not read."""
-
-
 @cache
 def vocabulary() -> Any:
     """The vocabulary's own tables, or None when this city has none."""
@@ -54,7 +25,11 @@ def vocabulary() -> Any:
 
 def unit_sign(code: str | None) -> str:
     """The sign of a unit code; the code itself when it has none here."""
-    return UNITS.get(code or "", code or "")
+    if not code:
+        return ""
+    told = getattr(vocabulary(), "unit_sign", None)
+    sign = told(code) if told is not None else None
+    return code if sign is None else str(sign)
 
 
 def said(value: Any, words: Words) -> str:

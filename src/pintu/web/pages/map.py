@@ -7,7 +7,6 @@ from typing import Any
 from litestar import Response, get
 
 from pintu.web.api.picture import Picture
-from pintu.web.api.states import STATES
 from pintu.web.house import house_of
 from pintu.web.pages.render import page
 from pintu.web.visit import AnyRequest, enter
@@ -26,7 +25,7 @@ async def city_map(request: AnyRequest) -> Response[str]:
     return page(
         visit,
         "map.html",
-        counts=dict(zip(STATES, picture.points.counts, strict=True)),
+        looks=legend(picture),
         size=len(picture.points),
         alerts=alerts[:SHOWN_ALERTS],
         alert_count=len(alerts),
@@ -55,3 +54,13 @@ def _chosen(picture: Picture, id: str) -> dict[str, Any] | None:
         return None
     points = picture.points
     return {"id": id, "lon": points.longitude[row] / 1e6, "lat": points.latitude[row] / 1e6}
+
+
+def legend(picture: Picture) -> list[dict[str, Any]]:
+    """Every look with its number and how many things have it; unused common ones are hidden."""
+    return [
+        {"number": number, "look": look, "count": count, "hidden": not count and not look.layer}
+        for number, (look, count) in enumerate(
+            zip(picture.looks.all, picture.points.counts, strict=True)
+        )
+    ]

@@ -3,12 +3,11 @@
 addEventListener("DOMContentLoaded", () => {
   const box = document.getElementById("map");
   const state = document.getElementById("map-state");
-  const FAULT = 4;
-  const names = ["unknown", "off", "on", "dimmed", "fault", "silent"];
+  const { looks, signed } = window.pintuStyle;
   const given = JSON.parse(box.dataset.bounds);
   const chosen = JSON.parse(box.dataset.thing);
   const bounds = given || [120.0, 30.0, 120.4, 30.4];
-  const seen = { mode: "", prefix: "", rows: new Map(), faults: new Set(), epoch: "", box: null, zoom: 0, stream: null, changes: 0, latencies: [], applied: 0 };
+  const seen = { mode: "", prefix: "", rows: new Map(), signs: new Map(), epoch: "", box: null, zoom: 0, stream: null, changes: 0, latencies: [], applied: 0 };
   window.pintu.map = seen;
 
   maplibregl.setWorkerUrl(new URL(box.dataset.worker, location.href).href);
@@ -53,33 +52,47 @@ addEventListener("DOMContentLoaded", () => {
     seen.box = data.mode === "points" && !view ? [-180, -85, 180, 85] : view;
     seen.zoom = Math.floor(map.getZoom());
     map.removeFeatureState({ source: "lamps" });
-    seen.rows.clear(); seen.faults.clear();
+    seen.rows.clear(); seen.signs.clear();
     if (data.mode === "cells") {
       map.getSource("lamps").setData(collection([]));
       map.getSource("cells").setData(collection(data.cells.map((cell, i) => {
-        const n = cell.slice(2).reduce((sum, one) => sum + one, 0);
-        return point(i, cell[0], cell[1], { n, lit: cell[4] + cell[5], bad: cell[6], text: String(n) });
+        const counts = cell.slice(2);
+        const n = counts.reduce((sum, one) => sum + one, 0);
+        const most = counts.indexOf(Math.max(...counts));
+        const bad = counts.reduce((sum, one, k) => sum + (looks[k].alarm ? one : 0), 0);
+        return point(i, cell[0], cell[1], { n, bad, c: looks[most].shown, text: bad ? `${n} / ${bad} ⚠` : String(n) });
       })));
     } else {
       map.getSource("cells").setData(collection([]));
       map.getSource("lamps").setData(collection(data.rows.map((row, i) => {
         seen.rows.set(row, { id: data.prefix + data.ids[i], lon: data.lon[i], lat: data.lat[i], s: data.state[i] });
-        if (data.state[i] === FAULT) seen.faults.add(row);
-        return point(row, data.lon[i], data.lat[i], { s: data.state[i], k: data.kind[i] });
+        if (signed[data.state[i]]) seen.signs.set(row, data.state[i]);
+        return point(row, data.lon[i], data.lat[i], { s: data.state[i], l: data.level[i] });
       })));
     }
-    drawFaults();
+    drawSigns();
     figures(data);
     state.textContent = "";
   }
 
-  function drawFaults() {
-    map.getSource("faults").setData(collection([...seen.faults].map((row) => point(row, seen.rows.get(row).lon, seen.rows.get(row).lat, {}))));
+  // Signs other than dots are few (what is wrong, cabinets): a source of their own, drawn again when they change.
+  function drawSigns() {
+    map.getSource("signs").setData(collection([...seen.signs].map(([row, s]) => point(row, seen.rows.get(row).lon, seen.rows.get(row).lat, { i: "look-" + s, o: looks[s].alarm ? 1 : 0 }))));
+  }
+  let drawing = 0;
+  function drawSignsSoon() {
+    if (seen.signs.size < 1000) { drawSigns(); return; }
+    if (!drawing) drawing = setTimeout(() => { drawing = 0; drawSigns(); }, 1000);
   }
 
   const large = new Intl.NumberFormat(document.documentElement.lang, { notation: "standard" });
   function figures(data) {
-    data.counts.forEach((count, i) => { const at = document.querySelector(`[data-count="${names[i]}"]`); if (at) at.textContent = large.format(count); });
+    data.counts.forEach((count, i) => {
+      const key = document.querySelector(`[data-look="${i}"]`);
+      if (!key) return;
+      key.querySelector("b").textContent = large.format(count);
+      if (count) key.hidden = false;
+    });
     if (data.size !== undefined) document.getElementById("size").textContent = large.format(data.size);
     document.getElementById("as-of").textContent = new Date().toLocaleTimeString(document.documentElement.lang, { hour12: false });
   }
@@ -93,13 +106,13 @@ addEventListener("DOMContentLoaded", () => {
       if (!known) { strange = true; continue; }
       if (known.s !== s) {
         known.s = s;
-        if (s === FAULT || seen.faults.has(row)) { redraw = true; if (s === FAULT) seen.faults.add(row); else seen.faults.delete(row); }
+        if (signed[s]) { seen.signs.set(row, s); redraw = true; } else redraw = seen.signs.delete(row) || redraw;
       }
-      map.setFeatureState({ source: "lamps", id: row }, { s });
+      map.setFeatureState({ source: "lamps", id: row }, { s, l: data.rows[i + 2] });
       seen.changes += 1;
     }
     for (const row of data.gone || []) strange = seen.rows.delete(row) || strange;
-    if (redraw) drawFaults();
+    if (redraw) drawSignsSoon();
     if (strange) again(1500);
     const now = Date.now();
     seen.applied += data.rows.length / 4;
@@ -156,12 +169,12 @@ addEventListener("DOMContentLoaded", () => {
   }
   map.on("click", (event) => {
     const near = [[event.point.x - 6, event.point.y - 6], [event.point.x + 6, event.point.y + 6]];
-    const hit = map.queryRenderedFeatures(near, { layers: ["faults", "lamps"] })[0];
+    const hit = map.queryRenderedFeatures(near, { layers: ["signs", "lamps"] })[0];
     if (hit && seen.rows.has(hit.id)) { const one = seen.rows.get(hit.id); open(one.id, one.lon, one.lat); return; }
     const cell = map.queryRenderedFeatures(near, { layers: ["cells"] })[0];
     if (cell) map.easeTo({ center: cell.geometry.coordinates, zoom: map.getZoom() + 2 });
   });
-  for (const layer of ["lamps", "faults", "cells"]) {
+  for (const layer of ["lamps", "signs", "cells"]) {
     map.on("mouseenter", layer, () => { map.getCanvas().classList.add("pointing"); });
     map.on("mouseleave", layer, () => { map.getCanvas().classList.remove("pointing"); });
   }
@@ -182,7 +195,7 @@ addEventListener("DOMContentLoaded", () => {
   setInterval(() => { document.getElementById("rate").textContent = large.format(Math.round((seen.changes - before) / 2)); before = seen.changes; }, 2000);
 
   styled.then(async () => {
-    map.addImage("fault", window.pintuStyle.faultSign(), { pixelRatio: 2 });
+    window.pintuStyle.addSigns(map);
     if (chosen) fly(chosen);
     const under = await fetch("/api/v1/map/base").then((answer) => answer.json()).catch(() => ({ features: [] }));
     if (under.features.length) map.getSource("base").setData(under);

@@ -5,12 +5,22 @@ window.pintuStyle = (() => {
   const colour = (name) => root.getPropertyValue("--" + name).trim();
   const FONT = ["Noto Sans SC Variable"];
   const STATE = ["coalesce", ["feature-state", "s"], ["get", "s"]];
-  const byState = (on, dimmed, off, fault, silent, unknown) => ["match", STATE, 1, off, 2, on, 3, dimmed, 4, fault, 5, silent, unknown];
+  const LEVEL = ["coalesce", ["feature-state", "l"], ["get", "l"]];
+  const dark = getComputedStyle(document.documentElement).colorScheme.includes("dark");
+  const looks = JSON.parse(document.getElementById("looks").textContent).map((look) => ({ ...look, shown: dark ? lighter(look.colour) : look.colour }));
+  const SIGNS = new Set(["triangle", "square", "cross", "star", "line"]);
+  const signed = looks.map((look) => SIGNS.has(look.sign));
 
-  function size(factor) {
-    const r = (on, dimmed, off, fault, silent, unknown) => byState(...[on, dimmed, off, fault, silent, unknown].map((x) => x * factor));
-    return ["interpolate", ["exponential", 1.4], ["zoom"],
-      9, r(1, 1, .9, 2, .9, .7), 12, r(2, 2, 1.8, 4, 1.8, 1.3), 15, r(4.5, 4.5, 4, 7, 4, 3), 18, r(10, 10, 9, 13, 9, 7)];
+  // A piece names its colours for a light ground; on a dark one they are mixed with white.
+  function lighter(hex) {
+    const part = (at) => Math.round(parseInt(hex.slice(at, at + 2), 16) * .6 + 255 * .4).toString(16).padStart(2, "0");
+    return "#" + part(1) + part(3) + part(5);
+  }
+  const byLook = (give) => ["match", STATE, ...looks.flatMap((look, i) => [i, give(look, i)]), give(looks[0], 0)];
+
+  function size() {
+    const at = (factor) => byLook((look, i) => signed[i] ? 0 : look.sign === "ring" ? factor * .85 : factor);
+    return ["interpolate", ["exponential", 1.4], ["zoom"], 9, at(1), 12, at(2.1), 15, at(4.6), 18, at(10)];
   }
 
   const nameLayout = () => ({ "text-field": ["coalesce", ["get", document.documentElement.lang === "en" ? "name_en" : "name_zh"], ["get", "name"]], "text-font": FONT, "text-size": 13 });
@@ -33,28 +43,37 @@ window.pintuStyle = (() => {
 
   function lamps() {
     return [
-      { id: "cells", type: "circle", source: "cells", paint: { "circle-radius": ["interpolate", ["linear"], ["sqrt", ["get", "n"]], 1, 5, 10, 11, 40, 20], "circle-color": ["interpolate", ["linear"], ["/", ["get", "lit"], ["get", "n"]], 0, colour("lamp-off"), 1, colour("lamp-on")], "circle-opacity": .85, "circle-stroke-width": ["case", [">", ["get", "bad"], 0], 3, 1], "circle-stroke-color": ["case", [">", ["get", "bad"], 0], colour("red"), colour("lamp-off-line")] } },
+      { id: "cells", type: "circle", source: "cells", paint: { "circle-radius": ["interpolate", ["linear"], ["sqrt", ["get", "n"]], 1, 5, 10, 11, 40, 20], "circle-color": ["get", "c"], "circle-opacity": .35, "circle-stroke-width": ["case", [">", ["get", "bad"], 0], 3, 1.5], "circle-stroke-color": ["case", [">", ["get", "bad"], 0], colour("red"), ["get", "c"]] } },
       { id: "cell-count", type: "symbol", source: "cells", layout: { "text-field": ["get", "text"], "text-font": FONT, "text-size": 12, "text-allow-overlap": false }, paint: { "text-color": colour("text"), "text-halo-color": colour("ground"), "text-halo-width": 1.5 } },
       { id: "lamps", type: "circle", source: "lamps", paint: {
-        "circle-radius": size(1),
-        "circle-color": byState(colour("lamp-on"), colour("lamp-dimmed"), colour("lamp-off"), colour("red"), colour("lamp-silent"), colour("lamp-unknown")),
-        "circle-stroke-color": byState(colour("lamp-on"), colour("lamp-on"), colour("lamp-off-line"), colour("red"), colour("text"), colour("lamp-silent")),
-        "circle-stroke-width": ["interpolate", ["linear"], ["zoom"], 11, .3, 13, .8, 16, 2],
+        "circle-radius": size(),
+        "circle-color": byLook((look) => look.sign === "ring" ? colour("ground") : look.shown),
+        "circle-opacity": ["interpolate", ["linear"], LEVEL, 0, .5, 100, 1],
+        "circle-stroke-color": byLook((look) => look.shown),
+        "circle-stroke-width": ["interpolate", ["linear"], ["zoom"], 11, byLook((look, i) => signed[i] ? 0 : look.sign === "ring" ? .8 : .2), 16, byLook((look, i) => signed[i] ? 0 : look.sign === "ring" ? 2.4 : 1)],
       } },
-      { id: "faults", type: "symbol", source: "faults", layout: { "icon-image": "fault", "icon-size": ["interpolate", ["linear"], ["zoom"], 9, .35, 13, .55, 17, 1], "icon-allow-overlap": true, "icon-ignore-placement": true } },
+      { id: "signs", type: "symbol", source: "signs", layout: { "icon-image": ["get", "i"], "icon-size": ["interpolate", ["linear"], ["zoom"], 9, .4, 13, .62, 17, 1.1], "icon-allow-overlap": true, "icon-ignore-placement": true, "symbol-sort-key": ["get", "o"] } },
       { id: "chosen", type: "circle", source: "chosen", paint: { "circle-radius": 16, "circle-color": "rgba(0,0,0,0)", "circle-stroke-color": colour("text"), "circle-stroke-width": 3 } },
     ];
   }
 
-  function faultSign() {
+  const PATHS = {
+    triangle: "M24 4 45 43H3z", square: "M9 9h30v30H9z", star: "m24 3 6.3 14 15.2 1.5-11.5 10 3.4 15L24 36l-13.4 7.5 3.4-15-11.5-10L17.700 17z",
+    cross: "m11 11 26 26M37 11 11 37", line: "M5 24h38",
+  };
+  function signImage(look) {
     const canvas = document.createElement("canvas");
     canvas.width = canvas.height = 48;
     const pen = canvas.getContext("2d");
-    pen.beginPath(); pen.moveTo(24, 4); pen.lineTo(45, 43); pen.lineTo(3, 43); pen.closePath();
-    pen.fillStyle = colour("red"); pen.fill();
-    pen.lineWidth = 3; pen.strokeStyle = colour("ground"); pen.lineJoin = "round"; pen.stroke();
-    pen.fillStyle = colour("ground"); pen.fillRect(22, 17, 4, 14); pen.fillRect(22, 34, 4, 4);
+    const path = new Path2D(PATHS[look.sign]);
+    const drawn = look.sign === "cross" || look.sign === "line";
+    pen.lineJoin = pen.lineCap = "round";
+    pen.strokeStyle = colour("ground"); pen.lineWidth = drawn ? 15 : 6; pen.stroke(path);
+    if (drawn) { pen.strokeStyle = look.shown; pen.lineWidth = 9; pen.stroke(path); } else { pen.fillStyle = look.shown; pen.fill(path); }
     return pen.getImageData(0, 0, 48, 48);
+  }
+  function addSigns(map) {
+    looks.forEach((look, i) => { if (signed[i]) map.addImage("look-" + i, signImage(look), { pixelRatio: 2 }); });
   }
 
   function graticule(bounds) {
@@ -70,7 +89,7 @@ window.pintuStyle = (() => {
 
   const none = () => ({ type: "geojson", data: { type: "FeatureCollection", features: [] } });
   function style() {
-    return { version: 8, sources: { base: none(), graticule: none(), cells: none(), lamps: none(), faults: none(), chosen: none() }, layers: [...base(), ...lamps()] };
+    return { version: 8, sources: { base: none(), graticule: none(), cells: none(), lamps: none(), signs: none(), chosen: none() }, layers: [...base(), ...lamps()] };
   }
-  return { style, faultSign, graticule };
+  return { style, addSigns, graticule, looks, signed };
 })();
