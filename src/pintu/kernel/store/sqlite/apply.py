@@ -22,7 +22,7 @@ VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)}
 DELETED = VERB_NUMBER["deleted"]
 
 _READ = (
-    "SELECT n, kind, shape, body, created, modified, times, last FROM entity WHERE tenant=? AND id=?"
+    "SELECT n, kind, shape, body, created, modified, times, last, expires FROM entity WHERE tenant=? AND id=?"
 )
 _INSERT = (
     "INSERT INTO entity(n, tenant, id, kind, shape, created, modified, last, expires, times, body) "
@@ -52,10 +52,10 @@ class Stamp:
 class Present:
     """The row an operation found."""
 
-    __slots__ = ("kind", "record", "shape")
+    __slots__ = ("expires", "kind", "record", "shape")
 
     def __init__(self, row: tuple[Any, ...], kind: KindRow, shape: Shape, id: str) -> None:
-        n, _, _, body, created, modified, times, last = row
+        n, _, _, body, created, modified, times, last, self.expires = row
         self.kind = kind
         self.shape = shape
         self.record = Record(n, id, kind.types, body, created, modified, times, last)
@@ -139,7 +139,8 @@ class Hands:
         self.next_n = n + 1
         self.entities += 1
         names.count(shape, 1)
-        self._index.add(shape.kind, n, doc)
+        if shape.geo or shape.kind.learned:
+            self._index.add(shape, n, doc)
         previous = self._unbury(op) if self.tombstones else 0
         self._log(op, shape.kind, put, now, stamp, previous, body, body)
         return Outcome(verb=put.verb, detail=put.detail, position=position)
@@ -166,12 +167,14 @@ class Hands:
         if self._narrow(present, put):
             self._run(_NARROW, (body, now, times, position, old.number))
         else:
-            kind = self._reindex(op, present, put)
-            shape = self._names.shape_of(op.tenant, doc)
+            shape = self._reindex(op, present, put)
+            kind = shape.kind
             expires = expiry_us(doc) if "expiresAt" in doc else None
-            self._run(
-                _WIDE, (kind.n, shape.n, expires, body, now, times, position, old.number)
-            )
+            if shape is present.shape and expires is None and not present.expires:
+                self._run(_NARROW, (body, now, times, position, old.number))
+            else:
+                row = (kind.n, shape.n, expires, body, now, times, position, old.number)
+                self._run(_WIDE, row)
         if put.verb == "updated" and put.changed is not None:
             get = doc.get
             payload = orjson.dumps({name: get(name) for name in put.changed})
@@ -191,32 +194,29 @@ class Hands:
                 return False
             value = doc.get(name)
             form = value.get("type") if type(value) is dict else None
-            if form is None or by_name.get(name) != form:
+            if form is None or form == "GeoProperty" or by_name.get(name) != form:
                 return False
         types = doc["type"]
         had = present.kind.types
         return had == ((types,) if type(types) is str else tuple(sorted(types)))
 
-    def _reindex(self, op: Op, present: Present, put: Put) -> KindRow:
-        """Bring counts and index rows from the old document to the new one; the new kind."""
+    def _reindex(self, op: Op, present: Present, put: Put) -> Shape:
+        """Bring counts and index rows from the old document to the new one; the new shape."""
         shape = self._names.shape_of(op.tenant, put.entity)
         if shape is not present.shape:
             self._names.count(present.shape, -1)
             self._names.count(shape, 1)
-        n, old = present.record.number, orjson.loads(present.record.body)
-        if shape.kind is present.kind:
-            self._index.move(shape.kind, n, old, put.entity)
-        else:
-            self._index.remove(present.kind, n, old)
-            self._index.add(shape.kind, n, put.entity)
-        return shape.kind
+        if shape.geo or present.shape.geo or shape.kind.learned or present.kind.learned:
+            docs = (orjson.loads(present.record.body), put.entity)
+            self._index.move(present.shape, shape, present.record.number, docs)
+        return shape
 
     def _remove(
         self, op: Op, present: Present, effect: Remove, stamp: Stamp
     ) -> Outcome:
         old = present.record
         position = self.position + 1
-        self._index.remove(present.kind, old.number, orjson.loads(old.body))
+        self._index.remove(present.shape, old.number, orjson.loads(old.body))
         self._run("DELETE FROM entity WHERE n=?", (old.number,))
         self._run("INSERT OR REPLACE INTO tombstone VALUES(?,?,?)", (op.tenant, op.id, position))
         self.tombstones = True

@@ -21,7 +21,7 @@ SHAPE_CACHE = 20_000
 class Shape:
     """A kind with one set of (attribute, NGSI-LD attribute type) pairs, and how many entities have it."""
 
-    __slots__ = ("attributes", "by_name", "count", "kind", "n")
+    __slots__ = ("attributes", "by_name", "count", "geo", "kind", "n")
 
     def __init__(
         self, n: int, kind: KindRow, attributes: tuple[tuple[str, str], ...], count: int
@@ -30,6 +30,7 @@ class Shape:
         self.kind = kind
         self.attributes = attributes
         self.by_name = dict(attributes)
+        self.geo = tuple(name for name, form in attributes if form == "GeoProperty")
         self.count = count
 
 

@@ -25,11 +25,12 @@ ENTITY = "e.n, e.id, e.kind, e.body, e.created, e.modified, e.times, e.last"
 SHORT_TEXT = 20
 """Texts shorter than this are no date-times: what an index holds of them is the text itself."""
 
+MOST_ROWS = 64
+"""Rows of grid cells read one by one; a taller box is read as one band of the grid."""
+
 _VALUE = "FROM value v CROSS JOIN entity e ON e.n = v.n WHERE v.path = ? AND "
-_ROWS = (
-    f"FROM (WITH RECURSIVE r(base) AS (SELECT ? UNION ALL SELECT base + {COLUMNS} FROM r WHERE base < ?) "
-    "SELECT base FROM r) r CROSS JOIN point p CROSS JOIN entity e ON e.n = p.n "
-    "WHERE p.path = ? AND p.cell BETWEEN r.base + ? AND r.base + ? "
+_POINT = (
+    "FROM point p CROSS JOIN entity e ON e.n = p.n WHERE p.path = ? AND p.cell BETWEEN ? AND ? "
     "AND p.lon BETWEEN ? AND ? AND p.lat BETWEEN ? AND ?"
 )
 _AREA = (
@@ -229,9 +230,10 @@ def _by_place(kinds: list[KindRow], selection: Selection) -> Plan | None:
                 continue
             used.append(index)
             for box in boxes:
-                step = _in_cells(index, box, near) if form == "point" else _in_boxes(index, box)
-                step.tail += extra
-                steps.append(step)
+                found = _in_cells(index, box, near) if form == "point" else [_in_boxes(index, box)]
+                for step in found:
+                    step.tail += extra
+                    steps.append(step)
     return Plan(steps, f"place {geo.geoproperty}", exact=exact, distinct=True, used=used)
 
 
@@ -245,16 +247,22 @@ def _near(geo: GeoSelection) -> tuple[Any, ...] | None:
     return (lat, lat, lon, geo.max_distance_m)
 
 
-def _in_cells(index: IndexPath, box: Box, near: tuple[Any, ...] | None) -> Step:
+def _in_cells(index: IndexPath, box: Box, near: tuple[Any, ...] | None) -> list[Step]:
+    """One statement a row of cells, the middle row first: a page is mostly full after that one."""
     first_row, last_row, first_column, last_column = cell_ranges(box)
     west, south, east, north = box
-    bindings: tuple[Any, ...] = (
-        first_row * COLUMNS, last_row * COLUMNS, index.n, first_column, last_column,
-        west, east, south, north,
-    )
-    if near is None:
-        return Step(_ROWS, bindings, "1", "p.n")
-    return Step(_ROWS + _DISTANCE, bindings + near, "0", "p.n")
+    rows = range(first_row, last_row + 1)
+    if len(rows) > MOST_ROWS:
+        cells = [(first_row * COLUMNS, (last_row + 1) * COLUMNS - 1)]
+    else:
+        middle = (first_row + last_row) / 2
+        ordered = sorted(rows, key=lambda row: abs(row - middle))
+        cells = [(row * COLUMNS + first_column, row * COLUMNS + last_column) for row in ordered]
+    tail, loose = (_POINT, "1") if near is None else (_POINT + _DISTANCE, "0")
+    return [
+        Step(tail, (index.n, low, high, west, east, south, north, *(near or ())), loose, "p.n")
+        for low, high in cells
+    ]
 
 
 def _in_boxes(index: IndexPath, box: Box) -> Step:

@@ -48,11 +48,37 @@ class Reading:
     def page(self, sort_rows: int) -> Page:
         """The page, exact; OverBudget when there is a budget and it is spent."""
         selection = self._selection
-        if selection.order:
+        plan = self._plan
+        if not selection.order and plan.exact and not plan.distinct and (
+            plan.count is not None or not selection.count
+        ):
+            records, count = self._straight()
+        elif selection.order:
             records, count = self._ordered(sort_rows)
         else:
             records, count = self._in_plan_order()
         return Page(records, count if selection.count else None, self._plan.name)
+
+    def _straight(self) -> tuple[list[Record], int | None]:
+        """Every row is a match: SQLite cuts the page out itself."""
+        selection, kinds = self._selection, self._kinds
+        skip, wanted = selection.offset, selection.limit
+        records: list[Record] = []
+        run = self._db.execute
+        for step in self._plan.steps:
+            if len(records) == wanted:
+                break
+            sql = f"SELECT {ENTITY} {step.tail} LIMIT ? OFFSET ?"
+            rows = run(sql, (*step.bindings, wanted - len(records), skip)).fetchall()
+            records += [
+                Record(n, id, kinds[kind].types, body, created, modified, times, last)
+                for n, id, kind, body, created, modified, times, last in rows
+            ]
+            if skip and not rows:
+                skip -= min(skip, run(f"SELECT count(*) {step.tail}", step.bindings).get)
+            elif rows:
+                skip = 0
+        return records, self._plan.count
 
     def _in_plan_order(self) -> tuple[list[Record], int | None]:
         selection = self._selection
@@ -105,11 +131,13 @@ class Reading:
         return None if body is None else orjson.loads(body)
 
     def _rows(self) -> Iterator[tuple[Any, ...]]:
+        """Rows of the plan's steps, one at a time."""
         budget = self._budget
         for step in self._plan.steps:
             cursor = self._db.cursor()
             try:
-                for row in cursor.execute(f"SELECT {ENTITY}, {step.loose} {step.tail}", step.bindings):
+                cursor.execute(f"SELECT {ENTITY}, {step.loose} {step.tail}", step.bindings)
+                for row in cursor:
                     self.examined += 1
                     if budget is not None and self.examined > budget:
                         raise OverBudget

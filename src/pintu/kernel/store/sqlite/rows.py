@@ -10,13 +10,18 @@ import apsw
 from pintu.kernel.context.match import index_values, points, shapes
 from pintu.kernel.context.match.distance import Box
 from pintu.kernel.context.selection import Path
-from pintu.kernel.store.sqlite.names import KindRow, Names
+from pintu.kernel.store.sqlite.names import KindRow, Names, Shape
 
 Doc = dict[str, Any]
+Area = tuple[str, float, float, float, float]
+"""Geoproperty, smallest longitude and latitude, largest of each."""
 Value = tuple[int, Any, int, int]  # path, value, n, loose
 
-COLUMNS = 36_001
-"""Cells in one row of the grid: 0.01 degrees each, both meridian ends included."""
+PER_DEGREE = 200
+"""Grid cells a degree: about 550 m, so that 1 km around a place is some five rows."""
+
+COLUMNS = 360 * PER_DEGREE + 1
+"""Cells in one row of the grid, both ends at the antimeridian included."""
 
 
 def cell_of(lon: float, lat: float) -> int:
@@ -26,12 +31,25 @@ def cell_of(lon: float, lat: float) -> int:
 
 def row_of(lat: float) -> int:
     """The row of the grid a latitude lies in."""
-    return int((min(max(lat, -90.0), 90.0) + 90.0) * 100)
+    return int((min(max(lat, -90.0), 90.0) + 90.0) * PER_DEGREE)
 
 
 def column_of(lon: float) -> int:
     """The column of the grid a longitude lies in."""
-    return int((min(max(lon, -180.0), 180.0) + 180.0) * 100)
+    return int((min(max(lon, -180.0), 180.0) + 180.0) * PER_DEGREE)
+
+
+def geo_rows(name: str, attribute: Any) -> tuple[set[tuple[float, float]], list[Area]]:
+    """(longitude, latitude) of the points of one geoproperty, and the boxes of its other geometries."""
+    if type(attribute) is dict:
+        value = attribute.get("value")
+        if type(value) is dict and value.get("type") == "Point":
+            lon, lat = value["coordinates"][:2]
+            return {(float(lon), float(lat))}, []
+    elif attribute is None:
+        return set(), []
+    doc = {name: attribute}
+    return {(lon, lat) for _, lon, lat in points(doc)}, shapes(doc)
 
 
 def value_rows(kind: KindRow, n: int, doc: Doc) -> set[Value]:
@@ -68,41 +86,62 @@ class IndexRows:
         self._db = connection
         self._names = names
 
-    def add(self, kind: KindRow, n: int, doc: Doc) -> None:
+    def add(self, shape: Shape, n: int, doc: Doc) -> None:
         """A new document: write all its rows."""
-        for name, lon, lat in points(doc):
-            self._add_point(kind, n, (name, lon, lat))
-        for area in shapes(doc):
-            self._add_area(kind, n, area)
-        for row in value_rows(kind, n, doc) if kind.learned else ():
-            self._add_value(row)
+        kind = shape.kind
+        for name in shape.geo:
+            places, areas = geo_rows(name, doc[name])
+            for lon, lat in places:
+                self._add_point(kind, n, (name, lon, lat))
+            for area in areas:
+                self._add_area(kind, n, area)
+        if kind.learned:
+            for row in value_rows(kind, n, doc):
+                self._add_value(row)
 
-    def remove(self, kind: KindRow, n: int, doc: Doc) -> None:
+    def remove(self, shape: Shape, n: int, doc: Doc) -> None:
         """A document goes: delete all its rows."""
-        for name, lon, lat in points(doc):
-            self._remove_point(kind, n, (name, lon, lat))
-        if any(form == "area" for form, _ in kind.geo):
-            self._remove_areas(n)
-        for row in value_rows(kind, n, doc) if kind.learned else ():
-            self._remove_value(row)
+        kind = shape.kind
+        for name in shape.geo:
+            places, areas = geo_rows(name, doc[name])
+            for lon, lat in places:
+                self._remove_point(kind, n, (name, lon, lat))
+            if areas:
+                self._remove_areas(n)
+        if kind.learned:
+            for row in value_rows(kind, n, doc):
+                self._remove_value(row)
 
-    def move(self, kind: KindRow, n: int, old: Doc, new: Doc) -> None:
-        """A document changed within its kind: touch only the rows that differ."""
-        before, after = points(old), points(new)
-        if before != after:
-            for point in set(before) - set(after):
-                self._remove_point(kind, n, point)
-            for point in set(after) - set(before):
-                self._add_point(kind, n, point)
-        if shapes(old) != shapes(new):
+    def move(self, old_shape: Shape, shape: Shape, n: int, docs: tuple[Doc, Doc]) -> None:
+        """A document changed: touch only the rows that differ."""
+        old, new = docs
+        if old_shape.kind is not shape.kind:
+            self.remove(old_shape, n, old)
+            self.add(shape, n, new)
+            return
+        kind = shape.kind
+        names = shape.geo if shape.geo == old_shape.geo else {*shape.geo, *old_shape.geo}
+        had_areas: list[Area] = []
+        has_areas: list[Area] = []
+        for name in names:
+            if old.get(name) != new.get(name):
+                before, had = geo_rows(name, old.get(name))
+                after, has = geo_rows(name, new.get(name))
+                for lon, lat in before - after:
+                    self._remove_point(kind, n, (name, lon, lat))
+                for lon, lat in after - before:
+                    self._add_point(kind, n, (name, lon, lat))
+                had_areas += had
+                has_areas += has
+        if had_areas != has_areas:
             self._remove_areas(n)
             for area in shapes(new):
                 self._add_area(kind, n, area)
         if kind.learned:
-            had, has = value_rows(kind, n, old), value_rows(kind, n, new)
-            for row in had - has:
+            had_values, has_values = value_rows(kind, n, old), value_rows(kind, n, new)
+            for row in had_values - has_values:
                 self._remove_value(row)
-            for row in has - had:
+            for row in has_values - had_values:
                 self._add_value(row)
 
     def _add_point(self, kind: KindRow, n: int, point: tuple[str, float, float]) -> None:
@@ -122,7 +161,7 @@ class IndexRows:
                 (path.n, cell_of(lon, lat), n, lon, lat),
             )
 
-    def _add_area(self, kind: KindRow, n: int, area: tuple[str, float, float, float, float]) -> None:
+    def _add_area(self, kind: KindRow, n: int, area: Area) -> None:
         name, west, south, east, north = area
         path = self._names.path(kind, "area", name)
         self._run("INSERT INTO area(n, path) VALUES(?,?)", (n, path.n))

@@ -88,6 +88,8 @@ def connect(path: Path, *, vfs: str | None, cache_kib: int, read_only: bool) -> 
         connection.pragma("cache_size", -cache_kib)
         connection.pragma("temp_store", 2)
         connection.wal_autocheckpoint(0)
+        # without it SQLite plans anew whenever a bound value changes: 15 µs a statement
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         if not read_only:
             connection.pragma("journal_mode", "wal")
             connection.pragma("synchronous", 2)

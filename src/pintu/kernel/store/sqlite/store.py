@@ -16,6 +16,7 @@ from pintu.kernel.context.selection import Selection
 from pintu.kernel.store.port import Change, Kind, Op, Outcome, Page
 from pintu.kernel.store.sqlite import log
 from pintu.kernel.store.sqlite.apply import Hands
+from pintu.kernel.store.sqlite.checkpoint import Checkpoints
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.plan import ENTITY, Plan, plan
 from pintu.kernel.store.sqlite.read import LOOP_PAGE, LOOP_ROWS, OverBudget, Readers, Reading
@@ -50,14 +51,18 @@ class SqliteStore:
         migrate(self._db)
         self._names = Names(self._db)
         self._hands = Hands(self._db, self._names)
+        helper = partial(connect, path, vfs=vfs, cache_kib=64, read_only=False)
         self._writer = Writer(
-            self._db, self._names, self._hands, clock=self._clock, tuning=tuning
+            self._db, self._names, self._hands, clock=self._clock, tuning=tuning,
+            checkpoints=Checkpoints(self._db, helper, tuning),
         )
         reader = partial(connect, path, vfs=vfs, cache_kib=tuning.reader_cache_kib, read_only=True)
         self._loop_db = reader()
         self._point = self._loop_db.cursor()
+        self._snapshot = False
+        self._writer.before_answers = self._let_go
         self._readers = Readers(reader, tuning.readers, tuning.deadline_s)
-        self._committed = self._hands.position
+        self._writer.answered = self._hands.position
 
     # --- tenants ---------------------------------------------------------------------------------
     def tenant(self, name: str) -> int | None:
@@ -85,6 +90,21 @@ class SqliteStore:
         self._writer.listeners.append(listener)
 
     # --- reading ---------------------------------------------------------------------------------
+    def _hold(self) -> None:
+        """Begin the loop's read transaction: taking and leaving one costs more than a point read.
+
+        It lasts until the next group is answered, so nobody can tell: what is not answered yet need
+        not be seen, and nothing but this process writes.
+        """
+        self._point.execute("BEGIN")
+        self._snapshot = True
+
+    def _let_go(self) -> None:
+        """A group was committed: see it, and let the write-ahead log be folded back."""
+        if self._snapshot:
+            self._snapshot = False
+            self._point.execute("COMMIT")
+
     def retrieve(self, tenant: int, id: str) -> Record | None:
         """One entity by id."""
         # `get` steps to the end: a statement left half-way would hold its snapshot for later reads
@@ -102,6 +122,8 @@ class SqliteStore:
             not chosen.exact or selection.offset + selection.limit <= LOOP_PAGE
         )
         if here:
+            if not self._snapshot:
+                self._hold()
             reading = Reading(self._loop_db, self._names, selection, chosen, budget=LOOP_ROWS)
             if chosen.exact and (not selection.count or chosen.count is not None):
                 reading = Reading(self._loop_db, self._names, selection, chosen)
@@ -141,9 +163,8 @@ class SqliteStore:
         return log.changes(self._loop_db, self._names, after, limit)
 
     def head(self) -> int:
-        """The newest position that is durable."""
-        found = self._loop_db.execute("SELECT max(position) FROM log").get
-        return max(found or 0, self._committed)
+        """The newest position that was answered."""
+        return self._writer.answered
 
     def history(
         self, tenant: int, id: str, *, before: int | None = None, limit: int = 1000
@@ -219,6 +240,7 @@ class SqliteStore:
             "checkpoints": writer.checkpoints.count,
             "checkpoint_longest_ms": round(writer.checkpoints.longest_s * 1000, 1),
             "wal_pages": writer.checkpoints.pages,
+            "wal_most_pages": writer.checkpoints.most_pages,
             "bytes": self.path.stat().st_size,
             "reader_reads": self._readers.reads,
             "reader_late": self._readers.late,
@@ -229,8 +251,9 @@ class SqliteStore:
         await asyncio.get_running_loop().run_in_executor(None, self._writer.close)
         await asyncio.sleep(0)
         self._readers.close()
+        self._let_go()
         self._point.close()
         self._loop_db.close()
-        self._writer.checkpoints.at_end()
+        self._writer.checkpoints.close()
         self._db.close()
         self._claim.release()

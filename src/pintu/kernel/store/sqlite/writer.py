@@ -11,7 +11,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from time import monotonic
 from typing import Any
 
 import apsw
@@ -26,6 +25,9 @@ from pintu.kernel.store.sqlite.schema import Tuning
 
 POISONED_OPS = 16
 """Operations of one call that may break unexpectedly before the whole call is given up."""
+
+LOOP_WAIT_S = 0.004
+"""How long the writer waits for the loop to end its read transaction."""
 
 Listener = Callable[[list[Change]], None]
 
@@ -62,7 +64,8 @@ class Writer:
     """Owns the writing connection and its thread."""
 
     def __init__(
-        self, connection: apsw.Connection, names: Names, hands: Hands, *, clock: Clock, tuning: Tuning
+        self, connection: apsw.Connection, names: Names, hands: Hands, *, clock: Clock,
+        tuning: Tuning, checkpoints: Checkpoints,
     ) -> None:
         self._db = connection
         self._names = names
@@ -72,7 +75,8 @@ class Writer:
         self._queue: SimpleQueue[Call | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.checkpoints = Checkpoints(connection, tuning)
+        self.checkpoints = checkpoints
+        checkpoints.release = self._let_readers_go
         self.background = Background()
         self.listeners: list[Listener] = []
         self.waiting = 0  # operations handed over and not answered, counted on the loop
@@ -82,6 +86,8 @@ class Writer:
         self.disk_errors = 0
         self.last_error = ""
         self.closed = False
+        self.answered = 0  # position of the newest change the loop was told about
+        self.before_answers: Callable[[], None] = _nothing
 
     # --- the loop's side -------------------------------------------------------------------------
     def start(self, loop: asyncio.AbstractEventLoop | None) -> None:
@@ -122,7 +128,9 @@ class Writer:
         if self._loop is not None and not self.closed:
             self._queue.put(Call((), "", self._loop.create_future(), _nothing))
 
-    def _settle(self, calls: list[Call], changes: list[Change]) -> None:
+    def _settle(self, calls: list[Call], changes: list[Change], position: int) -> None:
+        self.before_answers()
+        self.answered = position
         for call in calls:
             self.waiting -= len(call.ops)
             future = call.future
@@ -202,7 +210,6 @@ class Writer:
     ) -> Exception | None:
         """BEGIN, every operation, COMMIT; None when durable, else what went wrong, all rolled back."""
         hands, names, db = self.hands, self._names, self._db
-        started = monotonic()
         hands.begin()
         hands.wants_changes = bool(self.listeners)
         try:
@@ -218,7 +225,6 @@ class Writer:
         self.groups += 1
         for call in calls:
             self.grouped_ops += len(call.ops)
-        self.checkpoints.busy_s += monotonic() - started
         return None
 
     def _perform(self, call: Call, skip: dict[int, PintuError]) -> None:
@@ -265,9 +271,26 @@ class Writer:
     def _answer(self, calls: list[Call], changes: list[Change]) -> None:
         assert self._loop is not None
         try:
-            self._loop.call_soon_threadsafe(self._settle, calls, changes)
+            self._loop.call_soon_threadsafe(self._settle, calls, changes, self.hands.position)
         except RuntimeError as error:  # the loop is closed: nobody waits any more
             self.last_error = str(error)
+
+
+    def _let_readers_go(self) -> None:
+        """Have the loop end its read transaction, and wait for that, but not long."""
+        if self._loop is None or self._loop.is_closed():
+            return
+        gone = threading.Event()
+
+        def let_go() -> None:
+            self.before_answers()
+            gone.set()
+
+        try:
+            self._loop.call_soon_threadsafe(let_go)
+        except RuntimeError:
+            return
+        gone.wait(LOOP_WAIT_S)
 
 
 class _Poison(Exception):
