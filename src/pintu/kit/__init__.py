@@ -6,7 +6,14 @@ A name is here because two pieces or a test need it.
 """
 
 from pintu.kernel.clock import Clock, iso
-from pintu.kernel.errors import BadInput, ConfigurationError, PintuError, StateConflict, Unavailable
+from pintu.kernel.errors import (
+    BadInput,
+    ConfigurationError,
+    PintuError,
+    ResourceNotFound,
+    StateConflict,
+    Unavailable,
+)
 from pintu.kernel.intake.words import (
     Batch,
     Command,
@@ -51,6 +58,7 @@ __all__ = [
     "PintuError",
     "Receipt",
     "Received",
+    "ResourceNotFound",
     "Service",
     "SettingWord",
     "SourceReport",

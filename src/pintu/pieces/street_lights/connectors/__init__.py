@@ -1,0 +1,1 @@
+"""(1) Where lamps are heard: gateways over MQTT."""

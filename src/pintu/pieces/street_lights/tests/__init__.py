@@ -1,0 +1,1 @@
+"""The piece alone: no city, no network beyond loopback."""
