@@ -149,7 +149,7 @@ class Vocabulary:
         return None
 
     def context(self) -> dict[str, Any]:
-        """The JSON-LD @context document of all words that the core context does not define itself."""
+        """The JSON-LD @context document of all words that the core context does not define."""
         names = {*self._types, *self._named}
         terms = {name: CORE.expanded(name) for name in sorted(names) if _ours(name)}
         return {"@context": terms}
@@ -333,7 +333,7 @@ def _short(name: str) -> str:
 def _nearest(name: str, known: Mapping[str, Any]) -> str | None:
     """The known word that looks most like a name; of an IRI its last part counts."""
     last = name.rstrip("/#").replace("#", "/").rpartition("/")[2][:100]
-    lower = {word.lower(): word for word in known}
+    lower: dict[str, str] = {word.lower(): word for word in known}
     for close in get_close_matches(last.lower(), lower, n=1, cutoff=0.6):
         return lower[close]
     return None

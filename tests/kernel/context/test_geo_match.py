@@ -26,8 +26,8 @@ from pintu.kernel.context.parse import parse_geo
 from pintu.kernel.context.selection import GeoSelection, Selection
 from pintu.kernel.jsonld import CORE
 
-# Great-circle distances on a sphere of radius 6371008.8 m: the radius times the angle between the two
-# unit vectors, worked out apart from this code.
+# Great-circle distances on a sphere of radius 6371008.8 m: the radius times the angle between the
+# two unit vectors, worked out apart from this code.
 KNOWN = [
     ((0, 0), (1, 0), 111195.0802335329),
     ((0, 0), (0, 1), 111195.0802335329),
