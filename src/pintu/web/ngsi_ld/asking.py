@@ -15,6 +15,7 @@ from pintu.kernel.context.parse import (
     parse_scope,
     parse_types,
 )
+from pintu.kernel.context.scalars import check_name
 from pintu.kernel.context.selection import And, Q, Selection, TypeSelection
 from pintu.kernel.errors import BadRequestData, OperationNotSupported
 from pintu.kernel.jsonld import Terms
@@ -55,6 +56,14 @@ def split_names(text: Any, what: str) -> tuple[str, ...]:
     return found
 
 
+def attribute_names(text: Any, terms: Terms) -> tuple[str, ...]:
+    """The stored names of `attrs`; raises BadRequestData for what is no attribute."""
+    names = split_names(text, "attrs")
+    if not {"id", "type"}.isdisjoint(names):
+        raise BadRequestData("attrs names attributes: id and type are none")
+    return tuple(terms.stored(check_name(name, "A member of attrs")) for name in names)
+
+
 def read_selection(
     params: dict[str, Any], terms: Terms, tenant: int, projection: Projection, part: Window
 ) -> Selection:
@@ -75,7 +84,7 @@ def read_selection(
     if (text := get("type")) is not None:
         types = parse_types(text, terms)
     if (text := get("attrs")) is not None:
-        attributes = tuple(terms.stored(name) for name in split_names(text, "attrs"))
+        attributes = attribute_names(text, terms)
     pattern = get("idPattern")
     q = get("q")
     scope = get("scopeQ")

@@ -51,7 +51,7 @@ class Broker:
                 kind = content_type(headers.get(b"content-type"), merge=operation.merge_patch)
             accept = accepted(headers.get(b"accept"), operation.offer)
             params = read_params(request.query) if request.query else {}
-            if params and not operation.any_params:
+            if params:
                 known(params, operation.params, operation.name)
             actor = self.rooms.identity.actor(headers, request.peer)
             projection = self.rooms.gate.decide(actor, act)

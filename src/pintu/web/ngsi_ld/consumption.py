@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import orjson
@@ -54,12 +55,14 @@ async def _retrieve(call: Call, id: str) -> Response:
     document: dict[str, Any] = orjson.loads(record.body)
     if "attrs" in params and view.attrs is not None and view.attrs.isdisjoint(document):
         raise ResourceNotFound(f"{id} has none of the attributes asked for")
-    if join is None:
-        shown: Any = render(record, terms, tree.applied(view, terms))
-        return _document(call, shown)
-    if join.inline:
-        return _document(call, await join.shown_inline(record, document, tree, 0, join.visited))
-    first = render(record, terms, tree.applied(view, terms))
+    if join is not None and join.inline:
+        first = await join.shown_inline(record, document, tree, 0, join.visited)
+    else:
+        first = render(record, terms, tree.applied(view, terms))
+    if not first:
+        raise ResourceNotFound(f"{id} has none of the members asked for")
+    if join is None or join.inline:
+        return _document(call, first)
     linked = await join.linked_flat([(record, document)])
     return _documents(call, [first, *linked]) if linked else _document(call, first)
 
@@ -82,7 +85,7 @@ def query_entities(call: Call) -> Result:
     """5.7.2 by parameters: a page of entities."""
     params = call.params
     part = window(params)
-    if params.keys().isdisjoint(_SELECTORS | {"id", "idPattern", "scopeQ"}) and not flag(
+    if params.keys().isdisjoint(_SELECTORS) and not flag(
         params, "local"
     ):
         raise BadRequestData("A query needs type, attrs, q, a geoquery, or local=true")
@@ -110,6 +113,9 @@ def _query(call: Call, params: dict[str, Any], part: Window) -> Result:
     if several is not None:
         return _query_several(call, params, part, view, tree, join, several)
     selection = read_selection(params, terms, call.tenant, call.projection, part)
+    picked = tree.attributes(terms)
+    if picked and not selection.attributes:
+        selection = dataclasses.replace(selection, attributes=picked)
     found = call.rooms.store.select(selection)
     if join is None and isinstance(found, Page):
         return _page(call, params, part, found, tree.applied(view, terms))
@@ -172,7 +178,7 @@ def _page(call: Call, params: dict[str, Any], part: Window, page: Page, view: Vi
         body = b"[" + b",".join([whole_bytes(record) for record in records]) + b"]"
         return Response(200, body, (*data_headers(JSON, call.terms), *headers, *call.echo))
     members = [render(record, call.terms, view) for record in records]
-    return _documents(call, members, *headers, plan=plan)
+    return _documents(call, [shown for shown in members if shown], *headers, plan=plan)
 
 
 def _headers(call: Call, part: Window, page: Page) -> tuple[tuple[bytes, bytes], ...]:

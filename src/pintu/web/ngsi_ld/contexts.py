@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import orjson
 
-from pintu.kernel.errors import BadRequestData, OperationNotSupported, ResourceNotFound
+from pintu.kernel.errors import BadRequestData, InvalidRequest, OperationNotSupported, ResourceNotFound
 from pintu.kernel.jsonld.shelf import Kind
 from pintu.web.ngsi_ld.answers import JSON, LD_JSON, empty, plain
 from pintu.web.ngsi_ld.message import Response
@@ -22,6 +22,8 @@ _KINDS: tuple[str, ...] = get_args(Kind)
 
 def add_context(call: Call) -> Result:
     """5.13.2: keep a @context as Hosted; 201 with its Location."""
+    if not isinstance(call.document, dict) or "@context" not in call.document:
+        raise InvalidRequest("The document has no @context")
     id = call.rooms.library.add(call.document)
     return Response(201, b"", ((b"location", (_PATH + id).encode()), *call.echo))
 
@@ -44,7 +46,10 @@ def serve_context(call: Call) -> Result:
         if id.startswith("https://uri.etsi.org/ngsi-ld/"):
             library.document(id)
             return plain(call, {"URL": id, "localId": id, "kind": "Hosted", "createdAt": _SINCE})
-        return plain(call, _with_url(call, library.get(id)))
+        known = _with_url(call, library.get(id))
+        if known["kind"] != "Hosted":
+            library.document(id)  # its details are all that is ever served of it: that is a use
+        return plain(call, known)
     if not id.startswith("https://uri.etsi.org/") and library.get(id)["kind"] == "Cached":
         raise OperationNotSupported(
             f"@context {id} is Cached: ask its own server for it, or for details here"

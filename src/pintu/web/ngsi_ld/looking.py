@@ -9,7 +9,7 @@ from pintu.kernel.context.render import View
 from pintu.kernel.errors import BadRequestData, InvalidRequest
 from pintu.kernel.jsonld import Terms
 from pintu.web.ngsi_ld.answers import GEO_JSON
-from pintu.web.ngsi_ld.asking import split_names
+from pintu.web.ngsi_ld.asking import attribute_names, split_names
 from pintu.web.ngsi_ld.params import options
 
 VIEW_PARAMS = frozenset(
@@ -39,7 +39,7 @@ def read_view(
     asked = options(params, _OPTIONS)
     attrs = None
     if "attrs" in params:
-        attrs = frozenset(terms.stored(name) for name in split_names(params["attrs"], "attrs"))
+        attrs = frozenset(attribute_names(params["attrs"], terms))
     if attrs and ("pick" in params or "omit" in params):
         raise BadRequestData("attrs cannot be used together with pick or omit")
     return View(

@@ -7,28 +7,61 @@ import orjson
 from pintu.kernel.errors import OperationNotSupported
 from pintu.web.ngsi_ld.answers import PROBLEM
 from pintu.web.ngsi_ld.message import Response
-from pintu.web.ngsi_ld.operation import Call, Result
+from pintu.web.ngsi_ld.operation import Call, Operation, Result
 
-LATER = (
-    "temporal/entities",
-    "temporal/entities/{id}",
-    "temporal/entities/{id}/attrs",
-    "temporal/entities/{id}/attrs/{attribute}",
-    "temporal/entities/{id}/attrs/{attribute}/{instance}",
-    "temporal/entityOperations/query",
-    "temporal/entityMaps/{id}",
-    "subscriptions",
-    "subscriptions/{id}",
-    "csourceRegistrations",
-    "csourceRegistrations/{id}",
-    "csourceSubscriptions",
-    "csourceSubscriptions/{id}",
-    "entityMaps/{id}",
-    "snapshots",
-    "snapshots/{id}",
-    "snapshots/{id}/clone",
-)
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_PAGE = frozenset(("limit", "offset", "count", "options", "format", "local"))
+_TIME = frozenset(
+    (
+        "id", "type", "idPattern", "attrs", "pick", "omit", "q", "csf", "georel", "geometry",
+        "coordinates", "geoproperty", "scopeQ", "timerel", "timeAt", "endTimeAt", "timeproperty",
+        "lastN", "aggrMethods", "aggrPeriodDuration", "lang", "datasetId", "orderBy", "deleteAll",
+        "instanceId",
+    )
+)  # fmt: skip
+_SOURCES = _TIME | _PAGE
+
+LATER: dict[str, tuple[str, ...]] = {
+    "temporal/entities": ("GET", "POST"),
+    "temporal/entities/{id}": ("GET", "DELETE"),
+    "temporal/entities/{id}/attrs": ("POST",),
+    "temporal/entities/{id}/attrs/{attribute}": ("DELETE",),
+    "temporal/entities/{id}/attrs/{attribute}/{instance}": ("PATCH", "DELETE"),
+    "temporal/entityOperations/query": ("POST",),
+    "temporal/entityMaps": ("GET",),
+    "temporal/entityMaps/{id}": ("GET", "PATCH", "DELETE"),
+    "subscriptions": ("GET", "POST"),
+    "subscriptions/{id}": ("GET", "PATCH", "DELETE"),
+    "csourceRegistrations": ("GET", "POST"),
+    "csourceRegistrations/{id}": ("GET", "PATCH", "DELETE"),
+    "csourceSubscriptions": ("GET", "POST"),
+    "csourceSubscriptions/{id}": ("GET", "PATCH", "DELETE"),
+    "entityMaps/{id}": ("GET", "PATCH", "DELETE"),
+    "snapshots": ("GET", "POST", "DELETE"),
+    "snapshots/{id}": ("GET", "PATCH", "DELETE"),
+    "snapshots/{id}/clone": ("POST",),
+}
+
+
+def operations() -> dict[str, dict[str, Operation]]:
+    """What all operations have in common is checked for these too; only then they say 501."""
+    return {
+        path: {method: _operation(path, method) for method in methods}
+        for path, methods in LATER.items()
+    }
+
+
+def _operation(path: str, method: str) -> Operation:
+    writes = method in ("POST", "PATCH")
+    return Operation(
+        name=f"{method} {path}",
+        clause="5.5.2",
+        handler=not_yet,
+        params=_SOURCES if path.startswith(("temporal", "csource")) else _PAGE,
+        body="one" if writes else "none",
+        merge_patch=method == "PATCH",
+        offer="data" if method == "GET" else "none",
+        any_tenant=True,
+    )
 
 
 def not_yet(call: Call) -> Result:

@@ -37,7 +37,6 @@ class Operation:
     merge_patch: bool = False  # application/merge-patch+json is read too
     opens_tenant: bool = False  # a write that makes its tenant (5.5.10)
     any_tenant: bool = False  # answers for a tenant that does not exist too
-    any_params: bool = False  # does not look at its parameters
 
 
 class Call(msgspec.Struct, gc=False):

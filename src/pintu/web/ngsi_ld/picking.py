@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pintu.kernel.context.render import View
+from pintu.kernel.context.scalars import check_name
 from pintu.kernel.errors import BadRequestData
 from pintu.kernel.jsonld import Terms
 from pintu.web.ngsi_ld.asking import split_names
 
 _DEPTH = 16
+_HEAD = frozenset(("id", "type", "scope"))
 Branches = dict[str, "Branches | None"]
 
 
@@ -27,6 +29,12 @@ class Tree:
         if self.pick is not None and name not in self.pick:
             return False
         return not (self.omit is not None and self.omit.get(name, self) is None)
+
+    def attributes(self, terms: Terms) -> tuple[str, ...]:
+        """The attributes of which an entity must have one to be picked at all; none when any will do."""
+        if not self.pick or not _HEAD.isdisjoint(self.pick):
+            return ()
+        return tuple(terms.stored(name) for name in self.pick)
 
     def child(self, name: str) -> Tree:
         """The tree of the entities an attribute leads to."""
@@ -53,6 +61,9 @@ def read_tree(params: dict[str, Any]) -> Tree:
         return WHOLE
     pick = _branches(params["pick"], "pick", 0) if "pick" in params else None
     omit = _branches(params["omit"], "omit", 0) if "omit" in params else None
+    both = (pick or {}).keys() & (omit or {}).keys()
+    if any((pick or {})[name] is None and (omit or {})[name] is None for name in both):
+        raise BadRequestData(f"pick and omit both name {', '.join(sorted(both))[:200]}")
     return Tree(pick, omit)
 
 
@@ -64,11 +75,10 @@ def _branches(text: Any, what: str, depth: int) -> Branches:
         name, brace, rest = member.partition("{")
         if brace and not rest.endswith("}"):
             raise BadRequestData(f"{what} has an unclosed brace after {name[:50]}")
-        if not name or any(character in name for character in "}()[]\"'; "):
-            raise BadRequestData(f"{what} has a member {member[:50]!r} that is not a name")
+        check_name(name, f"A member of {what}")
         found[name] = _branches(rest[:-1], what, depth + 1) if brace else None
     return found
 
 
 def _stored(names: Any, terms: Terms) -> frozenset[str]:
-    return frozenset(name if name in ("id", "type", "scope") else terms.stored(name) for name in names)
+    return frozenset(name if name in _HEAD else terms.stored(name) for name in names)

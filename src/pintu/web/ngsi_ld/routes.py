@@ -183,16 +183,5 @@ _CONTEXTS: dict[str, Methods] = {
 }  # fmt: skip
 
 
-def _not_yet() -> dict[str, Methods]:
-    operations: dict[str, Operation] = {
-        method: Operation(
-            name="notYet", clause="5.5.2", handler=missing.not_yet, any_tenant=True,
-            any_params=True,
-        )
-        for method in missing.METHODS
-    }
-    return dict.fromkeys(missing.LATER, operations)
-
-
-TABLE: dict[str, Methods] = {**_ENTITIES, **_BATCHES, **_DISCOVERY, **_CONTEXTS, **_not_yet()}
+TABLE: dict[str, Methods] = {**_ENTITIES, **_BATCHES, **_DISCOVERY, **_CONTEXTS, **missing.operations()}
 ROUTES = Routes(TABLE)
