@@ -10,7 +10,7 @@ from pintu.kernel.clock import parse_clock
 from pintu.kernel.errors import ConfigurationError
 from pintu.kernel.intake.link import FieldLink
 from pintu.kernel.tables import CityTables, open_tables
-from pintu.kit.manifest import Manifest, find_pieces
+from pintu.kit.manifest import Manifest, demo_settings, find_pieces
 from pintu.kit.runtime import run_piece
 from pintu.processes.child import run_child, told
 from pintu.processes.supervisor import BACK_OFF_S
@@ -70,7 +70,8 @@ async def _keep(piece: Manifest, link: FieldLink, settings: Settings, tables: Ci
 
 def piece_settings(piece: Manifest, settings: Settings) -> dict[str, object]:
     """What `[pieces.NAME]` says; beside the demo city, the piece's address of it where unsaid."""
-    return dict(settings.piece_settings.get(piece.name, {}))
+    beside_demo = demo_settings(piece, settings.port) if settings.demo else {}
+    return {**beside_demo, **settings.piece_settings.get(piece.name, {})}
 
 
 if __name__ == "__main__":
