@@ -123,7 +123,7 @@ class AttributeReader:
             return self.instance(name, value, path, depth)
         if len(value) == 1 and value.get(_DATASET).__class__ is dict:
             return self._datasets(name, value[_DATASET], path, depth)
-        if self.fragment and value and not self.simplified and value.keys() <= _CHANGEABLE:
+        if value and not self.simplified and value.keys() <= _CHANGEABLE:
             return self.instance(name, value, path, depth)
         return self._bare(value, path)
 
@@ -169,7 +169,7 @@ class AttributeReader:
         out: dict[str, Any] = {}
         if kind is None:
             kind = self._inferred(source, path)
-            if kind is not None:
+            if kind is not None and not self.fragment:
                 out["type"] = kind
         member = VALUE_OF[kind] if kind is not None else None
         same = not out
@@ -190,6 +190,8 @@ class AttributeReader:
                     raise BadRequestData(f"{path} has {key} twice, under two names")
                 same = same and stored_key == key
                 key = stored_key
+            if stored is not value and stored.__class__ is str and stored == value:
+                stored = value
             same = same and stored is value and key in source
             out[key] = stored
         if member not in out and not self.fragment:

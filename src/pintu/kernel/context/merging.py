@@ -6,7 +6,14 @@ from __future__ import annotations
 from typing import Any
 
 from pintu.kernel.context.attributes import AttributeReader, Bare
-from pintu.kernel.context.members import DESCRIBING, TYPE_OF, VALUE_OF, instances, is_null_instance
+from pintu.kernel.context.members import (
+    DESCRIBING,
+    TYPE_OF,
+    UNITLESS,
+    VALUE_OF,
+    instances,
+    is_null_instance,
+)
 from pintu.kernel.context.shapes import is_geometry
 from pintu.kernel.context.values import MERGE_NULLS, check_value
 from pintu.kernel.errors import BadRequestData
@@ -40,7 +47,7 @@ def whole(name: str, instance: Any) -> dict[str, Any]:
             stored[key] = value if kind == "JsonProperty" else without_nulls(value)
         elif key != "type" and not _is_null_member(value):
             stored[key] = _whole_sub(key, value) if key not in DESCRIBING else value
-    return stored
+    return fitting(name, stored)
 
 
 def _whole_sub(name: str, value: Any) -> Any:
@@ -122,7 +129,17 @@ def merge_instance(
                 out.pop(key, None)
             else:
                 out[key] = merged
-    return out
+    return fitting(name, out)
+
+
+def fitting(name: str, instance: dict[str, Any]) -> dict[str, Any]:
+    """The instance, when its type may have the members it got; BadRequestData otherwise."""
+    kind = instance["type"]
+    if "unitCode" in instance and kind in UNITLESS:
+        raise BadRequestData(f"{name} is a {kind}, which has no unitCode")
+    if "objectType" in instance and kind not in ("Relationship", "ListRelationship"):
+        raise BadRequestData(f"{name} is a {kind}, which has no objectType")
+    return instance
 
 
 def merge_attribute(name: str, target: Any, patch: Any, lang: str | None = None) -> Any:

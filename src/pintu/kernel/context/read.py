@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any, Final, Literal
 
-from pintu.kernel.context.attributes import AttributeReader
+from pintu.kernel.context.attributes import GEO_ONLY, AttributeReader
 from pintu.kernel.context.members import ENTITY_MEMBERS, SYSTEM, TYPE_OF
 from pintu.kernel.context.scalars import (
     check_name,
@@ -94,10 +94,10 @@ def read_attribute(
         obj = {key: value for key, value in obj.items() if key != "@context"}
     if obj in ({}, []):
         raise BadRequestData(f"The fragment of attribute {name} is empty")
-    if partial and obj.__class__ is dict and "type" not in obj and not _has_value(obj):
-        return stored_name, reader.instance(stored_name, obj, name, 0)
     if obj.__class__ is dict and name in obj and len(obj) == 1 and not _is_instance(obj):
         obj = obj[name]
+    if partial and obj.__class__ is dict and "type" not in obj and not _has_value(obj):
+        return stored_name, reader.instance(stored_name, obj, name, 0)
     return stored_name, reader.attribute(stored_name, obj, name)
 
 
@@ -117,6 +117,7 @@ def _members(obj: dict[str, Any], reader: AttributeReader) -> dict[str, Any]:
     for name, value in obj.items():
         if (
             (name in plain and _is_plain(value))
+            or (name == "location" and _is_plain_place(value))
             or (name == "id" and is_uri(value) and value != NULL)
             or (name == "type" and value.__class__ is str and value in types)
         ):
@@ -145,7 +146,7 @@ def _member(name: str, value: Any, reader: AttributeReader) -> tuple[str, Any]:
     name = _ALIASES.get(name, name)
     if name not in ENTITY_MEMBERS:
         stored_name = reader.name(name, name)
-        if stored_name == name and len(reader.terms.plain) < CACHE_LIMIT:
+        if stored_name == name not in GEO_ONLY and len(reader.terms.plain) < CACHE_LIMIT:
             reader.terms.plain.add(name)
         return stored_name, reader.attribute(stored_name, value, name)
     if name == "id":
@@ -228,6 +229,16 @@ def _is_plain(attribute: Any) -> bool:
         if observed_at.__class__ is str and observed_at in good_times:
             return True
     return _is_plainly_described(attribute, left - 2, kind)
+
+
+def _is_plain_place(attribute: Any) -> bool:
+    """The same of a location, which can only be a GeoProperty (4.7.1)."""
+    return (
+        attribute.__class__ is dict
+        and len(attribute) == 2
+        and attribute.get("type") == "GeoProperty"
+        and is_plain_point(attribute.get("value"))
+    )
 
 
 def _is_plainly_described(attribute: dict[str, Any], left: int, kind: str) -> bool:

@@ -16,7 +16,14 @@ import orjson
 
 from pintu.kernel.context.changes import NOT_ATTRIBUTES, Change
 from pintu.kernel.context.members import DESCRIBING, VALUE_OF, has_null, instances, is_null_instance
-from pintu.kernel.context.merging import by_dataset, joined, value_member, whole
+from pintu.kernel.context.merging import (
+    by_dataset,
+    fitting,
+    joined,
+    value_member,
+    whole,
+    with_whole_subs,
+)
 from pintu.kernel.context.record import Effect, Keep, Put, Record, Remove, Transform
 from pintu.kernel.context.selection import TypeSelection
 from pintu.kernel.context.times import DEFAULT, Stamps
@@ -167,6 +174,7 @@ def patch_attribute(name: str, fragment: Any) -> Transform:
     attribute
     or the instance is not there; BadRequestData when the type differs.
     """
+    fragment = with_whole_subs(fragment)
     single = fragment.__class__ is dict and "datasetId" not in fragment
     plain = single and NULL not in [v for v in fragment.values() if v.__class__ is str]
 
@@ -177,7 +185,7 @@ def patch_attribute(name: str, fragment: Any) -> Transform:
         if plain and target.__class__ is dict and "datasetId" not in target:
             _same_type(name, target, fragment)
             if not is_null_instance(fragment):
-                entity[name] = {**target, **fragment}
+                entity[name] = fitting(name, {**target, **fragment})
                 return _patched(present, entity, name, (None,), now_us)
         if target is None:
             raise ResourceNotFound(f"Attribute {name} does not exist")
@@ -192,7 +200,7 @@ def patch_attribute(name: str, fragment: Any) -> Transform:
                 del found[dataset_id]
             else:
                 _same_type(name, found[dataset_id], instance)
-                found[dataset_id] = _overlaid(found[dataset_id], instance)
+                found[dataset_id] = _overlaid(name, found[dataset_id], instance)
             written.append(dataset_id)
         attribute = joined(found)
         if attribute is None:
@@ -204,7 +212,7 @@ def patch_attribute(name: str, fragment: Any) -> Transform:
     return transform
 
 
-def _overlaid(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+def _overlaid(name: str, target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     out = dict(target)
     for key, value in patch.items():
         gone = value == NULL or (
@@ -217,7 +225,7 @@ def _overlaid(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
             out.pop(key, None)
         else:
             out[key] = value
-    return out
+    return fitting(name, out)
 
 
 def _same_type(name: str, target: dict[str, Any], patch: dict[str, Any]) -> None:
