@@ -1,4 +1,4 @@
-"""Server-sent events: what changed, gathered for a quarter of a second, to every page that looks."""
+"""Server-sent events: what changed, gathered for a quarter of a second, for pages that look."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Hub:
             return
         self._position = changes[-1].position if changes else self._position
         for tenant, picture in self.pictures.by_tenant.items():
-            # A commit is small (a group of writes): its changes share one time but for microseconds.
+            # The changes of one commit share one time but for microseconds.
             for row in picture.apply(changes):
                 self._rows.setdefault(tenant, {}).setdefault(row, changes[0].at_us)
         watched = {client.entity for client in self.clients if client.entity}
@@ -193,12 +193,12 @@ class Hub:
         sources = self._sources_changed() if self._ticks % SLOW_TICKS == 0 else None
         position = self._position or self.rooms.store.head()
         for client in list(self.clients):
-            picture = self.pictures.by_tenant.get(client.tenant)
-            here = f"{picture.epoch}-{position}" if picture else ""
-            if picture and "map" in client.topics and rows.get(client.tenant):
-                client.push(self._map_frame(client, picture, rows[client.tenant], here))
-            if picture and "alerts" in client.topics and client.tenant in alerts:
-                client.push(frame("alerts", {"open": len(picture.alerts)}, here))
+            found = self.pictures.by_tenant.get(client.tenant)
+            here = f"{found.epoch}-{position}" if found is not None else ""
+            if found is not None and "map" in client.topics and rows.get(client.tenant):
+                client.push(self._map_frame(client, found, rows[client.tenant], here))
+            if found is not None and "alerts" in client.topics and client.tenant in alerts:
+                client.push(frame("alerts", {"open": len(found.alerts)}, here))
             changed = entities.get((client.tenant, client.entity))
             if changed is not None and "entity" in client.topics:
                 told = {"id": client.entity, "changed": sorted(changed)}
@@ -214,6 +214,7 @@ class Hub:
         points = picture.points
         data: dict[str, Any] = {"counts": points.counts, "open": len(picture.alerts)}
         data["sent"] = time.time_ns() // 1_000_000
+        data["now"] = self.rooms.clock.now_us() // 1000
         if client.box is None:
             data["dirty"] = len(rows)
             return frame("map", data, here)

@@ -10,8 +10,8 @@ from litestar.datastructures import State
 if TYPE_CHECKING:
     from litestar import Request
 
-    from pintu.web.events import Hub
     from pintu.web.api.picture import Pictures
+    from pintu.web.events import Hub
     from pintu.web.rooms import Rooms
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from litestar.datastructures import MutableScopeHeaders
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,7 +35,7 @@ def headers(app: ASGIApp) -> ASGIApp:
     """Add the security headers to every response; NGSI-LD (for programs) keeps its own."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith("/ngsi-ld/"):
+        if scope["path"].startswith("/ngsi-ld/"):
             await app(scope, receive, send)
             return
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from litestar import Request
 
-from pintu.kernel.access import Act, Actor, Deed, Projection
+from pintu.kernel.access import WHOLE, Act, Actor, Deed, Projection
 from pintu.kernel.errors import Forbidden
 from pintu.web.words import COOKIE, Words, choose_language
 
@@ -29,7 +29,7 @@ class Visit:
     tenant: str
     csrf: str
     path: str
-    projection: Projection = Projection()
+    projection: Projection = WHOLE
     theme: str = "auto"
 
     @property
@@ -103,7 +103,7 @@ def enter(
         settings.lang,
     )
     tenant = settings.demo_tenant if settings.demo else ""
-    projection = Projection()
+    projection = WHOLE
     if deed is not None:
         projection = rooms.gate.decide(
             actor, Act(deed=deed, tenant=tenant, data_set=data_set)

@@ -72,9 +72,7 @@ def flat(prefix: str, values: dict[str, Any]) -> dict[str, float]:
     found: dict[str, float] = {}
     for key, value in values.items():
         name = f"{prefix}_{''.join(c if c.isalnum() else '_' for c in str(key))}"
-        if isinstance(value, bool):
-            found[name] = float(value)
-        elif isinstance(value, int | float):
+        if isinstance(value, int | float):
             found[name] = float(value)
         elif isinstance(value, dict):
             found.update(flat(name, value))

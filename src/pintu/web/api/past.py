@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -86,7 +87,7 @@ def _point(change: Change, attribute: str) -> tuple[int, Any] | None:
 
 def gap_after_us(times: list[int]) -> int:
     """How long without a value is a gap: five times the usual interval, at least a minute."""
-    steps = sorted(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+    steps = sorted(later - earlier for earlier, later in pairwise(times))
     usual = steps[len(steps) // 2] if steps else 0
     return max(60_000_000, 5 * usual)
 
@@ -97,7 +98,7 @@ def with_gaps(points: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
         return points
     longest = gap_after_us([at_us for at_us, _ in points])
     found = [points[0]]
-    for earlier, later in zip(points, points[1:], strict=False):
+    for earlier, later in pairwise(points):
         if later[0] - earlier[0] > longest:
             found.append((earlier[0] + 1, None))
         found.append(later)

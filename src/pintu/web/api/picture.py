@@ -1,4 +1,4 @@
-"""The living picture of one tenant: points and open alerts, loaded once, then kept by the changes."""
+"""The living picture of one tenant: points and open alerts, loaded once, kept by the changes."""
 
 from __future__ import annotations
 

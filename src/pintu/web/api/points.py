@@ -139,10 +139,10 @@ class Points:
         changed = []
         for row in rows:
             seen = self.seen_us[row]
-            if 0 < seen < before_us and self.ids[row] and self.state[row] not in self.alarming:
-                if self.state[row] != QUIET:
-                    self._show(row, QUIET, self.level[row])
-                    changed.append(row)
+            spoken = self.state[row] != QUIET and self.state[row] not in self.alarming
+            if 0 < seen < before_us and self.ids[row] and spoken:
+                self._show(row, QUIET, self.level[row])
+                changed.append(row)
         return changed
 
     def rows_in(self, box: Box) -> Iterator[int]:

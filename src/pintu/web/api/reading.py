@@ -1,4 +1,4 @@
-"""/api/v1: what may be read: the map, one entity, its past, sources, alerts, search; and /events."""
+"""/api/v1: what may be read: map, entities and their past, sources, alerts, search; /events."""
 
 from __future__ import annotations
 

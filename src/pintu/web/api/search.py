@@ -26,7 +26,8 @@ def plain(text: str) -> str:
 
 def known_ids(picture: Picture, wanted: str) -> list[str]:
     """Ids on the map that hold the text; the last part of an id counts first."""
-    exact, rest = [], []
+    exact: list[str] = []
+    rest: list[str] = []
     for id in picture.points.row_of:
         low = id.lower()
         if wanted in low:

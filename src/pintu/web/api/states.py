@@ -26,7 +26,7 @@ def dim_level(entity: dict[str, Any]) -> float | None:
     level = value_of(entity, "illuminanceLevel")
     if isinstance(level, bool) or not isinstance(level, int | float):
         return None
-    unit = (entity.get("illuminanceLevel") or {}) if isinstance(entity, dict) else {}
+    unit = entity.get("illuminanceLevel")
     percent = isinstance(unit, dict) and unit.get("unitCode") == "P1"
     return max(0.0, min(100.0, float(level) if percent or level > 1 else float(level) * 100))
 

@@ -1,4 +1,4 @@
-"""One thing of the city: what it says, how old that is, where it came from, its past, its commands."""
+"""One thing of the city: what it says, how old, where from, its past, its commands."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Line:
 
 
 def lines_of(visit: Visit, entity: dict[str, Any], origins: dict[str, Origin]) -> list[Line]:
-    """The attributes of an entity in the order they are stored; several instances, several lines."""
+    """The attributes of an entity in stored order; several instances, several lines."""
     found = []
     for name, attribute in entity.items():
         if name in NOT_ATTRIBUTES:
@@ -66,7 +66,7 @@ def _line(visit: Visit, name: str, instance: dict[str, Any], origin: Origin | No
         name=name,
         label=label,
         kind=str(instance.get("type", "")),
-        value=labels.said(value, visit.words),
+        value=labels.value_label(name, value, visit.words) or labels.said(value, visit.words),
         unit=labels.unit_sign(instance.get("unitCode")),
         at_us=at_us,
         stale=observed and old,
@@ -98,7 +98,7 @@ async def entity_page(request: AnyRequest, id: str, part: str = "") -> Response[
     row = picture.points.row_of.get(id)
     layered = row is not None and picture.looks.layered(record.types)
     look = picture.looks.all[picture.points.state[row]] if layered and row is not None else None
-    known = {
+    known: dict[str, Any] = {
         "record": record,
         "name": labels.name_of(entity, visit.words),
         "type_label": labels.type_label(record.types, visit.words),

@@ -78,6 +78,24 @@ def attribute_label(name: str, words: Words) -> str:
     return told or _short(name)
 
 
+def value_label(name: str, value: Any, words: Words) -> str:
+    """What a coded value of an attribute means; empty when it is not from a list of codes."""
+    ask = getattr(vocabulary(), "value_title", None)
+    told = ask(name, value) if ask is not None and isinstance(value, str) else None
+    return words.pick(told or {})
+
+
+def alert_title(category: str, words: Words) -> str:
+    """What kind of alert it is, by whichever list of codes knows it."""
+    told = value_label("subCategory", category, words) or value_label("category", category, words)
+    return told or words.value(category)
+
+
+def severity_title(severity: str, words: Words) -> str:
+    """How bad an alert is."""
+    return value_label("severity", severity, words) or words.value(severity)
+
+
 def type_label(types: tuple[str, ...], words: Words) -> str:
     """What a thing of these types is called."""
     return ", ".join(words.pick(_told("type_title", one)) or _short(one) for one in types)

@@ -59,7 +59,12 @@ def _chosen(picture: Picture, id: str) -> dict[str, Any] | None:
 def legend(picture: Picture) -> list[dict[str, Any]]:
     """Every look with its number and how many things have it; unused common ones are hidden."""
     return [
-        {"number": number, "look": look, "count": count, "hidden": not count and not look.layer}
+        {
+            "number": number,
+            "look": look,
+            "count": count,
+            "hidden": not count and (look.alarm or look.layer not in picture.points.kinds),
+        }
         for number, (look, count) in enumerate(
             zip(picture.looks.all, picture.points.counts, strict=True)
         )

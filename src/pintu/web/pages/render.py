@@ -13,6 +13,7 @@ from litestar import Response
 from litestar.datastructures import Cookie
 from markupsafe import Markup
 
+from pintu.web.pages import labels
 from pintu.web.words import COOKIE, LANGUAGES, catalogue, mark
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def environment(lang: str) -> jinja2.Environment:
     made.install_gettext_translations(catalogue(lang), newstyle=True)  # type: ignore[attr-defined]
     made.globals["asset"] = asset
     made.globals["navigation"] = NAVIGATION
+    made.globals["alert_title"] = labels.alert_title
+    made.globals["severity_title"] = labels.severity_title
     made.globals["languages"] = tuple(LANGUAGES)
     made.filters["embedded"] = embedded
     return made

@@ -63,7 +63,7 @@ def _with_session(request: AnyRequest, opened: Any, go_on: str) -> Response[Any]
         max_age=opened.max_age_s,
         httponly=True,
         secure=secure,
-        samesite="lax",
+        samesite="strict",
     )
     return Redirect(go_on, status_code=303, cookies=[cookie])
 
@@ -76,5 +76,5 @@ async def sign_out(request: AnyRequest) -> Response[Any]:
     form = await request.form()
     house.rooms.identity.check_csrf(headers, str(form.get("csrf", "")))
     await house.rooms.identity.close_session(headers)
-    cookie = Cookie(key=COOKIE, value="", max_age=0, httponly=True, samesite="lax")
+    cookie = Cookie(key=COOKIE, value="", max_age=0, httponly=True, samesite="strict")
     return Redirect("/", status_code=303, cookies=[cookie])

@@ -117,7 +117,7 @@ def shown(manifest: Any, visit: Visit) -> dict[str, Any]:
 
 @get("/vocabulary", include_in_schema=False)
 async def vocabulary(request: AnyRequest) -> Response[str]:
-    """The shared words: types and attributes with their labels and units, and how many there are."""
+    """The shared words: types and attributes with labels and units, and how many there are."""
     house = house_of(request)
     visit = enter(request, house.rooms, data_set="vocabulary")
     kinds = house.rooms.store.kinds(visit.number) if visit.number else []

@@ -10,17 +10,19 @@ addEventListener("DOMContentLoaded", () => {
   const chart = echarts.init(box, null, { renderer: "canvas" });
   const clock = new Intl.DateTimeFormat(document.documentElement.lang, { timeZone: box.dataset.tz, month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
   const short = new Intl.DateTimeFormat(document.documentElement.lang, { timeZone: box.dataset.tz, hour: "2-digit", minute: "2-digit", hour12: false });
+  const exact = new Intl.DateTimeFormat(document.documentElement.lang, { timeZone: box.dataset.tz, hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
   const day = new Intl.DateTimeFormat(document.documentElement.lang, { timeZone: box.dataset.tz, month: "2-digit", day: "2-digit" });
   box.setAttribute("role", "img");
   box.setAttribute("aria-label", box.dataset.label);
 
   function options(points, unit, stepped) {
-    const long = Number(hours.value) > 48;
+    const wide = points.length ? points[points.length - 1][0] - points[0][0] : 0;
+    const label = wide > 172800000 ? day : wide < 1200000 ? exact : short;
     return {
       animation: false, grid: { left: 8, right: 16, top: 28, bottom: 8, containLabel: true },
       textStyle: { fontFamily: "Noto Sans SC Variable, sans-serif", color: colour("text") },
       tooltip: { trigger: "axis", renderMode: "richText", formatter: (p) => `${clock.format(p[0].value[0])}\n${p[0].value[1] ?? "–"} ${unit}` },
-      xAxis: { type: "time", axisLabel: { color: colour("soft"), hideOverlap: true, formatter: (at) => (long ? day : short).format(at) }, axisLine: { lineStyle: { color: colour("line") } } },
+      xAxis: { type: "time", axisLabel: { color: colour("soft"), hideOverlap: true, formatter: (at) => label.format(at) }, axisLine: { lineStyle: { color: colour("line") } } },
       yAxis: { type: "value", name: unit, scale: true, nameTextStyle: { color: colour("soft") }, axisLabel: { color: colour("soft") }, splitLine: { lineStyle: { color: colour("line") } } },
       series: [{ type: "line", data: points, connectNulls: false, step: stepped ? "end" : false, symbolSize: 5, showSymbol: points.length < 80, lineStyle: { color: colour("blue"), width: 2 }, itemStyle: { color: colour("blue") } }],
     };

@@ -85,6 +85,7 @@ addEventListener("DOMContentLoaded", () => {
     if (!drawing) drawing = setTimeout(() => { drawing = 0; drawSigns(); }, 1000);
   }
 
+  const clock = new Intl.DateTimeFormat(document.documentElement.lang, { timeZone: document.body.dataset.tz, hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
   const large = new Intl.NumberFormat(document.documentElement.lang, { notation: "standard" });
   function figures(data) {
     data.counts.forEach((count, i) => {
@@ -94,7 +95,7 @@ addEventListener("DOMContentLoaded", () => {
       if (count) key.hidden = false;
     });
     if (data.size !== undefined) document.getElementById("size").textContent = large.format(data.size);
-    document.getElementById("as-of").textContent = new Date().toLocaleTimeString(document.documentElement.lang, { hour12: false });
+    if (data.now) document.getElementById("as-of").textContent = clock.format(data.now);
   }
 
   function changed(data) {

@@ -43,7 +43,7 @@
   }
 
   const steps = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
-  const relative = new Intl.RelativeTimeFormat(lang, { numeric: "always" });
+  const relative = new Intl.RelativeTimeFormat(lang, { numeric: "always", style: lang.startsWith("zh") ? "short" : "long" });
   // The city's clock may run at another rate than ours: only ages that the server just told grow here.
   function grow() {
     for (const mark of document.querySelectorAll("time[data-age]")) {
@@ -55,7 +55,7 @@
       mark.textContent = relative.format(-Math.floor(seconds / size), unit);
     }
   }
-  if (!document.body.dataset.cityClock) setInterval(grow, 5000);
+  if (!("cityClock" in document.body.dataset)) setInterval(grow, 5000);
 
   for (const link of document.querySelectorAll("a[data-keep-query]")) {
     const here = new URLSearchParams(location.search);
