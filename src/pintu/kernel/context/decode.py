@@ -44,7 +44,7 @@ def _deeper(value: Any, left: int) -> bool:
     """Whether a value is nested deeper than `left`, without recursion of our own."""
     level = [value]
     while level:
-        if left < 0:
+        if left <= 0:
             return True
         left -= 1
         following: list[Any] = []
