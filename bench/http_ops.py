@@ -92,8 +92,8 @@ class City:
         """Start, wait until ready, and remember which process is the broker."""
         command = [sys.executable, "-m", "pintu", "up", "--data", str(self.folder), "--port",
                    str(self.port), *self.extra]
-        log = (self.folder.parent / "city.log").open("ab")
-        self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        with (self.folder.parent / "city.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
         self.ready_s = wait_ready(f"http://127.0.0.1:{self.port}/readyz", 60)
         token = self.folder / "admin.token"
         self.token = token.read_text().strip() if token.exists() else ""
