@@ -315,7 +315,7 @@ def _type_word(document: Mapping[str, Any], attributes: Mapping[str, AttributeWo
 def _code_list(schema: Mapping[str, Any], address: str) -> str | None:
     """The code list an attribute takes its values from, also where it takes several of them."""
     for one in (schema, *schema.get("anyOf", ())):
-        target = urljoin(address, one.get("$ref", ""))
+        target: str = urljoin(address, one.get("$ref", ""))
         if target.startswith(f"{ADDRESS}codes/"):
             return target.removeprefix(f"{ADDRESS}codes/").removesuffix(".json")
     return None

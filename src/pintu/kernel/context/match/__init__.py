@@ -13,7 +13,14 @@ from pintu.kernel.context.match.hints import (
 )
 from pintu.kernel.context.match.order import compile_order, sort_key
 from pintu.kernel.context.match.pattern import compile_pattern
-from pintu.kernel.context.match.query import Lookup, Test, compile_q, linked_depth, match_q
+from pintu.kernel.context.match.query import (
+    Lookup,
+    Test,
+    attributes_of,
+    compile_q,
+    linked_depth,
+    match_q,
+)
 from pintu.kernel.context.match.select import compile_selection, matches
 from pintu.kernel.context.match.text import text_key
 
@@ -22,6 +29,7 @@ __all__ = [
     "TEXT_LIMIT",
     "Lookup",
     "Test",
+    "attributes_of",
     "boxes_around",
     "compile_order",
     "compile_pattern",

@@ -17,9 +17,14 @@ from pintu.kernel.context.selection import (
     Path,
     Q,
 )
+from pintu.kernel.errors import TooComplex
 
 Lookup = Callable[[str], Doc | None]
 """The stored document of an entity id, for queries that follow relationships."""
+
+
+FOLLOW_LIMIT = 256
+"""Entities looked up for one entity; relationships that fan out at each level would multiply."""
 
 
 class Test(Protocol):
@@ -66,6 +71,17 @@ def linked_depth(q: Q | None) -> int:
     return 1 + linked_depth(q.inner) if isinstance(q, Linked) else 0
 
 
+def attributes_of(q: Q | None) -> frozenset[str]:
+    """The attributes of the entity itself that a query looks at, by stored name: what a caller who
+    asks it learns something about.
+    """
+    if q is None:
+        return frozenset()
+    if isinstance(q, (And, Or)):
+        return frozenset().union(*(attributes_of(part) for part in q.parts))
+    return frozenset((q.path.attribute,))
+
+
 def _every(tests: tuple[Test, ...]) -> Test:
     if len(tests) == 2:
         first, second = tests
@@ -108,29 +124,47 @@ def _compare(q: Compare) -> Test:
         )
     if q.op in ("!=", "!~="):
         return lambda doc, record=None, lookup=None: _any_instance(doc, path, held)
-    return _plain(path, leaf_test(q.op, q.value), held)
+    return _plain(path, leaf_test(q.op, q.value), held, equality=q.op == "==")
 
 
 def _any_instance(doc: Doc, path: Path, held: HeldTest) -> bool:
     return any(held(kind, value) for kind, value in found_at(doc, path))
 
 
-def _plain(path: Path, leaf: LeafTest, held: HeldTest) -> Test:
-    """One attribute by name: a Property with a scalar value is tested without a detour."""
+def _plain(path: Path, leaf: LeafTest, held: HeldTest, *, equality: bool) -> Test:
+    """One attribute by name: a Property or Relationship of one scalar is tested at once."""
     name = path.attribute
 
     def test(doc: Doc, record: Record | None = None, lookup: Lookup | None = None, /) -> bool:
         attribute: Any = doc.get(name)
         if attribute is None:
             return False
-        if type(attribute) is dict and attribute.get("type") == "Property":
-            value = attribute.get("value")
-            shape = type(value)
-            if shape is not list and shape is not dict:
-                return leaf(value)
+        if type(attribute) is dict:
+            kind = attribute.get("type")
+            if kind == "Property" or (equality and kind == "Relationship"):
+                value = attribute.get("value" if kind == "Property" else "object")
+                shape = type(value)
+                if shape is not list and shape is not dict:
+                    return leaf(value)
         return _any_instance(doc, path, held)
 
     return test
+
+
+class _Counted:
+    """A look-up that ends a document which leads to more entities than a query may follow."""
+
+    __slots__ = ("find", "left")
+
+    def __init__(self, find: Lookup) -> None:
+        self.find = find
+        self.left = FOLLOW_LIMIT
+
+    def __call__(self, id: str) -> Doc | None:
+        self.left -= 1
+        if self.left < 0:
+            raise TooComplex(f"A query may follow {FOLLOW_LIMIT} relationships of one entity")
+        return self.find(id)
 
 
 def _linked(q: Linked) -> Test:
@@ -141,6 +175,8 @@ def _linked(q: Linked) -> Test:
     def test(doc: Doc, record: Record | None = None, lookup: Lookup | None = None, /) -> bool:
         if lookup is None:
             return False
+        if type(lookup) is not _Counted:
+            lookup = _Counted(lookup)
         for kind, value in found_at(doc, path, record):
             for target in _targets(kind, value):
                 entity = lookup(target)

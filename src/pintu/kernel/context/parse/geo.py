@@ -14,6 +14,8 @@ from pintu.kernel.errors import BadRequestData
 from pintu.kernel.jsonld import Terms
 
 POSITIONS_LIMIT: Final = 10_000
+NEAR_LIMIT: Final = 1_000
+"""Positions of a geometry to measure distances from: each candidate is measured to all of them."""
 _NEAR = re.compile(r"near;(maxDistance|minDistance)==(.*)", re.DOTALL)
 _DISTANCE = re.compile(r"(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _DEPTHS: Final = {
@@ -52,7 +54,9 @@ def parse_geo(
     relation, most, least = _relation(georel)
     return GeoSelection(
         relation=relation,
-        geometry=geometry_of(geometry, coordinates),
+        geometry=geometry_of(
+            geometry, coordinates, NEAR_LIMIT if relation == "near" else POSITIONS_LIMIT
+        ),
         geoproperty=terms.stored(decoded(geoproperty)) if geoproperty else "location",
         max_distance_m=most,
         min_distance_m=least,
@@ -78,8 +82,11 @@ def _relation(georel: str) -> tuple[GeoRelation, float | None, float | None]:
     return ("near", metres, None) if near[1] == "maxDistance" else ("near", None, metres)
 
 
-def geometry_of(geometry: Any, coordinates: Any) -> dict[str, Any]:
-    """GeoJSON of a geometry type and coordinates (JSON text or array); raises BadRequestData."""
+def geometry_of(geometry: Any, coordinates: Any, positions: int = NEAR_LIMIT) -> dict[str, Any]:
+    """GeoJSON of a geometry type and coordinates (JSON text or array) of so many positions at most.
+
+    Raises BadRequestData.
+    """
     if not isinstance(geometry, str) or geometry not in _DEPTHS:
         raise BadRequestData(f"geometry {str(geometry)[:40]!r} is not one of {', '.join(_DEPTHS)}")
     if isinstance(coordinates, str):
@@ -89,8 +96,7 @@ def geometry_of(geometry: Any, coordinates: Any) -> dict[str, Any]:
             raise BadRequestData(f"coordinates are not a JSON array: {error}") from error
     if not isinstance(coordinates, list):
         raise BadRequestData("coordinates must be a JSON array")
-    budget = [POSITIONS_LIMIT]
-    _check(coordinates, _DEPTHS[geometry], geometry, budget)
+    _check(coordinates, _DEPTHS[geometry], geometry, [positions])
     return {"type": geometry, "coordinates": coordinates}
 
 
@@ -98,7 +104,7 @@ def _check(item: Any, depth: int, geometry: str, budget: list[int]) -> None:
     if depth == 0:
         budget[0] -= 1
         if budget[0] < 0:
-            raise BadRequestData(f"coordinates hold more than {POSITIONS_LIMIT} positions")
+            raise BadRequestData("coordinates hold more positions than a query may")
         _check_position(item, geometry)
         return
     if not isinstance(item, list) or not item:

@@ -40,6 +40,7 @@ _OPERATORS: dict[str, CompareOp] = {
 def parse_q(text: str, terms: Terms, *, expand_values: Collection[str] = ()) -> Q:
     """The tree of a query text, names as stored names (4.9).
 
+    Names and quoted values may be percent-encoded, also in a body; a `%` of its own is `%25`.
     `expand_values` are attribute names (as the caller writes them) whose values in q are vocabulary
     terms to expand with the caller's @context first. Raises BadRequestData naming the character and
     what was expected.
@@ -177,7 +178,7 @@ class _Query:
                 text: str = json.loads(quoted, strict=False)
             except ValueError:
                 reader.fail("a text with JSON escapes", start)
-            return text
+            return decoded(text)
         bare = reader.match(_BARE)
         if bare is None:
             reader.fail("a value")

@@ -85,5 +85,12 @@ class Reader:
 
 
 def decoded(name: str) -> str:
-    """A name as it was before percent-encoding, the way to write an IRI with dots in a path."""
-    return unquote(name) if "%" in name else name
+    """A name or value as it was before percent-encoding, the way to write an IRI with dots in a
+    path; what does not decode to text stays as it is.
+    """
+    if "%" not in name:
+        return name
+    try:
+        return unquote(name, errors="strict")
+    except UnicodeDecodeError:
+        return name
