@@ -16,7 +16,8 @@ from pintu.demo.sky import dark_hours_since_2024, dark_seconds_of_day, is_dark
 STANDBY_W = 0.4
 OVERRIDE_S = 3600.0
 """A dim command holds for an hour of the city's time, or until the schedule switches."""
-NOISE = [random.Random(20_240).gauss(0, 1) for _ in range(4096)]
+_CHANCE = random.Random(20_240)
+NOISE = [_CHANCE.gauss(0, 1) for _ in range(4096)]
 TEST_BURN_S = 240.0
 
 

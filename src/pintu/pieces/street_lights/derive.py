@@ -67,6 +67,8 @@ class Deriver:
         local = local_part(change.id)
         if "Alert" in change.types:
             self._alert(change)
+        elif "Streetlight" not in change.types:
+            return []
         elif change.verb == "deleted":
             self._leave(local)
         else:

@@ -65,6 +65,7 @@ class Detector:
         self._started_us = self._started_us or now_us
         if "Alert" in change.types:
             self._remember(change)
+        if "Streetlight" not in change.types:
             return []
         local = local_part(change.id)
         if change.verb == "deleted":
