@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from pintu.kernel.clock import Clock
-from pintu.kernel.errors import BadRequestData, TooLarge
+from pintu.kernel.errors import BadRequestData, PintuError, TooLarge
 from pintu.kernel.tables import CityTables
 from pintu.kernel.timers.schema import TABLES, TIMER
 
@@ -26,6 +26,7 @@ MAX_PAYLOAD = 16_384
 LONGEST_SLEEP_S = 1.0  # how soon a clock that was set by hand is noticed
 ATTEMPTS = 10
 HANDLER_TIMEOUT_S = 60.0
+PAUSE_S = 1.0  # before the second call, doubled each time after; real seconds
 AT_ONCE = 32
 
 
@@ -117,6 +118,7 @@ class Timers:
             raise TooLarge(f"Timer {name}/{key} has a payload of {len(body)} bytes")
         if len(self._entries) >= MAX_TIMERS and (name, key) not in self._entries:
             raise TooLarge(f"There are {MAX_TIMERS} timers already")
+        before = self._entries.get((name, key))
         entry = self._entries[name, key] = _Entry(at_us, body)
         row = {
             "name": name,
@@ -127,7 +129,14 @@ class Timers:
             "error": "",
         }
         statement = TIMER.insert().prefix_with("OR REPLACE")
-        await self._file.run(lambda connection: connection.execute(statement, row))
+        try:
+            await self._file.run(lambda connection: connection.execute(statement, row))
+        except PintuError:
+            if before is None:
+                self._entries.pop((name, key), None)
+            else:
+                self._entries[name, key] = before
+            raise
         if self._entries.get((name, key)) is entry:
             self._push(name, key, at_us)
 
@@ -180,8 +189,10 @@ class Timers:
             if self._heap and len(self._calls) < AT_ONCE:
                 ahead_us = self._heap[0][0] - self._clock.now_us()
                 wait_s = min(wait_s, max(0.0, ahead_us / self._clock.rate / 1e6))
+            # Not wait_for: in 3.11 it may swallow the cancellation of `stop`.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
 
     def _fire(self, at_us: int, name: str, key: str) -> None:
         entry = self._entries.get((name, key))
@@ -217,9 +228,9 @@ class Timers:
             entry.running = False
         if self._entries.get((name, key)) is entry:
             del self._entries[name, key]
-            await self._file.run(
-                lambda connection: connection.execute(_mine(TIMER.delete(), name, key, entry))
-            )
+            gone = _mine(TIMER.delete(), name, key, entry)
+            # What was done is written down even when `stop` cuts us off here.
+            await asyncio.shield(self._file.run(lambda connection: connection.execute(gone)))
 
     async def _again(self, name: str, key: str, entry: _Entry, error: str) -> None:
         if self._entries.get((name, key)) is not entry:
@@ -230,7 +241,8 @@ class Timers:
             attempts=entry.attempts, error=error
         )
         await self._file.run(lambda connection: connection.execute(change))
-        pause_us = int(min(2.0**entry.attempts, 300.0) * 1e6 * self._clock.rate)
+        pause_s = min(PAUSE_S * 2.0 ** (entry.attempts - 1), 300.0)
+        pause_us = int(pause_s * 1e6 * self._clock.rate)
         self._push(name, key, self._clock.now_us() + pause_us)
 
 
