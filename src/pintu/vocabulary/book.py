@@ -70,12 +70,16 @@ class CodeList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttributeWord:
-    """What is known of an attribute: what it is called, in which unit, which values it may take."""
+    """What is known of an attribute: what it is called, in which unit, which values it may take.
+
+    `members` says for each kind of attribute that is allowed where the value stands.
+    """
 
     name: str
     label: Said
     description: Said | None
     kinds: tuple[str, ...]
+    members: Mapping[str, str]
     unit: str | None
     other_units: Mapping[str, float]
     codes: str | None
@@ -212,11 +216,12 @@ class Vocabulary:
         self, name: str, instance: Any, word: AttributeWord, mistakes: list[Mistake]
     ) -> None:
         kind = instance["type"]
-        if kind not in word.kinds:
+        member = word.members.get(kind)
+        if member is None:
             reason = f"must be a {' or '.join(word.kinds)}, not a {kind}"
             mistakes.append(Mistake(name, reason))
             return
-        value = instance.get(_HELD[kind])
+        value = instance.get(member)
         if type(value) is dict and "@value" in value:
             value = value["@value"]
         unit = instance.get("unitCode")
@@ -275,6 +280,7 @@ class Vocabulary:
             label=schema["x-label"],
             description=schema.get("x-description"),
             kinds=kinds,
+            members={one: _HELD[one] for one in kinds},
             unit=unit,
             other_units=schema.get("x-otherUnits", {}),
             codes=codes,
