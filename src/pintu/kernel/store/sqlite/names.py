@@ -132,13 +132,18 @@ class Names:
         path.kind.watch()
 
     def drop_path(self, path: IndexPath) -> None:
-        """Forget a path: writes no longer maintain it."""
+        """Forget a path."""
         self.paths.pop(path.n, None)
         if path.form == "value":
-            rest = {key: one for key, one in path.kind.learned.items() if one is not path}
-            path.kind.learned = rest
+            self.unlearn(path)
         else:
             path.kind.geo.pop((path.form, path.text), None)
+            path.kind.watch()
+
+    def unlearn(self, path: IndexPath) -> None:
+        """Writes no longer maintain a learned path, queries no longer use it."""
+        kept = {key: one for key, one in path.kind.learned.items() if one is not path}
+        path.kind.learned = kept
         path.kind.watch()
 
     # --- the writer's side, inside a transaction -------------------------------------------------

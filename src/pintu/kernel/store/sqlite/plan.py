@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,10 +26,17 @@ ENTITY = "e.n, e.id, e.kind, e.body, e.created, e.modified, e.times, e.last"
 SHORT_TEXT = 20
 """Texts shorter than this are no date-times: what an index holds of them is the text itself."""
 
+SMALL_KIND = 500
+"""Entities of a kind up to which looking at all of them is as good as an index."""
+
+PROBE = 200
+"""Rows counted to tell the better of two indexes."""
+
 MOST_ROWS = 64
 """Rows of grid cells read one by one; a taller box is read as one band of the grid."""
 
 _VALUE = "FROM value v CROSS JOIN entity e ON e.n = v.n WHERE v.path = ? AND "
+_KIND = "FROM entity e INDEXED BY entity_kind WHERE e.kind = ?"
 _POINT = (
     "FROM point p CROSS JOIN entity e ON e.n = p.n WHERE p.path = ? AND p.cell BETWEEN ? AND ? "
     "AND p.lon BETWEEN ? AND ? AND p.lat BETWEEN ? AND ?"
@@ -67,15 +75,20 @@ class Plan:
     used: list[IndexPath] = field(default_factory=list)
 
 
-def plan(names: Names, selection: Selection) -> Plan:
+Probe = Callable[[Step], int]
+"""How many rows a step finds, counted up to `PROBE`."""
+
+
+def plan(names: Names, selection: Selection, probe: Probe) -> Plan:
     """Choose the driving index and say what it proves."""
     if selection.ids:
         return _by_id(selection)
     kinds = [kind for kind in names.by_tenant.get(selection.tenant, ()) if wanted(kind, selection)]
     hints = sargable(selection.q)
-    found = _by_place(kinds, selection) or _by_value(kinds, selection, hints) or _by_kind(kinds, selection)
-    if hints and not found.name.startswith("value"):
-        found.asked = [(kind, hints[0][0]) for kind in kinds]
+    found = _by_place(kinds, selection) or _by_value(kinds, selection, hints, probe)
+    if found is None:
+        found = _by_kind(kinds, selection)
+        found.asked = [(kind, hint[0]) for hint in hints[:2] for kind in kinds]
     return found
 
 
@@ -93,15 +106,15 @@ def _has(by_name: dict[str, str], selection: Selection) -> bool:
     return any(name in by_name for name in selection.attributes)
 
 
-def _shape_filter(kind: KindRow, selection: Selection) -> tuple[str, tuple[int, ...]]:
+def _shape_filter(kind: KindRow, selection: Selection) -> str:
     """SQL that keeps entities with one of the attributes asked for; empty when all have."""
     if not selection.attributes:
-        return "", ()
+        return ""
     shapes = [shape for shape in list(kind.shapes.values()) if shape.count]
     good = tuple(shape.n for shape in shapes if _has(shape.by_name, selection))
     if len(good) == len(shapes) or len(good) > 500:
-        return "", ()
-    return f" AND e.shape IN ({','.join(map(str, good))})", ()
+        return ""
+    return f" AND e.shape IN ({','.join(map(str, good))})"
 
 
 def _remaining(selection: Selection) -> set[str]:
@@ -125,8 +138,8 @@ def _by_id(selection: Selection) -> Plan:
 def _by_kind(kinds: list[KindRow], selection: Selection) -> Plan:
     steps = []
     for kind in kinds:
-        extra, _ = _shape_filter(kind, selection)
-        steps.append(Step(f"FROM entity e INDEXED BY entity_kind WHERE e.kind = ?{extra}", (kind.n,), "0"))
+        extra = _shape_filter(kind, selection)
+        steps.append(Step(f"{_KIND}{extra}", (kind.n,), "0"))
     exact = not _remaining(selection)
     counted = None
     if exact:
@@ -140,32 +153,40 @@ def _by_kind(kinds: list[KindRow], selection: Selection) -> Plan:
 
 
 # --- values ---------------------------------------------------------------------------------------
-def _by_value(kinds: list[KindRow], selection: Selection, hints: list[Hint]) -> Plan | None:
-    """The first conjunct that has an index for every kind; equality before ranges."""
-    if not kinds:
+def _by_value(
+    kinds: list[KindRow], selection: Selection, hints: list[Hint], probe: Probe
+) -> Plan | None:
+    """The conjunct that finds least among those with an index for every kind that is not small."""
+    made = [
+        one for one in (_value_plan(kinds, selection, hint) for hint in hints) if one is not None
+    ]
+    if len(made) < 2:
+        return made[0] if made else None
+    return min(made, key=lambda one: sum(probe(step) for step in one.steps[:8]))
+
+
+def _value_plan(kinds: list[KindRow], selection: Selection, hint: Hint) -> Plan | None:
+    ranges = _ranges(hint)
+    if not ranges:
         return None
-    for hint in sorted(hints, key=_unselective):
-        indexes = [kind.learned.get(hint[0]) for kind in kinds]
-        ready = [index for index in indexes if index is not None and index.state == "ready"]
-        ranges = _ranges(hint)
-        if len(ready) != len(kinds) or not ranges:
-            continue
-        exact = _remaining(selection) == {"q"} and proves(selection.q, hint)
-        steps = []
-        for kind, index in zip(kinds, ready, strict=True):
-            extra, _ = _shape_filter(kind, selection)
+    steps = []
+    used = []
+    for kind in kinds:
+        extra = _shape_filter(kind, selection)
+        index = kind.learned.get(hint[0])
+        if index is not None and index.state == "ready":
+            used.append(index)
             for sql, bindings in ranges:
-                steps.append(
-                    Step(f"{_VALUE}{sql}{extra}", (index.n, *bindings), "v.loose", "v.n")
-                )
-        return Plan(
-            steps, f"value {_shown(hint[0])}", exact=exact, distinct=True, used=ready
-        )
-    return None
-
-
-def _unselective(hint: Hint) -> int:
-    return 0 if hint[1] == "==" and not isinstance(hint[2], Range) else 1
+                steps.append(Step(f"{_VALUE}{sql}{extra}", (index.n, *bindings), "v.loose", "v.n"))
+        elif kind.count <= SMALL_KIND:
+            steps.append(Step(f"{_KIND}{extra}", (kind.n,)))
+        else:
+            return None
+    if not used:
+        return None
+    exact = _remaining(selection) == {"q"} and proves(selection.q, hint)
+    name = f"value {_shown(hint[0])}"
+    return Plan(steps, name, exact=exact, distinct=True, used=used)
 
 
 def _shown(path: Path) -> str:
@@ -223,7 +244,7 @@ def _by_place(kinds: list[KindRow], selection: Selection) -> Plan | None:
     steps = []
     used = []
     for kind in kinds:
-        extra, _ = _shape_filter(kind, selection)
+        extra = _shape_filter(kind, selection)
         for form in ("point", "area"):
             index = kind.geo.get((form, geo.geoproperty))
             if index is None:

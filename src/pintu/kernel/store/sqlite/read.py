@@ -171,6 +171,9 @@ class Readers:
         until = monotonic() + self._deadline_s
         connection.set_progress_handler(lambda: monotonic() > until, 20_000)
         try:
+            # one snapshot for all statements of a plan
+            connection.execute("BEGIN")
+            connection.execute("SELECT n FROM tenant LIMIT 1").fetchall()
             return read(connection)
         except apsw.InterruptError as error:
             self.late += 1
@@ -179,6 +182,8 @@ class Readers:
             ) from error
         finally:
             connection.set_progress_handler(None)
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
     def close(self) -> None:
         """Wait for what runs, then close the connections."""

@@ -17,14 +17,19 @@ from pintu.kernel.store.port import Change, Kind, Op, Outcome, Page
 from pintu.kernel.store.sqlite import log
 from pintu.kernel.store.sqlite.apply import Hands
 from pintu.kernel.store.sqlite.checkpoint import Checkpoints
+from pintu.kernel.store.sqlite.learned import Learned
 from pintu.kernel.store.sqlite.names import Names
-from pintu.kernel.store.sqlite.plan import ENTITY, Plan, plan
+from pintu.kernel.store.sqlite.plan import ENTITY, PROBE, Plan, Step, plan
 from pintu.kernel.store.sqlite.read import LOOP_PAGE, LOOP_ROWS, OverBudget, Readers, Reading
 from pintu.kernel.store.sqlite.schema import Claim, Tuning, connect, migrate
 from pintu.kernel.store.sqlite.writer import Listener, Writer
 
 _ONE = f"SELECT {ENTITY} FROM entity e WHERE e.tenant=? AND e.id=?"
 TRIM_SLICE = 2_000
+
+
+def _no_probe(_step: Step) -> int:
+    return 0
 
 
 class SqliteStore:
@@ -56,7 +61,11 @@ class SqliteStore:
             self._db, self._names, self._hands, clock=self._clock, tuning=tuning,
             checkpoints=Checkpoints(self._db, helper, tuning),
         )
-        reader = partial(connect, path, vfs=vfs, cache_kib=tuning.reader_cache_kib, read_only=True)
+        self._learned = Learned(
+            self._db, self._names, tuning, submit=self._task, publish=self._writer.publish
+        )
+        self._writer.background = self._learned
+        reader = self._reader = partial(connect, path, vfs=vfs, cache_kib=tuning.reader_cache_kib, read_only=True)
         self._loop_db = reader()
         self._point = self._loop_db.cursor()
         self._snapshot = False
@@ -77,13 +86,17 @@ class SqliteStore:
         """The number of a tenant, made when it is new."""
         found = self._names.tenants.get(name)
         if found is None:
-            found = int(await self._writer.submit((), "", lambda: self._names.tenant(name)))
+            found = int(await self._task(lambda: self._names.tenant(name)))
         return found
 
     # --- writing ---------------------------------------------------------------------------------
     def submit(self, ops: Sequence[Op], source: str = "") -> asyncio.Future[list[Outcome]]:
         """Apply operations in order; see the port."""
         return self._writer.submit(ops, source)
+
+    def _task(self, task: Callable[[], Any]) -> asyncio.Future[Any]:
+        """Run something in a transaction of the writer."""
+        return self._writer.submit((), "", task)
 
     def on_commit(self, listener: Listener) -> None:
         """Call `listener` on the loop with the changes of each commit."""
@@ -116,8 +129,9 @@ class SqliteStore:
 
     def select(self, selection: Selection) -> Page | asyncio.Future[Page]:
         """A page of entities, exact."""
-        chosen = plan(self._names, selection)
-        self._asked(chosen)
+        chosen = plan(self._names, selection, self._probe)
+        if chosen.used or chosen.asked:
+            self._learned.asked(chosen)
         here = not selection.order and (
             not chosen.exact or selection.offset + selection.limit <= LOOP_PAGE
         )
@@ -135,18 +149,19 @@ class SqliteStore:
 
     async def _elsewhere(self, selection: Selection, chosen: Plan) -> Page:
         def read(connection: apsw.Connection) -> tuple[Page, int]:
-            reading = Reading(connection, self._names, selection, chosen)
+            usable = chosen
+            if any(index.state != "ready" for index in chosen.used):
+                usable = plan(self._names, selection, _no_probe)
+            reading = Reading(connection, self._names, selection, usable)
             return reading.page(self._tuning.sort_rows), reading.examined
 
         page, examined = await self._readers.run(read)
-        self._examined(chosen, examined)
+        self._learned.examined(chosen, examined)
         return page
 
-    def _asked(self, chosen: Plan) -> None:
-        """A hook of the learned indexes: which paths were asked for and which served."""
-
-    def _examined(self, chosen: Plan, rows: int) -> None:
-        """A hook of the learned indexes: a scan looked at so many rows."""
+    def _probe(self, step: Step) -> int:
+        sql = f"SELECT count(*) FROM (SELECT 1 {step.tail} LIMIT {PROBE})"
+        return int(self._loop_db.execute(sql, step.bindings).get)
 
     def kinds(self, tenant: int) -> list[Kind]:
         """Every shape that has entities now."""
@@ -176,8 +191,7 @@ class SqliteStore:
         """Drop log rows older than `before_us` up to a position, never past a saved cursor."""
         dropped = 0
         while True:
-            task = partial(self._trim_slice, before_us, up_to_position)
-            count = int(await self._writer.submit((), "", task))
+            count = int(await self._task(partial(self._trim_slice, before_us, up_to_position)))
             dropped += count
             if count < TRIM_SLICE:
                 return dropped
@@ -208,7 +222,7 @@ class SqliteStore:
                 row = (name, position, self._clock.now_us())
                 self._db.execute("INSERT OR REPLACE INTO cursor VALUES(?,?,?)", row)
 
-        return self._writer.submit((), "", task)
+        return self._task(task)
 
     def expired(self, now_us: int, limit: int = 1000) -> list[tuple[int, str]]:
         """(tenant, id) of entities whose `expiresAt` has passed, the longest past first."""
@@ -218,10 +232,16 @@ class SqliteStore:
     # --- keeping it ------------------------------------------------------------------------------
     async def backup(self, target: Path) -> None:
         """A consistent copy in one new file, while writing goes on."""
-        def read(connection: apsw.Connection) -> None:
-            connection.execute("VACUUM INTO ?", (str(target),))
+        def copy() -> None:
+            connection = self._reader()
+            try:
+                connection.execute("VACUUM INTO ?", (str(target),))
+            except apsw.Error as error:
+                raise DiskFull(f"The backup {target} cannot be written: {error}") from error
+            finally:
+                connection.close()
 
-        await self._readers.run(read)
+        await asyncio.to_thread(copy)
 
     def statistics(self) -> dict[str, Any]:
         """Figures for the system page."""
@@ -231,6 +251,8 @@ class SqliteStore:
             "head": self._hands.position,
             "kinds": len(self._names.kinds),
             "shapes": len(self._names.shapes),
+            "learning": self._learned.learning(),
+            "learned": self._learned.shown(),
             "waiting": writer.waiting,
             "groups": writer.groups,
             "group_ops_mean": round(writer.grouped_ops / max(writer.groups, 1), 2),

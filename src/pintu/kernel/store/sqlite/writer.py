@@ -8,10 +8,11 @@ nothing half-written and is over as soon as there is space.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 import apsw
 
@@ -49,15 +50,35 @@ class Call:
         self.error: PintuError | None = None
 
 
-class Background:
-    """Work the writer does between groups, a slice at a time: `step` says whether more is waiting."""
+class Background(Protocol):
+    """Work the writer does between groups, a slice at a time."""
 
     def pending(self) -> bool:
         """Is there anything to do?"""
+        ...
+
+    def step(self) -> Callable[[], None]:
+        """Do one slice inside a transaction; what it returns is called once that is durable."""
+        ...
+
+    def failed(self) -> None:
+        """The slice was rolled back."""
+        ...
+
+
+class Idle:
+    """No background work."""
+
+    def pending(self) -> bool:
+        """Nothing."""
         return False
 
-    def step(self) -> None:
-        """Do one slice, in its own transaction."""
+    def step(self) -> Callable[[], None]:
+        """Nothing."""
+        return _nothing
+
+    def failed(self) -> None:
+        """Nothing."""
 
 
 class Writer:
@@ -77,7 +98,7 @@ class Writer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.checkpoints = checkpoints
         checkpoints.release = self._let_readers_go
-        self.background = Background()
+        self.background: Background = Idle()
         self.listeners: list[Listener] = []
         self.waiting = 0  # operations handed over and not answered, counted on the loop
         self.groups = 0
@@ -123,11 +144,6 @@ class Writer:
             self._thread.join()
             self._thread = None
 
-    def wake(self) -> None:
-        """Let the thread look for background work."""
-        if self._loop is not None and not self.closed:
-            self._queue.put(Call((), "", self._loop.create_future(), _nothing))
-
     def _settle(self, calls: list[Call], changes: list[Change], position: int) -> None:
         self.before_answers()
         self.answered = position
@@ -144,6 +160,16 @@ class Writer:
             for listener in self.listeners:
                 listener(changes)
 
+    def publish(self, done: Callable[[], None]) -> None:
+        """From the writer thread: run `done` on the loop once its reads see this commit."""
+        def now() -> None:
+            self.before_answers()
+            done()
+
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the next start reads it
+                self._loop.call_soon_threadsafe(now)
+
     # --- the thread's side -----------------------------------------------------------------------
     def _run(self) -> None:
         going = True
@@ -151,10 +177,10 @@ class Writer:
             calls, going = self._gather()
             if calls:
                 self._group(calls)
-            elif going and not self.background.pending():
+            elif going:
                 self.checkpoints.when_quiet()
-            if going and self.background.pending() and self._queue.empty():
-                self._guarded(self.background.step)
+            if going and self.background.pending():
+                self._between_groups()
 
     def _gather(self) -> tuple[list[Call], bool]:
         """Wait for a call, then take what else is there up to the cap; False at the end."""
@@ -261,11 +287,15 @@ class Writer:
         self._names.rollback()
         self.hands.rollback()
 
-    def _guarded(self, step: Callable[[], None]) -> None:
-        """Background work in its own transaction; an error ends that slice, never the thread."""
+    def _between_groups(self) -> None:
+        """One slice of background work in its own transaction; an error ends that slice only."""
         future: Any = _Nobody()
-        failure = self._attempt([Call((), "", future, step)])
-        if failure is not None:
+        call = Call((), "", future, self.background.step)
+        failure = self._attempt([call])
+        if failure is None:
+            call.outcomes()
+        else:
+            self.background.failed()
             self.last_error = f"background: {failure}"
 
     def _answer(self, calls: list[Call], changes: list[Change]) -> None:
