@@ -59,6 +59,14 @@ def ask(city: City, method: str, path: str, body: Any = None, **headers: str) ->
     return status, json.loads(text) if text else None
 
 
+def runs(pid: int) -> bool:
+    """True while a process runs; one that ended and waits to be asked how does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def lamps_there(city: City) -> int:
     """How many lamps the demo tenant has now."""
     path = "/ngsi-ld/v1/entities?type=Streetlight&limit=1&count=true"
@@ -110,7 +118,8 @@ def stop_and_continue() -> list[Finding]:
         city.process.send_signal(signal.SIGINT)
         code = city.process.wait(30)
         took_s = time.monotonic() - began
-        left = [pid for pid in children if Path(f"/proc/{pid}").exists()]
+        time.sleep(0.5)
+        left = [pid for pid in children if runs(pid)]
         city.start()
         kept, entity = ask(city, "GET", "/ngsi-ld/v1/entities/urn:ngsi-ld:Thing:kept")
     good = (made, code, kept, left) == (201, 0, 200, []) and took_s <= STOP_BAR_S
@@ -130,9 +139,9 @@ def children_return() -> list[Finding]:
         os.kill(city.process.pid, signal.SIGKILL)
         city.process.wait()
         until = time.monotonic() + STOP_BAR_S
-        while time.monotonic() < until and any(Path(f"/proc/{one}").exists() for one in children):
+        while time.monotonic() < until and any(runs(one) for one in children):
             time.sleep(0.1)
-        left = [one for one in children if Path(f"/proc/{one}").exists()]
+        left = [one for one in children if runs(one)]
         figure = f"{len(left)} of {len(children)} left"
         found.append(judged("kill -9 of the supervisor", figure, "none left in 10 s", not left))
     return found

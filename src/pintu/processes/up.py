@@ -39,13 +39,14 @@ def run_city(settings: Settings, say: Say, log: Say) -> int:
     supervisor = Supervisor(_programs(settings, listener.fileno(), lock), log)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, supervisor.ask_stop)
+    # ours stays open: while the broker restarts, callers wait in the socket's queue
     supervisor.start()
-    listener.close()  # the broker has it; while the broker restarts, callers wait in its queue
     watcher = threading.Thread(
         target=_say_when_ready, args=(settings, supervisor, say, first_start), daemon=True
     )
     watcher.start()
     code = supervisor.run()
+    listener.close()
     say("stopped; everything acknowledged is kept in " + str(settings.data))
     return code
 
