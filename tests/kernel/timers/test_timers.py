@@ -254,7 +254,8 @@ CHILD = textwrap.dedent(
     from pintu.kernel.timers import Timers
 
     async def main():
-        timers = Timers(open_tables(Path(sys.argv[1])), CityClock())
+        tables = open_tables(Path(sys.argv[1]))
+        timers = Timers(tables, CityClock())
         async def stuck(firing):
             print("fired", firing.key, firing.id, flush=True)
             if sys.argv[2] == "stuck":
@@ -268,7 +269,8 @@ CHILD = textwrap.dedent(
         while True:
             await asyncio.sleep(0.05)
             if sys.argv[2] == "free" and timers.count() == 0:
-                return
+                await timers.stop()
+                return tables.close()
     asyncio.run(main())
     """
 )
