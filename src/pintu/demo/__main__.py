@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from pintu.demo.broker import start_broker
+from pintu.demo.broker import DemoBroker
 from pintu.demo.city_time import read_clock
 from pintu.demo.district import base_map, build_roads, make_sites, place_lamps
 from pintu.demo.faults import standing_plan
@@ -73,7 +73,9 @@ async def run(told: argparse.Namespace) -> None:
         _write(told.base_map, json.dumps(base_map(roads), ensure_ascii=False))
     if told.only_files:
         return
-    server = None if told.broker else await start_broker(told.host, told.port)
+    server = DemoBroker()
+    if not told.broker:
+        await server.start(told.host, told.port)
     broker = told.broker or Broker(told.host, told.port)
     print(f"演示 / demo: {told.lamps} lamps behind mqtt://{broker.host}:{broker.port}", flush=True)
     try:
@@ -88,9 +90,7 @@ async def run(told: argparse.Namespace) -> None:
                 # One after another: all lamps are there within the first interval, none at once.
                 group.create_task(gateway.run(broker, told.interval * number / len(sites)))
     finally:
-        if server is not None:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(server.shutdown(), 3)
+        await server.stop()
 
 
 def _write(path: Path, text: str) -> None:

@@ -226,10 +226,13 @@ class Detector:
                 yield self._alert(Fault.LOW_VOLTAGE, name, low, now_us, told)
 
     def _silent(self, now_us: int) -> Iterator[Update]:
+        # A gateway heard once has no interval of its own yet; its neighbours tell what is usual.
+        known = sorted(one.interval_s for one in self._gateways.values() if one.interval_s)
+        usual = known[len(known) // 2] if known else HOURS_WINDOW_S
         late = {
             name
             for name, one in self._gateways.items()
-            if now_us - one.heard_us > _patience_us(one.interval_s)
+            if now_us - one.heard_us > _patience_us(one.interval_s or usual)
         }
         if len(late) * 2 > len(self._gateways) > 2:
             return  # most of them: it is our own ear that is deaf, and the source's page says so
