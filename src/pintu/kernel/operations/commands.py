@@ -77,6 +77,9 @@ class Commands:
         self._listeners: list[Listener] = []
         # what is not final, by id: few, and asked for on every dispatch
         self._waiting = {entry.command.id: entry for entry in self._file.run_now(ledger.waiting)}
+        for entry in self._waiting.values():
+            if timers.due(TIMER, entry.command.id) is None:  # a crash came between ledger and timer
+                timers.set_now(TIMER, entry.command.id, self._until_us(entry), entry.state)
         timers.on(TIMER, self._due)
 
     # --- asking -----------------------------------------------------------------------------------
@@ -226,14 +229,16 @@ class Commands:
         return entry
 
     async def _wait(self, entry: Entry) -> None:
+        await self._timers.set(TIMER, entry.command.id, self._until_us(entry), entry.state)
+
+    def _until_us(self, entry: Entry) -> int:
         patience = self._patience.get(entry.command.piece) or Patience()
         seconds = {
             "desired": patience.send_s,
             "sent": patience.answer_s * 2 ** (entry.command.attempt - 1),
             "acknowledged": patience.effect_s,
         }[entry.state]
-        at_us = self._clock.now_us() + int(seconds * 1e6 * self._clock.rate)
-        await self._timers.set(TIMER, entry.command.id, at_us, entry.state)
+        return self._clock.now_us() + int(seconds * 1e6 * self._clock.rate)
 
     async def _due(self, firing: Firing) -> None:
         """The patience of a state is over: send again, or give up."""

@@ -111,26 +111,10 @@ class Timers:
 
         Raises TooLarge for a payload over 16 kB or more than 200,000 timers.
         """
-        if not name or not key or len(name) > 100 or len(key) > 300:
-            raise BadRequestData(f"Timer {name[:50]!r}/{key[:50]!r} needs a name and a key")
-        body = msgspec.json.encode(payload)
-        if len(body) > MAX_PAYLOAD:
-            raise TooLarge(f"Timer {name}/{key} has a payload of {len(body)} bytes")
-        if len(self._entries) >= MAX_TIMERS and (name, key) not in self._entries:
-            raise TooLarge(f"There are {MAX_TIMERS} timers already")
         before = self._entries.get((name, key))
-        entry = self._entries[name, key] = _Entry(at_us, body)
-        row = {
-            "name": name,
-            "key": key,
-            "at_us": at_us,
-            "payload": body,
-            "attempts": 0,
-            "error": "",
-        }
-        statement = TIMER.insert().prefix_with("OR REPLACE")
+        entry = self._enter(name, key, at_us, payload)
         try:
-            await self._file.run(lambda connection: connection.execute(statement, row))
+            await self._file.run(_row(name, key, entry))
         except PintuError:
             if before is None:
                 self._entries.pop((name, key), None)
@@ -139,6 +123,23 @@ class Timers:
             raise
         if self._entries.get((name, key)) is entry:
             self._push(name, key, at_us)
+
+    def set_now(self, name: str, key: str, at_us: int, payload: Any = None) -> None:
+        """As `set`, waiting for the disk: while a city starts."""
+        entry = self._enter(name, key, at_us, payload)
+        self._file.run_now(_row(name, key, entry))
+        self._push(name, key, at_us)
+
+    def _enter(self, name: str, key: str, at_us: int, payload: Any) -> _Entry:
+        if not name or not key or len(name) > 100 or len(key) > 300:
+            raise BadRequestData(f"Timer {name[:50]!r}/{key[:50]!r} needs a name and a key")
+        body = msgspec.json.encode(payload)
+        if len(body) > MAX_PAYLOAD:
+            raise TooLarge(f"Timer {name}/{key} has a payload of {len(body)} bytes")
+        if len(self._entries) >= MAX_TIMERS and (name, key) not in self._entries:
+            raise TooLarge(f"There are {MAX_TIMERS} timers already")
+        entry = self._entries[name, key] = _Entry(at_us, body)
+        return entry
 
     async def cancel(self, name: str, key: str) -> bool:
         """Forget a timer; False when there was none. A call under way is not interrupted."""
@@ -240,10 +241,21 @@ class Timers:
         change = _mine(TIMER.update(), name, key, entry).values(
             attempts=entry.attempts, error=error
         )
-        await self._file.run(lambda connection: connection.execute(change))
+        await asyncio.shield(self._file.run(lambda connection: connection.execute(change)))
         pause_s = min(PAUSE_S * 2.0 ** (entry.attempts - 1), 300.0)
         pause_us = int(pause_s * 1e6 * self._clock.rate)
         self._push(name, key, self._clock.now_us() + pause_us)
+
+
+def _row(name: str, key: str, entry: _Entry) -> Callable[[Connection], None]:
+    row = {"name": name, "key": key, "at_us": entry.at_us, "payload": entry.payload}
+    row |= {"attempts": 0, "error": ""}
+    statement = TIMER.insert().prefix_with("OR REPLACE")
+
+    def work(connection: Connection) -> None:
+        connection.execute(statement, row)
+
+    return work
 
 
 def _mine(statement: Any, name: str, key: str, entry: _Entry) -> Any:
