@@ -159,5 +159,5 @@ async def test_size_status_and_silence_are_errors(
     with pytest.raises(Unavailable):
         await fetch(guard, "http://127.0.0.1:9119/")
     monkeypatch.setattr(egress_module, "TOTAL_TIMEOUT_S", 0.2)
-    with pytest.raises(Unavailable, match="did not answer|cannot be fetched"):
+    with pytest.raises(Unavailable, match=r"did not answer|cannot be fetched"):
         await fetch(guard, server + "/slow")

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pintu.kernel.context.attributes import Bare
 from pintu.kernel.context.read import (
     read_attribute,
     read_entity,
@@ -70,8 +69,16 @@ def refusal(**members: Any) -> str:
         {"type": "JsonProperty", "json": {"type": "raw", "value": None}},
         {"type": "ListProperty", "valueList": [1, "a", [2]]},
         {"type": "ListRelationship", "objectList": [{"object": "urn:x:y"}]},
-        {"type": "Property", "value": 1, "valueType": "Double", "expiresAt": "2100-01-01T00:00:00Z"},
-        [{"type": "Property", "value": 1}, {"type": "Property", "value": 2, "datasetId": "urn:d:1"}],
+        {
+            "type": "Property",
+            "value": 1,
+            "valueType": "Double",
+            "expiresAt": "2100-01-01T00:00:00Z",
+        },
+        [
+            {"type": "Property", "value": 1},
+            {"type": "Property", "value": 2, "datasetId": "urn:d:1"},
+        ],
         {"type": "Property", "value": 1, "datasetId": "urn:d:1"},
     ],
 )
@@ -138,7 +145,8 @@ def test_the_default_instance_comes_first() -> None:
 
 
 def test_system_members_are_ignored() -> None:
-    """createdAt, modifiedAt, deletedAt and instanceId are the system's: dropped wherever they stand."""
+    """createdAt, modifiedAt, deletedAt and instanceId are the system's: dropped wherever they
+    stand."""
     when = "2020-01-01T00:00:00Z"
     attribute = {"type": "Property", "value": 1, "createdAt": when, "instanceId": "urn:i:1"}
     found = read_entity(entity(createdAt=when, modifiedAt="x", a=attribute), CORE)
@@ -146,7 +154,8 @@ def test_system_members_are_ignored() -> None:
 
 
 def test_names_are_stored_names() -> None:
-    """Attributes, types, vocabulary and object types are translated; `@id` and `@type` are aliases."""
+    """Attributes, types, vocabulary and object types are translated; `@id` and `@type` are
+    aliases."""
     found = read_entity(
         {
             "@id": "urn:x:1",
@@ -185,7 +194,9 @@ def test_a_polygon_that_crosses_itself_is_accepted() -> None:
     """RFC 7946 does not forbid it, and clients send it."""
     ring = [[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]
     value = {"type": "Polygon", "coordinates": [ring]}
-    assert {"type": "GeoProperty", "value": value} == stored({"type": "GeoProperty", "value": value})
+    assert {"type": "GeoProperty", "value": value} == stored(
+        {"type": "GeoProperty", "value": value}
+    )
 
 
 @pytest.mark.parametrize(
@@ -202,13 +213,19 @@ def test_a_polygon_that_crosses_itself_is_accepted() -> None:
         ({"type": "Property", "value": [float("inf")]}, "not a number JSON has"),
         ({"type": "Property", "value": 1, "object": "urn:x:y"}, "cannot have object"),
         ({"type": "Property", "value": 1, "previousValue": 0}, "cannot have previousValue"),
-        ({"type": "Property", "value": 1, "entityIdSealed": "urn:x:y"}, "cannot have entityIdSealed"),
+        (
+            {"type": "Property", "value": 1, "entityIdSealed": "urn:x:y"},
+            "cannot have entityIdSealed",
+        ),
         ({"type": "Property", "value": 1, "@context": {}}, "holds a @context"),
         ({"type": "Property", "value": 1, "unitCode": 5}, "unitCode of a"),
         ({"type": "Property", "value": 1, "observedAt": "yesterday"}, "not a UTC timestamp"),
         ({"type": "Property", "value": 1, "observedAt": "2026-02-30T00:00:00Z"}, "not a UTC"),
         ({"type": "Property", "value": 1, "observedAt": "2026-01-01T00:00:00+08:00"}, "not a UTC"),
-        ({"type": "Property", "value": 1, "observedAt": {"type": "Property"}}, "not a UTC timestamp"),
+        (
+            {"type": "Property", "value": 1, "observedAt": {"type": "Property"}},
+            "not a UTC timestamp",
+        ),
         ({"type": "Property", "value": 1, "datasetId": "one"}, "datasetId of a 'one' is not a URI"),
         ({"type": "Sensor", "value": 1}, "has the type 'Sensor'"),
         ({"type": "Relationship", "object": "here"}, "not a URI"),
@@ -225,10 +242,16 @@ def test_a_polygon_that_crosses_itself_is_accepted() -> None:
         ({"type": "GeoProperty", "value": {"type": "Circle", "coordinates": []}}, "'Circle'"),
         ({"type": "GeoProperty", "value": {"type": "GeometryCollection"}}, "GeometryCollection"),
         ({"type": "GeoProperty", "value": {"type": "Point"}}, "without coordinates"),
-        ({"type": "GeoProperty", "value": {"type": "Point", "coordinates": ["1", 2]}}, "not a number"),
+        (
+            {"type": "GeoProperty", "value": {"type": "Point", "coordinates": ["1", 2]}},
+            "not a number",
+        ),
         ({"type": "GeoProperty", "value": {"type": "Point", "coordinates": [30, 120]}}, "swapped"),
         ({"type": "GeoProperty", "value": {"type": "Point", "coordinates": [200, 300]}}, "outside"),
-        ({"type": "GeoProperty", "value": {"type": "Point", "coordinates": [True, 2]}}, "not a number"),
+        (
+            {"type": "GeoProperty", "value": {"type": "Point", "coordinates": [True, 2]}},
+            "not a number",
+        ),
         (
             {"type": "GeoProperty", "value": {"type": "LineString", "coordinates": [[1, 2]]}},
             "fewer than 2",
@@ -309,74 +332,14 @@ def test_depth_is_limited() -> None:
     assert "deeper than 16" in refusal(a=nested(17))
 
 
-def test_fragments_may_delete_and_leave_out() -> None:
-    """In a merge an NGSI-LD Null may stand anywhere, a value may be left out, id and type too."""
-    fragment = {
-        "a": NULL,
-        "b": {"type": "Property", "value": NULL, "datasetId": "urn:d:1"},
-        "c": {"value": {"street": NULL}},
-        "d": {"observedAt": "2026-01-01T00:00:00Z"},
-        "e": {"type": "Property", "value": 1, "sub": NULL},
-        "scope": NULL,
-    }
-    found = read_fragment(fragment, CORE)
-    assert NULL == found["a"] == found["scope"]
-    assert {"observedAt": "2026-01-01T00:00:00Z"} == found["d"]
-
-
-def test_nulls_are_refused_where_the_operation_has_none() -> None:
-    """Append has none, update none inside a value (5.5.4)."""
-    with pytest.raises(BadRequestData):
-        read_fragment({"a": NULL}, CORE, nulls="none")
-    assert {"a": NULL} == read_fragment({"a": NULL}, CORE, nulls="update")
-    with pytest.raises(BadRequestData):
-        read_fragment({"a": {"value": {"x": NULL}}}, CORE, nulls="update")
-
-
-def test_bare_values_of_a_merge_know_that_they_are() -> None:
-    """Their type is a guess, so that an existing attribute's type can win."""
-    found = read_fragment({"a": 5, "b": {"value": 5}}, CORE)
-    assert isinstance(found["a"], Bare) and not isinstance(found["b"], Bare)
-    assert {"type": "Property", "value": 5} == found["a"]
-
-
-def test_simplified_objects_are_values() -> None:
-    """With keyValues an object with a `type` of its own is a value, datasets are instances."""
-    given_one = {
-        "address": {"type": "PostalAddress", "street": "x"},
-        "name": {"dataset": {"@none": "a", "urn:d:1": "b"}},
-        "list": [{"type": "Property", "value": 1}],
-    }
-    found = read_fragment(given_one, CORE, simplified=True)
-    assert {"type": "Property", "value": {"type": "PostalAddress", "street": "x"}} == found["address"]
-    assert [None, "urn:d:1"] == [item.get("datasetId") for item in found["name"]]
-    assert [{"type": "Property", "value": 1}] == found["list"]["value"]
-
-
-def test_attribute_fragments() -> None:
-    """A partial update needs no value; a whole replacement does; scope, id and type are no attributes."""
-    assert ("a", {"unitCode": "MTR"}) == read_attribute({"unitCode": "MTR"}, "a", CORE)
-    assert ("a", {"value": 5}) == read_attribute({"value": 5, "@context": []}, "a", CORE)
-    assert ("https://example.org/speed", {"value": 5}) == read_attribute({"value": 5}, "speed", OWN)
-    assert ("a", {"value": 5}) == read_attribute({"a": {"value": 5}}, "a", CORE)
-    with pytest.raises(BadRequestData):
-        read_attribute({"unitCode": "MTR"}, "a", CORE, nulls="none", partial=False)
-    for name in ("scope", "id", "type", "createdAt"):
-        with pytest.raises(BadRequestData):
-            read_attribute({"value": 5}, name, CORE)
-    for fragment in ({}, [], {"value": {"x": NULL}}, {"value": None}):
-        with pytest.raises(BadRequestData):
-            read_attribute(fragment, "a", CORE)
-
-
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["type", "value", "object", "languageMap", "json", "vocab", "valueList"]
-                + ["objectList", "datasetId", "observedAt", "unitCode", "a", "@context", "dataset"]
+                "type value object languageMap json vocab valueList objectList datasetId"
+                " observedAt unitCode a @context dataset".split()
             ),
             inner | st.sampled_from(["Property", "Relationship", NULL, "urn:x:y", "GeoProperty"]),
             max_size=4,
@@ -388,7 +351,8 @@ json_values = st.recursive(
 
 @given(json_values, st.sampled_from(["none", "update", "merge"]), st.booleans())
 def test_any_json_is_read_or_refused(value: Any, nulls: Any, simplified: bool) -> None:
-    """Whatever is sent: a stored form or BadRequestData, never another error, never a changed input."""
+    """Whatever is sent: a stored form or BadRequestData, never another error, never a changed
+    input."""
     before = copy.deepcopy(value)
     for read in (
         lambda: read_entity(entity(a=value), CORE),

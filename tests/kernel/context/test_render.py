@@ -146,12 +146,16 @@ def test_concise_loses_nothing(value: Any, more: dict[str, Any]) -> None:
 
 
 def test_names_of_the_caller() -> None:
-    """Types, attributes, sub-attributes, vocabulary and object types are shown by the caller's names."""
+    """Types, attributes, sub-attributes, vocabulary and object types are shown by the caller's
+    names."""
     members = {
         "type": ["https://example.org/Vehicle", "Lamp"],
         "https://example.org/speed": {
             "value": 1,
-            "https://example.org/by": {"object": "urn:x:y", "objectType": "https://example.org/Vehicle"},
+            "https://example.org/by": {
+                "object": "urn:x:y",
+                "objectType": "https://example.org/Vehicle",
+            },
         },
         "state": {"vocab": ["https://example.org/stopped"]},
     }
@@ -161,11 +165,14 @@ def test_names_of_the_caller() -> None:
     assert ["stopped"] == found["state"]["vocab"]
     plain = render(record(**members), CORE, View())
     assert "https://example.org/speed" in plain
-    assert {"vocab": ["stopped"]} == render(record(**members), OWN, View(format="simplified"))["state"]
+    assert {"vocab": ["stopped"]} == render(record(**members), OWN, View(format="simplified"))[
+        "state"
+    ]
 
 
 def test_system_times() -> None:
-    """sysAttrs shows when entity, attributes and sub-attributes came and changed; whole seconds as such."""
+    """sysAttrs shows when entity, attributes and sub-attributes came and changed; whole seconds as
+    such."""
     times = {"b": [BORN, CHANGED], "c urn:d:1": [CHANGED, CHANGED]}
     found = render(
         record(
@@ -194,7 +201,8 @@ def test_a_replaced_entity_has_new_attributes() -> None:
 
 
 def test_expiry_is_hidden_without_system_times() -> None:
-    """expiresAt is shown with sysAttrs only; what has expired is not shown at all when a time is given."""
+    """expiresAt is shown with sysAttrs only; what has expired is not shown at all when a time is
+    given."""
     attribute = {"value": 1, "expiresAt": "2023-01-01T00:00:00Z"}
     assert {"type": "Property", "value": 1} == shown(attribute)
     assert "expiresAt" in shown(attribute, sys_attrs=True)
@@ -240,7 +248,9 @@ def test_language_filter() -> None:
         "by": {"type": "Property", "value": "z", "lang": "fr"},
     } == found
     assert "y" == shown(attribute, lang="fr", format="simplified")
-    assert {"value": "x", "lang": "en"}.items() <= shown(attribute, lang="en", format="concise").items()
+    assert {"value": "x", "lang": "en"}.items() <= shown(
+        attribute, lang="en", format="concise"
+    ).items()
 
 
 @pytest.mark.parametrize(
@@ -271,11 +281,16 @@ def test_senseless_languages_are_refused(text: str) -> None:
 
 
 def test_geojson() -> None:
-    """A Feature has the chosen geometry, and everything but the id among its properties (4.5.16)."""
+    """A Feature has the chosen geometry, and everything but the id among its properties
+    (4.5.16)."""
     view = View(geojson=True)
     found = render(record(location=EVERY["place"], a=1), CORE, view)
     assert {"id", "type", "geometry", "properties"} == found.keys()
-    assert ("urn:ngsi-ld:Lamp:1", "Feature", POINT) == (found["id"], found["type"], found["geometry"])
+    assert ("urn:ngsi-ld:Lamp:1", "Feature", POINT) == (
+        found["id"],
+        found["type"],
+        found["geometry"],
+    )
     assert {"type", "location", "a"} == found["properties"].keys()
     simple = render(record(location=EVERY["place"]), CORE, View(geojson=True, format="simplified"))
     assert POINT == simple["properties"]["location"]

@@ -1,67 +1,20 @@
-"""The verbs of NGSI-LD on stored records: what becomes of the document, its times and the report."""
+"""The verbs of NGSI-LD on stored records: what becomes of the document, its times and the
+report."""
 
 from __future__ import annotations
 
 import copy
 from typing import Any
 
-import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pintu.kernel.context import write
-from pintu.kernel.context.merging import merge_value
 from pintu.kernel.context.read import read_attribute, read_entity, read_fragment
-from pintu.kernel.context.record import Effect, Keep, Put, Record, Remove, Transform
+from pintu.kernel.context.record import Keep, Put, Record, Remove, Transform
 from pintu.kernel.context.selection import TypeSelection
 from pintu.kernel.errors import BadRequestData, ResourceNotFound
 from pintu.kernel.jsonld import CORE, NULL
-
-BORN, NOW = 1_000_000, 2_000_000
-POINT = {"type": "Point", "coordinates": [120.1, 30.2]}
-LAMP = {
-    "id": "urn:ngsi-ld:Lamp:1",
-    "type": "Lamp",
-    "power": {"type": "Property", "value": 60, "unitCode": "WTT", "observedAt": "2026-01-01T00:00:00Z"},
-    "address": {"type": "Property", "value": {"street": "A", "city": "B", "geo": {"x": 1, "y": 2}}},
-    "name": {"type": "LanguageProperty", "languageMap": {"zh": "灯", "en": "lamp"}},
-    "location": {"type": "GeoProperty", "value": POINT},
-    "refGroup": {
-        "type": "Relationship",
-        "object": "urn:ngsi-ld:Group:1",
-        "since": {"type": "Property", "value": 2020},
-    },
-    "level": [
-        {"type": "Property", "value": 1},
-        {"type": "Property", "value": 2, "datasetId": "urn:d:1"},
-    ],
-}
-
-
-def record(entity: dict[str, Any] | None = None, times: Any = None) -> Record:
-    """A stored lamp, or another entity."""
-    entity = LAMP if entity is None else entity
-    types = entity["type"] if isinstance(entity["type"], list) else [entity["type"]]
-    encoded = None if times is None else orjson.dumps(times)
-    return Record(1, entity["id"], tuple(types), orjson.dumps(entity), BORN, BORN, encoded)
-
-
-def fragment(**members: Any) -> dict[str, Any]:
-    """A read fragment of a merge."""
-    return read_fragment(members, CORE)
-
-
-def put(transform: Transform, present: Record | None = None) -> Put:
-    """What the transform stores."""
-    effect: Effect = transform(record() if present is None else present, NOW)
-    assert isinstance(effect, Put)
-    return effect
-
-
-def merged(**members: Any) -> dict[str, Any]:
-    """The lamp after a merge."""
-    return put(write.merge(fragment(**members))).entity
+from tests.kernel.context.lamps import BORN, LAMP, NOW, fragment, put, record
 
 
 # --- whole entities -----------------------------------------------------------------------------
@@ -70,7 +23,11 @@ def test_create_and_replace() -> None:
     made = write.create(LAMP, b"{}")
     assert ("created", LAMP, b"{}", None) == (made.verb, made.entity, made.body, made.times)
     replaced = put(write.replace(LAMP))
-    assert ("replaced", {"*": [NOW, NOW]}, None) == (replaced.verb, replaced.times, replaced.changed)
+    assert ("replaced", {"*": [NOW, NOW]}, None) == (
+        replaced.verb,
+        replaced.times,
+        replaced.changed,
+    )
     with pytest.raises(ResourceNotFound):
         write.replace(LAMP)(None, NOW)
 
@@ -186,7 +143,8 @@ def test_types_are_added_never_taken() -> None:
 
 
 def test_scope_by_verb() -> None:
-    """Append sets or, without overwrite, extends; update replaces only what is there; merge sets or deletes."""
+    """Append sets or, without overwrite, extends; update replaces only what is there; merge sets
+    or deletes."""
     scoped = record({**LAMP, "scope": ["/a"]})
     new = fragment(scope="/b")
     assert ["/b"] == put(write.append(new), scoped).entity["scope"]
@@ -201,121 +159,9 @@ def test_expiry_is_set_and_taken_away() -> None:
     """expiresAt of an entity comes and goes with a merge (4.22)."""
     effect = put(write.merge(fragment(expiresAt="2100-01-01T00:00:00Z")))
     assert "2100-01-01T00:00:00Z" == effect.entity["expiresAt"]
-    assert "expiresAt" not in put(write.merge(fragment(expiresAt=NULL)), record(effect.entity)).entity
-
-
-# --- merge --------------------------------------------------------------------------------------
-def test_merge_keeps_what_the_fragment_does_not_name() -> None:
-    """unitCode stays, value and observedAt change (5.5.12, example 1)."""
-    found = merged(power={"type": "Property", "value": 100, "observedAt": "2026-02-01T00:00:00Z"})
-    expected = {**LAMP["power"], "value": 100, "observedAt": "2026-02-01T00:00:00Z"}  # type: ignore[dict-item]
-    assert expected == found["power"]
-
-
-def test_merge_goes_into_values() -> None:
-    """Objects are merged to any depth, Nulls delete their keys (5.5.12, example 2)."""
-    patch = {"value": {"street": "C", "city": NULL, "geo": {"y": NULL, "z": 3}}}
-    assert {"street": "C", "geo": {"x": 1, "z": 3}} == merged(address=patch)["address"]["value"]
-    assert {"street": "C", "city": "B"}.items() <= merged(address={"street": "C"})["address"][
-        "value"
-    ].items()
-
-
-def test_merge_of_sub_attributes_and_languages() -> None:
-    """Sub-attributes are merged, added and deleted; so are languages."""
-    found = merged(
-        refGroup={"since": {"value": 2021}, "by": {"value": "x"}},
-        name={"languageMap": {"en": NULL, "fr": "lampe"}},
+    assert (
+        "expiresAt" not in put(write.merge(fragment(expiresAt=NULL)), record(effect.entity)).entity
     )
-    group = found["refGroup"]
-    assert "urn:ngsi-ld:Group:1" == group["object"]
-    assert {"type": "Property", "value": 2021} == group["since"]
-    assert {"type": "Property", "value": "x"} == group["by"]
-    assert {"zh": "灯", "fr": "lampe"} == found["name"]["languageMap"]
-    assert "since" not in merged(refGroup={"since": NULL})["refGroup"]
-    assert "unitCode" not in merged(power={"unitCode": NULL})["power"]
-
-
-def test_bare_values_take_the_type_that_is_there() -> None:
-    """A simplified value never changes the type of an attribute (5.6.17)."""
-    other = {"type": "Point", "coordinates": [1, 2]}
-    found = merged(power=7, refGroup="urn:ngsi-ld:Group:2", location=other, name={"en": "light"})
-    assert {**LAMP["power"], "value": 7} == found["power"]  # type: ignore[dict-item]
-    assert ("Relationship", "urn:ngsi-ld:Group:2") == (
-        found["refGroup"]["type"],
-        found["refGroup"]["object"],
-    )
-    assert {"type": "GeoProperty", "value": other} == found["location"]
-    assert {"zh": "灯", "en": "light"} == found["name"]["languageMap"]
-    with pytest.raises(BadRequestData):
-        merged(refGroup="nowhere")
-
-
-def test_common_language_and_time() -> None:
-    """lang replaces one language; observedAt renews those that had one and bring none."""
-    effect = put(
-        write.merge(
-            fragment(name="lampe", power=5, address=6),
-            lang="fr",
-            observed_at="2026-03-01T00:00:00Z",
-        )
-    )
-    assert {"zh": "灯", "en": "lamp", "fr": "lampe"} == effect.entity["name"]["languageMap"]
-    assert "2026-03-01T00:00:00Z" == effect.entity["power"]["observedAt"]
-    assert "observedAt" not in effect.entity["address"]
-    own = fragment(power={"value": 5, "observedAt": "2026-04-01T00:00:00Z"})
-    effect = put(write.merge(own, observed_at="2026-03-01T00:00:00Z"))
-    assert "2026-04-01T00:00:00Z" == effect.entity["power"]["observedAt"]
-
-
-def test_merge_with_another_type_replaces() -> None:
-    """A normalized attribute of another type takes the place of what is there."""
-    found = merged(power={"type": "Relationship", "object": "urn:x:y"})
-    assert {"type": "Relationship", "object": "urn:x:y"} == found["power"]
-
-
-def test_merge_adds_only_what_has_a_value() -> None:
-    """A fragment without value cannot make an attribute; Nulls of what is not there do nothing."""
-    with pytest.raises(BadRequestData, match="no value"):
-        merged(new={"observedAt": "2026-01-01T00:00:00Z"})
-    assert "new" not in merged(new=NULL)
-    assert {"type": "Property", "value": {"a": 1}} == merged(new={"value": {"a": 1, "b": NULL}})["new"]
-
-
-def test_no_null_is_ever_stored() -> None:
-    """Whatever deletes, nothing of it stays behind."""
-    effect = put(
-        write.merge(fragment(power={"value": NULL}, new={"value": {"x": {"y": NULL}}, "sub": NULL}))
-    )
-    assert NULL.encode() not in orjson.dumps(effect.entity)
-
-
-json_objects = st.recursive(
-    st.integers() | st.text(max_size=3) | st.just(NULL),
-    lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-def rfc_7396(target: Any, patch: Any) -> Any:
-    """The algorithm as the RFC writes it."""
-    if not isinstance(patch, dict):
-        return patch
-    found = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value == NULL:
-            found.pop(name, None)
-        else:
-            found[name] = rfc_7396(found.get(name), value)
-    return found
-
-
-@given(json_objects, json_objects)
-def test_values_merge_as_rfc_7396_says(target: Any, patch: Any) -> None:
-    """The same result as the RFC's own algorithm, and nothing that was handed in is changed."""
-    before = copy.deepcopy((target, patch))
-    assert rfc_7396(target, patch) == merge_value(target, patch)
-    assert before == (target, patch)
 
 
 # --- one attribute ------------------------------------------------------------------------------
@@ -329,7 +175,9 @@ def test_partial_update_overlays_the_first_level() -> None:
     effect = patched("power", {"type": "Property", "value": 100})
     assert {**LAMP["power"], "value": 100} == effect.entity["power"]  # type: ignore[dict-item]
     assert (("power",), {"power": [BORN, NOW]}) == (effect.changed, effect.times)
-    assert {"street": "C"} == patched("address", {"value": {"street": "C"}}).entity["address"]["value"]
+    assert {"street": "C"} == patched("address", {"value": {"street": "C"}}).entity["address"][
+        "value"
+    ]
     subs = patched("refGroup", {"since": 3, "by": {"object": "urn:x:y"}}).entity["refGroup"]
     assert {"type": "Property", "value": 3} == subs["since"]
     assert {"type": "Relationship", "object": "urn:x:y"} == subs["by"]
@@ -367,8 +215,11 @@ def test_partial_update_finds_its_instance() -> None:
 
 
 def test_replace_attribute() -> None:
-    """The instance is replaced whole, its type may change; one that is not there is ResourceNotFound."""
-    name, attribute = read_attribute({"object": "urn:x:y"}, "power", CORE, partial=False, nulls="none")
+    """The instance is replaced whole, its type may change; one that is not there is
+    ResourceNotFound."""
+    name, attribute = read_attribute(
+        {"object": "urn:x:y"}, "power", CORE, partial=False, nulls="none"
+    )
     effect = put(write.replace_attribute(name, attribute))
     assert {"type": "Relationship", "object": "urn:x:y"} == effect.entity["power"]
     with pytest.raises(ResourceNotFound):
@@ -405,7 +256,8 @@ def test_drop_attributes() -> None:
 
 
 def test_times_survive_from_write_to_write() -> None:
-    """An attribute keeps when it was created; one created later has its own; deleted ones are forgotten."""
+    """An attribute keeps when it was created; one created later has its own; deleted ones are
+    forgotten."""
     times = {"power": [5, 6], "level urn:d:1": [7, 8], "*": [3, 3]}
     effect = put(
         write.merge(fragment(power=1, address={"value": {}}, new=1, refGroup=NULL)),
@@ -432,33 +284,3 @@ def test_shared_fragments_are_never_changed() -> None:
         maker(entity)(record(), NOW)
         maker(entity)(None, NOW)
     assert before == entity
-
-
-attributes = st.sampled_from(
-    [
-        5,
-        "urn:x:y",
-        NULL,
-        {"value": 1},
-        {"value": {"a": 1, "b": NULL}},
-        {"value": NULL, "datasetId": "urn:d:1"},
-        {"value": 3, "datasetId": "urn:d:2"},
-        {"object": "urn:x:y", "by": {"value": 1}},
-        {"languageMap": {"en": "x"}},
-        {"unitCode": "X"},
-        {"json": {"a": NULL}},
-        [{"value": 1}, {"object": "urn:x:z", "datasetId": "urn:d:3"}],
-    ]
-)
-
-
-@given(st.dictionaries(st.sampled_from(["power", "level", "name", "refGroup", "new"]), attributes))
-def test_every_merge_leaves_a_stored_document(members: dict[str, Any]) -> None:
-    """After any merge that is not refused the document is one that could have been created."""
-    try:
-        found = put(write.merge(read_fragment(members, CORE))).entity
-    except BadRequestData:
-        return
-    plain = orjson.loads(orjson.dumps(found))
-    if b'"json"' not in orjson.dumps(found):
-        assert plain == read_entity(plain, CORE)

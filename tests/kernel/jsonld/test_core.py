@@ -32,7 +32,8 @@ def test_core_terms_expand_to_the_iris_of_annex_b(name: str, iri: str) -> None:
 
 
 def test_a_version_holds_what_was_introduced_up_to_it_and_not_removed() -> None:
-    """VocabularyProperty lived in 1.7 and was renamed; JsonProperty came with 1.8, valueType with 1.9."""
+    """VocabularyProperty lived in 1.7 and was renamed; JsonProperty came with 1.8, valueType with
+    1.9."""
     seven, eight, nine = (core_document(v)["@context"] for v in ("1.7", "1.8", "1.9"))
     assert "VocabularyProperty" in seven and "JsonProperty" not in seven
     assert "VocabularyProperty" not in eight and "JsonProperty" in eight

@@ -107,7 +107,8 @@ async def test_circles_end(server: Server, library: ContextLibrary) -> None:
 
 
 async def test_unavailable_contexts_are_504(server: Server, library: ContextLibrary) -> None:
-    """Missing, not JSON, without @context, too large, forbidden: LdContextNotAvailable names the URL."""
+    """Missing, not JSON, without @context, too large, forbidden: LdContextNotAvailable names the
+    URL."""
     server.documents["/text"] = b"hello"
     server.documents["/none"] = b"{}"
     server.documents["/big"] = b'{"@context": "' + b"x" * 1_000_001 + b'"}'
@@ -142,7 +143,8 @@ async def test_kept_contexts_survive_a_restart(
 
 
 async def test_kinds_counters_and_deletion(server: Server, library: ContextLibrary) -> None:
-    """Each kind is listed with its counters; a deleted one is gone, and fetched anew when asked for."""
+    """Each kind is listed with its counters; a deleted one is gone, and fetched anew when asked
+    for."""
     url = server.put("/c", {"a": "https://x.example/a"})
     await library.terms(url)
     library.now(url)
@@ -161,6 +163,18 @@ async def test_kinds_counters_and_deletion(server: Server, library: ContextLibra
         with pytest.raises(ResourceNotFound):
             library.get(id)
     assert library.now(url) is None
+
+
+def test_a_hosted_context_belongs_to_its_tenant(library: ContextLibrary) -> None:
+    """Another tenant can neither see, list nor delete it; its local id alone names it."""
+    id = library.add({"@context": {"h": "https://x.example/h"}}, tenant="north")
+    for ask in (library.get, library.document, library.delete):
+        with pytest.raises(ResourceNotFound):
+            ask(id, tenant="south")
+    assert [] == library.list(tenant="south")
+    assert 1 == len(library.list(tenant="north"))
+    terms = library.now(id)
+    assert terms is not None and "https://x.example/h" == terms.stored("h")
 
 
 async def test_reload_takes_the_new_version_or_keeps_the_old(
@@ -194,3 +208,15 @@ def test_senseless_documents_are_not_kept(library: ContextLibrary) -> None:
         with pytest.raises(BadRequestData):
             library.add(document)
     assert [] == library.list()
+
+
+def test_strangers_contexts_do_not_fill_the_memory(library: ContextLibrary) -> None:
+    """Ever new inline @contexts push out old ones; one over the size limit is refused."""
+    for index in range(600):
+        terms = library.now({f"t{index}": f"https://x.example/{index}"})
+        assert terms is not None and f"https://x.example/{index}" == terms.stored(f"t{index}")
+    for index in range(30):
+        library.now({f"t{index}x{n}": "https://x.example/a" for n in range(9_000)})
+    assert len(library._compiled) < 30
+    with pytest.raises(TooLarge):
+        library.now({"a": "https://x.example/" + "a" * 1_000_000})

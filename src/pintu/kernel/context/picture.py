@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pintu.kernel.clock import iso
 from pintu.kernel.context.languages import Ranges, best_text
-from pintu.kernel.context.members import SEALED, TYPE_OF, VALUE_OF, instances
+from pintu.kernel.context.members import DESCRIBING, SEALED, SYSTEM, TYPE_OF, VALUE_OF, instances
 from pintu.kernel.jsonld import Terms
 
 _PLAIN_MEMBERS: Final = frozenset({"type", "unitCode", "observedAt", "datasetId", "lang"})
@@ -145,7 +145,12 @@ def _is_geometry_like(value: Any) -> bool:
 def _is_ambiguous(value: Any) -> bool:
     """Whether a bare value would be read back as something else than this value."""
     if value.__class__ is dict:
-        return "type" in value or _is_reified(value) or value.keys() == {"dataset"}
+        return (
+            "type" in value
+            or _is_reified(value)
+            or value.keys() == {"dataset"}
+            or (bool(value) and value.keys() <= DESCRIBING | SYSTEM)
+        )
     if value.__class__ is list:
         return any(item.__class__ is dict for item in value)
     return False

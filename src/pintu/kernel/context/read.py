@@ -24,7 +24,6 @@ from pintu.kernel.context.shapes import is_plain_point
 from pintu.kernel.context.values import MERGE_NULLS, NO_NULLS, UPDATE_NULLS
 from pintu.kernel.errors import BadRequestData
 from pintu.kernel.jsonld import CORE, NULL, Terms
-from pintu.kernel.jsonld.terms import CACHE_LIMIT
 
 Nulls = Literal["none", "update", "merge"]
 _NULLS: Final[dict[str, int]] = {"none": NO_NULLS, "update": UPDATE_NULLS, "merge": MERGE_NULLS}
@@ -146,7 +145,7 @@ def _member(name: str, value: Any, reader: AttributeReader) -> tuple[str, Any]:
     name = _ALIASES.get(name, name)
     if name not in ENTITY_MEMBERS:
         stored_name = reader.name(name, name)
-        if stored_name == name not in GEO_ONLY and len(reader.terms.plain) < CACHE_LIMIT:
+        if stored_name == name not in GEO_ONLY and len(reader.terms.plain) < reader.terms.limit:
             reader.terms.plain.add(name)
         return stored_name, reader.attribute(stored_name, value, name)
     if name == "id":
@@ -189,7 +188,7 @@ def _type(value: Any, reader: AttributeReader) -> str:
     stored = reader.terms.stored(check_name(value, "Type"))
     if stored != value:
         return stored
-    if len(reader.terms.plain_types) < CACHE_LIMIT:
+    if len(reader.terms.plain_types) < reader.terms.limit:
         reader.terms.plain_types.add(stored)
     return str(value)
 

@@ -43,6 +43,7 @@ class Definitions:
     """All terms of one @context."""
 
     terms: dict[str, Definition] = field(default_factory=dict)
+    size: int = 0  # characters of names and IRIs
 
 
 NO_DEFINITIONS = Definitions()
@@ -237,4 +238,5 @@ def compile_context(context: Any, documents: Mapping[str, Any] | None = None) ->
     """
     compiler = _Compiler(documents or {})
     compiler.add(context, "", 0)
-    return Definitions(compiler.terms)
+    terms = compiler.terms
+    return Definitions(terms, sum(len(name) + len(d.iri) for name, d in terms.items()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
@@ -31,7 +32,9 @@ from pintu.kernel.jsonld.shelf import Kind, Shelf, Stored
 from pintu.kernel.jsonld.terms import CORE, Terms
 
 SIZE_LIMIT: Final = 1_000_000
-COMPILED_LIMIT: Final = 1_000
+COMPILED_LIMIT: Final = 256
+COMPILED_WEIGHT: Final = 200_000
+"""Terms, and parts of 50 bytes of their @contexts, that are kept compiled at a time."""
 STORED_LIMIT: Final = 10_000
 HOSTED_PATH: Final = "/ngsi-ld/v1/jsonldContexts/"
 _ACCEPT: Final = "application/ld+json, application/json;q=0.9, */*;q=0.1"
@@ -55,6 +58,7 @@ class ContextLibrary:
         self._clock: Clock = clock or CityClock()
         self._shelf = Shelf(folder)
         self._compiled: dict[str | bytes, tuple[Terms, tuple[Stored, ...]]] = {}
+        self._weight = 0
         self._fetching: dict[str, asyncio.Task[Stored]] = {}
 
     # --- reading with a @context ---------------------------------------------------------------
@@ -99,11 +103,23 @@ class ContextLibrary:
             source = parts[0] if len(parts) == 1 else parts
             terms = Terms(compile_context(context, bodies), source)
         used = tuple(documents.values())
-        if len(self._compiled) >= COMPILED_LIMIT:
-            self._compiled.pop(next(iter(self._compiled)))
-        self._compiled[key] = (terms, used)
+        self._keep(key, terms, used)
         self._count(used)
         return terms
+
+    def _keep(self, key: str | bytes, terms: Terms, used: tuple[Stored, ...]) -> None:
+        """Remember a compiled @context, forgetting the oldest ones: strangers send many."""
+        self._compiled[key] = (terms, used)
+        self._weight += terms.weight
+        while len(self._compiled) > COMPILED_LIMIT or (
+            self._weight > COMPILED_WEIGHT and len(self._compiled) > 1
+        ):
+            oldest, _ = self._compiled.pop(next(iter(self._compiled)))
+            self._weight -= oldest.weight
+
+    def _forget_compiled(self) -> None:
+        self._compiled.clear()
+        self._weight = 0
 
     def _missing(self, context: Any) -> list[str]:
         return self._documents(context)[1]
@@ -133,6 +149,8 @@ class ContextLibrary:
 
     def _find(self, url: str) -> Stored | None:
         stored = self._shelf.by_url(url)
+        if stored is None and ":" not in url:
+            return self._shelf.by_id(url)
         if stored is None and HOSTED_PATH in url:
             return self._shelf.by_id(urlsplit(url).path.rpartition("/")[2])
         return stored
@@ -190,9 +208,11 @@ class ContextLibrary:
             self._shelf.drop(min(cached, key=lambda stored: stored.last_us))
 
     # --- /jsonldContexts (5.13) ----------------------------------------------------------------
-    def add(self, document: Any, *, kind: Kind = "Hosted") -> str:
-        """Keep a document `{"@context": …}`; returns its local id. BadRequestData when it is none
-        (5.13.2)."""
+    def add(self, document: Any, *, kind: Kind = "Hosted", tenant: str = "") -> str:
+        """Keep a document `{"@context": …}` for a tenant; returns its local id (5.13.2).
+
+        Raises BadRequestData when it is no such document, TooLarge over the limit.
+        """
         if not isinstance(document, dict) or "@context" not in document:
             raise BadRequestData("The document has no @context")
         body = {"@context": document["@context"]}
@@ -202,65 +222,67 @@ class ContextLibrary:
             compile_context(body)
         if len(self._shelf) >= STORED_LIMIT:
             self._forget_oldest()
-        stored = Stored(id=str(uuid4()), kind=kind, body=body, created_us=self._clock.now_us())
+        now = self._clock.now_us()
+        stored = Stored(id=str(uuid4()), kind=kind, body=body, created_us=now, tenant=tenant)
         self._shelf.put(stored)
         return stored.id
 
-    def list(self, kind: Kind | None = None) -> list[dict[str, Any]]:
-        """The metadata of every kept @context (5.13.3), oldest first; see `get` for the members."""
-        found = [stored for stored in self._shelf if kind is None or stored.kind == kind]
+    def list(self, kind: Kind | None = None, *, tenant: str = "") -> list[dict[str, Any]]:
+        """The metadata of every @context a tenant may see, oldest first; `get` has the members."""
+        found = [
+            stored
+            for stored in self._shelf
+            if kind in (None, stored.kind) and stored.tenant in (None, tenant)
+        ]
         return [_metadata(stored) for stored in sorted(found, key=lambda stored: stored.created_us)]
 
-    def get(self, id: str) -> dict[str, Any]:
-        """URL (empty when it is ours), localId, kind, createdAt, lastUsage and numberOfHits
-        (5.13.4).
+    def get(self, id: str, *, tenant: str = "") -> dict[str, Any]:
+        """URL (empty when it is ours), localId, kind, createdAt, lastUsage, numberOfHits (5.13.4).
 
         `id` is a local id or the URL it was fetched from. Raises ResourceNotFound.
         """
-        return _metadata(self._known(id))
+        return _metadata(self._known(id, tenant))
 
-    def document(self, id: str) -> dict[str, Any]:
+    def document(self, id: str, *, tenant: str = "") -> dict[str, Any]:
         """The document itself, by local id or URL; core @contexts too. Counts as a use.
 
-        Raises ResourceNotFound; OperationNotSupported is the caller's (a Cached one asked by local
-        id).
+        Raises ResourceNotFound. Whether a Cached one is served at all is the caller's to say.
         """
         version = CORE_URLS.get(id)
         if version is not None:
             return core_document(version)
-        stored = self._known(id)
+        stored = self._known(id, tenant)
         self._count((stored,))
         body: dict[str, Any] = stored.body
         return body
 
-    def delete(self, id: str) -> None:
+    def delete(self, id: str, *, tenant: str = "") -> None:
         """Forget a @context (5.13.5). Raises BadRequestData for a core one, ResourceNotFound."""
         if id in CORE_URLS:
             raise BadRequestData("A core @context cannot be deleted")
-        self._shelf.drop(self._known(id))
-        self._compiled.clear()
+        self._shelf.drop(self._known(id, tenant))
+        self._forget_compiled()
 
-    async def reload(self, id: str) -> None:
+    async def reload(self, id: str, *, tenant: str = "") -> None:
         """Fetch a Cached @context again and then replace it (5.13.5, reload=true).
 
         Raises BadRequestData for one that is not Cached, LdContextNotAvailable (the old one stays).
         """
         if id in CORE_URLS:
             return
-        stored = self._known(id)
+        stored = self._known(id, tenant)
         if stored.kind != "Cached":
             raise BadRequestData(
                 f"@context {id} is {stored.kind}: only a Cached one can be reloaded"
             )
-        body = await self._get(stored.url)
-        stored.body = body
+        stored.body = await self._get(stored.url)
         stored.created_us = self._clock.now_us()
         self._shelf.save(stored)
-        self._compiled.clear()
+        self._forget_compiled()
 
-    def _known(self, id: str) -> Stored:
+    def _known(self, id: str, tenant: str) -> Stored:
         stored = self._shelf.by_id(id) or self._find(id)
-        if stored is None:
+        if stored is None or stored.tenant not in (None, tenant):
             raise ResourceNotFound(f"@context {id} does not exist")
         return stored
 
@@ -272,12 +294,16 @@ class ContextLibrary:
 
 
 def _key(context: Any) -> str | bytes:
+    """What a @context is remembered by: a URL itself, anything else by its content."""
     if isinstance(context, str):
         return context
     try:
-        return orjson.dumps(context)
-    except orjson.JSONEncodeError as error:
+        text = orjson.dumps(context)
+    except (orjson.JSONEncodeError, RecursionError) as error:
         raise BadRequestData(f"@context cannot be read: {error}") from error
+    if len(text) > SIZE_LIMIT:
+        raise TooLarge(f"A @context may have {SIZE_LIMIT} bytes")
+    return text if len(text) <= 256 else blake2b(text, digest_size=32).digest()
 
 
 def _absolute(context: Any, base: str) -> Any:

@@ -26,6 +26,7 @@ class Stored(msgspec.Struct):
     url: str = ""  # where it was fetched from; empty when it is ours
     last_us: int = 0
     hits: int = 0
+    tenant: str | None = None  # whose it is; None: everybody's (what was fetched)
 
 
 class Shelf:

@@ -14,7 +14,8 @@ from pintu.kernel.jsonld.core import (
 )
 
 CACHE_LIMIT: Final = 20_000
-"""Names remembered a @context; a sender of ever new names gets them computed, not kept."""
+OWN_CACHE_LIMIT: Final = 2_000
+"""Names remembered by the core and by a user's @context; of ever new names the rest is computed."""
 
 
 class Terms:
@@ -34,6 +35,7 @@ class Terms:
         "_shown",
         "_stored",
         "is_core",
+        "limit",
         "plain",
         "plain_types",
         "source",
@@ -43,6 +45,7 @@ class Terms:
         self.source = source
         self._definitions = definitions
         self.is_core = not definitions.terms
+        self.limit = CACHE_LIMIT if self.is_core else OWN_CACHE_LIMIT
         self._stored: dict[str, str] = {name: name for name in CORE_IRIS}
         self._shown: dict[str, str] = dict(self._stored)
         self.plain: set[str] = set()
@@ -52,6 +55,11 @@ class Terms:
         """The same of type names."""
         self._by_iri = _inverse(definitions.terms)
         self._prefixes = _prefixes(definitions.terms)
+
+    @property
+    def weight(self) -> int:
+        """Roughly what remembering this costs, in terms."""
+        return len(self._definitions.terms) + self._definitions.size // 50
 
     def stored(self, name: str) -> str:
         """The stored name of a term, prefixed name or IRI of an attribute, type or vocabulary
@@ -63,7 +71,7 @@ class Terms:
 
     def _learn(self, name: str) -> str:
         found = stored_name(self.expand(name))
-        if len(self._stored) < CACHE_LIMIT:
+        if len(self._stored) < self.limit:
             self._stored[name] = found
         return found
 
@@ -74,7 +82,7 @@ class Terms:
         except KeyError:
             pass
         found = self._compact(stored)
-        if len(self._shown) < CACHE_LIMIT:
+        if len(self._shown) < self.limit:
             self._shown[stored] = found
         return found
 
