@@ -89,7 +89,12 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
     pieces = find_pieces() if settings.pieces else []
     store = open_sqlite(data / "city.db", clock=clock)
     intake = Intake(
-        store, library, clock, tables, strict_tenants=settings.strict_tenants, **vocabulary()
+        store,
+        library,
+        clock,
+        tables,
+        strict_tenants=settings.strict_tenants,
+        vocabulary=unknown_words,
     )
     timers = Timers(tables, clock)
     return Rooms(
@@ -126,9 +131,12 @@ def patience(pieces: list[Manifest]) -> dict[str, Patience]:
     }
 
 
-def vocabulary() -> dict[str, Any]:
-    """What intake asks about words: the served @context and the schemas of strict tenants."""
-    return {}
+def unknown_words(document: dict[str, Any]) -> list[str]:
+    """What the vocabulary does not know in a stored document, naming fields: for strict tenants."""
+    # read when a strict tenant is first written to: a city without one never loads the schemas
+    from pintu.vocabulary import vocabulary
+
+    return [str(mistake) for mistake in vocabulary().check(document)]
 
 
 async def open_field_door(rooms: Rooms) -> SocketServer:
