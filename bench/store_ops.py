@@ -1,8 +1,10 @@
-"""CPU microseconds an operation of the store alone, its writer thread included, beside floors of the same run.
+"""CPU microseconds an operation of the store alone, its writer thread included, beside floors of
+the same run.
 
-`python -m bench.store_ops [--entities 100000] [--ops 10000] [--only create,patch]` prints one line a figure. 32 tasks
-stand in for connections; every write is durable when it is counted. Floors: bare apsw upserts of the same
-body committed in groups of 16 on one thread, bare point reads, and one fdatasync of this disk.
+`python -m bench.store_ops [--entities 100000] [--ops 10000] [--only create,patch]` prints one
+line a figure. 32 tasks stand in for connections; every write is durable when it is counted.
+Floors: bare apsw upserts of the same body committed in groups of 16 on one thread, bare point
+reads, and one fdatasync of this disk.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ import orjson
 
 from pintu.kernel.clock import CityClock
 from pintu.kernel.context.record import Put, Record
-from pintu.kernel.context.selection import Compare, GeoSelection, Path as QPath, Selection, TypeSelection
+from pintu.kernel.context.selection import Compare, GeoSelection, Selection, TypeSelection
+from pintu.kernel.context.selection import Path as QPath
 from pintu.kernel.store.port import Op
 from pintu.kernel.store.sqlite import SqliteStore, open_sqlite
 
@@ -42,17 +45,28 @@ def entity(i: int, chance: random.Random) -> dict[str, Any]:
         "type": "Streetlight",
         "location": {
             "type": "GeoProperty",
-            "value": {"type": "Point", "coordinates": [
-                round(120.10 + chance.random() * 0.1, 6), round(30.20 + chance.random() * 0.08, 6)
-            ]},
+            "value": {
+                "type": "Point",
+                "coordinates": [
+                    round(120.10 + chance.random() * 0.1, 6),
+                    round(30.20 + chance.random() * 0.08, 6),
+                ],
+            },
         },
         "powerState": {"type": "Property", "value": "on" if i % 3 else "off", "observedAt": at},
-        "activePower": {"type": "Property", "value": round(chance.random() * 200, 2), "observedAt": at},
+        "activePower": {
+            "type": "Property",
+            "value": round(chance.random() * 200, 2),
+            "observedAt": at,
+        },
         "voltage": {"type": "Property", "value": 220 + i % 15, "observedAt": at},
         "illuminanceLevel": {"type": "Property", "value": i % 101},
         "workingHours": {"type": "Property", "value": i * 7 % 20000},
         "status": {"type": "Property", "value": "ok"},
-        "refGroup": {"type": "Relationship", "object": f"urn:ngsi-ld:StreetlightGroup:bench:{i // 100}"},
+        "refGroup": {
+            "type": "Relationship",
+            "object": f"urn:ngsi-ld:StreetlightGroup:bench:{i // 100}",
+        },
     }
 
 
@@ -63,11 +77,10 @@ class Figures:
         self.only = only
 
     def wanted(self, name: str) -> bool:
+        """Was this figure asked for?"""
         return not self.only or name.split()[0] in self.only
 
-    async def run(
-        self, name: str, times: int, one: Callable[[int], Any], *, each: int = 1
-    ) -> None:
+    async def run(self, name: str, times: int, one: Callable[[int], Any], *, each: int = 1) -> None:
         """`one(i)` is called `times` times; `each` operations are counted for a call."""
         if not self.wanted(name):
             return
@@ -91,18 +104,23 @@ class Figures:
         ops = times * each
         print(
             f"{name:34s} {cpu / ops * 1e6:8.1f} µs CPU  {wall / ops * 1e6:8.1f} µs wall  "
-            f"p50 {took[len(took) // 2] * 1e3:6.2f}  p99 {took[len(took) * 99 // 100] * 1e3:6.2f} ms",
+            f"p50 {took[len(took) // 2] * 1e3:6.2f}  "
+            f"p99 {took[len(took) * 99 // 100] * 1e3:6.2f} ms",
             flush=True,
         )
 
 
 def patch(value: float) -> Callable[[Record | None, int], Put]:
     """Write one attribute, as a PATCH does."""
+
     def transform(record: Record | None, now: int) -> Put:
         assert record is not None
         doc = orjson.loads(record.body)
         doc["activePower"] = {"type": "Property", "value": value}
-        return Put(doc, "updated", ("activePower",), times={"activePower": [record.created_us, now]})
+        return Put(
+            doc, "updated", ("activePower",), times={"activePower": [record.created_us, now]}
+        )
+
     return transform
 
 
@@ -123,7 +141,9 @@ async def writes(store: SqliteStore, figures: Figures, entities: int, ops: int) 
     at = 0
     batches = [[fresh(at + k * 1000 + j, chance) for j in range(1000)] for k in range(10)]
     at = 10_000
-    await figures.run("batch-new of 1,000 (empty store)", 10, lambda i: store.submit(batches[i]), each=1000)
+    await figures.run(
+        "batch-new of 1,000 (empty store)", 10, lambda i: store.submit(batches[i]), each=1000
+    )
     if figures.only and not figures.wanted("batch-new"):
         at = 0
     while at < entities:
@@ -137,7 +157,9 @@ async def writes(store: SqliteStore, figures: Figures, entities: int, ops: int) 
     ids = [f"urn:ngsi-ld:Streetlight:bench:L{chance.randrange(entities):07d}" for _ in range(ops)]
     await figures.run("patch", ops, lambda i: store.submit([Op(1, ids[i], patch(i * 0.01))]))
     old = [entity(chance.randrange(entities), chance) for _ in range(10_000)]
-    replaced = [[Op(1, d["id"], replacing(d)) for d in old[k * 500 : k * 500 + 500]] for k in range(20)]
+    replaced = [
+        [Op(1, d["id"], replacing(d)) for d in old[k * 500 : k * 500 + 500]] for k in range(20)
+    ]
     await figures.run("batch-replaced of 500", 20, lambda i: store.submit(replaced[i]), each=500)
 
 
@@ -185,10 +207,15 @@ def floors(folder: Path, ops: int) -> None:
     for i in range(0, ops, 16):
         run("BEGIN IMMEDIATE")
         for j in range(i, i + 16):
-            run("INSERT INTO e(id, body) VALUES(?,?) ON CONFLICT(id) DO UPDATE SET body=excluded.body",
-                (f"urn:{j}", body))
+            run(
+                "INSERT INTO e(id, body) VALUES(?,?) "
+                "ON CONFLICT(id) DO UPDATE SET body=excluded.body",
+                (f"urn:{j}", body),
+            )
         run("COMMIT")
-    print(f"{'floor: bare upsert, groups of 16':34s} {(process_time() - cpu) / ops * 1e6:8.1f} µs CPU")
+    print(
+        f"{'floor: bare upsert, groups of 16':34s} {(process_time() - cpu) / ops * 1e6:8.1f} µs CPU"
+    )
     cpu = process_time()
     for _ in range(ops):
         run("SELECT n, body FROM e WHERE id=?", (f"urn:{chance.randrange(ops)}",)).fetchone()
@@ -238,6 +265,7 @@ if __name__ == "__main__":
     parsed = parser.parse_args()
     try:
         import uvloop
+
         uvloop.run(main(parsed))
     except ImportError:
         asyncio.run(main(parsed))

@@ -1,4 +1,6 @@
-"""A full disk: writes are refused with 507, nothing is half-written, and it is over when there is space."""
+"""A full disk: writes are refused with 507, nothing is half-written, and it is over when there is
+space.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,12 @@ def run(fast: bool) -> list[Claim]:
             full_and_over(Path(folder) / "city.db", 3 if fast else 20)
         )
     return [
-        ("disk full: refused writes that were half-written, answered ones lost", len(broken), 0, not broken),
+        (
+            "disk full: refused writes that were half-written, answered ones lost",
+            len(broken),
+            0,
+            not broken,
+        ),
         ("disk full: writes refused", refused, 1, refused >= 1),
         ("disk full: writes answered before, between and after", answered, 1, answered >= 1),
     ]

@@ -15,7 +15,9 @@ SECTOR = 512
 
 
 class Forgetful:
-    """What a disk holds of each file after its last sync, and the writes that are only on their way."""
+    """What a disk holds of each file after its last sync, and the writes that are only on their
+    way.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

@@ -1,7 +1,8 @@
 """The power goes at a random moment: every write that was answered is there when it comes back.
 
-The disk below SQLite keeps what was not synced aside; at the cut any sectors of it arrive or not, torn
-and out of order. The moments fall into commits, into folding the log back and into starting it anew.
+The disk below SQLite keeps what was not synced aside; at the cut any sectors of it arrive or not,
+torn and out of order. The moments fall into commits, into folding the log back and into starting
+it anew.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ async def one_cut(seed: int) -> tuple[int, list[str]]:
     """(answers given before the cut, promises broken by it)."""
     chance = random.Random(seed)
     answers = chance.randrange(1, 900)
-    with tempfile.TemporaryDirectory(prefix="pintu-power-") as folder, disk(f"forgetful{seed}") as made:
+    with (
+        tempfile.TemporaryDirectory(prefix="pintu-power-") as folder,
+        disk(f"forgetful{seed}") as made,
+    ):
         store = open_sqlite(
             Path(folder) / "city.db", clock=CityClock(), vfs=made.name, tuning=SMALL
         )

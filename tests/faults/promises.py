@@ -1,4 +1,6 @@
-"""What a store promised and what it holds: a load that remembers each answer, and the check after a fault."""
+"""What a store promised and what it holds: a load that remembers each answer, and the check after
+a fault.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def document(id: str, value: int) -> dict[str, Any]:
     """An entity whose rows go to every table, a few hundred bytes long."""
     place = [120 + value % 1000 / 1000, 30 + value % 77 / 100]
     return {
-        "id": id, "type": "Lamp" if value % 5 else "Bin", "value": {"type": "Property", "value": value},
+        "id": id,
+        "type": "Lamp" if value % 5 else "Bin",
+        "value": {"type": "Property", "value": value},
         "text": {"type": "Property", "value": "x" * (value % 700)},
         "location": {"type": "GeoProperty", "value": {"type": "Point", "coordinates": place}},
     }
@@ -71,6 +75,7 @@ class Promises:
 
 def writing(id: str, value: int | None) -> Callable[[Record | None, int], Put | Remove]:
     """Put the value, or delete."""
+
     def transform(record: Record | None, now: int) -> Put | Remove:
         if value is None:
             return Remove()
@@ -78,6 +83,7 @@ def writing(id: str, value: int | None) -> Callable[[Record | None, int], Put | 
         if record is None:
             return Put(doc, "created")
         return Put(doc, "updated", ("value", "text", "location"))
+
     return transform
 
 
@@ -112,9 +118,13 @@ def structure(path: Path) -> list[str]:
     try:
         wrong = [line for (line,) in db.execute("PRAGMA integrity_check") if line != "ok"]
         checks = {
-            "counts of shapes": "SELECT (SELECT total(count) FROM shape) = (SELECT count(*) FROM entity)",
+            "counts of shapes": (
+                "SELECT (SELECT total(count) FROM shape) = (SELECT count(*) FROM entity)"
+            ),
             "points": "SELECT (SELECT count(*) FROM point) = (SELECT count(*) FROM entity)",
-            "points' entities": "SELECT NOT EXISTS(SELECT 1 FROM point WHERE n NOT IN (SELECT n FROM entity))",
+            "points' entities": (
+                "SELECT NOT EXISTS(SELECT 1 FROM point WHERE n NOT IN (SELECT n FROM entity))"
+            ),
             "last change": (
                 "SELECT NOT EXISTS(SELECT 1 FROM entity e LEFT JOIN log l ON l.position = e.last "
                 "WHERE l.id IS NOT e.id)"

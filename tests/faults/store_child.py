@@ -1,4 +1,4 @@
-"""A process that writes through the store until it is killed, and says each answer on its output."""
+"""A process that writes through the store until it is killed, saying each answer on its output."""
 
 from __future__ import annotations
 

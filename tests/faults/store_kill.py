@@ -22,7 +22,10 @@ def one_kill(path: Path, seed: int, promises: Promises) -> int:
     environ = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     child = subprocess.Popen(
         [sys.executable, "-m", "tests.faults.store_child", str(path), str(seed)],
-        stdout=subprocess.PIPE, text=True, env=environ, cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environ,
+        cwd=ROOT,
     )
     assert child.stdout is not None
     lines = []
@@ -40,16 +43,18 @@ def one_kill(path: Path, seed: int, promises: Promises) -> int:
 
 
 async def after_kills(path: Path, promises: Promises) -> list[str]:
-    """What is not as promised. One operation a task may have been stored without its answer being heard,
-    so an id may also hold a newer value of the same task."""
+    """What is not as promised. One operation a task may have been stored without its answer being
+    heard, so an id may also hold a newer value of the same task.
+    """
     return [
-        one for one in await broken_promises(path, promises)
+        one
+        for one in await broken_promises(path, promises)
         if not (" was promised as " in one and _newer(one))
     ]
 
 
 def _newer(line: str) -> bool:
-    """`ID was promised as A and is B`: B unanswered but asked later (values of a task only grow)."""
+    """`ID was promised as A and is B`: B was asked later (values only grow)."""
     words = line.split()
     before, after = words[4], words[-1]
     if after == "None" or before == "None":

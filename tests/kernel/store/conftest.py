@@ -31,9 +31,11 @@ def lamp(number: int, **attributes: Any) -> Doc:
         },
     }
     for name, value in attributes.items():
-        doc[name] = value if isinstance(value, (dict, list)) or name in ("type", "expiresAt") else {
-            "type": "Property", "value": value
-        }
+        doc[name] = (
+            value
+            if isinstance(value, (dict, list)) or name in ("type", "expiresAt")
+            else {"type": "Property", "value": value}
+        )
     return doc
 
 
@@ -44,13 +46,16 @@ def create(doc: Doc, tenant: int = 1) -> Op:
 
 def put(doc: Doc, tenant: int = 1) -> Op:
     """Create or replace."""
+
     def transform(record: Record | None, now: int) -> Put:
         return Put(doc, "created" if record is None else "replaced")
+
     return Op(tenant, doc["id"], transform)
 
 
 def update(id: str, tenant: int = 1, /, **attributes: Any) -> Op:
     """Write some attributes, or delete those that are None."""
+
     def transform(record: Record | None, now: int) -> Put | Keep:
         if record is None:
             return Keep("absent")
@@ -59,10 +64,13 @@ def update(id: str, tenant: int = 1, /, **attributes: Any) -> Op:
             if value is None:
                 doc.pop(name, None)
             else:
-                doc[name] = value if isinstance(value, (dict, list)) else {
-                    "type": "Property", "value": value
-                }
+                doc[name] = (
+                    value
+                    if isinstance(value, (dict, list))
+                    else {"type": "Property", "value": value}
+                )
         return Put(doc, "updated", tuple(attributes))
+
     return Op(tenant, id, transform)
 
 

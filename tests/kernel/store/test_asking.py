@@ -1,4 +1,6 @@
-"""What a store promises of selections: exact whichever index serves them, pages, counts, order, limits."""
+"""What a store promises of selections: exact whichever index serves them, pages, counts, order,
+limits.
+"""
 
 from __future__ import annotations
 
@@ -51,10 +53,14 @@ async def learned(store: Store) -> None:
 
 async def test_types_select_by_conjunction_and_disjunction(store: Store) -> None:
     """`A,B`, `A;B`, one of several types."""
-    await store.submit([
-        create(lamp(1)), create(lamp(2, type=["Device", "Lamp"])), create(lamp(3, type="Device")),
-        create(lamp(4, type="Bin")),
-    ])
+    await store.submit(
+        [
+            create(lamp(1)),
+            create(lamp(2, type=["Device", "Lamp"])),
+            create(lamp(3, type="Device")),
+            create(lamp(4, type="Bin")),
+        ]
+    )
     assert [1, 2] == await ids(store, types=types("Lamp"))
     assert [2] == await ids(store, types=types("Lamp;Device"))
     assert [1, 2, 3] == await ids(store, types=types("Lamp", "Device"))
@@ -64,10 +70,14 @@ async def test_types_select_by_conjunction_and_disjunction(store: Store) -> None
 
 async def test_ids_patterns_scopes_and_attributes_select(store: Store) -> None:
     """Each alone and together."""
-    await store.submit([
-        create(lamp(1, voltage=1)), create({**lamp(2), "scope": ["/east/a"]}), create(lamp(3)),
-        create({**lamp(12), "scope": ["/west"]}),
-    ])
+    await store.submit(
+        [
+            create(lamp(1, voltage=1)),
+            create({**lamp(2), "scope": ["/east/a"]}),
+            create(lamp(3)),
+            create({**lamp(12), "scope": ["/west"]}),
+        ]
+    )
     one, two = "urn:ngsi-ld:Lamp:1", "urn:ngsi-ld:Lamp:2"
     assert [1, 2] == await ids(store, ids=(one, two, one, "urn:none"))
     assert [] == await ids(store, ids=(one,), types=types("Bin"))
@@ -80,9 +90,17 @@ async def test_ids_patterns_scopes_and_attributes_select(store: Store) -> None:
 
 
 async def test_pages_cover_everything_once(store: Store) -> None:
-    """limit and offset walk through a selection; the count is exact on every page; limit 0 counts."""
-    await store.submit([create(lamp(i, type="Lamp" if i % 2 else ["Lamp", "Odd"])) for i in range(95)])
-    for wanted in ({"types": types("Lamp")}, {"q": Compare(POWER, ">=", 0)}, {"geo": near(120, 30, 1e6)}):
+    """limit and offset walk through a selection; the count is exact on every page; limit 0
+    counts.
+    """
+    await store.submit(
+        [create(lamp(i, type="Lamp" if i % 2 else ["Lamp", "Odd"])) for i in range(95)]
+    )
+    for wanted in (
+        {"types": types("Lamp")},
+        {"q": Compare(POWER, ">=", 0)},
+        {"geo": near(120, 30, 1e6)},
+    ):
         seen = []
         for offset in range(0, 100, 10):
             found = await page(store, limit=10, offset=offset, count=True, **wanted)
@@ -92,8 +110,12 @@ async def test_pages_cover_everything_once(store: Store) -> None:
     assert 95 == (await page(store, limit=0, count=True, types=types("Lamp"))).count
 
 
-async def test_a_path_that_is_asked_for_gets_an_index_and_answers_stay_the_same(store: Store) -> None:
-    """Asked three times, built, used, visible in the statistics, kept by later writes, kept over types."""
+async def test_a_path_that_is_asked_for_gets_an_index_and_answers_stay_the_same(
+    store: Store,
+) -> None:
+    """Asked three times, built, used, visible in the statistics, kept by later writes, kept over
+    types.
+    """
     await store.submit([create(lamp(i, power=i % 50)) for i in range(2000)])
     q = Compare(POWER, ">", 47)
     before = await ids(store, q=q)
@@ -103,7 +125,9 @@ async def test_a_path_that_is_asked_for_gets_an_index_and_answers_stay_the_same(
     found = await page(store, q=q, limit=1000, count=True)
     assert "value power" == found.plan and 80 == found.count == len(before)
     assert before == await ids(store, q=q)
-    await store.submit([update("urn:ngsi-ld:Lamp:0", power=49), update(f"urn:ngsi-ld:Lamp:{before[0]}", power=0)])
+    await store.submit(
+        [update("urn:ngsi-ld:Lamp:0", power=49), update(f"urn:ngsi-ld:Lamp:{before[0]}", power=0)]
+    )
     await store.submit([create(lamp(5000, power=48)), put(lamp(before[1], power="a text"))])
     expected = sorted({*before, 0, 5000} - set(before[:2]))
     assert expected == await ids(store, q=q)
@@ -117,7 +141,12 @@ async def test_places_are_exact_at_the_edge_and_follow_moves(store: Store) -> No
     assert [100] == await ids(store, geo=near(120.1, 30, 96.2))
     assert [99, 100, 101] == await ids(store, geo=near(120.1, 30, 96.4))
     away = {"type": "GeoProperty", "value": {"type": "Point", "coordinates": [0, 0]}}
-    await store.submit([update("urn:ngsi-ld:Lamp:100", location=away), update("urn:ngsi-ld:Lamp:99", location=None)])
+    await store.submit(
+        [
+            update("urn:ngsi-ld:Lamp:100", location=away),
+            update("urn:ngsi-ld:Lamp:99", location=None),
+        ]
+    )
     assert [101] == await ids(store, geo=near(120.1, 30, 96.4))
     assert [100] == await ids(store, geo=near(0, 0, 1))
 
@@ -125,15 +154,23 @@ async def test_places_are_exact_at_the_edge_and_follow_moves(store: Store) -> No
 async def test_shapes_points_and_several_places_are_all_found(store: Store) -> None:
     """Lines and polygons by their boxes and exactly; an entity with two places once."""
     line = {"type": "LineString", "coordinates": [[10, 10], [10.02, 10.02]]}
-    square = {"type": "Polygon", "coordinates": [[[10, 10], [10, 11], [11, 11], [11, 10], [10, 10]]]}
+    square = {
+        "type": "Polygon",
+        "coordinates": [[[10, 10], [10, 11], [11, 11], [11, 10], [10, 10]]],
+    }
     point = {"type": "Point", "coordinates": [10.01, 10.01]}
-    two = [{"type": "GeoProperty", "value": point},
-           {"type": "GeoProperty", "value": square, "datasetId": "urn:d"}]
-    await store.submit([
-        create(lamp(1, location={"type": "GeoProperty", "value": line})),
-        create(lamp(2, location={"type": "GeoProperty", "value": square})),
-        create(lamp(3, location=two)), create(lamp(4)),
-    ])
+    two = [
+        {"type": "GeoProperty", "value": point},
+        {"type": "GeoProperty", "value": square, "datasetId": "urn:d"},
+    ]
+    await store.submit(
+        [
+            create(lamp(1, location={"type": "GeoProperty", "value": line})),
+            create(lamp(2, location={"type": "GeoProperty", "value": square})),
+            create(lamp(3, location=two)),
+            create(lamp(4)),
+        ]
+    )
     assert [1, 2, 3] == await ids(store, geo=near(10.01, 10.01, 5))
     inside = GeoSelection("within", square)
     assert [1, 2, 3] == await ids(store, geo=inside)
@@ -165,13 +202,34 @@ async def test_order_sorts_over_pages(store: Store) -> None:
     assert ["urn:ngsi-ld:Lamp:10"] == [record.id for record in found.records]
 
 
-VALUES = [0, 1, 2.5, -3, 1e300, True, False, "", "a", "on", "zürich", "2026-01-01T00:00:00Z",
-          "2026-01-01T08:00:00+08:00", [1, "b", 7], {"x": 3}, None, 10**15, 0.1]
+VALUES = [
+    0,
+    1,
+    2.5,
+    -3,
+    1e300,
+    True,
+    False,
+    "",
+    "a",
+    "on",
+    "zürich",
+    "2026-01-01T00:00:00Z",
+    "2026-01-01T08:00:00+08:00",
+    [1, "b", 7],
+    {"x": 3},
+    None,
+    10**15,
+    0.1,
+]
 
 
 def random_document(number: int, chance: random.Random) -> Doc:
     """Values of every sort, absent, in several instances."""
-    doc: Doc = {"id": f"urn:ngsi-ld:Lamp:{number}", "type": chance.choice(["Lamp", "Bin", ["Bin", "Lamp"]])}
+    doc: Doc = {
+        "id": f"urn:ngsi-ld:Lamp:{number}",
+        "type": chance.choice(["Lamp", "Bin", ["Bin", "Lamp"]]),
+    }
     for name in ("power", "state"):
         choice = chance.random()
         values = [{"type": "Property", "value": chance.choice(VALUES)} for _ in range(2)]
@@ -213,7 +271,10 @@ async def test_every_plan_finds_what_the_matcher_finds(store: Store, seed: int) 
     await store.submit([create(doc) for doc in docs.values()])
     for turn in range(160):
         if turn in (60, 100):
-            changed = {number: random_document(number, chance) for number in chance.sample(range(1800), 300)}
+            changed = {
+                number: random_document(number, chance)
+                for number in chance.sample(range(1800), 300)
+            }
             docs.update(changed)
             await store.submit([put(doc) for doc in changed.values()])
             await learned(store)

@@ -1,4 +1,6 @@
-"""The one log: every change once, in commit order; an entity's chain is its history; trimming keeps cursors."""
+"""The one log: every change once, in commit order; an entity's chain is its history; trimming
+keeps cursors.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,10 @@ async def test_listeners_hear_each_commit_in_order_with_the_new_body(store: Stor
     assert 9 == orjson.loads(bodies[0] or b"")["power"]["value"] and bodies[1] is None
     for live, kept in zip(heard, store.changes(0, 100), strict=True):
         assert (live.id, live.verb, live.at_us, live.payload) == (
-            kept.id, kept.verb, kept.at_us, kept.payload
+            kept.id,
+            kept.verb,
+            kept.at_us,
+            kept.payload,
         )
 
 

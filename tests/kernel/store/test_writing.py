@@ -29,7 +29,9 @@ async def test_a_created_entity_is_read_back_as_it_was_stored(store: Store) -> N
 async def test_bytes_that_the_caller_has_are_stored_untouched(store: Store) -> None:
     """Numbers and spaces keep the form they came in."""
     body = b'{"id":"urn:ngsi-ld:Lamp:1","type":"Lamp","power":{"type":"Property","value":1.50}}'
-    await store.submit([Op(1, "urn:ngsi-ld:Lamp:1", fresh=Put(orjson.loads(body), "created", body=body))])
+    await store.submit(
+        [Op(1, "urn:ngsi-ld:Lamp:1", fresh=Put(orjson.loads(body), "created", body=body))]
+    )
     record = store.retrieve(1, "urn:ngsi-ld:Lamp:1")
     assert isinstance(record, Record) and body == record.body
 
@@ -48,7 +50,13 @@ async def test_operations_of_one_call_see_each_other_in_order(store: Store) -> N
     """Create, update, delete, create again of one id in one call."""
     id = "urn:ngsi-ld:Lamp:1"
     outcomes = await store.submit(
-        [create(lamp(1)), update(id, power=2), delete(id), update(id, power=3), create(lamp(1, power=4))]
+        [
+            create(lamp(1)),
+            update(id, power=2),
+            delete(id),
+            update(id, power=3),
+            create(lamp(1, power=4)),
+        ]
     )
     assert ["created", "updated", "deleted", None, "created"] == [one.verb for one in outcomes]
     assert [None, None, "gone", "absent", None] == [one.detail for one in outcomes]
@@ -58,21 +66,27 @@ async def test_operations_of_one_call_see_each_other_in_order(store: Store) -> N
 
 async def test_a_transform_that_refuses_fails_alone(store: Store) -> None:
     """A PintuError is that operation's outcome and writes nothing."""
+
     def refuse(record: Record | None, now: int) -> Keep:
         raise BadRequestData("Power of lamp 2 is no number")
 
-    outcomes = await store.submit([create(lamp(1)), Op(1, "urn:ngsi-ld:Lamp:2", refuse), create(lamp(3))])
+    outcomes = await store.submit(
+        [create(lamp(1)), Op(1, "urn:ngsi-ld:Lamp:2", refuse), create(lamp(3))]
+    )
     assert [None, BadRequestData, None] == [one.error and type(one.error) for one in outcomes]
     assert [1, 3] == await ids(store)
 
 
 async def test_a_poison_operation_fails_alone_not_its_group(store: Store) -> None:
     """What breaks unexpectedly gets an error; the others of its call and group are durable."""
+
     def broken(record: Record | None, now: int) -> Keep:
         raise ZeroDivisionError("a bug")
 
     calls = [store.submit([create(lamp(i))]) for i in range(20)]
-    calls.append(store.submit([create(lamp(100)), Op(1, "x", broken), create(lamp(101)), Op(1, "y", broken)]))
+    calls.append(
+        store.submit([create(lamp(100)), Op(1, "x", broken), create(lamp(101)), Op(1, "y", broken)])
+    )
     calls += [store.submit([create(lamp(i))]) for i in range(20, 40)]
     outcomes = await asyncio.gather(*calls)
     poisoned = outcomes[20]
@@ -85,6 +99,7 @@ async def test_a_poison_operation_fails_alone_not_its_group(store: Store) -> Non
 
 async def test_counts_of_kinds_survive_a_rolled_back_group(store: Store) -> None:
     """A poison operation after a new kind leaves no count of it behind."""
+
     def broken(record: Record | None, now: int) -> Keep:
         raise ZeroDivisionError
 
@@ -106,14 +121,14 @@ async def test_tenants_do_not_see_each_other(store: Store) -> None:
     assert 1 == store.tenant("") and store.tenant("east") is None
     east = await store.open_tenant("east")
     assert east == await store.open_tenant("east") == store.tenant("east") != 1
-    await store.submit([create(lamp(1, power=1)), create(lamp(1, power=2), east), create(lamp(2), east)])
+    await store.submit(
+        [create(lamp(1, power=1)), create(lamp(1, power=2), east), create(lamp(2), east)]
+    )
     assert [1] == await ids(store) and [1, 2] == await ids(store, tenant=east)
     assert {"": 1, "east": east} == store.tenants()
 
 
-async def test_what_was_acknowledged_is_there_after_reopening(
-    opening: Callable[[], Store]
-) -> None:
+async def test_what_was_acknowledged_is_there_after_reopening(opening: Callable[[], Store]) -> None:
     """Entities, counts, tenants, log and positions go on where they were."""
     store = opening()
     east = await store.open_tenant("east")
@@ -136,7 +151,9 @@ async def test_what_was_acknowledged_is_there_after_reopening(
 
 
 async def test_kinds_follow_attributes_and_types(store: Store) -> None:
-    """Appending, deleting and retyping moves an entity to another kind; empty kinds are not shown."""
+    """Appending, deleting and retyping moves an entity to another kind; empty kinds are not
+    shown.
+    """
     await store.submit([create(lamp(1)), create(lamp(2))])
     await store.submit([update("urn:ngsi-ld:Lamp:1", voltage=230)])
     base = (("location", "GeoProperty"), ("power", "Property"))
@@ -160,6 +177,7 @@ async def test_modified_never_runs_backwards(store: Store) -> None:
 
 async def test_an_unknown_error_of_a_whole_call_reaches_its_caller(store: Store) -> None:
     """More poison than a call may hold gives the whole call up and nothing else."""
+
     def broken(record: Record | None, now: int) -> Keep:
         raise ZeroDivisionError("a bug")
 
@@ -171,10 +189,14 @@ async def test_an_unknown_error_of_a_whole_call_reaches_its_caller(store: Store)
 
 async def test_expired_entities_are_found_in_order(store: Store) -> None:
     """Those whose expiresAt has passed, longest past first; a replacement without it is kept."""
-    await store.submit([
-        create(lamp(1, expiresAt="2026-01-02T00:00:00Z")), create(lamp(2, expiresAt="2026-01-01T00:00:00Z")),
-        create(lamp(3, expiresAt="2030-01-01T00:00:00Z")), create(lamp(4)),
-    ])
+    await store.submit(
+        [
+            create(lamp(1, expiresAt="2026-01-02T00:00:00Z")),
+            create(lamp(2, expiresAt="2026-01-01T00:00:00Z")),
+            create(lamp(3, expiresAt="2030-01-01T00:00:00Z")),
+            create(lamp(4)),
+        ]
+    )
     at = 1_780_000_000_000_000
     assert [(1, "urn:ngsi-ld:Lamp:2"), (1, "urn:ngsi-ld:Lamp:1")] == store.expired(at)
     await store.submit([put(lamp(2))])
@@ -183,6 +205,7 @@ async def test_expired_entities_are_found_in_order(store: Store) -> None:
 
 async def test_errors_of_one_caller_are_not_shared(store: Store) -> None:
     """Two refused operations have two errors."""
+
     def missing(record: Record | None, now: int) -> Keep:
         raise ResourceNotFound("Lamp 1 does not exist")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 
+from pintu.kernel.context.record import Verb
 from pintu.kernel.feed.stream import Feed
-from pintu.kernel.store.port import Change, Verb
+from pintu.kernel.store.port import Change
 
 TICK_S = 0.25
 MOST_ENTITIES = 50_000
@@ -61,7 +62,10 @@ class Watch:
     """
 
     def __init__(
-        self, leave: Callable[[Watch], None], *, types: Collection[str] | None,
+        self,
+        leave: Callable[[Watch], None],
+        *,
+        types: Collection[str] | None,
         tenants: Collection[int] | None,
     ) -> None:
         self._leave = leave
@@ -119,12 +123,23 @@ def merged(earlier: Change, later: Change) -> Change:
     verb: Verb = later.verb
     if earlier.verb == "created" and later.verb != "deleted":
         verb = "created"
-    elif (earlier.verb == "deleted" and later.verb == "created") or (earlier.verb == "replaced" and later.verb == "updated"):
+    elif (earlier.verb == "deleted" and later.verb == "created") or (
+        earlier.verb == "replaced" and later.verb == "updated"
+    ):
         verb = "replaced"
     changed = None
     if earlier.changed is not None and later.changed is not None:
         changed = tuple(dict.fromkeys((*earlier.changed, *later.changed)))
     return Change(
-        later.position, later.tenant, later.id, later.types, verb, later.at_us, later.source, changed,
-        later.payload, earlier.previous, later.body,
+        later.position,
+        later.tenant,
+        later.id,
+        later.types,
+        verb,
+        later.at_us,
+        later.source,
+        changed,
+        later.payload,
+        earlier.previous,
+        later.body,
     )

@@ -1,7 +1,9 @@
-"""One stream of changes a subscriber: first what the log holds after its cursor, then live, no gap, no double.
+"""One stream of changes a subscriber: first what the log holds after its cursor, then live, no
+gap, no double.
 
-The log is the buffer. A subscriber that falls behind its live buffer goes back to reading the log from
-where it is, so that a slow one costs memory for a bounded number of changes and never slows a writer.
+The log is the buffer. A subscriber that falls behind its live buffer goes back to reading the log
+from where it is, so that a slow one costs memory for a bounded number of changes and never slows
+a writer.
 """
 
 from __future__ import annotations
@@ -57,13 +59,19 @@ class Feed:
         store.on_commit(self._fan_out)
 
     def subscribe(
-        self, name: str = "", *, types: Collection[str] | None = None,
-        tenants: Collection[int] | None = None, after: str | None = None, buffer: int | None = None,
+        self,
+        name: str = "",
+        *,
+        types: Collection[str] | None = None,
+        tenants: Collection[int] | None = None,
+        after: str | None = None,
+        buffer: int | None = None,
     ) -> Subscription:
         """Open a stream, optionally of some types and tenants only.
 
-        It begins at the durable cursor `name` when there is one, else at the cursor `after`, else now.
-        Raises StateConflict when a stream of that name is open, BadRequestData for a foreign cursor.
+        It begins at the durable cursor `name` when there is one, else at the cursor `after`, else
+        now. Raises StateConflict when a stream of that name is open, BadRequestData for a foreign
+        cursor.
         """
         if name and any(one.name == name for one in self._subscriptions):
             raise StateConflict(f"The feed's reader {name} is connected already")
@@ -128,15 +136,25 @@ class Feed:
 
 
 class Subscription:
-    """An open stream: iterate over changes, or over `batches()`; `await save()` makes progress durable."""
+    """An open stream: iterate over changes, or over `batches()`; `await save()` makes progress
+    durable.
+    """
 
     def __init__(
-        self, feed: Feed, name: str, position: int, *, types: Collection[str] | None,
-        tenants: Collection[int] | None, buffer: int,
+        self,
+        feed: Feed,
+        name: str,
+        position: int,
+        *,
+        types: Collection[str] | None,
+        tenants: Collection[int] | None,
+        buffer: int,
     ) -> None:
         self.name = name
         self.position = position  # everything up to here was handed out or is not wanted
-        self.gap: tuple[int, int] | None = None  # (asked after, oldest there is) when rows were trimmed
+        self.gap: tuple[int, int] | None = (
+            None  # (asked after, oldest there is) when rows were trimmed
+        )
         self.fallen_back = 0  # times the live buffer was over its bound
         self._feed = feed
         self._types = None if types is None else frozenset(types)
@@ -176,7 +194,9 @@ class Subscription:
                 yield change
 
     async def batches(self, most: int = READ) -> AsyncIterator[list[Change]]:
-        """Changes in order, up to `most` at once; the position follows when the next is asked for."""
+        """Changes in order, up to `most` at once; the position follows when the next is asked
+        for.
+        """
         while not self._closed:
             end, batch = self._next(most)
             if batch:

@@ -22,8 +22,8 @@ from pintu.kernel.errors import PintuError
 class Op(msgspec.Struct, gc=False):
     """One operation on one entity.
 
-    With `fresh` set the entity must not exist: the store may insert without reading first, and answers
-    AlreadyExists otherwise; `transform` is then not called.
+    With `fresh` set the entity must not exist: the store may insert without reading first, and
+    answers AlreadyExists otherwise; `transform` is then not called.
     """
 
     tenant: int
@@ -42,11 +42,13 @@ class Outcome(msgspec.Struct, gc=False):
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
-    """One row of the log: what a write did to one entity. Change feed and history are both read from it.
+    """One row of the log: what a write did to one entity. Change feed and history are both read
+    from it.
 
-    `payload`: for created and replaced the whole stored document; for updated `{attr: instance(s) | null}`
-    of what was written (null: deleted); for deleted empty. `previous` is the position of the entity's
-    change before this one (0: none), so that an entity's history is a linked list through the log.
+    `payload`: for created and replaced the whole stored document; for updated `{attr: instance(s)
+    | null}` of what was written (null: deleted); for deleted empty. `previous` is the position of
+    the entity's change before this one (0: none), so that an entity's history is a linked list
+    through the log.
     """
 
     position: int
@@ -59,7 +61,9 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     changed: tuple[str, ...] | None
     payload: bytes
     previous: int
-    body: bytes | None = None  # the document after the write; present on live fan-out, absent when read back
+    body: bytes | None = (
+        None  # the document after the write; present on live fan-out, absent when read back
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,9 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A set of entities with the same types and the same (attribute, NGSI-LD attribute type) pairs."""
+    """A set of entities with the same types and the same (attribute, NGSI-LD attribute type)
+    pairs.
+    """
 
     types: tuple[str, ...]
     attributes: tuple[tuple[str, str], ...]
@@ -81,10 +87,14 @@ class Kind:
 
 
 class Store(Protocol):
-    """What every store promises; `tests/kernel/store` is one suite that each implementation passes."""
+    """What every store promises; `tests/kernel/store` is one suite that each implementation
+    passes.
+    """
 
     def tenant(self, name: str) -> int | None:
-        """The number of a tenant, or None when nothing was ever written to it. "" is 1, the default."""
+        """The number of a tenant, or None when nothing was ever written to it. "" is 1, the
+        default.
+        """
         ...
 
     def tenants(self) -> dict[str, int]:
@@ -96,9 +106,10 @@ class Store(Protocol):
         ...
 
     def submit(self, ops: Sequence[Op], source: str = "") -> Awaitable[list[Outcome]]:
-        """Apply operations in order; resolves after they are durable. Operations of one id in one call
-        see each other. One that fails fails alone. Raises Unavailable when the queue is full, DiskFull
-        when the disk is; then nothing of the call is stored."""
+        """Apply operations in order; resolves after they are durable. Operations of one id in one
+        call see each other. One that fails fails alone. Raises Unavailable when the queue is
+        full, DiskFull when the disk is; then nothing of the call is stored.
+        """
         ...
 
     def retrieve(self, tenant: int, id: str) -> Record | Awaitable[Record | None] | None:
@@ -106,8 +117,9 @@ class Store(Protocol):
         ...
 
     def select(self, selection: Selection) -> Page | Awaitable[Page]:
-        """A page of entities, exact. Answers at once when an index serves it, else from a reader thread
-        with a deadline (DeadlineExceeded)."""
+        """A page of entities, exact. Answers at once when an index serves it, else from a reader
+        thread with a deadline (DeadlineExceeded).
+        """
         ...
 
     def kinds(self, tenant: int) -> list[Kind]:
@@ -122,12 +134,18 @@ class Store(Protocol):
         """The newest position."""
         ...
 
-    def history(self, tenant: int, id: str, *, before: int | None = None, limit: int = 1000) -> list[Change]:
-        """An entity's changes, newest first, deleted entities included; also walks into earlier lives."""
+    def history(
+        self, tenant: int, id: str, *, before: int | None = None, limit: int = 1000
+    ) -> list[Change]:
+        """An entity's changes, newest first, deleted entities included; also walks into earlier
+        lives.
+        """
         ...
 
     def on_commit(self, listener: Callable[[list[Change]], None]) -> None:
-        """Call `listener` on the loop with the changes of each commit, in order, after it is durable."""
+        """Call `listener` on the loop with the changes of each commit, in order, after it is
+        durable.
+        """
         ...
 
     def trim(self, before_us: int, up_to_position: int) -> Awaitable[int]:
@@ -151,7 +169,9 @@ class Store(Protocol):
         ...
 
     def statistics(self) -> dict[str, Any]:
-        """Figures for the system page: entities, log rows, queue, group size, learned indexes, bytes."""
+        """Figures for the system page: entities, log rows, queue, group size, learned indexes,
+        bytes.
+        """
         ...
 
     async def close(self) -> None:

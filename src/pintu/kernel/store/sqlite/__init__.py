@@ -13,8 +13,12 @@ __all__ = ["SqliteStore", "Tuning", "open_sqlite"]
 
 
 def open_sqlite(
-    path: Path, *, clock: Clock, loop: asyncio.AbstractEventLoop | None = None,
-    vfs: str | None = None, tuning: Tuning | None = None,
+    path: Path,
+    *,
+    clock: Clock,
+    loop: asyncio.AbstractEventLoop | None = None,
+    vfs: str | None = None,
+    tuning: Tuning | None = None,
 ) -> SqliteStore:
     """Open (or make) city.db and bring it to the newest version.
 

@@ -1,4 +1,5 @@
-"""What one operation does to the tables: the present record in, its row, index rows and log row out.
+"""What one operation does to the tables: the present record in, its row, index rows and log row
+out.
 
 Everything in here runs on the writer thread inside an open transaction; nothing is decided about
 transactions, threads or errors of the disk: that is `writer`.
@@ -22,7 +23,8 @@ VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)}
 DELETED = VERB_NUMBER["deleted"]
 
 _READ = (
-    "SELECT n, kind, shape, body, created, modified, times, last, expires FROM entity WHERE tenant=? AND id=?"
+    "SELECT n, kind, shape, body, created, modified, times, last, expires FROM entity "
+    "WHERE tenant=? AND id=?"
 )
 _INSERT = (
     "INSERT INTO entity(n, tenant, id, kind, shape, created, modified, last, expires, times, body) "
@@ -90,7 +92,9 @@ class Hands:
         self.changes = []
 
     def apply(self, op: Op, stamp: Stamp) -> Outcome:
-        """Do one operation; a PintuError of its transform is its outcome, other errors are raised."""
+        """Do one operation; a PintuError of its transform is its outcome, other errors are
+        raised.
+        """
         fresh = op.fresh
         if fresh is not None:
             try:
@@ -133,7 +137,7 @@ class Hands:
         try:
             self._run(_INSERT, row)
         except apsw.ConstraintError as error:
-            if error.extendedresult != apsw.SQLITE_CONSTRAINT_UNIQUE:
+            if getattr(error, "extendedresult", None) != apsw.SQLITE_CONSTRAINT_UNIQUE:
                 raise
             raise AlreadyExists(f"Entity {op.id} already exists") from error
         self.next_n = n + 1
@@ -154,9 +158,7 @@ class Hands:
         self._run("DELETE FROM tombstone WHERE tenant=? AND id=?", key)
         return int(row[0])
 
-    def _put(
-        self, op: Op, present: Present, put: Put, stamp: Stamp
-    ) -> Outcome:
+    def _put(self, op: Op, present: Present, put: Put, stamp: Stamp) -> Outcome:
         doc = put.entity
         body = put.body or orjson.dumps(doc)
         old = present.record
@@ -211,9 +213,7 @@ class Hands:
             self._index.move(present.shape, shape, present.record.number, docs)
         return shape
 
-    def _remove(
-        self, op: Op, present: Present, effect: Remove, stamp: Stamp
-    ) -> Outcome:
+    def _remove(self, op: Op, present: Present, effect: Remove, stamp: Stamp) -> Outcome:
         old = present.record
         position = self.position + 1
         self._index.remove(present.shape, old.number, orjson.loads(old.body))
@@ -228,8 +228,15 @@ class Hands:
         return Outcome(verb="deleted", detail=effect.detail, position=position)
 
     def _log(
-        self, op: Op, kind: KindRow, put: Put, now: int, stamp: Stamp, previous: int,
-        payload: bytes, body: bytes | None,
+        self,
+        op: Op,
+        kind: KindRow,
+        put: Put,
+        now: int,
+        stamp: Stamp,
+        previous: int,
+        payload: bytes,
+        body: bytes | None,
     ) -> None:
         """Append the log row, and the same as a `Change` when somebody listens."""
         position = self.position = self.position + 1
@@ -238,14 +245,30 @@ class Hands:
         self._run(
             _LOG,
             (
-                position, kind.n, op.id, VERB_NUMBER[put.verb], now, stamp.source, previous,
-                orjson.dumps(changed).decode() if listed else None, payload,
+                position,
+                kind.n,
+                op.id,
+                VERB_NUMBER[put.verb],
+                now,
+                stamp.source,
+                previous,
+                orjson.dumps(changed).decode() if listed else None,
+                payload,
             ),
         )
         if self.wants_changes:
             self.changes.append(
                 Change(
-                    position, op.tenant, op.id, kind.types, put.verb, now, stamp.source_name, changed,
-                    payload, previous, body,
+                    position,
+                    op.tenant,
+                    op.id,
+                    kind.types,
+                    put.verb,
+                    now,
+                    stamp.source_name,
+                    changed,
+                    payload,
+                    previous,
+                    body,
                 )
             )

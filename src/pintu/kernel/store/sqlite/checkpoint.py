@@ -1,8 +1,10 @@
-"""When the write-ahead log is folded back into city.db, and how little that may keep a writer waiting.
+"""When the write-ahead log is folded back into city.db, and how little that may keep a writer
+waiting.
 
-Folding back 2,000 pages takes 5 to 70 ms. So a helper thread with its own connection does the bulk of it
-while the writer goes on; then the writer folds the rest, some ten pages, and asks the loop to let its
-read transaction go: with everything folded and nobody reading the log, the next write starts it anew.
+Folding back 2,000 pages takes 5 to 70 ms. So a helper thread with its own connection does the
+bulk of it while the writer goes on; then the writer folds the rest, some ten pages, and asks the
+loop to let its read transaction go: with everything folded and nobody reading the log, the next
+write starts it anew.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ QUIET_S = 0.25
 
 SHORT_WAIT_MS = 20
 LONG_WAIT_MS = 2_000
-"""How long the writer waits for readers when the log is over its limit, and over four times that."""
+"""How long the writer waits for readers when the log is over its limit, and over four times that.
+"""
 
 
 class Checkpoints:
@@ -56,7 +59,7 @@ class Checkpoints:
         return apsw.SQLITE_OK
 
     def patience(self) -> float | None:
-        """How long the writer should wait for a call before it asks `when_quiet`; None: for ever."""
+        """How long the writer should wait for a call before `when_quiet`; None: for ever."""
         return QUIET_S if self._dirty or self._working else None
 
     def after_group(self) -> None:

@@ -1,8 +1,10 @@
-"""Indexes the store gives itself: paths that queries ask for, built beside the work, within a budget.
+"""Indexes the store gives itself: paths that queries ask for, built beside the work, within a
+budget.
 
-A path is learned for a kind when q asked for it `learn_after` times or one scan looked at `learn_rows`
-rows. From that moment writes keep its rows; what was there before is read in slices by the writer
-between groups. Until it is ready, queries scan. Over the budget the least recently used one goes.
+A path is learned for a kind when q asked for it `learn_after` times or one scan looked at
+`learn_rows` rows. From that moment writes keep its rows; what was there before is read in slices
+by the writer between groups. Until it is ready, queries scan. Over the budget the least recently
+used one goes.
 """
 
 from __future__ import annotations
@@ -42,7 +44,12 @@ class Learned:
     """Counts asks on the loop, builds on the writer thread."""
 
     def __init__(
-        self, connection: apsw.Connection, names: Names, tuning: Tuning, *, submit: Submit,
+        self,
+        connection: apsw.Connection,
+        names: Names,
+        tuning: Tuning,
+        *,
+        submit: Submit,
         publish: Callable[[Callable[[], None]], None],
     ) -> None:
         self._db = connection
@@ -55,8 +62,7 @@ class Learned:
         self._tick = max((path.used for path in names.paths.values()), default=0)
         self._requested: set[tuple[int, Path]] = set()
         self._work: list[IndexPath] = [
-            path for path in names.paths.values()
-            if path.form == "value" and path.state != "ready"
+            path for path in names.paths.values() if path.form == "value" and path.state != "ready"
         ]
         self._pause_until = 0.0
         self.built = 0
@@ -108,10 +114,14 @@ class Learned:
         """Every learned index, for the system page."""
         return [
             {
-                "types": path.kind.types, "tenant": path.kind.tenant, "state": path.state,
+                "types": path.kind.types,
+                "tenant": path.kind.tenant,
+                "state": path.state,
                 "path": ".".join((path.path.attribute, *path.path.subs)),
-                "trail": ".".join(path.path.trail), "entries": path.entries,
-                "bytes": path.entries * ENTRY_BYTES, "built": path.built,
+                "trail": ".".join(path.path.trail),
+                "entries": path.entries,
+                "bytes": path.entries * ENTRY_BYTES,
+                "built": path.built,
             }
             for path in list(self._names.paths.values())
             if path.form == "value"
@@ -150,8 +160,9 @@ class Learned:
 
     def _build_slice(self, index: IndexPath) -> Callable[[], None]:
         run = self._db.execute
-        rows = run(
-            "SELECT n, body FROM entity INDEXED BY entity_kind WHERE kind=? AND n>? ORDER BY n LIMIT ?",
+        rows: list[Any] = run(
+            "SELECT n, body FROM entity INDEXED BY entity_kind WHERE kind=? AND n>? "
+            "ORDER BY n LIMIT ?",
             (index.kind.n, index.built, SLICE),
         ).fetchall()
         entries = 0
@@ -201,7 +212,8 @@ class Learned:
     def _over_budget(self, keep: IndexPath) -> IndexPath | None:
         """The least recently used index when there are too many or too large ones."""
         paths = [
-            one for one in self._names.paths.values()
+            one
+            for one in self._names.paths.values()
             if one.form == "value" and one.state != "dropping"
         ]
         size = sum(one.entries for one in paths) * ENTRY_BYTES

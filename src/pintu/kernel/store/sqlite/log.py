@@ -1,4 +1,6 @@
-"""Reading the one log: forward it is the change feed, backward along `previous` an entity's history."""
+"""Reading the one log: forward it is the change feed, backward along `previous` an entity's
+history.
+"""
 
 from __future__ import annotations
 
@@ -59,6 +61,14 @@ def _read(names: Names, rows: Iterable[tuple[Any, ...]]) -> Iterable[Change]:
         elif verb == "updated":
             listed = tuple(orjson.loads(payload))
         yield Change(
-            position, kind.tenant, id, kind.types, verb, at, names.source_names[source], listed,
-            payload, previous,
+            position,
+            kind.tenant,
+            id,
+            kind.types,
+            verb,
+            at,
+            names.source_names[source],
+            listed,
+            payload,
+            previous,
         )

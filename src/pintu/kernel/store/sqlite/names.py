@@ -1,7 +1,8 @@
-"""What many rows share, numbered and kept in memory: tenants, sources, kinds, shapes, indexed paths.
+"""What many rows share, numbered and kept in memory: tenants, sources, kinds, shapes, indexed
+paths.
 
-The writer thread adds to it inside a transaction; `commit` makes the additions lasting, `rollback`
-forgets them. Other threads only look things up, which needs no lock.
+The writer thread adds to it inside a transaction; `commit` makes the additions lasting,
+`rollback` forgets them. Other threads only look things up, which needs no lock.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ SHAPE_CACHE = 20_000
 
 
 class Shape:
-    """A kind with one set of (attribute, NGSI-LD attribute type) pairs, and how many entities have it."""
+    """A kind with one set of (attribute, NGSI-LD attribute type) pairs, and how many entities
+    have it.
+    """
 
     __slots__ = ("attributes", "by_name", "count", "geo", "kind", "n")
 
@@ -170,7 +173,8 @@ class Names:
         types = doc["type"]
         forms = [
             (value["type"] if type(value) is dict else value[0]["type"])
-            if name not in MEMBERS else None
+            if name not in MEMBERS
+            else None
             for name, value in doc.items()
         ]
         key = (tenant, tuple(doc), (types if type(types) is str else tuple(types), *forms))
@@ -201,7 +205,9 @@ class Names:
         shape = kind.shapes.get(pairs)
         if shape is None:
             text = orjson.dumps(pairs).decode()
-            n = self._insert("INSERT INTO shape(kind, attributes, count) VALUES(?, ?, 0)", (kind.n, text))
+            n = self._insert(
+                "INSERT INTO shape(kind, attributes, count) VALUES(?, ?, 0)", (kind.n, text)
+            )
             shape = Shape(n, kind, pairs, 0)
             self._keep_shape(shape)
             self._new.append(("shape", shape))
@@ -212,7 +218,8 @@ class Names:
         found = kind.geo.get((form, text)) if form != "value" else kind.learned.get(_path_of(text))
         if found is None:
             n = self._insert(
-                "INSERT INTO path(kind, form, path, state, built, entries, used) VALUES(?,?,?,?,0,0,0)",
+                "INSERT INTO path(kind, form, path, state, built, entries, used) "
+                "VALUES(?,?,?,?,0,0,0)",
                 (kind.n, form, text, state),
             )
             found = IndexPath(n, kind, form, text)

@@ -1,4 +1,6 @@
-"""Which rows to look at for a selection: one index drives, everything it cannot prove is left to `match`."""
+"""Which rows to look at for a selection: one index drives, everything it cannot prove is left to
+`match`.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ _DISTANCE = (
 
 @dataclass(slots=True)
 class Step:
-    """One statement: `SELECT <columns> <tail>`; `loose` is the column that says "only a candidate"."""
+    """One statement: `SELECT <columns> <tail>`; `loose` is the column that says "only a
+    candidate".
+    """
 
     tail: str
     bindings: tuple[Any, ...]
@@ -99,7 +103,9 @@ def wanted(kind: KindRow, selection: Selection) -> bool:
         return False
     if not selection.attributes:
         return kind.count > 0
-    return any(shape.count and _has(shape.by_name, selection) for shape in list(kind.shapes.values()))
+    return any(
+        shape.count and _has(shape.by_name, selection) for shape in list(kind.shapes.values())
+    )
 
 
 def _has(by_name: dict[str, str], selection: Selection) -> bool:
@@ -120,7 +126,9 @@ def _shape_filter(kind: KindRow, selection: Selection) -> str:
 def _remaining(selection: Selection) -> set[str]:
     """What an index over types and shapes does not prove."""
     left = {
-        "q": selection.q, "geo": selection.geo, "scope": selection.scope,
+        "q": selection.q,
+        "geo": selection.geo,
+        "scope": selection.scope,
         "id_pattern": selection.id_pattern,
     }
     return {name for name, value in left.items() if value}
@@ -213,7 +221,8 @@ def _ranges(hint: Hint) -> list[tuple[str, tuple[Any, ...]]]:
 def proves(q: Q | None, hint: Hint) -> bool:
     """Is an entry without `loose` that lies in the hint's range a match of the whole q?
 
-    Only for one comparison of an attribute's own value with numbers (any order) or short texts (equality).
+    Only for one comparison of an attribute's own value with numbers (any order) or short texts
+    (equality).
     """
     if isinstance(q, And) and len(q.parts) == 1:
         return proves(q.parts[0], hint)

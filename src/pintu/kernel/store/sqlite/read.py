@@ -1,4 +1,6 @@
-"""Reading: a plan stepped row by row until the page is full, on the loop while it is cheap, else on a thread."""
+"""Reading: a plan stepped row by row until the page is full, on the loop while it is cheap, else
+on a thread.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +37,13 @@ class Reading:
     """One selection on one connection."""
 
     def __init__(
-        self, connection: apsw.Connection, names: Names, selection: Selection, chosen: Plan,
-        *, budget: int | None = None,
+        self,
+        connection: apsw.Connection,
+        names: Names,
+        selection: Selection,
+        chosen: Plan,
+        *,
+        budget: int | None = None,
     ) -> None:
         self._db = connection
         self._kinds = names.kinds
@@ -49,8 +56,11 @@ class Reading:
         """The page, exact; OverBudget when there is a budget and it is spent."""
         selection = self._selection
         plan = self._plan
-        if not selection.order and plan.exact and not plan.distinct and (
-            plan.count is not None or not selection.count
+        if (
+            not selection.order
+            and plan.exact
+            and not plan.distinct
+            and (plan.count is not None or not selection.count)
         ):
             records, count = self._straight()
         elif selection.order:
@@ -69,7 +79,7 @@ class Reading:
             if len(records) == wanted:
                 break
             sql = f"SELECT {ENTITY} {step.tail} LIMIT ? OFFSET ?"
-            rows = run(sql, (*step.bindings, wanted - len(records), skip)).fetchall()
+            rows: list[Any] = run(sql, (*step.bindings, wanted - len(records), skip)).fetchall()
             records += [
                 Record(n, id, kinds[kind].types, body, created, modified, times, last)
                 for n, id, kind, body, created, modified, times, last in rows
@@ -149,7 +159,9 @@ class Reading:
 class Readers:
     """Two threads with a connection each, and a deadline for what they do."""
 
-    def __init__(self, connect: Callable[[], apsw.Connection], threads: int, deadline_s: float) -> None:
+    def __init__(
+        self, connect: Callable[[], apsw.Connection], threads: int, deadline_s: float
+    ) -> None:
         self._connect = connect
         self._deadline_s = deadline_s
         self._here = threading.local()

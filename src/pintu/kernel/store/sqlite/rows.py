@@ -40,7 +40,9 @@ def column_of(lon: float) -> int:
 
 
 def geo_rows(name: str, attribute: Any) -> tuple[set[tuple[float, float]], list[Area]]:
-    """(longitude, latitude) of the points of one geoproperty, and the boxes of its other geometries."""
+    """(longitude, latitude) of the points of one geoproperty, and the boxes of its other
+    geometries.
+    """
     if type(attribute) is dict:
         value = attribute.get("value")
         if type(value) is dict and value.get("type") == "Point":
@@ -55,8 +57,8 @@ def geo_rows(name: str, attribute: Any) -> tuple[set[tuple[float, float]], list[
 def value_rows(kind: KindRow, n: int, doc: Doc) -> set[Value]:
     """What the learned indexes of a kind hold for a document.
 
-    `loose` 0 promises that the path holds exactly this one number or text, so that a comparison with
-    the entry is the comparison itself.
+    `loose` 0 promises that the path holds exactly this one number or text, so that a comparison
+    with the entry is the comparison itself.
     """
     found: set[Value] = set()
     for path, index in kind.learned.items():
@@ -73,7 +75,9 @@ def rows_of_path(index: int, path: Path, n: int, doc: Doc) -> list[Value]:
     if len(entries) == 1 and type(attribute) is dict and not path.subs and not path.trail:
         value = attribute.get("value")
         entry = entries[0]
-        exact = attribute.get("type") == "Property" and type(value) is type(entry) and value == entry
+        exact = (
+            attribute.get("type") == "Property" and type(value) is type(entry) and value == entry
+        )
         return [(index, entry, n, 0 if exact and type(value) is not bool else 1)]
     return [(index, entry, n, 1) for entry in set(entries)]
 

@@ -77,8 +77,10 @@ class Tuning:
 
 def connect(path: Path, *, vfs: str | None, cache_kib: int, read_only: bool) -> apsw.Connection:
     """Open one connection with the settings every one has; raises Unavailable when it cannot be."""
-    flags = apsw.SQLITE_OPEN_READONLY if read_only else (
-        apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    flags = (
+        apsw.SQLITE_OPEN_READONLY
+        if read_only
+        else (apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
     )
     try:
         connection = apsw.Connection(
@@ -109,7 +111,9 @@ def migrate(
     before = int(connection.pragma("user_version"))
     if before > len(migrations):
         raise ConfigurationError(
-            [f"city.db has version {before}, this Pintu knows up to {len(migrations)}: use a newer one"]
+            [
+                f"city.db has version {before}, newer than this Pintu's {len(migrations)}"
+            ]
         )
     for version in range(before, len(migrations)):
         step = migrations[version]

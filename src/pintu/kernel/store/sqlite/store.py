@@ -1,9 +1,11 @@
-"""SQLite behind the port: one writing thread, the loop's own reading connection, two reader threads."""
+"""SQLite behind the port: one writing thread, the loop's own reading connection, two reader
+threads.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import apsw
 from pintu.kernel.clock import Clock
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection
+from pintu.kernel.errors import DiskFull
 from pintu.kernel.store.port import Change, Kind, Op, Outcome, Page
 from pintu.kernel.store.sqlite import log
 from pintu.kernel.store.sqlite.apply import Hands
@@ -36,8 +39,13 @@ class SqliteStore:
     """`port.Store` on one file; see docs/decisions/0002-one-log.md for why it looks like this."""
 
     def __init__(
-        self, path: Path, *, clock: Clock, loop: asyncio.AbstractEventLoop | None,
-        vfs: str | None, tuning: Tuning,
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop | None,
+        vfs: str | None,
+        tuning: Tuning,
     ) -> None:
         self.path = path
         self._clock = clock
@@ -58,14 +66,20 @@ class SqliteStore:
         self._hands = Hands(self._db, self._names)
         helper = partial(connect, path, vfs=vfs, cache_kib=64, read_only=False)
         self._writer = Writer(
-            self._db, self._names, self._hands, clock=self._clock, tuning=tuning,
+            self._db,
+            self._names,
+            self._hands,
+            clock=self._clock,
+            tuning=tuning,
             checkpoints=Checkpoints(self._db, helper, tuning),
         )
         self._learned = Learned(
             self._db, self._names, tuning, submit=self._task, publish=self._writer.publish
         )
         self._writer.background = self._learned
-        reader = self._reader = partial(connect, path, vfs=vfs, cache_kib=tuning.reader_cache_kib, read_only=True)
+        reader = self._reader = partial(
+            connect, path, vfs=vfs, cache_kib=tuning.reader_cache_kib, read_only=True
+        )
         self._loop_db = reader()
         self._point = self._loop_db.cursor()
         self._snapshot = False
@@ -155,7 +169,8 @@ class SqliteStore:
             reading = Reading(connection, self._names, selection, usable)
             return reading.page(self._tuning.sort_rows), reading.examined
 
-        page, examined = await self._readers.run(read)
+        found: tuple[Page, int] = await self._readers.run(read)
+        page, examined = found
         self._learned.examined(chosen, examined)
         return page
 
@@ -211,10 +226,12 @@ class SqliteStore:
     # --- cursors and expiry ----------------------------------------------------------------------
     def cursors(self) -> dict[str, int]:
         """Every durable cursor: the position its reader has passed."""
-        return dict(self._loop_db.execute("SELECT name, position FROM cursor").fetchall())
+        rows: list[Any] = self._loop_db.execute("SELECT name, position FROM cursor").fetchall()
+        return dict(rows)
 
     def save_cursor(self, name: str, position: int | None) -> asyncio.Future[None]:
         """Keep a cursor (None: forget it); resolves when that is durable."""
+
         def task() -> None:
             if position is None:
                 self._db.execute("DELETE FROM cursor WHERE name=?", (name,))
@@ -227,11 +244,13 @@ class SqliteStore:
     def expired(self, now_us: int, limit: int = 1000) -> list[tuple[int, str]]:
         """(tenant, id) of entities whose `expiresAt` has passed, the longest past first."""
         sql = "SELECT tenant, id FROM entity WHERE expires <= ? ORDER BY expires LIMIT ?"
-        return self._loop_db.execute(sql, (now_us, limit)).fetchall()
+        rows: list[Any] = self._loop_db.execute(sql, (now_us, limit)).fetchall()
+        return rows
 
     # --- keeping it ------------------------------------------------------------------------------
     async def backup(self, target: Path) -> None:
         """A consistent copy in one new file, while writing goes on."""
+
         def copy() -> None:
             connection = self._reader()
             try:

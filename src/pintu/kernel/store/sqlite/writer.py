@@ -39,7 +39,10 @@ class Call:
     __slots__ = ("error", "future", "ops", "outcomes", "source", "task")
 
     def __init__(
-        self, ops: Sequence[Op], source: str, future: asyncio.Future[Any],
+        self,
+        ops: Sequence[Op],
+        source: str,
+        future: asyncio.Future[Any],
         task: Callable[[], Any] | None = None,
     ) -> None:
         self.ops = ops
@@ -85,8 +88,14 @@ class Writer:
     """Owns the writing connection and its thread."""
 
     def __init__(
-        self, connection: apsw.Connection, names: Names, hands: Hands, *, clock: Clock,
-        tuning: Tuning, checkpoints: Checkpoints,
+        self,
+        connection: apsw.Connection,
+        names: Names,
+        hands: Hands,
+        *,
+        clock: Clock,
+        tuning: Tuning,
+        checkpoints: Checkpoints,
     ) -> None:
         self._db = connection
         self._names = names
@@ -129,7 +138,8 @@ class Writer:
         limit = self._tuning.queue_ops
         if self.waiting + len(ops) > limit and self.waiting:
             raise Unavailable(
-                f"The store's queue is full: {self.waiting} of {limit} operations wait", retry_after=1
+                f"The store's queue is full: {self.waiting} of {limit} operations wait",
+                retry_after=1,
             )
         future = loop.create_future()
         self.waiting += len(ops)
@@ -162,6 +172,7 @@ class Writer:
 
     def publish(self, done: Callable[[], None]) -> None:
         """From the writer thread: run `done` on the loop once its reads see this commit."""
+
         def now() -> None:
             self.before_answers()
             done()
@@ -216,7 +227,9 @@ class Writer:
         self.checkpoints.after_group()
 
     def _alone(self, call: Call) -> None:
-        """A call of a broken group by itself; its operations that break are left out, with their error."""
+        """A call of a broken group by itself; its operations that break are left out, with their
+        error.
+        """
         poisoned: dict[int, PintuError] = {}
         while True:
             failure = self._attempt([call], poisoned)
@@ -234,7 +247,9 @@ class Writer:
     def _attempt(
         self, calls: list[Call], skip: dict[int, PintuError] | None = None
     ) -> Exception | None:
-        """BEGIN, every operation, COMMIT; None when durable, else what went wrong, all rolled back."""
+        """BEGIN, every operation, COMMIT; None when durable, else what went wrong, all rolled
+        back.
+        """
         hands, names, db = self.hands, self._names, self._db
         hands.begin()
         hands.wants_changes = bool(self.listeners)
@@ -269,9 +284,7 @@ class Writer:
         index = -1
         try:
             for index, op in enumerate(call.ops):
-                outcomes.append(
-                    Outcome(error=skip[index]) if index in skip else apply(op, stamp)
-                )
+                outcomes.append(Outcome(error=skip[index]) if index in skip else apply(op, stamp))
         except (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.BusyError):
             raise
         except Exception as error:
@@ -304,7 +317,6 @@ class Writer:
             self._loop.call_soon_threadsafe(self._settle, calls, changes, self.hands.position)
         except RuntimeError as error:  # the loop is closed: nobody waits any more
             self.last_error = str(error)
-
 
     def _let_readers_go(self) -> None:
         """Have the loop end its read transaction, and wait for that, but not long."""
