@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,14 @@ def build_app(rooms: Rooms) -> Litestar:
         told = {"id": step.command, "target": entry.command.target, "state": step.state}
         hub.command(entry.command.tenant, told)
 
+    warming: list[asyncio.Task[Any]] = []
+
+    async def warm() -> None:
+        # The demo's first page should not wait; any other city pays only once somebody looks.
+        tenant = rooms.store.tenant(rooms.settings.demo_tenant) if rooms.settings.demo else None
+        if tenant is not None:
+            warming.append(asyncio.create_task(pictures.of(tenant)))
+
     rooms.commands.listen(on_step)
     handlers: list[Any] = [*PAGES, *static_files.HANDLERS, served_context]
     handlers += [health.healthz, health.readyz, health.metrics, reading.events]
@@ -88,7 +97,7 @@ def build_app(rooms: Rooms) -> Litestar:
     return Litestar(
         handlers,
         state=State({"house": House(rooms=rooms, pictures=pictures, hub=hub)}),
-        middleware=[security.headers],
+        before_send=[security.headers],
         exception_handlers={Exception: failures.answer},
         openapi_config=OpenAPIConfig(
             title="Pintu",
@@ -96,6 +105,7 @@ def build_app(rooms: Rooms) -> Litestar:
             path="/api/v1",
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         ),
+        on_startup=[warm],
         on_shutdown=[hub.close],
         request_max_body_size=1_000_000,
         logging_config=None,

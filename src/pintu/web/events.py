@@ -96,6 +96,8 @@ class Hub:
         """Take one commit in; called on the loop after it is durable."""
         if not self.pictures.by_tenant and not self.clients:
             return
+        if not self.clients:
+            self.pictures.forget_idle()
         self._position = changes[-1].position if changes else self._position
         for tenant, picture in self.pictures.by_tenant.items():
             # The changes of one commit share one time but for microseconds.
@@ -181,6 +183,9 @@ class Hub:
     def tick(self) -> None:
         """Tell every client what is new for it since the tick before."""
         self._ticks += 1
+        now_s = time.monotonic()
+        for picture in self.pictures.by_tenant.values():
+            picture.used_s = now_s
         if self._ticks % SWEEP_TICKS == 0:
             now_us = self.rooms.clock.now_us()
             for tenant, picture in self.pictures.by_tenant.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from litestar.datastructures import MutableScopeHeaders
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import Message, Scope
 
 POLICY = "; ".join(
     (
@@ -31,23 +31,9 @@ HEADERS = {
 }
 
 
-def headers(app: ASGIApp) -> ASGIApp:
+async def headers(message: Message, scope: Scope) -> None:
     """Add the security headers to every response; NGSI-LD (for programs) keeps its own."""
-
-    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith("/ngsi-ld/"):
-            await app(scope, receive, send)
-            return
-
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                found = MutableScopeHeaders.from_message(message)
-                for name, value in HEADERS.items():
-                    found.setdefault(name, value)
-            await send(message)
-
-        await app(scope, receive, sending)
-
-    return guarded
-
-
+    if message["type"] == "http.response.start" and not scope["path"].startswith("/ngsi-ld/"):
+        found = MutableScopeHeaders.from_message(message)
+        for name, value in HEADERS.items():
+            found.setdefault(name, value)

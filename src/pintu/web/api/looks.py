@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pintu.kernel.context.match import compile_q
 from pintu.kernel.context.parse import parse_q
+from pintu.kernel.context.selection import Compare, Q
 from pintu.kernel.jsonld import CORE
 from pintu.web.api.states import value_of
 from pintu.web.words import mark
@@ -41,11 +42,28 @@ COMMON = (
 """What every city has, whatever its pieces declare."""
 
 
+REMEMBERED = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class _Layer:
     tests: tuple[tuple[Callable[..., bool] | None, int], ...]
+    names: tuple[str, ...] | None  # the attributes whose values alone decide, when that is so
     brightness: str
     knows_silence: bool
+    remembered: dict[tuple[Any, ...], int]
+
+    def look(self, entity: dict[str, Any]) -> int:
+        """The number of the first rule that holds; remembered by the values that decide."""
+        key = None if self.names is None else _values(entity, self.names)
+        if key is not None:
+            known = self.remembered.get(key)
+            if known is not None:
+                return known
+        number = next((n for test, n in self.tests if test is None or test(entity)), THING)
+        if key is not None and len(self.remembered) < REMEMBERED:
+            self.remembered[key] = number
+        return number
 
 
 class Looks:
@@ -61,6 +79,7 @@ class Looks:
 
     def _layer(self, layer: Any) -> _Layer:
         tests: list[tuple[Callable[..., bool] | None, int]] = []
+        names: set[str] | None = set()
         for rule in layer.rules:
             number = len(self.all)
             self.all.append(
@@ -73,20 +92,20 @@ class Looks:
                     layer=layer.type,
                 )
             )
-            test = compile_q(parse_q(rule.q, CORE)) if rule.q else None
-            tests.append((test, number))
+            q = parse_q(rule.q, CORE) if rule.q else None
+            tests.append((compile_q(q) if q is not None else None, number))
+            if q is not None and names is not None:
+                names = names | {q.path.attribute} if _plain(q) else None
         silent = any(rule.state == SILENT_STATE for rule in layer.rules)
-        return _Layer(tuple(tests), layer.brightness, silent)
+        decisive = None if names is None else tuple(sorted(names))
+        return _Layer(tuple(tests), decisive, layer.brightness, silent, {})
 
     def of(self, types: Sequence[str], entity: dict[str, Any]) -> tuple[int, int]:
         """(number of its look, brightness 0-100) of an entity; THING when no layer is for it."""
         for one in types:
             layer = self._layers.get(one)
-            if layer is None:
-                continue
-            for test, number in layer.tests:
-                if test is None or test(entity):
-                    return number, _brightness(entity, layer.brightness)
+            if layer is not None:
+                return layer.look(entity), _brightness(entity, layer.brightness)
         return THING, 100
 
     def watches_silence(self, types: Sequence[str]) -> bool:
@@ -97,6 +116,32 @@ class Looks:
     def layered(self, types: Sequence[str]) -> bool:
         """True when a piece declares how such things look."""
         return any(one in self._layers for one in types)
+
+
+def _plain(q: Q) -> TypeGuard[Compare]:
+    """True for `attribute == text`: the attribute's value alone decides."""
+    return (
+        isinstance(q, Compare)
+        and q.op == "=="
+        and isinstance(q.value, str)
+        and not q.path.subs
+        and not q.path.trail
+    )
+
+
+def _values(entity: dict[str, Any], names: tuple[str, ...]) -> tuple[Any, ...] | None:
+    """The texts that decide; None when one is no text of a plain property."""
+    found: list[Any] = []
+    for name in names:
+        attribute = entity.get(name)
+        if attribute is None:
+            found.append(None)
+            continue
+        value = attribute.get("value") if isinstance(attribute, dict) else attribute
+        if not isinstance(value, str) or len(value) > 64:
+            return None
+        found.append(value)
+    return tuple(found)
 
 
 def _brightness(entity: dict[str, Any], name: str) -> int:

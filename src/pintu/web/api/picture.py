@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pintu.web")
 
-LOAD_PAGE = 500
+LOAD_PAGE = 1000
 ALERT = "Alert"
 SEVERITY = {"critical": 0, "high": 1, "medium": 2, "low": 3, "informational": 4}
 MAX_POINTS = 1_000_000
+IDLE_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Picture:
         self.alerts: dict[str, Alert] = {}
         self.alerts_version = 0
         self.changes_seen = 0
+        self.used_s = time.monotonic()
         self._base: dict[str, int] = {}  # state under a fault, to go back to
         self._ready: asyncio.Task[None] | None = None
         self._waiting: list[Change] | None = []
@@ -69,6 +72,7 @@ class Picture:
         if self._ready is None or (self._ready.done() and self._ready.exception()):
             self._waiting = []
             self._ready = asyncio.get_running_loop().create_task(self._load())
+        self.used_s = time.monotonic()
         await asyncio.shield(self._ready)
 
     async def _load(self) -> None:
@@ -248,3 +252,9 @@ class Pictures:
             log.warning("The picture of tenant %s cannot be loaded now", tenant)
             raise
         return picture
+
+    def forget_idle(self) -> None:
+        """Drop pictures that nobody asked for in a while: from then on writes cost nothing here."""
+        before_s = time.monotonic() - IDLE_S
+        for tenant in [t for t, picture in self.by_tenant.items() if picture.used_s < before_s]:
+            del self.by_tenant[tenant]

@@ -76,7 +76,7 @@ def page(visit: Visit, template: str, status: int = 200, **values: Any) -> Respo
     return Response(
         content,
         status_code=status,
-        media_type="text/html; charset=utf-8",
+        media_type="text/html",
         headers={"Vary": "Cookie, Accept-Language", "Cache-Control": "no-store"},
         cookies=cookies if visit.words.asked else [],
     )

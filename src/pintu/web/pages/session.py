@@ -42,8 +42,8 @@ async def sign_in(request: AnyRequest, code: str = "") -> Response[Any]:
 async def open_session(request: AnyRequest) -> Response[Any]:
     """Open a session with a token and go where the visitor wanted."""
     house = house_of(request)
-    house.rooms.identity.check_csrf(raw_headers(request))
     form = await request.form()
+    house.rooms.identity.check_csrf(raw_headers(request), str(form.get("csrf", "")))
     token = str(form.get("token", ""))[:MAX_FORM]
     go_on = safe_next(str(form.get("next", "/")))
     peer = request.client.host if request.client else ""

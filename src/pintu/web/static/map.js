@@ -10,6 +10,10 @@ addEventListener("DOMContentLoaded", () => {
   const seen = { mode: "", prefix: "", rows: new Map(), signs: new Map(), epoch: "", box: null, zoom: 0, stream: null, changes: 0, latencies: [], applied: 0 };
   window.pintu.map = seen;
 
+  looks.forEach((look, i) => {
+    const sign = document.querySelector(`[data-look="${i}"] svg`);
+    for (const name of ["fill", "stroke"]) sign.setAttribute(name, look.shown);
+  });
   maplibregl.setWorkerUrl(new URL(box.dataset.worker, location.href).href);
   let map;
   try {
