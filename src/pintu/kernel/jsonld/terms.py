@@ -171,7 +171,8 @@ def _inverse(terms: Mapping[str, Definition]) -> dict[str, str]:
 
 
 def _prefixes(terms: Mapping[str, Definition]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, d.iri) for name, d in terms.items() if d.prefix and name not in _TAKEN)
+    own = [(name, d.iri) for name, d in terms.items() if d.prefix and name not in _TAKEN]
+    return (*own, *CORE_PREFIXES.items())
 
 
 CORE = Terms()
