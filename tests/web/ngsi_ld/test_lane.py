@@ -41,8 +41,16 @@ async def test_pages_go_the_usual_way(place: Place) -> None:
 
 async def test_pipelined_answers_keep_their_order(place: Place) -> None:
     """Answers of different speed leave in the order of their requests, whoever gives them."""
-    paths = [b"/ngsi-ld/slow/60", ECHO + b"/1", b"/wait/2", b"/ngsi-ld/task/40", ECHO + b"/3",
-             b"/pages/4", b"/ngsi-ld/slow/5", ECHO + b"/6"]
+    paths = [
+        b"/ngsi-ld/slow/60",
+        ECHO + b"/1",
+        b"/wait/2",
+        b"/ngsi-ld/task/40",
+        ECHO + b"/3",
+        b"/pages/4",
+        b"/ngsi-ld/slow/5",
+        ECHO + b"/6",
+    ]
     got = await place.talk(b"".join(get(path) for path in paths))
     found = re.findall(rb"(?:GET|page) (/[^ ]+) ", got)
     assert paths == found
@@ -59,7 +67,10 @@ async def test_bodies_arrive_in_pieces_and_in_chunks(place: Place) -> None:
     whole = post(ECHO, b"abcdefghij")
     got = await place.talk(whole[:40], whole[40:-3], whole[-3:], pause=0.02)
     assert got.endswith(b"POST /ngsi-ld/echo  abcdefghij")
-    chunked = get(ECHO, b"transfer-encoding: chunked", method=b"POST") + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+    chunked = (
+        get(ECHO, b"transfer-encoding: chunked", method=b"POST")
+        + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+    )
     got = await place.talk(chunked)
     assert got.endswith(b"POST /ngsi-ld/echo  abcde")
 
@@ -69,7 +80,9 @@ async def test_a_body_over_the_limit_is_413_and_the_end(place: Place) -> None:
     for request in (
         post(ECHO, b"x" * 20_000),
         get(ECHO, b"transfer-encoding: chunked", method=b"POST")
-        + b"4e20\r\n" + b"x" * 20_000 + b"\r\n0\r\n\r\n",
+        + b"4e20\r\n"
+        + b"x" * 20_000
+        + b"\r\n0\r\n\r\n",
     ):
         got = await place.talk(request + get(ECHO))
         assert 413 == statuses(got)[0]

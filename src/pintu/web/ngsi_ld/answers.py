@@ -1,4 +1,6 @@
-"""Making responses: documents with their @context, problems, and answers that wait for the store."""
+"""Making responses: documents with their @context, problems, and answers that wait for the
+store.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +109,9 @@ def shown_context(terms: Terms) -> Any:
 
 
 def data(call: Call, document: Any, *more: tuple[bytes, bytes], status: int = 200) -> Response:
-    """A document that is not an entity (types, attributes, contexts): @context in the body for ld+json."""
+    """A document that is not an entity (types, attributes, contexts): @context in the body for
+    ld+json.
+    """
     if call.accept == LD_JSON:
         document = (
             [{**member, "@context": shown_context(call.terms)} for member in document]

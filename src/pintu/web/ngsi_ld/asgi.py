@@ -1,4 +1,6 @@
-"""NGSI-LD as a plain ASGI application: the same broker, limits and answers without the fast lane."""
+"""NGSI-LD as a plain ASGI application: the same broker, limits and answers without the fast
+lane.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,11 @@ def asgi(broker: Broker, limits: Limits = LIMITS) -> Application:
         method, head_only = scope["method"], scope["method"] == "HEAD"
         client = scope.get("client")
         request = Request(
-            "GET" if head_only else method, path, query, gather(pairs), body,
+            "GET" if head_only else method,
+            path,
+            query,
+            gather(pairs),
+            body,
             client[0] if client else "",
         )
         answer = broker.handle(request)
@@ -72,8 +78,7 @@ async def _read(receive: Receive, limit: int, announced: bytes | None) -> bytes 
 
 async def _send(send: Send, response: Response, *, head_only: bool, close: bool) -> None:
     headers = [
-        (name, value.replace(b"\r", b" ").replace(b"\n", b" "))
-        for name, value in response.headers
+        (name, value.replace(b"\r", b" ").replace(b"\n", b" ")) for name, value in response.headers
     ]
     if has_body(response.status):
         headers.append((b"content-length", b"%d" % len(response.body)))

@@ -1,4 +1,6 @@
-"""What a query asks for: from parameters or a Query document to a `Selection` (5.7.2, 6.4.3.2, 5.2.23)."""
+"""What a query asks for: from parameters or a Query document to a `Selection` (5.7.2, 6.4.3.2,
+5.2.23).
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ def read_selection(
     Raises BadRequestData naming the member that cannot be read.
     """
     if "csf" in params:
-        raise OperationNotSupported("csf selects context sources, which this broker does not have yet")
+        raise OperationNotSupported(
+            "csf selects context sources, which this broker does not have yet"
+        )
     get = params.get
     ids: tuple[str, ...] = ()
     types: TypeSelection | None = None
@@ -102,8 +106,13 @@ def read_selection(
         ),
         scope=None if scope is None else parse_scope(scope),
         dataset_ids=() if datasets is None else split_names(datasets, "datasetId"),
-        order=() if order is None else parse_order(
-            order, terms, order_from=get("orderFrom"), order_geometry=get("orderGeometry"),
+        order=()
+        if order is None
+        else parse_order(
+            order,
+            terms,
+            order_from=get("orderFrom"),
+            order_geometry=get("orderGeometry"),
             collation=get("collation"),
         ),
         limit=part.limit + 1 if part.limit else 0,  # one more tells whether there is a next page

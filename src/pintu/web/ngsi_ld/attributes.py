@@ -1,4 +1,6 @@
-"""Writing attributes of one entity: append, update, partial update, replace, delete (5.6.2 to 5.6.5, 5.6.19)."""
+"""Writing attributes of one entity: append, update, partial update, replace, delete (5.6.2 to
+5.6.5, 5.6.19).
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ _APPEND_OPTIONS = frozenset(("noOverwrite",))
 
 
 def append_attributes(call: Call) -> Result:
-    """5.6.3: add attributes, overwriting unless options=noOverwrite; 204, or 207 when some were left."""
+    """5.6.3: add attributes, overwriting unless options=noOverwrite; 204, or 207 when some were
+    left.
+    """
     keep = "noOverwrite" in options(call.params, _APPEND_OPTIONS)
     id, fragment = _fragment(call, "none")
     transform = write.append(fragment, no_overwrite=keep)
@@ -54,7 +58,9 @@ def replace_attribute(call: Call) -> Result:
 
 
 def delete_attribute(call: Call) -> Result:
-    """5.6.5: take away the default instance, that of datasetId, or with deleteAll=true every one; 204."""
+    """5.6.5: take away the default instance, that of datasetId, or with deleteAll=true every
+    one; 204.
+    """
     id, name = _target(call)
     dataset, every = call.params.get("datasetId"), flag(call.params, "deleteAll")
     if dataset is not None:
@@ -87,7 +93,9 @@ def _target(call: Call) -> tuple[str, str]:
 
 
 def _updated(call: Call, outcome: Outcome) -> Response:
-    """204 when everything asked for was done, else 207 with what was and what was not, by full names (5.2.18)."""
+    """204 when everything asked for was done, else 207 with what was and what was not, by full
+    names (5.2.18).
+    """
     detail = outcome.detail
     left = getattr(detail, "not_updated", None)
     if not left:

@@ -40,7 +40,9 @@ Maker = Callable[[Call, dict[str, Any]], Op]
 
 
 class _Plan(msgspec.Struct, gc=False):
-    """What a batch came to before the store saw it: operations, and the members that cannot be read."""
+    """What a batch came to before the store saw it: operations, and the members that cannot be
+    read.
+    """
 
     ops: list[Op]
     errors: list[dict[str, Any]]
@@ -57,7 +59,9 @@ def create_batch(call: Call) -> Result:
 
 
 def upsert_batch(call: Call) -> Result:
-    """5.6.8: create or replace (options=update: add to); 201 with the new ids, 204 when none is new."""
+    """5.6.8: create or replace (options=update: add to); 201 with the new ids, 204 when none is
+    new.
+    """
     asked = options(call.params, _UPSERT)
     if len(asked) > 1:
         raise BadRequestData("options has both replace and update")
@@ -71,7 +75,9 @@ def upsert_batch(call: Call) -> Result:
 
 
 def update_batch(call: Call) -> Result:
-    """5.6.9: append attributes to entities that are there (options=noOverwrite keeps those present)."""
+    """5.6.9: append attributes to entities that are there (options=noOverwrite keeps those
+    present).
+    """
     keep = "noOverwrite" in options(call.params, _UPDATE)
 
     def make(call: Call, entity: dict[str, Any]) -> Op:

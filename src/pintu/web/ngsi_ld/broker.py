@@ -1,11 +1,13 @@
-"""The broker's door: one request in, one answer out; what every operation has in common is decided here."""
+"""The broker's door: one request in, one answer out; what every operation has in common is
+decided here.
+"""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pintu.kernel.access import Act, Actor, Deed, Projection
+from pintu.kernel.access import Act, Deed
 from pintu.kernel.errors import (
     BadRequestData,
     InvalidRequest,
@@ -16,16 +18,17 @@ from pintu.kernel.errors import (
 from pintu.kernel.jsonld import CORE, Terms
 from pintu.web.ngsi_ld.answers import LD_JSON, Deferred, Pairs, problem
 from pintu.web.ngsi_ld.documents import read_json, take_context
+from pintu.web.ngsi_ld.info import started
 from pintu.web.ngsi_ld.message import Answer, Request, Response
 from pintu.web.ngsi_ld.negotiation import accepted, content_type, linked_context
 from pintu.web.ngsi_ld.operation import Call, Operation, Result
-from pintu.web.ngsi_ld.params import known, read_params
+from pintu.web.ngsi_ld.params import NO_PARAMS, known, read_params
 from pintu.web.ngsi_ld.routes import ROUTES
 
 if TYPE_CHECKING:
     from pintu.web.rooms import Rooms
 
-_CALLER_PROBLEM = "The parameters or headers of this request cannot be read"
+_NOBODYS = -1  # the number of no tenant, for operations that need none
 _TENANT_LIMIT = 128
 _KEPT_ACTS = 1024
 
@@ -36,141 +39,141 @@ class Broker:
     def __init__(self, rooms: Rooms) -> None:
         self.rooms = rooms
         self._acts: dict[tuple[Deed, bytes], tuple[Act, Pairs]] = {}
+        started(rooms)
 
     def handle(self, request: Request) -> Answer:
         """Answer one request: at once when nothing has to be waited for. Never raises."""
         echo: Pairs = ()
         try:
             operation, parts = ROUTES.find(request.method, request.path)
-            headers = request.headers
-            act, echo = self._act(operation.deed, headers.get(b"ngsild-tenant", b""))
-            kind = b""
-            if operation.body != "none":
-                if b"content-length" not in headers:
-                    raise LengthRequired()
-                kind = content_type(headers.get(b"content-type"), merge=operation.merge_patch)
+            headers, rooms = request.headers, self.rooms
+            key = (operation.deed, headers.get(b"ngsild-tenant", b""))
+            act, echo = self._acts.get(key) or self._act(key)
+            media_type = self._media_type(operation, headers) if operation.body != "none" else b""
             accept = accepted(headers.get(b"accept"), operation.offer)
-            params = read_params(request.query) if request.query else {}
-            if params:
+            params = NO_PARAMS
+            if request.query:
+                params = read_params(request.query)
                 known(params, operation.params, operation.name)
-            actor = self.rooms.identity.actor(headers, request.peer)
-            projection = self.rooms.gate.decide(actor, act)
-            call = self._call(
-                operation, request, parts, params, act, actor, projection, accept, echo
-            )
-            context = self._take_body(call, kind)
-            return self._perform(call, context)
+            actor = rooms.identity.actor(headers, request.peer)
+            projection = rooms.gate.decide(actor, act)
+            tenant = self._tenant(act.tenant, operation) if act.tenant else 1
+            call = Call(
+                operation, request, parts, params, rooms, act.tenant, tenant, projection, CORE,
+                accept, echo, actor.id,
+            )  # fmt: skip
+            link = linked_context(headers.get(b"link"))
+            context = link if not media_type else _take_body(call, media_type, link)
+            if context is None and tenant:
+                result = operation.handler(call)
+            else:
+                result = self._in_context(call, context)
+            return result if type(result) is Response else _waiting(result, call)
         except Exception as error:
             return problem(error, echo)
 
     # --- what every call has ------------------------------------------------------------------
-    def _act(self, deed: Deed, tenant: bytes) -> tuple[Act, Pairs]:
-        found = self._acts.get((deed, tenant))
-        if found is None:
-            try:
-                name = tenant.decode("ascii").strip()
-            except UnicodeDecodeError as error:
-                raise BadRequestData("The NGSILD-Tenant header is not ASCII") from error
-            if len(name) > _TENANT_LIMIT or not all(c.isalnum() or c in "_-./:" for c in name):
-                raise BadRequestData(
-                    "NGSILD-Tenant is longer than 128 characters or has others than letters, digits, _-./:"
-                )
-            echo: Pairs = ((b"ngsild-tenant", tenant),) if name else ()
-            found = (Act(deed=deed, tenant=name), echo)
-            if len(self._acts) >= _KEPT_ACTS:
-                self._acts.clear()
-            self._acts[(deed, tenant)] = found
+    def _act(self, key: tuple[Deed, bytes]) -> tuple[Act, Pairs]:
+        """The act and the echoed header of a tenant as it is spelled; raises BadRequestData."""
+        deed, tenant = key
+        name = tenant.decode("latin-1").strip()
+        if not name.isascii() or not all(c.isalnum() or c in "_-./:" for c in name):
+            raise BadRequestData("NGSILD-Tenant has others than ASCII letters, digits and _-./:")
+        if len(name) > _TENANT_LIMIT:
+            raise BadRequestData(f"NGSILD-Tenant is longer than {_TENANT_LIMIT} characters")
+        echo: Pairs = ((b"ngsild-tenant", tenant),) if name else ()
+        if len(self._acts) >= _KEPT_ACTS:
+            self._acts.clear()
+        found = self._acts[key] = (Act(deed=deed, tenant=name), echo)
         return found
 
-    def _call(
-        self, operation: Operation, request: Request, parts: tuple[str, ...],
-        params: dict[str, str], act: Act, actor: Actor, projection: Projection,
-        accept: bytes, echo: Pairs,
-    ) -> Call:
-        name = act.tenant
-        tenant = 1 if not name else self.rooms.store.tenant(name)
-        if tenant is None:
-            if not operation.opens_tenant and not operation.any_tenant:
-                raise NonexistentTenant(f"Tenant {name} does not exist")
-            tenant = -1 if operation.any_tenant else 0
-        return Call(
-            operation, request, parts, params, self.rooms, name, tenant, projection, CORE,
-            accept, echo, actor.id,
-        )
+    def _media_type(self, operation: Operation, headers: dict[bytes, bytes]) -> bytes:
+        """JSON or LD_JSON of a request with a body, whose length must be announced (6.3.4)."""
+        if b"content-length" not in headers:
+            raise LengthRequired()
+        return content_type(headers.get(b"content-type"), merge=operation.merge_patch)
 
-    def _take_body(self, call: Call, kind: bytes) -> Any:
-        """Read the body into the call and return the caller's @context as it is written."""
-        body = call.operation.body
-        link = linked_context(call.request.headers.get(b"link"))
-        if body == "none":
-            return link
-        call.document, call.encoded = read_json(call.request.body)
-        if body == "one":
-            if not isinstance(call.document, dict):
-                raise InvalidRequest("The body is not a JSON object")
-            if "@context" in call.document or kind != b"application/json":
-                call.encoded = b""
-            return take_context(call.document, kind, link)
-        if body == "many":
-            return _Members(call, kind, link)
-        return link
+    def _tenant(self, name: str, operation: Operation) -> int:
+        """The number of a tenant, 0 when it has yet to be made; raises NonexistentTenant."""
+        number = self.rooms.store.tenant(name)
+        if number is not None:
+            return number
+        if operation.opens_tenant:
+            return 0
+        if operation.any_tenant:
+            return _NOBODYS
+        raise NonexistentTenant(f"Tenant {name} does not exist")
 
     # --- performing ----------------------------------------------------------------------------
-    def _perform(self, call: Call, context: Any) -> Answer:
+    def _in_context(self, call: Call, context: Any) -> Result:
+        """Perform with the caller's @context, now when it is at hand."""
         if context is not None:
-            terms = (
-                context.now(self.rooms.library)
-                if isinstance(context, _Members)
-                else self.rooms.library.now(context)
-            )
+            library = self.rooms.library
+            members = isinstance(context, _Members)
+            terms = context.now(library) if members else library.now(context)
             if terms is None:
                 return self._later(call, context)
             call.terms = terms
         if not call.tenant:
             return self._later(call, None)
-        return _guarded(call.operation.handler(call), call)
+        return call.operation.handler(call)
 
     async def _later(self, call: Call, context: Any) -> Response:
         """The slow way in: a @context must be fetched first, or the tenant be made."""
-        try:
-            if isinstance(context, _Members):
-                call.terms = await context.terms(self.rooms.library)
-            elif context is not None:
-                call.terms = await self.rooms.library.terms(context)
-            if not call.tenant:
-                call.tenant = await self.rooms.store.open_tenant(call.tenant_name)
-            result = call.operation.handler(call)
-            return result if isinstance(result, Response) else await result
-        except Exception as error:
-            return problem(error, call.echo)
+        if isinstance(context, _Members):
+            call.terms = await context.terms(self.rooms.library)
+        elif context is not None:
+            call.terms = await self.rooms.library.terms(context)
+        if not call.tenant:
+            call.tenant = await self.rooms.store.open_tenant(call.tenant_name)
+        result = call.operation.handler(call)
+        return result if isinstance(result, Response) else await result
 
 
-def _guarded(result: Result, call: Call) -> Answer:
-    """Give an answer that waits its way to turn into a problem document."""
-    if type(result) is Response:
-        return result
+def _take_body(call: Call, media_type: bytes, link: str | None) -> Any:
+    """Read the body into the call and return the caller's @context as it is written."""
+    body = call.operation.body
+    call.document, call.encoded = read_json(call.request.body)
+    if body == "many":
+        return _Members(call, media_type, link)
+    if body == "context":
+        return None
+    document = call.document
+    if not isinstance(document, dict):
+        raise InvalidRequest("The body is not a JSON object")
+    if "@context" in document:
+        call.encoded = b""
+    return take_context(document, media_type, link)
+
+
+def _waiting(result: Any, call: Call) -> Answer:
+    """An answer that waits, given its way to turn into a problem document."""
     if type(result) is Deferred:
         result.failed = partial(problem, echo=call.echo)
         return result
-    return _awaited(result, call)  # type: ignore[arg-type]
+    return _awaited(result, call)
 
 
 async def _awaited(result: Any, call: Call) -> Response:
     try:
-        found = await result
+        found: Response | Deferred = await result
         return found if isinstance(found, Response) else await found
     except Exception as error:
         return problem(error, call.echo)
 
 
 class _Members:
-    """The @contexts of a list of entities: each its own in ld+json, all the Link header's in json."""
+    """The @contexts of a list of entities: each its own in ld+json, all the Link header's in
+    json.
+    """
 
     def __init__(self, call: Call, kind: bytes, link: str | None) -> None:
         if not isinstance(call.document, list):
             raise InvalidRequest("The body is not a JSON array")
         if kind == LD_JSON and link is not None:
-            raise BadRequestData("A body of application/ld+json forbids a Link header with a @context")
+            raise BadRequestData(
+                "A body of application/ld+json forbids a Link header with a @context"
+            )
         self.call = call
         self.contexts: list[Any] = []
         for member in call.document:

@@ -34,9 +34,9 @@ def retrieve_entity(call: Call) -> Result:
     params = call.params
     if not params and call.accept == JSON and call.projection.whole:
         found = call.rooms.store.retrieve(call.tenant, id)
-        if isinstance(found, Record | None) and (call.terms.is_core or found is None):
-            if found is None:
-                raise ResourceNotFound(f"{id} does not exist")
+        if found is None:
+            raise ResourceNotFound(f"{id} does not exist")
+        if found.__class__ is Record and call.terms.is_core:
             headers = data_headers(JSON, call.terms)
             return Response(200, whole_bytes(found), headers + call.echo if call.echo else headers)
     return _retrieve(call, id)
@@ -85,9 +85,7 @@ def query_entities(call: Call) -> Result:
     """5.7.2 by parameters: a page of entities."""
     params = call.params
     part = window(params)
-    if params.keys().isdisjoint(_SELECTORS) and not flag(
-        params, "local"
-    ):
+    if params.keys().isdisjoint(_SELECTORS) and not flag(params, "local"):
         raise BadRequestData("A query needs type, attrs, q, a geoquery, or local=true")
     return _query(call, params, part)
 
@@ -123,7 +121,12 @@ def _query(call: Call, params: dict[str, Any], part: Window) -> Result:
 
 
 async def _later(
-    call: Call, params: dict[str, Any], part: Window, found: Any, view: View, tree: Tree,
+    call: Call,
+    params: dict[str, Any],
+    part: Window,
+    found: Any,
+    view: View,
+    tree: Tree,
     join: Join | None,
 ) -> Response:
     page: Page = await settled(found)
@@ -143,15 +146,23 @@ async def _later(
 
 
 async def _query_several(
-    call: Call, params: dict[str, Any], part: Window, view: View, tree: Tree,
-    join: Join | None, entities: list[dict[str, Any]],
+    call: Call,
+    params: dict[str, Any],
+    part: Window,
+    view: View,
+    tree: Tree,
+    join: Join | None,
+    entities: list[dict[str, Any]],
 ) -> Response:
     """The union of several entity selectors: each is asked for as far as the page reaches."""
     reach = Window(part.offset + part.limit + 1, 0, part.count)
     found: dict[str, Record] = {}
     for selector in entities:
         selection = read_selection(
-            {**params, **selector}, call.terms, call.tenant, call.projection,
+            {**params, **selector},
+            call.terms,
+            call.tenant,
+            call.projection,
             Window(100_000, 0, False) if part.count else reach,
         )
         page = await settled(call.rooms.store.select(selection))
@@ -216,13 +227,18 @@ def _documents(
         collection = {"type": "FeatureCollection", "features": members}
         shown, headers = _geo_context(call, collection, headers)
     if plan is not None:
-        more = (*more, (b"pintu-plan", plan.encode("ascii", "replace")[:2000]),
-                (b"pintu-basis", call.projection.basis.encode("ascii", "replace")))
+        more = (
+            *more,
+            (b"pintu-plan", plan.encode("ascii", "replace")[:2000]),
+            (b"pintu-basis", call.projection.basis.encode("ascii", "replace")),
+        )
     return Response(200, orjson.dumps(shown), (*headers, *more, *call.echo))
 
 
 def _geo_context(call: Call, shown: dict[str, Any], headers: Any) -> tuple[dict[str, Any], Any]:
-    """6.3.6: GeoJSON carries the @context in the body, or with Prefer: body=json in the Link header."""
+    """6.3.6: GeoJSON carries the @context in the body, or with Prefer: body=json in the Link
+    header.
+    """
     if b"body=json" in call.request.headers.get(b"prefer", b"").replace(b" ", b"").split(b";"):
         link = data_headers(JSON, call.terms)[1:]
         return shown, (*headers, *link)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pintu.kernel.access import Projection
 from pintu.kernel.errors import ResourceNotFound
 from pintu.kernel.store.port import Kind
@@ -26,8 +24,12 @@ def list_types(call: Call) -> Result:
     if not flag(call.params, "details"):
         names = sorted(shown(name) for name in by_type)
         return data(
-            call, {"id": f"{_LIST}EntityTypeList:{call.tenant_name or 'default'}",
-                   "type": "EntityTypeList", "typeList": names}
+            call,
+            {
+                "id": f"{_LIST}EntityTypeList:{call.tenant_name or 'default'}",
+                "type": "EntityTypeList",
+                "typeList": names,
+            },
         )
     return data(
         call,
@@ -80,8 +82,12 @@ def list_attributes(call: Call) -> Result:
     if not flag(call.params, "details"):
         names = sorted(shown(name) for name in by_name)
         return data(
-            call, {"id": f"{_LIST}AttributeList:{call.tenant_name or 'default'}",
-                   "type": "AttributeList", "attributeList": names}
+            call,
+            {
+                "id": f"{_LIST}AttributeList:{call.tenant_name or 'default'}",
+                "type": "AttributeList",
+                "attributeList": names,
+            },
         )
     return data(
         call,
@@ -134,7 +140,11 @@ def _kinds(call: Call) -> list[Kind]:
     if projection.attributes is None and not projection.hidden:
         return found
     return [
-        Kind(kind.types, tuple(pair for pair in kind.attributes if _seen(projection, pair[0])), kind.count)
+        Kind(
+            kind.types,
+            tuple(pair for pair in kind.attributes if _seen(projection, pair[0])),
+            kind.count,
+        )
         for kind in found
     ]
 

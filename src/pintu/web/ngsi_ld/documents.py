@@ -17,7 +17,8 @@ NO_CONTEXT: Any = None
 def read_json(body: bytes) -> tuple[Any, bytes]:
     """The document and its compact encoding.
 
-    Raises InvalidRequest for what is not JSON, TooLarge when it is nested too deep, and BadRequestData
+    Raises InvalidRequest for what is not JSON, TooLarge when it is nested too deep, and
+    BadRequestData
     for an object with the same key twice (of which any reader would silently drop one).
     """
     if not body:
@@ -61,10 +62,14 @@ def take_context(document: dict[str, Any], kind: bytes, link: str | None) -> Any
     """
     if kind == LD_JSON:
         if link is not None:
-            raise BadRequestData("A body of application/ld+json forbids a Link header with a @context")
+            raise BadRequestData(
+                "A body of application/ld+json forbids a Link header with a @context"
+            )
         if "@context" not in document:
             raise BadRequestData("A body of application/ld+json needs a member @context")
         return document.pop("@context")
     if "@context" in document:
-        raise BadRequestData("A body of application/json has a member @context; use the Link header")
+        raise BadRequestData(
+            "A body of application/json has a member @context; use the Link header"
+        )
     return link

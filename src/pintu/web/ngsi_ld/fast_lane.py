@@ -1,4 +1,6 @@
-"""The fast lane: NGSI-LD requests answered inside uvicorn's HTTP protocol; all else goes its usual way."""
+"""The fast lane: NGSI-LD requests answered inside uvicorn's HTTP protocol; all else goes its
+usual way.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ _TOO_LARGE = b"The request body is longer than %d bytes"
 class _Turn(msgspec.Struct, gc=False):
     """One lane request waiting for or having its turn.
 
-    `ready` answers without asking the broker; `linger` says the end but leaves the closing to the reader.
+    `ready` answers without asking the broker; `linger` says the end but leaves the closing to
+    the reader.
     """
 
     request: Request
@@ -44,7 +47,9 @@ class _Turn(msgspec.Struct, gc=False):
 
 
 class _Occupied:
-    """Stands where uvicorn looks for a cycle while the lane is at work, so that uvicorn queues behind it."""
+    """Stands where uvicorn looks for a cycle while the lane is at work, so that uvicorn queues
+    behind it.
+    """
 
     response_complete = False
     disconnected = False
@@ -256,7 +261,9 @@ class Lane(HttpToolsProtocol):
             self._answer(request, self._keep, False)
 
     def _refuse_body(self) -> None:
-        """Answer 413 in its turn; unless the client waits for a go-ahead, read on so that it can see it."""
+        """Answer 413 in its turn; unless the client waits for a go-ahead, read on so that it can
+        see it.
+        """
         self._body = []
         self._body_bytes = 0
         assert self._parsed is not None

@@ -1,4 +1,6 @@
-"""What the gate decided, applied to writes: rows that may be touched, attributes that may be named."""
+"""What the gate decided, applied to writes: rows that may be touched, attributes that may be
+named.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ MEMBERS = frozenset(("id", "type", "scope", "expiresAt", "@context"))
 
 
 def allow_entity(call: Call, entity: dict[str, Any]) -> None:
-    """Refuse an entity that the caller may not write, or that a strict tenant's vocabulary does not know.
+    """Refuse an entity that the caller may not write, or that a strict tenant's vocabulary does
+    not know.
 
     Raises Forbidden naming the attribute, BadRequestData naming the field.
     """
@@ -52,7 +55,9 @@ def check_words(entity: dict[str, Any]) -> None:
 
 
 def within_rows(call: Call, transform: Transform) -> Transform:
-    """The transform, for entities that the gate lets through; the rest does not exist for the caller."""
+    """The transform, for entities that the gate lets through; the rest does not exist for the
+    caller.
+    """
     rows, strict = call.projection.rows, call.tenant_name in call.rooms.settings.strict_tenants
     if rows is None and not strict:
         return transform

@@ -15,7 +15,9 @@ _started: dict[int, int] = {}
 
 
 def started(rooms: Rooms) -> int:
-    """When these rooms were first asked who they are, in the city's µs; the broker asks at its start."""
+    """When these rooms were first asked who they are, in the city's µs; the broker asks at its
+    start.
+    """
     return _started.setdefault(id(rooms), rooms.clock.now_us())
 
 

@@ -53,7 +53,9 @@ class Join:
     async def shown_inline(
         self, record: Record, document: dict[str, Any], tree: Tree, level: int, path: frozenset[str]
     ) -> dict[str, Any]:
-        """The entity, with linked entities inside of its relationships down to the level asked for."""
+        """The entity, with linked entities inside of its relationships down to the level asked
+        for.
+        """
         view = tree.applied(self.view, self.call.terms)
         out: dict[str, Any] = render(record, self.call.terms, view)
         if level >= self.levels:
@@ -73,9 +75,7 @@ class Join:
         return out
 
     # --- flat -----------------------------------------------------------------------------------
-    async def linked_flat(
-        self, roots: list[tuple[Record, dict[str, Any]]]
-    ) -> list[dict[str, Any]]:
+    async def linked_flat(self, roots: list[tuple[Record, dict[str, Any]]]) -> list[dict[str, Any]]:
         """The linked entities of some entities, each once, nearest first."""
         seen = {record.id for record, _ in roots} | self.visited
         layer = [(document, self.tree) for _, document in roots]

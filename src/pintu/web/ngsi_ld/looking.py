@@ -1,4 +1,6 @@
-"""How entities are to be shown: from format, options, pick, omit and lang to a `View` (4.5, 6.3.7, 6.3.12)."""
+"""How entities are to be shown: from format, options, pick, omit and lang to a `View` (4.5,
+6.3.7, 6.3.12).
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,9 @@ _FORMATS: dict[str, Any] = {
 PLAIN = View()
 
 
-def read_view(
-    params: dict[str, Any], terms: Terms, projection: Projection, accept: bytes
-) -> View:
-    """One View from the members of a request and the gate's decision; pick and omit are `picking`'s.
+def read_view(params: dict[str, Any], terms: Terms, projection: Projection, accept: bytes) -> View:
+    """One View from the members of a request and the gate's decision; pick and omit are
+    `picking`'s.
 
     Raises InvalidRequest or BadRequestData naming the member that cannot be read.
     """

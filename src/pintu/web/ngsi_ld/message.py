@@ -1,4 +1,6 @@
-"""One request and one response, as plain data: what both adapters (fast lane, ASGI) hand to the broker."""
+"""One request and one response, as plain data: what both adapters (fast lane, ASGI) hand to the
+broker.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ import msgspec
 
 
 class Request(msgspec.Struct, gc=False):
-    """One HTTP request with its whole body. Header names are lower-case bytes; the last of a name wins,
+    """One HTTP request with its whole body. Header names are lower-case bytes; the last of a
+    name wins,
     except that repeated Accept and Link lines are joined with a comma."""
 
     method: str

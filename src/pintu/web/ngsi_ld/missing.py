@@ -67,7 +67,9 @@ def _operation(path: str, method: str) -> Operation:
 def not_yet(call: Call) -> Result:
     """501 OperationNotSupported, naming the resource (5.5.2)."""
     resource = call.request.path.decode("latin-1").split("/v1/", 1)[-1][:200]
-    error = OperationNotSupported(f"This broker does not have {resource} yet: temporal queries, "
-                                  "subscriptions and federation come in a later version")
+    error = OperationNotSupported(
+        f"This broker does not have {resource} yet: temporal queries, "
+        "subscriptions and federation come in a later version"
+    )
     body = orjson.dumps(error.problem() | {"status": 501})
     return Response(501, body, ((b"content-type", PROBLEM), *call.echo))

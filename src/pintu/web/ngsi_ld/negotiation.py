@@ -1,4 +1,6 @@
-"""Media types and @context by header (6.3.4 to 6.3.6): decided once for each spelling of the headers."""
+"""Media types and @context by header (6.3.4 to 6.3.6): decided once for each spelling of the
+headers.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ _linked: dict[bytes, str | None] = {}
 
 
 def accepted(header: bytes | None, offer: str) -> bytes:
-    """The media type to answer with; ties go by the order of 6.3.4. Raises NotAcceptable naming the rest."""
+    """The media type to answer with; ties go by the order of 6.3.4. Raises NotAcceptable naming
+    the rest.
+    """
     if header is None or not header or offer == "none":
         return JSON
     found = _accepted.get((header, offer))
@@ -34,8 +38,11 @@ def _choose(header: bytes, offers: tuple[bytes, ...]) -> bytes:
         major = offer.partition(b"/")[0]
         specific, quality = -1, 0.0
         for kind, q in ranges:
-            rank = (offer, major + b"/*", b"*/*").index(kind) if kind in (
-                offer, major + b"/*", b"*/*") else None
+            rank = (
+                (offer, major + b"/*", b"*/*").index(kind)
+                if kind in (offer, major + b"/*", b"*/*")
+                else None
+            )
             if rank is not None and 2 - rank > specific:
                 specific, quality = 2 - rank, q
         if quality > weight:

@@ -25,7 +25,9 @@ Handler = Callable[["Call"], Result]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One operation of the standard, as data: `handler` is called when all that is said here holds."""
+    """One operation of the standard, as data: `handler` is called when all that is said here
+    holds.
+    """
 
     name: str
     clause: str

@@ -1,4 +1,6 @@
-"""Pages of a collection: limit, offset, count, and the literal Link headers that lead on and back (6.3.10)."""
+"""Pages of a collection: limit, offset, count, and the literal Link headers that lead on and
+back (6.3.10).
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ WHOLE_FIRST = Window()
 
 
 def window(params: dict[str, str]) -> Window:
-    """Read limit, offset and count; raises BadRequestData, also for limit=0 without count (5.5.9)."""
+    """Read limit, offset and count; raises BadRequestData, also for limit=0 without count
+    (5.5.9).
+    """
     if not params or params.keys().isdisjoint(PAGE_PARAMS):
         return WHOLE_FIRST
     asked = Window(

@@ -1,4 +1,6 @@
-"""Query parameters: read once for each spelling, checked against what the operation knows (6.3.20)."""
+"""Query parameters: read once for each spelling, checked against what the operation knows
+(6.3.20).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,8 @@ from pintu.kernel.errors import BadRequestData, InvalidRequest
 _KEPT = 2048
 _PLUS_STAYS = frozenset(("scopeQ", "timeAt", "endTimeAt", "observedAt", "id"))
 _COUNTS_LIMIT = 100
+
+NO_PARAMS: dict[str, str] = {}
 
 _read: dict[bytes, dict[str, str]] = {}
 
@@ -56,7 +60,9 @@ def known(params: dict[str, str], allowed: frozenset[str], operation: str) -> No
 
 
 def flag(params: dict[str, str], name: str) -> bool:
-    """A boolean parameter, false when absent; raises BadRequestData for anything but true or false."""
+    """A boolean parameter, false when absent; raises BadRequestData for anything but true or
+    false.
+    """
     value = params.get(name)
     if value is None or value == "false":
         return False

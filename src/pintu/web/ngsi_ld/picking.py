@@ -19,7 +19,9 @@ Branches = dict[str, "Branches | None"]
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """What to pick and omit at one level, by the caller's names; a name leads to its linked entities' tree."""
+    """What to pick and omit at one level, by the caller's names; a name leads to its linked
+    entities' tree.
+    """
 
     pick: Branches | None = None
     omit: Branches | None = None
@@ -31,7 +33,9 @@ class Tree:
         return not (self.omit is not None and self.omit.get(name, self) is None)
 
     def attributes(self, terms: Terms) -> tuple[str, ...]:
-        """The attributes of which an entity must have one to be picked at all; none when any will do."""
+        """The attributes of which an entity must have one to be picked at all; none when any
+        will do.
+        """
         if not self.pick or not _HEAD.isdisjoint(self.pick):
             return ()
         return tuple(terms.stored(name) for name in self.pick)

@@ -25,13 +25,16 @@ _PAGE = 1000
 
 
 async def purge_entities(call: Call) -> Response:
-    """Select first, then write in pages; an entity that changed in between is judged again by its rows.
+    """Select first, then write in pages; an entity that changed in between is judged again by
+    its rows.
 
     204, or 207 naming the entities that could not be purged.
     """
     params = call.params
     if params.keys().isdisjoint(SELECT_PARAMS - {"datasetId"}) and not flag(params, "local"):
-        raise BadRequestData("A purge needs a selector: type, id, idPattern, q, attrs, geo or scope")
+        raise BadRequestData(
+            "A purge needs a selector: type, id, idPattern, q, attrs, geo or scope"
+        )
     if "keep" in params and "drop" in params:
         raise BadRequestData("keep and drop exclude each other")
     transform = _transform(call)
@@ -79,7 +82,9 @@ def _transform(call: Call) -> Transform:
 def _taking(
     *, kept: frozenset[str] | None = None, dropped: frozenset[str] = frozenset()
 ) -> Transform:
-    """A transform that takes whole attributes away; an entity that has none of them is left alone."""
+    """A transform that takes whole attributes away; an entity that has none of them is left
+    alone.
+    """
 
     def take(record: Record | None, now_us: int) -> Effect:
         if record is None:

@@ -48,7 +48,9 @@ def read_query(document: dict[str, Any]) -> dict[str, Any]:
     _read_entities(document, params)
     _read_geo(document, params)
     _read_order(document, params)
-    if params.keys().isdisjoint(("type", "entities", "id", "idPattern", "attrs", "q", "georel", "pick", "scopeQ")):
+    if params.keys().isdisjoint(
+        ("type", "entities", "id", "idPattern", "attrs", "q", "georel", "pick", "scopeQ")
+    ):
         raise BadRequestData("A Query needs entities, attrs, q or geoQ")
     return params
 
@@ -58,7 +60,9 @@ def _read_entities(document: dict[str, Any], params: dict[str, Any]) -> None:
     if entities is None:
         return
     if not isinstance(entities, list) or not entities or len(entities) > _ENTITIES_LIMIT:
-        raise BadRequestData(f"entities of a Query is not a list of 1 to {_ENTITIES_LIMIT} selectors")
+        raise BadRequestData(
+            f"entities of a Query is not a list of 1 to {_ENTITIES_LIMIT} selectors"
+        )
     selectors = [_selector(member) for member in entities]
     if len(selectors) == 1:
         params.update(selectors[0])

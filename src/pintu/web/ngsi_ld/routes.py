@@ -183,5 +183,11 @@ _CONTEXTS: dict[str, Methods] = {
 }  # fmt: skip
 
 
-TABLE: dict[str, Methods] = {**_ENTITIES, **_BATCHES, **_DISCOVERY, **_CONTEXTS, **missing.operations()}
+TABLE: dict[str, Methods] = {
+    **_ENTITIES,
+    **_BATCHES,
+    **_DISCOVERY,
+    **_CONTEXTS,
+    **missing.operations(),
+}
 ROUTES = Routes(TABLE)

@@ -1,4 +1,6 @@
-"""Paths to resources: segments as they come, raw or percent-encoded, with slashes doubled or trailing."""
+"""Paths to resources: segments as they come, raw or percent-encoded, with slashes doubled or
+trailing.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from pintu.kernel.errors import BadRequestData, InvalidRequest, MethodNotAllowed
 from pintu.web.ngsi_ld.operation import Operation
 
 ROOT = b"/ngsi-ld/v1/"
+_ENTITY = ROOT + b"entities/"
 _ID_LIMIT = 2048
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*:")
 
@@ -18,7 +21,9 @@ Methods = Mapping[str, Operation]
 
 
 class Routes:
-    """The route table: `{"entities/{id}/attrs": {"POST": operation}}`, compiled for look-up by segments."""
+    """The route table: `{"entities/{id}/attrs": {"POST": operation}}`, compiled for look-up by
+    segments.
+    """
 
     def __init__(self, table: Mapping[str, Methods]) -> None:
         self._by_key: dict[Key, Methods] = {}
@@ -28,11 +33,18 @@ class Routes:
             )
             self._by_key[key] = methods
 
+        self._entity = self._by_key.get((b"entities", b"*"), {})
+
     def find(self, method: str, path: bytes) -> tuple[Operation, tuple[str, ...]]:
         """The operation and the decoded variable parts.
 
-        Raises ResourceNotFound for a path that nothing answers, MethodNotAllowed with the methods there are.
+        Raises ResourceNotFound for a path that nothing answers, MethodNotAllowed with the
+        methods there are.
         """
+        if path.startswith(_ENTITY):
+            id = path[len(_ENTITY) :]
+            if id and b"/" not in id and (entity := self._entity.get(method)) is not None:
+                return entity, (decoded(id),)
         if b"//" in path or path[-1:] == b"/" or not path.startswith(ROOT):
             segments = _tidy(path)
         else:
@@ -68,12 +80,11 @@ class Routes:
         key: list[bytes] = []
         variables: list[str] = []
         for index, segment in enumerate(segments):
-            if index >= offset and (index - offset) % 2 == 1 and tuple(
-                [*key, segment]
-            ) not in self._by_key:
-                key.append(b"*")
-                variables.append(decoded(segment))
-            elif index > offset + 3 and offset:
+            if (
+                index >= offset
+                and (index - offset) % 2 == 1
+                and tuple([*key, segment]) not in self._by_key
+            ) or (index > offset + 3 and offset):
                 key.append(b"*")
                 variables.append(decoded(segment))
             else:

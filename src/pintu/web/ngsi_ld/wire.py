@@ -34,16 +34,20 @@ LIMITS = Limits()
 
 
 class Heads:
-    """Renders response heads; those of ordinary answers are kept, with the server's own headers in them."""
+    """Renders response heads; those of ordinary answers are kept, with the server's own headers
+    in them.
+    """
 
     def __init__(self) -> None:
         self._defaults: list[tuple[bytes, bytes]] | None = None
         self._kept: dict[tuple[int, Pairs], bytes] = {}
 
     def head(self, response: Response, defaults: list[tuple[bytes, bytes]]) -> bytes:
-        """Everything up to and including `content-length: `, or the last header when there is no body.
+        """Everything up to and including `content-length: `, or the last header when there is no
+        body.
 
-        `defaults` is the server's list (date, server), which it replaces as a whole when it changes.
+        `defaults` is the server's list (date, server), which it replaces as a whole when it
+        changes.
         """
         if defaults is not self._defaults:
             self._defaults = defaults
