@@ -102,8 +102,8 @@ def test_collisions_with_core_terms_stay_whole_iris(iri: str, stored: str) -> No
 
 
 def test_a_default_name_is_not_shown_as_a_term_that_means_something_else() -> None:
-    """When the caller's `speed` is another IRI, the default vocabulary's `speed` is shown by the core's
-    own prefix, as JSON-LD compaction does."""
+    """When the caller's `speed` is another IRI, the default vocabulary's `speed` is shown by the
+    core's own prefix, as JSON-LD compaction does."""
     terms = terms_of({"speed": "https://example.org/speed"})
     assert "https://example.org/speed" == terms.stored("speed")
     assert "ngsi-ld:default-context/speed" == terms.shown("speed")
