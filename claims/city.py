@@ -13,31 +13,38 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from claims import life
+from claims import life, suites
 from claims.words import Claim, Finding, NotRun, Verdict, judged
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def borrowed(module: str, full: bool) -> Callable[[], list[Finding]]:
-    """The claims another file measures: `run(full)` gives (claim, figure, bar, verdict) each."""
+def borrowed(module: str, switch: bool) -> Callable[[], list[Finding]]:
+    """The claims another file measures: `run(switch)` gives (claim, figure, bar, verdict) each.
+
+    The switch is "full" in claims/ and "fast" in tests/faults/.
+    """
 
     def measure() -> list[Finding]:
         try:
             run = importlib.import_module(module).run
         except ModuleNotFoundError as error:
             raise NotRun(f"{error.name} is not here") from error
-        return [_finding(*one) for one in run(full)]
+        return [_finding(*one) for one in run(switch)]
 
     return measure
 
 
-def _finding(claim: str, figure: str, bar: str, verdict: str) -> Finding:
+def _finding(claim: str, figure: object, bar: object, verdict: str | bool) -> Finding:
+    if isinstance(verdict, bool):
+        return judged(
+            claim, f"{figure:g}" if isinstance(figure, float) else f"{figure}", f"{bar}", verdict
+        )
     word, _, reason = verdict.partition(":")
     return Finding(
         claim=claim,
-        figure=figure or "-",
-        bar=bar,
+        figure=str(figure) or "-",
+        bar=str(bar),
         verdict=cast(Verdict, word.strip()),
         reason=reason.strip(),
     )
@@ -115,7 +122,7 @@ CLAIMS = [
     Claim(name="stop and continue", measure=life.stop_and_continue),
     Claim(name="children return", measure=life.children_return),
     Claim(name="kill -9 under load, quick", measure=borrowed("claims.kill9", False)),
-    Claim(name="power cut, quick", measure=borrowed("claims.power_cut", False)),
+    Claim(name="power cut, quick", measure=borrowed("tests.faults.power_cut", True)),
     Claim(name="first map", measure=life.first_map, speed=True),
     Claim(name="lamp faults", measure=borrowed("claims.lamp_faults", True), speed=True),
     Claim(name="Bristol", measure=borrowed("claims.bristol", True), speed=True),
@@ -123,7 +130,7 @@ CLAIMS = [
     Claim(name="fresh clone", measure=fresh_clone, full=True, speed=True),
     Claim(name="tests and coverage", measure=tests_and_coverage, full=True),
     Claim(name="kill -9 under load, 50 times", measure=borrowed("claims.kill9", True), full=True),
-    Claim(name="power cut, 50 times", measure=borrowed("claims.power_cut", True), full=True),
-    Claim(name="conformance", measure=borrowed("claims.conformance", True), full=True),
-    Claim(name="bench", measure=borrowed("claims.bench_table", True), full=True, speed=True),
+    Claim(name="power cut, 50 times", measure=borrowed("tests.faults.power_cut", False), full=True),
+    Claim(name="conformance", measure=suites.conformance, full=True),
+    Claim(name="bench", measure=suites.bench, full=True, speed=True),
 ]

@@ -39,8 +39,8 @@ class NotRun(Exception):
 class Claim:
     """One promise and how to measure it.
 
-    `speed`: its figure is this machine's; asked only without --quick-safe. `full`: takes minutes, asked
-    only with --full. `needs`: files or commands that must be there.
+    `speed`: its figure is this machine's; asked only without --quick-safe.
+    `full`: takes minutes; asked only with --full.
     """
 
     name: str
