@@ -38,6 +38,7 @@ DOC = {
         ({"ids": ("urn:x:1",)}, False),
         ({"id_pattern": "T:7$"}, True),
         ({"id_pattern": "^T"}, False),
+        ({"id_pattern": "^T", "ids": ("urn:ngsi-ld:T:7",)}, True),
         ({"types": parse_types("A", CORE)}, True),
         ({"types": parse_types("(A;B)", CORE)}, True),
         ({"types": parse_types("(A;C),D", CORE)}, False),

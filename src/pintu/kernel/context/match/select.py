@@ -31,7 +31,7 @@ def compile_selection(selection: Selection) -> Test:
     if selection.attributes:
         names = frozenset(selection.attributes)
         tests.append(lambda doc, record=None, lookup=None: not names.isdisjoint(doc))
-    if selection.id_pattern is not None:
+    if selection.id_pattern is not None and not selection.ids:  # ids take precedence (5.2.33)
         found = compile_pattern(selection.id_pattern)
         tests.append(lambda doc, record=None, lookup=None: found(doc["id"]))
     if selection.scope is not None:
