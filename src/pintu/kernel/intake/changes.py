@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from bisect import bisect_right
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 
 from pintu.kernel.context.record import Record
@@ -78,21 +79,27 @@ class Follower:
         self._store, self._recent = store, recent
         self._number, self._types, self._tenant = number, frozenset(types), tenant
         self._send = send
-        self._untaken = 0
+        self._untaken: deque[int | None] = deque()
+        self._at = recent.head
         self._taken = asyncio.Event()
 
     def taken(self) -> None:
         """One frame was consumed."""
-        self._untaken = max(0, self._untaken - 1)
+        if self._untaken:
+            self._at = self._untaken.popleft() or self._at
         self._taken.set()
 
+    @property
+    def lag(self) -> int:
+        """How many log positions are newer than what was consumed, while anything is under way."""
+        return max(0, self._recent.head - self._at) if self._untaken else 0
+
     async def _frame(self, lines: list[Line], position: int | None) -> None:
-        while self._untaken >= WINDOW:
+        while len(self._untaken) >= WINDOW:
             self._taken.clear()
             await self._taken.wait()
-        self._untaken += 1
-        lag = 0 if position is None else max(0, self._recent.head - position)
-        self._send(News(self._number, lines, position, lag))
+        self._untaken.append(position)
+        self._send(News(self._number, lines, position))
 
     async def run(self, after: int | None) -> None:
         """Tell what there is when `after` is None, then what changes, for ever."""

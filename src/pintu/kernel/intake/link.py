@@ -188,10 +188,6 @@ class FieldLink:
             self._subscribed.pop(number, None)
             self._write(wire.Unsubscribe(number))
 
-    def lag(self) -> int:
-        """How far the slowest subscription was behind the newest change when it last heard."""
-        return max((subscribed.lag for subscribed in self._subscribed.values()), default=0)
-
     # --- the connection ---------------------------------------------------------------------------
     async def _run(self) -> None:
         pause_s = FIRST_PAUSE_S

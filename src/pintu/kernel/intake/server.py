@@ -85,6 +85,10 @@ class SocketServer:
         """(name, pieces) of every process that is there."""
         return [(one.name, sorted(one.pieces)) for one in self._connections]
 
+    def lags(self) -> dict[str, int]:
+        """By process: how many log positions its slowest subscription is behind."""
+        return {one.name: one.lag() for one in self._connections}
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -249,6 +253,9 @@ class _Connection:
         except Exception:  # a loop's edge: closing makes the process ask again from where it was
             log.exception("A subscription of %s failed", self.name)
             self._writer.close()
+
+    def lag(self) -> int:
+        return max((follower.lag for follower, _ in self._followers.values()), default=0)
 
     def give(self, command: Command) -> None:
         """Hand out a command, unless the process does not read: the ledger tries again later."""

@@ -18,7 +18,6 @@ class Subscribed:
         self.after: int | None = (
             None  # the last position consumed; None: not all that there is was told
         )
-        self.lag = 0
         self._waiting: asyncio.Queue[wire.News | None] = asyncio.Queue()
 
     def request(self) -> wire.Subscribe:
@@ -32,7 +31,6 @@ class Subscribed:
 
     def put(self, frame: wire.News) -> None:
         """A frame came in."""
-        self.lag = frame.lag
         self._waiting.put_nowait(frame)
 
     async def next(self) -> wire.News | None:

@@ -147,12 +147,11 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
 class News(Frame, frozen=True):
     """Changes of a subscription, in commit order. Everything up to `position` was looked at (None:
     the
-    telling of what there is has not ended); `lag` is how many log positions are newer than that."""
+    telling of what there is has not ended)."""
 
     number: int
     lines: list[Line]
     position: int | None
-    lag: int
 
 
 class ReadAgain(Frame, frozen=True):
