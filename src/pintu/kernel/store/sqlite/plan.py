@@ -31,22 +31,23 @@ SHORT_TEXT = 20
 SMALL_KIND = 500
 """Entities of a kind up to which looking at all of them is as good as an index."""
 
+MANY = 5_000
+"""Entities among which a rare attribute is not looked for on the loop."""
+
 PROBE = 200
 """Rows counted to tell the better of two indexes."""
 
 MOST_ROWS = 64
 """Rows of grid cells read one by one; a taller box is read as one band of the grid."""
 
-_VALUE = "FROM value v CROSS JOIN entity e ON e.n = v.n WHERE v.path = ? AND "
-_KIND = "FROM entity e INDEXED BY entity_kind WHERE e.kind = ?"
-_POINT = (
-    "FROM point p CROSS JOIN entity e ON e.n = p.n WHERE p.path = ? AND p.cell BETWEEN ? AND ? "
-    "AND p.lon BETWEEN ? AND ? AND p.lat BETWEEN ? AND ?"
+_KIND = "entity e INDEXED BY entity_kind"
+_VALUE = "value v"
+_POINT = "point p"
+_BOX = "box b CROSS JOIN area a ON a.a = b.a"
+_IN_CELLS = (
+    "p.path = ? AND p.cell BETWEEN ? AND ? AND p.lon BETWEEN ? AND ? AND p.lat BETWEEN ? AND ?"
 )
-_AREA = (
-    "FROM box b CROSS JOIN area a ON a.a = b.a CROSS JOIN entity e ON e.n = a.n "
-    "WHERE b.west <= ? AND b.east >= ? AND b.south <= ? AND b.north >= ? AND a.path = ?"
-)
+_IN_BOX = "b.west <= ? AND b.east >= ? AND b.south <= ? AND b.north >= ? AND a.path = ?"
 _DISTANCE = (
     f" AND 2 * {EARTH_RADIUS_M!r} * asin(min(1.0, sqrt("
     "pow(sin((radians(p.lat) - radians(?)) / 2), 2) + cos(radians(?)) * cos(radians(p.lat)) * "
@@ -56,14 +57,28 @@ _DISTANCE = (
 
 @dataclass(slots=True)
 class Step:
-    """One statement: `SELECT <columns> <tail>`; `loose` is the column that says "only a
-    candidate".
+    """One statement: rows of `source` where `where`, each leading to its entity by `key`.
+
+    `loose` is the column that says "only a candidate"; `extra` is a condition on the entity.
     """
 
-    tail: str
+    source: str
+    where: str
     bindings: tuple[Any, ...]
-    loose: str = "1"
     key: str = "e.n"
+    loose: str = "1"
+    extra: str = ""
+
+    @property
+    def tail(self) -> str:
+        """FROM and WHERE, the entity joined."""
+        join = "" if self.key == "e.n" else f" CROSS JOIN entity e ON e.n = {self.key}"
+        return f"FROM {self.source}{join} WHERE {self.where}{self.extra}"
+
+    @property
+    def counting(self) -> str:
+        """FROM and WHERE, the entity joined only when a condition needs it."""
+        return self.tail if self.extra else f"FROM {self.source} WHERE {self.where}"
 
 
 @dataclass(slots=True)
@@ -74,7 +89,9 @@ class Plan:
     name: str
     exact: bool = False
     distinct: bool = False  # a row may come twice
+    unique: bool = True  # no row that is not loose comes twice
     count: int | None = None  # known without looking
+    heavy: bool = False  # a condition on the entity may pass over very many rows
     asked: list[tuple[KindRow, Path]] = field(default_factory=list)
     used: list[IndexPath] = field(default_factory=list)
 
@@ -89,6 +106,13 @@ def plan(names: Names, selection: Selection, probe: Probe) -> Plan:
         return _by_id(selection)
     kinds = [kind for kind in names.by_tenant.get(selection.tenant, ()) if wanted(kind, selection)]
     hints = sargable(selection.q)
+    found = _chosen(kinds, selection, hints, probe)
+    if any(step.extra for step in found.steps):
+        found.heavy = sum(kind.count for kind in kinds) > MANY
+    return found
+
+
+def _chosen(kinds: list[KindRow], selection: Selection, hints: list[Hint], probe: Probe) -> Plan:
     found = _by_place(kinds, selection) or _by_value(kinds, selection, hints, probe)
     if found is None:
         found = _by_kind(kinds, selection)
@@ -137,7 +161,7 @@ def _remaining(selection: Selection) -> set[str]:
 def _by_id(selection: Selection) -> Plan:
     left = _remaining(selection) or selection.types is not None or selection.attributes
     steps = [
-        Step("FROM entity e WHERE e.tenant = ? AND e.id = ?", (selection.tenant, id), "0")
+        Step("entity e", "e.tenant = ? AND e.id = ?", (selection.tenant, id), loose="0")
         for id in dict.fromkeys(selection.ids)
     ]
     return Plan(steps, "id", exact=not left)
@@ -147,7 +171,7 @@ def _by_kind(kinds: list[KindRow], selection: Selection) -> Plan:
     steps = []
     for kind in kinds:
         extra = _shape_filter(kind, selection)
-        steps.append(Step(f"{_KIND}{extra}", (kind.n,), "0"))
+        steps.append(Step(_KIND, "e.kind = ?", (kind.n,), loose="0", extra=extra))
     exact = not _remaining(selection)
     counted = None
     if exact:
@@ -185,16 +209,19 @@ def _value_plan(kinds: list[KindRow], selection: Selection, hint: Hint) -> Plan 
         if index is not None and index.state == "ready":
             used.append(index)
             for sql, bindings in ranges:
-                steps.append(Step(f"{_VALUE}{sql}{extra}", (index.n, *bindings), "v.loose", "v.n"))
+                where = f"v.path = ? AND {sql}"
+                found = (index.n, *bindings)
+                steps.append(Step(_VALUE, where, found, "v.n", "v.loose", extra))
         elif kind.count <= SMALL_KIND:
-            steps.append(Step(f"{_KIND}{extra}", (kind.n,)))
+            steps.append(Step(_KIND, "e.kind = ?", (kind.n,), extra=extra))
         else:
             return None
     if not used:
         return None
     exact = _remaining(selection) == {"q"} and proves(selection.q, hint)
     name = f"value {_shown(hint[0])}"
-    return Plan(steps, name, exact=exact, distinct=True, used=used)
+    unique = len(ranges) == 1
+    return Plan(steps, name, exact=exact, distinct=True, unique=unique, used=used)
 
 
 def _shown(path: Path) -> str:
@@ -262,9 +289,10 @@ def _by_place(kinds: list[KindRow], selection: Selection) -> Plan | None:
             for box in boxes:
                 found = _in_cells(index, box, near) if form == "point" else [_in_boxes(index, box)]
                 for step in found:
-                    step.tail += extra
+                    step.extra = extra
                     steps.append(step)
-    return Plan(steps, f"place {geo.geoproperty}", exact=exact, distinct=True, used=used)
+    name = f"place {geo.geoproperty}"
+    return Plan(steps, name, exact=exact, distinct=True, unique=False, used=used)
 
 
 def _near(geo: GeoSelection) -> tuple[Any, ...] | None:
@@ -288,13 +316,11 @@ def _in_cells(index: IndexPath, box: Box, near: tuple[Any, ...] | None) -> list[
         middle = (first_row + last_row) / 2
         ordered = sorted(rows, key=lambda row: abs(row - middle))
         cells = [(row * COLUMNS + first_column, row * COLUMNS + last_column) for row in ordered]
-    tail, loose = (_POINT, "1") if near is None else (_POINT + _DISTANCE, "0")
-    return [
-        Step(tail, (index.n, low, high, west, east, south, north, *(near or ())), loose, "p.n")
-        for low, high in cells
-    ]
+    where, loose = (_IN_CELLS, "1") if near is None else (_IN_CELLS + _DISTANCE, "0")
+    around = (west, east, south, north, *(near or ()))
+    return [Step(_POINT, where, (index.n, low, high, *around), "p.n", loose) for low, high in cells]
 
 
 def _in_boxes(index: IndexPath, box: Box) -> Step:
     west, south, east, north = box
-    return Step(_AREA, (east, west, north, south, index.n), "1", "a.n")
+    return Step(_BOX, _IN_BOX, (east, west, north, south, index.n), "a.n")

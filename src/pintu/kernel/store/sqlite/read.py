@@ -29,6 +29,10 @@ LOOP_PAGE = 1_000
 """Rows of a page (offset and limit) that the loop reads itself when nothing needs matching."""
 
 
+LOOP_COUNT = 2_000
+"""Rows of an index that the loop counts itself."""
+
+
 class OverBudget(Exception):
     """More rows than the loop may look at."""
 
@@ -55,40 +59,76 @@ class Reading:
     def page(self, sort_rows: int) -> Page:
         """The page, exact; OverBudget when there is a budget and it is spent."""
         selection = self._selection
-        plan = self._plan
-        if (
-            not selection.order
-            and plan.exact
-            and not plan.distinct
-            and (plan.count is not None or not selection.count)
-        ):
-            records, count = self._straight()
-        elif selection.order:
-            records, count = self._ordered(sort_rows)
-        else:
-            records, count = self._in_plan_order()
+        found: tuple[list[Record], int | None] | None = None
+        if selection.order:
+            found = self._ordered(sort_rows)
+        elif self._plan.exact:
+            found = self._straight()
+        records, count = found or self._in_plan_order()
         return Page(records, count if selection.count else None, self._plan.name)
 
-    def _straight(self) -> tuple[list[Record], int | None]:
-        """Every row is a match: SQLite cuts the page out itself."""
-        selection, kinds = self._selection, self._kinds
-        skip, wanted = selection.offset, selection.limit
-        records: list[Record] = []
-        run = self._db.execute
-        for step in self._plan.steps:
-            if len(records) == wanted:
+    def _straight(self) -> tuple[list[Record], int | None] | None:
+        """Let SQLite cut the page out, as long as every row is a match; None when one is not."""
+        plan, selection = self._plan, self._selection
+        count = plan.count
+        if selection.count and count is None:
+            count = self._counted()
+            if count is None:
+                return None
+        skip = 0 if plan.distinct else selection.offset
+        first = selection.offset - skip
+        wanted = first + selection.limit
+        rows: list[Any] = []
+        for step in plan.steps:
+            missing = wanted - len(rows)
+            if missing <= 0:
                 break
-            sql = f"SELECT {ENTITY} {step.tail} LIMIT ? OFFSET ?"
-            rows: list[Any] = run(sql, (*step.bindings, wanted - len(records), skip)).fetchall()
-            records += [
-                Record(n, id, kinds[kind].types, body, created, modified, times, last)
-                for n, id, kind, body, created, modified, times, last in rows
-            ]
-            if skip and not rows:
-                skip -= min(skip, run(f"SELECT count(*) {step.tail}", step.bindings).get)
-            elif rows:
+            sql = f"SELECT {ENTITY}, {step.loose} {step.tail} LIMIT ? OFFSET ?"
+            more = self._db.execute(sql, (*step.bindings, missing, skip)).fetchall()
+            if skip and not more:
+                skip -= min(skip, self._number(f"SELECT count(*) {step.counting}", step.bindings))
+            elif more:
                 skip = 0
-        return records, self._plan.count
+                rows += more
+        if plan.distinct and (
+            any(row[8] for row in rows) or len({row[0] for row in rows}) < len(rows)
+        ):
+            return None
+        kinds = self._kinds
+        return [
+            Record(n, id, kinds[kind].types, body, created, modified, times, last)
+            for n, id, kind, body, created, modified, times, last, _ in rows[first:wanted]
+        ], count
+
+    def _number(self, sql: str, bindings: tuple[Any, ...]) -> int:
+        found: Any = self._db.execute(sql, bindings).get
+        return int(found)
+
+    def _counted(self) -> int | None:
+        """How many rows the steps have, counted by SQLite; None when some are only candidates."""
+        plan = self._plan
+        most = 2**62 if self._budget is None else LOOP_COUNT
+        total = 0
+        keys: set[int] = set()
+        for step in plan.steps:
+            columns = f"{step.loose} AS loose, {step.key} AS k"
+            inner = f"SELECT {columns} {step.counting} LIMIT ?"
+            bindings = (*step.bindings, most + 1)
+            if plan.unique:
+                sql = f"SELECT count(*), max(loose) FROM ({inner})"
+                row: Any = self._db.execute(sql, bindings).fetchone()
+                number, loose = row
+                total += number
+            else:
+                rows: list[Any] = self._db.execute(inner, bindings).fetchall()
+                number, loose = len(rows), any(one for one, _ in rows)
+                keys.update(k for _, k in rows)
+                total = len(keys)
+            if loose:
+                return None
+            if number > most:
+                raise OverBudget
+        return total
 
     def _in_plan_order(self) -> tuple[list[Record], int | None]:
         selection = self._selection

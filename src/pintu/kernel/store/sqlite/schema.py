@@ -60,8 +60,9 @@ MIGRATIONS: tuple[Migration, ...] = (FIRST,)
 class Tuning:
     """Knobs that a measurement may turn; the defaults are what `bench/store_ops.py` found."""
 
-    writer_cache_kib: int = 24 * 1024
-    reader_cache_kib: int = 12 * 1024
+    writer_cache_kib: int = 40 * 1024
+    reader_cache_kib: int = 8 * 1024
+    loop_cache_kib: int = 64 * 1024
     group_ops: int = 256  # a group stops taking calls in at this size
     queue_ops: int = 20_000  # operations waiting before Unavailable
     readers: int = 2
@@ -111,9 +112,7 @@ def migrate(
     before = int(connection.pragma("user_version"))
     if before > len(migrations):
         raise ConfigurationError(
-            [
-                f"city.db has version {before}, newer than this Pintu's {len(migrations)}"
-            ]
+            [f"city.db has version {before}, newer than this Pintu's {len(migrations)}"]
         )
     for version in range(before, len(migrations)):
         step = migrations[version]

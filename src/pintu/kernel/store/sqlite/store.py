@@ -80,7 +80,7 @@ class SqliteStore:
         reader = self._reader = partial(
             connect, path, vfs=vfs, cache_kib=tuning.reader_cache_kib, read_only=True
         )
-        self._loop_db = reader()
+        self._loop_db = reader(cache_kib=tuning.loop_cache_kib)
         self._point = self._loop_db.cursor()
         self._snapshot = False
         self._writer.before_answers = self._let_go
@@ -146,15 +146,13 @@ class SqliteStore:
         chosen = plan(self._names, selection, self._probe)
         if chosen.used or chosen.asked:
             self._learned.asked(chosen)
-        here = not selection.order and (
+        here = not (selection.order or chosen.heavy) and (
             not chosen.exact or selection.offset + selection.limit <= LOOP_PAGE
         )
         if here:
             if not self._snapshot:
                 self._hold()
             reading = Reading(self._loop_db, self._names, selection, chosen, budget=LOOP_ROWS)
-            if chosen.exact and (not selection.count or chosen.count is not None):
-                reading = Reading(self._loop_db, self._names, selection, chosen)
             try:
                 return reading.page(self._tuning.sort_rows)
             except OverBudget:
