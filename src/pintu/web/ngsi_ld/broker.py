@@ -34,7 +34,7 @@ _KEPT_ACTS = 1024
 
 
 class Broker:
-    """NGSI-LD under `/ngsi-ld/v1`, over the rooms it is handed; both adapters call `handle` alone."""
+    """NGSI-LD under `/ngsi-ld/v1`, over the rooms it is handed; adapters call `handle` alone."""
 
     def __init__(self, rooms: Rooms) -> None:
         self.rooms = rooms
@@ -133,7 +133,7 @@ class Broker:
 def _take_body(call: Call, media_type: bytes, link: str | None) -> Any:
     """Read the body into the call and return the caller's @context as it is written."""
     body = call.operation.body
-    call.document, call.encoded = read_json(call.request.body)
+    call.document, call.encoded = read_json(call.request.body, many=body == "many")
     if body == "many":
         return _Members(call, media_type, link)
     if body == "context":

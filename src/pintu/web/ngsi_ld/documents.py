@@ -2,56 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import orjson
-
-from pintu.kernel.errors import BadRequestData, InvalidRequest, TooLarge
+from pintu.kernel.context.decode import ENCODER_DEPTH, MAX_DEPTH, decode_json
+from pintu.kernel.errors import BadRequestData, InvalidRequest
 from pintu.web.ngsi_ld.answers import LD_JSON
 
-DEPTH_LIMIT = 200
-NO_CONTEXT: Any = None
 
-
-def read_json(body: bytes) -> tuple[Any, bytes]:
+def read_json(body: bytes, *, many: bool) -> tuple[Any, bytes]:
     """The document and its compact encoding.
 
-    Raises InvalidRequest for what is not JSON, TooLarge when it is nested too deep, and
-    BadRequestData
-    for an object with the same key twice (of which any reader would silently drop one).
+    Raises InvalidRequest for what is not JSON or nested too deep, BadRequestData for an object with
+    the same key twice.
     """
     if not body:
         raise InvalidRequest("The request has an empty body")
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        if "recursion" in str(error):
-            raise TooLarge(f"The body is nested deeper than {DEPTH_LIMIT}") from error
-        raise InvalidRequest(f"The body is not JSON: {error}") from error
-    try:
-        encoded = orjson.dumps(document)
-    except orjson.JSONEncodeError as error:
-        raise TooLarge(f"The body is nested deeper than {DEPTH_LIMIT}") from error
-    if body.count(b'":') - body.count(b'\\":') != encoded.count(b'":') - encoded.count(b'\\":'):
-        _refuse_duplicates(body)
-    return document, encoded
-
-
-def _refuse_duplicates(body: bytes) -> None:
-    try:
-        json.loads(body, object_pairs_hook=_once)
-    except RecursionError as error:
-        raise TooLarge(f"The body is nested deeper than {DEPTH_LIMIT}") from error
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise BadRequestData(f"The body has the member {twice[:100]!r} twice in one object")
-    return found
+    return decode_json(body, ENCODER_DEPTH if many else MAX_DEPTH)
 
 
 def take_context(document: dict[str, Any], kind: bytes, link: str | None) -> Any:

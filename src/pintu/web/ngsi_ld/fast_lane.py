@@ -131,8 +131,8 @@ class Lane(HttpToolsProtocol):
             elif self._should_upgrade():
                 self.handle_websocket_upgrade()
         except httptools.HttpParserError:
-            if not self._deaf and not self.transport.is_closing():
-                self._deaf = True
+            self._deaf = True
+            if not (self._busy or self.pipeline or self.transport.is_closing()):
                 self.send_400_response("Invalid HTTP request received.")
 
     def on_message_begin(self) -> None:
@@ -310,7 +310,7 @@ class Lane(HttpToolsProtocol):
             deferred.future.add_done_callback(settled)
             return
         task = self.loop.create_task(_await(answer))  # type: ignore[arg-type]
-        self.tasks.add(task)
+        self.tasks.add(task)  # type: ignore[arg-type]
 
         def done(finished: asyncio.Task[Response]) -> None:
             self.tasks.discard(finished)
@@ -341,6 +341,7 @@ class Lane(HttpToolsProtocol):
     def _next(self) -> None:
         """Give the queued requests their turns until one has to be waited for."""
         while self.pipeline and not self._busy and not self.flow.write_paused:
+            turn: Any
             turn, app = self.pipeline.pop()
             if type(turn) is _Turn:
                 self._run(turn)

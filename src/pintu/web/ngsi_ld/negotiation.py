@@ -70,7 +70,7 @@ def _range(part: bytes) -> tuple[bytes, float]:
 
 def content_type(header: bytes | None, *, merge: bool) -> bytes:
     """JSON or LD_JSON for the media type of a body; raises UnsupportedMediaType (6.3.4)."""
-    if header == JSON or header == LD_JSON:
+    if header in (JSON, LD_JSON):
         return header
     kind = (header or b"").partition(b";")[0].strip().lower()
     if kind == JSON or (merge and kind == b"application/merge-patch+json"):
