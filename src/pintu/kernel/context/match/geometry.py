@@ -94,16 +94,19 @@ def _near(geo: GeoSelection) -> GeometryTest:
     reference = geo.geometry
     most = float("inf") if geo.max_distance_m is None else geo.max_distance_m
     least = -1.0 if geo.min_distance_m is None else geo.min_distance_m
-    if reference["type"] == "Point":
+    from_point = reference["type"] == "Point"
+    if from_point:
         lon, lat = reference["coordinates"][:2]
-    target = shape_of(reference)
+    shapes: list[shapely.Geometry] = []  # made when something that is no point comes
 
     def test(geometry: dict[str, Any]) -> bool:
         try:
-            if geometry["type"] == "Point" and reference["type"] == "Point":
+            if from_point and geometry["type"] == "Point":
                 place = geometry["coordinates"]
                 return least <= distance_m(lon, lat, place[0], place[1]) <= most
-            return least <= shape_distance_m(target, shape_of(geometry)) <= most
+            if not shapes:
+                shapes.append(shape_of(reference))
+            return least <= shape_distance_m(shapes[0], shape_of(geometry)) <= most
         except _UNREADABLE:
             return False
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from pintu.kernel.context.parse.reader import PARTS_LIMIT, Reader, decoded
 from pintu.kernel.context.selection import ScopeSelection, TypeSelection
 from pintu.kernel.errors import BadRequestData
 from pintu.kernel.jsonld import Terms
 
+REMEMBERED_CHARACTERS = 256
 Conjunctions = list[tuple[str, ...]]
 
 _TYPE = re.compile(r"[^\s;|,()\"<>{}\[\]\\^`]+")
@@ -21,6 +23,12 @@ def parse_types(text: str, terms: Terms) -> TypeSelection | None:
 
     Raises BadRequestData naming the character.
     """
+    if text.__class__ is str and len(text) <= REMEMBERED_CHARACTERS:
+        return _remembered(text, terms)
+    return _read(text, terms)
+
+
+def _read(text: str, terms: Terms) -> TypeSelection | None:
     reader = Reader(text, "type")
     if text.strip() == "*":
         return None
@@ -36,6 +44,10 @@ def parse_types(text: str, terms: Terms) -> TypeSelection | None:
         if frozenset(names) not in sets:
             sets.append(frozenset(names))
     return TypeSelection(tuple(sets))
+
+
+_remembered = lru_cache(maxsize=256)(_read)
+"""Clients ask the same again and again; only short texts are kept, and no failures."""
 
 
 def parse_scope(text: str) -> ScopeSelection:

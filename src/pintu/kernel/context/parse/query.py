@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
@@ -30,6 +31,7 @@ _OPERATOR = re.compile(r"!~=|~=|==|!=|>=|<=|>|<")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _BARE = re.compile(r"(?:(?!\.\.)[^\s;|()\",])+")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+REMEMBERED_CHARACTERS = 256
 _EQUALITY = ("==", "!=")
 _PATTERN = ("~=", "!~=")
 _OPERATORS: dict[str, CompareOp] = {
@@ -45,12 +47,22 @@ def parse_q(text: str, terms: Terms, *, expand_values: Collection[str] = ()) -> 
     terms to expand with the caller's @context first. Raises BadRequestData naming the character and
     what was expected.
     """
-    reader = Reader(text, "q")
     expanding = frozenset(terms.stored(name) for name in expand_values)
+    if text.__class__ is str and len(text) <= REMEMBERED_CHARACTERS:
+        return _remembered(text, terms, expanding)
+    return _read(text, terms, expanding)
+
+
+def _read(text: str, terms: Terms, expanding: frozenset[str]) -> Q:
+    reader = Reader(text, "q")
     q = _Query(reader, terms, expanding).alternatives()
     if not reader.ended:
         reader.fail("';', '|' or the end")
     return q
+
+
+_remembered = lru_cache(maxsize=256)(_read)
+"""Clients ask the same again and again; only short texts are kept, and no failures."""
 
 
 class _Query:
