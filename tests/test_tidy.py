@@ -22,6 +22,12 @@ LONG_FUNCTIONS: dict[str, str] = {}
 
 # path::function → the loop's edge at which anything may arrive; it ends in quarantine or in the log
 LOOP_EDGES: dict[str, str] = {
+    "src/pintu/kit/sources.py::_keep_connected": "2026-11-22 a foreign protocol raises anything",
+    "src/pintu/kit/sources.py::_work": "2026-11-22 the connection an acknowledgement needs is gone",
+    "src/pintu/kit/sources.py::read": "2026-11-22 a normaliser's mistake ends in quarantine",
+    "src/pintu/kit/watching.py::_ask": "2026-11-22 one bad entity must not stop all watching",
+    "src/pintu/kit/acting.py::_act": "2026-11-22 an action's mistake ends its own command",
+    "src/pintu/kit/scaffold.py::_fixtures": "2026-11-22 a normaliser's mistake is what is looked for",
     "src/pintu/cli/__init__.py::run": "2026-11-22 a program's edge: a person gets a sentence",
     "src/pintu/processes/field.py::_keep": "2026-11-22 a piece that fails ends no other",
     "src/pintu/settings.py::_zone": "2026-11-22 zoneinfo raises four kinds of error for a bad name",
