@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 from pintu.kernel.clock import Clock
@@ -22,7 +23,11 @@ def open_sqlite(
 ) -> SqliteStore:
     """Open (or make) city.db and bring it to the newest version.
 
-    Without a loop, the first `submit` binds the store to the running one. Raises Unavailable when
-    another process has it or it cannot be opened, ConfigurationError when it is of a newer Pintu.
+    The store lives on `loop`, else the running one, else that of the first `submit`. Raises
+    Unavailable when another process has it or it cannot be opened, ConfigurationError when it is
+    of a newer Pintu.
     """
+    if loop is None:
+        with contextlib.suppress(RuntimeError):
+            loop = asyncio.get_running_loop()
     return SqliteStore(path, clock=clock, loop=loop, vfs=vfs, tuning=tuning or Tuning())

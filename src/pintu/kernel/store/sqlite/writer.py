@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
@@ -117,6 +118,7 @@ class Writer:
         self.last_error = ""
         self.closed = False
         self.answered = 0  # position of the newest change the loop was told about
+        self._unpublished: deque[Callable[[], None]] = deque()
         self.before_answers: Callable[[], None] = _nothing
 
     # --- the loop's side -------------------------------------------------------------------------
@@ -133,6 +135,8 @@ class Writer:
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
+            while self._unpublished:
+                loop.call_soon(self._unpublished.popleft())
         if self.closed:
             raise Unavailable("The store is closed")
         limit = self._tuning.queue_ops
@@ -157,6 +161,8 @@ class Writer:
     def _settle(self, calls: list[Call], changes: list[Change], position: int) -> None:
         self.before_answers()
         self.answered = position
+        while self._unpublished:
+            self._unpublished.popleft()()
         for call in calls:
             self.waiting -= len(call.ops)
             future = call.future
@@ -177,7 +183,9 @@ class Writer:
             self.before_answers()
             done()
 
-        if self._loop is not None:
+        if self._loop is None:
+            self._unpublished.append(done)
+        else:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the next start reads it
                 self._loop.call_soon_threadsafe(now)
 
