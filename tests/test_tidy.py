@@ -22,12 +22,22 @@ LONG_FUNCTIONS: dict[str, str] = {}
 
 # path::function → the loop's edge at which anything may arrive; it ends in quarantine or in the log
 LOOP_EDGES: dict[str, str] = {
+    "src/pintu/kernel/intake/intake.py::_run": "2026-11-22 the disk may be full now, not in a moment",
+    "src/pintu/kernel/intake/server.py::_accept": "2026-11-22 one connection closes no other",
+    "src/pintu/kernel/intake/server.py::_batch": "2026-11-22 a sender hears of it and keeps its batch",
+    "src/pintu/kernel/intake/server.py::_following": "2026-11-22 closing makes a process ask again",
+    "src/pintu/kernel/operations/commands.py::_tell": "2026-11-22 a page that left stops no command",
+    "src/pintu/kernel/timers/timers.py::_call": "2026-11-22 one handler's mistake stops no other timer",
     "src/pintu/kit/sources.py::_keep_connected": "2026-11-22 a foreign protocol raises anything",
     "src/pintu/kit/sources.py::_work": "2026-11-22 the connection an acknowledgement needs is gone",
     "src/pintu/kit/sources.py::read": "2026-11-22 a normaliser's mistake ends in quarantine",
     "src/pintu/kit/watching.py::_ask": "2026-11-22 one bad entity must not stop all watching",
     "src/pintu/kit/acting.py::_act": "2026-11-22 an action's mistake ends its own command",
     "src/pintu/kit/scaffold.py::_fixtures": "2026-11-22 a normaliser's mistake is what is looked for",
+    "src/pintu/web/ngsi_ld/broker.py::handle": "2026-11-22 a request's edge: logged, answered 500",
+    "src/pintu/web/ngsi_ld/broker.py::_awaited": "2026-11-22 the same edge for a later answer",
+    "src/pintu/web/ngsi_ld/answers.py::result": "2026-11-22 the same edge in a store's callback",
+    "src/pintu/web/ngsi_ld/answers.py::__await__": "2026-11-22 the same edge when awaited",
     "src/pintu/cli/__init__.py::run": "2026-11-22 a program's edge: a person gets a sentence",
     "src/pintu/processes/field.py::_keep": "2026-11-22 a piece that fails ends no other",
     "src/pintu/settings.py::_zone": "2026-11-22 zoneinfo raises four kinds of error for a bad name",

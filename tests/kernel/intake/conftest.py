@@ -94,3 +94,16 @@ async def open_scene(tmp_path: Path) -> AsyncIterator[Callable[..., Scene]]:
 async def scene(open_scene: Callable[..., Scene]) -> Scene:
     """One open intake."""
     return open_scene()
+
+
+@pytest.fixture
+async def door(scene: Scene) -> AsyncIterator[Any]:
+    """A door, opened."""
+    from .door import Door
+
+    door = Door(scene)
+    await door.open()
+    yield door
+    for link in door.links:
+        await link.stop()
+    await door.shut()

@@ -6,8 +6,6 @@ import asyncio
 import os
 import socket
 import stat
-import time
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,8 @@ import msgspec
 import pytest
 
 from pintu.kernel.errors import BadRequestData, StateConflict, TooLarge, Unavailable
-from pintu.kernel.intake import FieldLink, SocketServer, changes, socket_server, wire
+from pintu.kernel.intake import FieldLink, socket_server, wire
 from pintu.kernel.intake.words import (
-    Batch,
-    Changed,
-    Command,
     CommandReport,
     Envelope,
     Receipt,
@@ -29,103 +24,7 @@ from pintu.kernel.intake.words import (
 )
 
 from .conftest import NOON_US, Scene, batch, lamp
-
-LAMP = "urn:ngsi-ld:Streetlight:x:L"
-
-
-class Desk:
-    """A command ledger reduced to what the socket asks of it."""
-
-    def __init__(self) -> None:
-        self.waiting: list[Command] = []
-        self.reported: list[tuple[str, str, str]] = []
-        self.dispatch: Callable[[Command], None] = lambda _: None
-
-    def on_dispatch(self, dispatch: Callable[[Command], None]) -> Callable[[], None]:
-        self.dispatch = dispatch
-        return lambda: None
-
-    def to_send(self, pieces: frozenset[str]) -> list[Command]:
-        return [command for command in self.waiting if command.piece in pieces]
-
-    async def report(self, report: CommandReport, who: str) -> Any:
-        if report.state == "failed":
-            raise StateConflict("A command that is confirmed cannot fail")
-        self.reported.append((report.id, report.state, who))
-
-
-def command(id: str, attempt: int = 1, piece: str = "street_lights") -> Command:
-    """A command on its way."""
-    return Command(
-        id, "demo", piece, "DimLamp", LAMP + "1", {"level": 40}, "token:x", NOON_US, attempt
-    )
-
-
-class Door:
-    """Intake with its socket open, and links to it."""
-
-    def __init__(self, scene: Scene) -> None:
-        self.scene, self.desk = scene, Desk()
-        self.path = scene.data / "broker.sock"
-        self.links: list[FieldLink] = []
-        self.server: SocketServer | None = None
-
-    async def open(self) -> None:
-        self.server = await socket_server(self.scene.intake, self.desk, self.scene.store, self.path)
-
-    async def shut(self) -> None:
-        if self.server is not None:
-            await self.server.close()
-            self.server = None
-
-    async def link(
-        self, name: str = "field", pieces: tuple[str, ...] = ("street_lights",)
-    ) -> FieldLink:
-        link = FieldLink(self.path, name=name, pieces=pieces)
-        await link.start()
-        self.links.append(link)
-        if self.server is not None:
-            await asyncio.wait_for(link.wait_connected(), 5)
-        return link
-
-
-@pytest.fixture
-async def door(scene: Scene) -> AsyncIterator[Door]:
-    """A door, opened."""
-    door = Door(scene)
-    await door.open()
-    yield door
-    for link in door.links:
-        await link.stop()
-    await door.shut()
-
-
-async def until(holds: Callable[[], object], timeout_s: float = 5.0) -> None:
-    """Wait until something holds."""
-    end_s = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < end_s, "it never came true"
-        await asyncio.sleep(0.005)
-
-
-class Reader:
-    """Takes from an endless stream in the background."""
-
-    def __init__(self, stream: AsyncIterator[Any]) -> None:
-        self.taken: list[Any] = []
-        self._task = asyncio.create_task(self._run(stream))
-
-    async def _run(self, stream: AsyncIterator[Any]) -> None:
-        async for one in stream:
-            self.taken.append(one)
-
-    async def wait(self, count: int) -> list[Any]:
-        await until(lambda: len(self.taken) >= count)
-        return self.taken
-
-    async def stop(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+from .door import Door, Reader, command, until
 
 
 # --- batches --------------------------------------------------------------------------------------
@@ -355,105 +254,6 @@ async def test_a_held_envelope_is_read_again_by_its_piece(door: Door) -> None:
     assert 1 == (await retrying).accepted
     assert [] == await door.scene.intake.quarantine.list()
     await reader.stop()
-
-
-# --- changes --------------------------------------------------------------------------------------
-def values(taken: list[Changed]) -> list[tuple[str, str, Any]]:
-    """(lamp, verb, power) of what a watcher saw."""
-    return [
-        (c.id.removeprefix(LAMP), c.verb, c.entity.get("activePower", {}).get("value"))
-        for c in taken
-    ]
-
-
-async def test_a_watcher_sees_what_there_is_and_then_what_changes(door: Door) -> None:
-    """Of its types and tenant, whole entities, in order."""
-    link = await door.link()
-    await link.accept(batch("b1", lamp(1, power=1), lamp(2, power=2)))
-    watcher = Reader(link.changes(["Streetlight"], "demo"))
-    assert {("1", "created", 1), ("2", "created", 2)} == set(values(await watcher.wait(2)))
-    await link.accept(batch("b2", lamp(1, power=3), Update({"id": "urn:a:b", "type": "Other"})))
-    await link.accept(Batch("x/y", "elsewhere", "k", [lamp(5)]))
-    await link.accept(batch("b3", lamp(3, power=4)))
-    assert [("1", "updated", 3), ("3", "created", 4)] == values(await watcher.wait(4))[2:]
-    seen = watcher.taken[2]
-    assert (("activePower",), "street_lights/mqtt") == (seen.changed, seen.source)
-    await watcher.stop()
-
-
-async def test_a_tenant_may_come_later_than_its_watcher(door: Door) -> None:
-    """Nobody has to wait for the first message to subscribe."""
-    link = await door.link()
-    watcher = Reader(link.changes([], "later"))
-    await asyncio.sleep(0.05)
-    await link.accept(Batch("x/y", "later", "k", [lamp(5)]))
-    assert [("5", "created", 60)] == values(await watcher.wait(1))
-    await watcher.stop()
-
-
-async def test_a_slow_watcher_loses_nothing(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The broker keeps few changes in memory and reads the rest from its log; the lag is shown."""
-    monkeypatch.setattr(changes, "RECENT", 20)
-    monkeypatch.setattr(changes, "FRAME_LINES", 10)
-    link = await door.link()
-    stream = link.changes([], "demo")
-    waiting = asyncio.ensure_future(anext(stream))
-    await asyncio.sleep(0.05)
-    for number in range(30):
-        await link.accept(batch(f"b{number}", *(lamp(n, power=number) for n in range(10))))
-    seen = [await waiting]
-    await asyncio.sleep(0.05)
-    lag = door.server.lags()["field"]  # type: ignore[union-attr]
-    while len(seen) < 300:
-        seen.append(await asyncio.wait_for(anext(stream), 5))
-    assert 290 <= lag
-    assert [str(n % 10) for n in range(300)] == [lamp_number for lamp_number, _, _ in values(seen)]
-    await stream.aclose()
-
-
-async def test_a_watcher_goes_on_over_a_restart_of_the_broker(door: Door) -> None:
-    """Each change once, those during the gap too."""
-    link = await door.link()
-    watcher = Reader(link.changes([], "demo"))
-    await asyncio.sleep(0.05)
-    await link.accept(batch("b1", lamp(1, power=1)))
-    await watcher.wait(1)
-    await door.shut()
-    await door.scene.intake.accept(batch("b2", lamp(1, power=2)))
-    await door.open()
-    await link.accept(batch("b3", lamp(2, power=3)))
-    await watcher.wait(3)
-    await asyncio.sleep(0.05)
-    assert [("1", "created"), ("1", "updated"), ("2", "created")] == [
-        v[:2] for v in values(watcher.taken)
-    ]
-    await watcher.stop()
-
-
-async def test_a_subscription_that_ends_is_forgotten(door: Door) -> None:
-    """On both sides."""
-    link = await door.link()
-    for _ in range(100):
-        stream = link.changes([], "demo")
-        task = asyncio.ensure_future(anext(stream))
-        await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await stream.aclose()
-    assert 1 == (await link.accept(batch("b1", lamp(1)))).accepted
-    assert {} == link._subscribed
-
-
-async def test_everything_there_is_comes_in_pages(
-    door: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """More entities than fit a frame."""
-    monkeypatch.setattr(changes, "PAGE", 7)
-    link = await door.link()
-    await link.accept(batch("b1", *(lamp(n) for n in range(50))))
-    watcher = Reader(link.changes([], "demo"))
-    assert 50 == len({change.id for change in await watcher.wait(50)})
-    await watcher.stop()
 
 
 def test_every_error_crosses_as_what_it_is() -> None:

@@ -52,7 +52,14 @@ class Life:
         self, key: str = "k1", level: int = 40, actor: Actor = FOREMAN, **more: Any
     ) -> Command:
         return await self.commands.request(
-            actor, "street_lights", "DimLamp", LAMP, {"level": level}, key, tenant="demo", **more
+            actor,
+            "street_lights",
+            "DimLamp",
+            LAMP,
+            {"level": level},
+            key=key,
+            tenant="demo",
+            **more,
         )
 
     async def report(self, command: Command, *states: str) -> None:

@@ -90,8 +90,8 @@ class Commands:
         name: str,
         target: str,
         arguments: dict[str, Any],
-        key: str,
         *,
+        key: str,
         tenant: str = "",
     ) -> Command:
         """Ask for something to be done; resolves after it is written down.

@@ -64,7 +64,7 @@ async def ask(request: AnyRequest) -> Response[bytes]:
         asked.name,
         asked.target,
         asked.arguments,
-        asked.key or uuid.uuid4().hex,
+        key=asked.key or uuid.uuid4().hex,
         tenant=visit.tenant,
     )
     steps = await house.rooms.commands.history(command.id)
