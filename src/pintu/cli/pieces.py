@@ -14,6 +14,7 @@ from pintu.kernel.errors import ConfigurationError
 from pintu.kit.manifest import find_pieces
 from pintu.kit.piece import load_piece
 from pintu.kit.piece import settings_of as piece_settings
+from pintu.kit.scaffold import check_piece, new_piece
 from pintu.settings import Settings
 
 app = typer.Typer(help="Pieces: list, check, new.", no_args_is_help=True)
@@ -33,14 +34,22 @@ def list_() -> int:
 
 @app.command()
 def check(
-    name: Annotated[str | None, typer.Argument(help="One piece; default: all.")] = None,
+    which: Annotated[
+        str | None, typer.Argument(help="A piece's name or folder; default: all.", metavar="PIECE")
+    ] = None,
     data: Data = None,
 ) -> int:
-    """Read manifests and settings of pieces; show every mistake at once."""
-    found, mistakes = check_pieces(settings_of(data), only=name)
+    """Read manifests, rooms, imports, fixtures and settings; show every mistake at once."""
+    if which is not None and Path(which, "piece.toml").is_file():
+        mistakes, names = check_piece(Path(which)), [Path(which).resolve().name]
+    else:
+        names, mistakes = check_pieces(settings_of(data), only=which)
+        for one in find_pieces() if not mistakes else ():
+            if one.name in names and one.folder is not None:
+                mistakes += check_piece(one.folder)
     if mistakes:
         raise ConfigurationError(mistakes)
-    out.print(f"in order: {', '.join(found)}")
+    out.print(f"in order: {', '.join(names) or 'there are none'}")
     return 0
 
 
@@ -48,14 +57,12 @@ def check(
 def new(
     name: Annotated[str, typer.Argument(help="lower_case, like street_lights.")],
     into: Annotated[
-        Path | None, typer.Option(help="The folder of pieces. [default: ./pieces]", metavar="DIR")
+        Path | None, typer.Option(help="The folder to make it in. [default: here]", metavar="DIR")
     ] = None,
 ) -> int:
     """Start a piece: its rooms, a manifest, and a test that passes."""
-    from pintu.kit.start import new_piece
-
-    folder = new_piece(name, into or Path("pieces"))
-    out.print(f"{folder}: now read docs/write-a-piece.md", soft_wrap=True)
+    folder = new_piece(name, into or Path())
+    out.print(f"{folder}: read docs/write-a-piece.md, then `pintu piece check {folder}`")
     return 0
 
 
