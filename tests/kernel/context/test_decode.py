@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pintu.kernel.context.decode import decode_json
@@ -70,6 +70,7 @@ values: Any = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(values, st.sampled_from([None, 1]), st.booleans())
 def test_any_json_without_doubles_is_read(value: Any, indent: int | None, ascii: bool) -> None:
     """Whatever the layout, and the compact encoding says the same."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pintu.kernel.context.read import (
@@ -332,15 +332,14 @@ def test_depth_is_limited() -> None:
     assert "deeper than 16" in refusal(a=nested(17))
 
 
+_WORDS = ["type", "value", "object", "languageMap", "json", "vocab", "valueList", "objectList"]
+_WORDS += ["datasetId", "observedAt", "unitCode", "a", "@context", "dataset"]
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                "type value object languageMap json vocab valueList objectList datasetId"
-                " observedAt unitCode a @context dataset".split()
-            ),
+            st.sampled_from(_WORDS),
             inner | st.sampled_from(["Property", "Relationship", NULL, "urn:x:y", "GeoProperty"]),
             max_size=4,
         )
@@ -349,6 +348,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(json_values, st.sampled_from(["none", "update", "merge"]), st.booleans())
 def test_any_json_is_read_or_refused(value: Any, nulls: Any, simplified: bool) -> None:
     """Whatever is sent: a stored form or BadRequestData, never another error, never a changed
@@ -367,6 +367,7 @@ def test_any_json_is_read_or_refused(value: Any, nulls: Any, simplified: bool) -
     assert repr(before) == repr(value)
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_what_is_stored_is_read_again_unchanged(value: Any) -> None:
     """Reading is idempotent: a stored document is in stored form."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pintu.kernel.context.languages import best_text, read_ranges
@@ -137,6 +137,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(values, st.sampled_from([{}, {"unitCode": "X"}, {"by": {"type": "Property", "value": 1}}]))
 def test_concise_loses_nothing(value: Any, more: dict[str, Any]) -> None:
     """Whatever a Property holds, its concise form is read back as the same Property."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pintu.kernel.context import write
@@ -127,6 +127,7 @@ def rfc_7396(target: Any, patch: Any) -> Any:
     return found
 
 
+@settings(deadline=None)
 @given(json_objects, json_objects)
 def test_values_merge_as_rfc_7396_says(target: Any, patch: Any) -> None:
     """The same result as the RFC's own algorithm, and nothing that was handed in is changed."""
@@ -153,6 +154,7 @@ attributes = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["power", "level", "name", "refGroup", "new"]), attributes))
 def test_every_merge_leaves_a_stored_document(members: dict[str, Any]) -> None:
     """After any merge that is not refused the document is one that could have been created."""

@@ -77,6 +77,7 @@ def test_what_is_shown_is_stored_again_as_the_same(
     assert terms.expanded(stored) == terms.expand(terms.shown(stored))
 
 
+@settings(deadline=None)
 @given(short_names)
 def test_without_a_user_context_names_stay(name: str) -> None:
     """What came without a @context is stored as it came and shown as it is stored."""

@@ -33,6 +33,8 @@ def whole(name: str, instance: Any) -> dict[str, Any]:
 
     Raises BadRequestData when it has no value.
     """
+    if _is_whole(instance):
+        return instance  # type: ignore[no-any-return]
     member = value_member(instance)
     if member is None or member not in instance:
         raise BadRequestData(f"{name} is not there yet, and the fragment gives it no value")
@@ -48,6 +50,19 @@ def whole(name: str, instance: Any) -> dict[str, Any]:
         elif key != "type" and not _is_null_member(value):
             stored[key] = _whole_sub(key, value) if key not in DESCRIBING else value
     return fitting(name, stored)
+
+
+def _is_whole(instance: Any) -> bool:
+    """The common case at a glance: a typed scalar, described by nothing that could be a Null."""
+    if instance.__class__ is not dict or instance.get("type") != "Property":
+        return False
+    value = instance.get("value")
+    if value is None or value.__class__ is dict or not instance.keys() <= _SIMPLE:
+        return False
+    return NULL not in instance.values()
+
+
+_SIMPLE = frozenset({"type", "value", "observedAt", "unitCode", "datasetId"})
 
 
 def _whole_sub(name: str, value: Any) -> Any:

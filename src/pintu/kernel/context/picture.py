@@ -11,13 +11,20 @@ from pintu.kernel.context.members import DESCRIBING, SEALED, SYSTEM, TYPE_OF, VA
 from pintu.kernel.jsonld import Terms
 
 _PLAIN_MEMBERS: Final = frozenset({"type", "unitCode", "observedAt", "datasetId", "lang"})
+_UNTOUCHED: Final = {
+    kind: _PLAIN_MEMBERS | {member}
+    for kind, member in VALUE_OF.items()
+    if kind not in ("VocabProperty", "LanguageProperty")
+}
+"""Members that need no translation, by attribute type: an instance with no others is shown as it
+is."""
 _WORDS: Final = frozenset({"objectType", "valueType"})
 
 
 class Painter:
     """Shows stored attributes; nothing stored is changed, and what needs no change is passed on."""
 
-    __slots__ = ("_core", "_format", "_ranges", "_sys_attrs", "_terms")
+    __slots__ = ("_core", "_format", "_ranges", "_sys_attrs", "_terms", "_times")
 
     def __init__(
         self, terms: Terms, format: str, ranges: Ranges | None, *, sys_attrs: bool = False
@@ -27,6 +34,7 @@ class Painter:
         self._ranges = ranges
         self._sys_attrs = sys_attrs
         self._format = format
+        self._times: dict[int, str] = {}
 
     def attribute(self, kept: list[dict[str, Any]], stamps: list[list[int]] | None = None) -> Any:
         """The instances that are shown, as one value; `stamps` are their [created, modified] in
@@ -41,24 +49,34 @@ class Painter:
             shown.append(item if item.__class__ is dict and _is_reified(item) else {"value": item})
         return shown
 
+    def instance(self, instance: dict[str, Any]) -> Any:
+        """The only instance of an attribute, without times; not for the simplified form."""
+        if self._format == "concise":
+            return self._concise(instance, None)
+        return self._normalized(instance, None)
+
     def _shown(self, instance: dict[str, Any], stamps: Any) -> Any:
         if self._format == "concise":
             return self._concise(instance, stamps)
         return self._normalized(instance, stamps)
 
     def _normalized(self, instance: dict[str, Any], stamps: Any) -> dict[str, Any]:
-        kind = instance["type"]
-        if (
-            stamps is None
-            and instance.keys() <= _PLAIN_MEMBERS | {VALUE_OF[kind]}
-            and (kind not in ("VocabProperty", "LanguageProperty"))
-        ):
-            return instance
+        if stamps is None:
+            untouched = _UNTOUCHED.get(instance["type"])
+            if untouched is not None and instance.keys() <= untouched:
+                return instance
+            return self._members(instance, None)
         shown = self._members(instance, stamps)
-        if stamps is not None:
-            shown["createdAt"] = iso(stamps[0])
-            shown["modifiedAt"] = iso(stamps[1])
+        shown["createdAt"] = self._time(stamps[0])
+        shown["modifiedAt"] = self._time(stamps[1])
         return shown
+
+    def _time(self, at_us: int) -> str:
+        """Most attributes of an entity share their times: each is written out once."""
+        text = self._times.get(at_us)
+        if text is None:
+            text = self._times[at_us] = iso(at_us)
+        return text
 
     def _members(self, instance: dict[str, Any], stamps: Any) -> dict[str, Any]:
         """All members under the caller's names; the language chosen, sub-attributes painted."""

@@ -127,8 +127,15 @@ def _attributes(
     times = times_of(record) if view.sys_attrs else {}
     default = times.get(DEFAULT) or [record.created_us, record.created_us]
     shown: dict[str, Any] = {}
+    narrowed = not _shows_all(view)
+    plain = view.format != "simplified" and not view.sys_attrs and not narrowed
     for name, attribute in entity.items():
-        if name in _HEAD or not _visible(name, view):
+        if name in _HEAD:
+            continue
+        if plain and attribute.__class__ is dict:
+            shown[terms.shown(name)] = painter.instance(attribute)
+            continue
+        if narrowed and not _visible(name, view):
             continue
         kept = _instances(attribute, view)
         if not kept:
@@ -145,6 +152,19 @@ _HEAD = frozenset({"id", "type", "scope", "expiresAt"})
 
 def _key(name: str, instance: dict[str, Any]) -> str:
     return f"{name} {instance['datasetId']}" if "datasetId" in instance else name
+
+
+def _shows_all(view: View) -> bool:
+    """Whether every instance of every attribute is shown."""
+    return (
+        view.pick is None
+        and view.omit is None
+        and view.attrs is None
+        and view.dataset_ids is None
+        and view.allowed is None
+        and not view.hidden
+        and not view.now_us
+    )
 
 
 def _visible(name: str, view: View) -> bool:

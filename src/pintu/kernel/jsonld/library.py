@@ -167,8 +167,13 @@ class ContextLibrary:
         if task is None:
             task = asyncio.ensure_future(self._download(url))
             self._fetching[url] = task
-            task.add_done_callback(lambda _: self._fetching.pop(url, None))
+            task.add_done_callback(lambda done: self._fetched(url, done))
         return await asyncio.shield(task)
+
+    def _fetched(self, url: str, task: asyncio.Task[Stored]) -> None:
+        self._fetching.pop(url, None)
+        if not task.cancelled():
+            task.exception()  # seen, even when everybody who waited has gone
 
     async def _download(self, url: str) -> Stored:
         body = await self._get(url)
