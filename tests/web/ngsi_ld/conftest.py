@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+import orjson
+import pytest
 import pytest_asyncio
 
+from tests.web.ngsi_ld.doors import LAMP, Door, open_door
 from tests.web.ngsi_ld.places import EchoBroker, Place, start
 
 
@@ -26,3 +30,17 @@ async def lane() -> AsyncIterator[Place]:
     yield found
     server.should_exit = True
     await task
+
+
+@pytest_asyncio.fixture
+async def door(tmp_path: Path) -> AsyncIterator[Door]:
+    """A broker over an empty store."""
+    async for found in open_door(tmp_path):
+        yield found
+
+
+@pytest.fixture
+def lamp() -> dict[str, Any]:
+    """A lamp nobody else changes."""
+    found: dict[str, Any] = orjson.loads(orjson.dumps(LAMP))
+    return found

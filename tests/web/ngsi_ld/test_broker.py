@@ -2,107 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import orjson
-import pytest
-import pytest_asyncio
 
 from pintu.kernel.access import Deed, Projection
-from pintu.kernel.clock import CityClock
 from pintu.kernel.context.parse import parse_q
-from pintu.kernel.errors import Forbidden
-from pintu.kernel.jsonld import CORE, ContextLibrary
-from pintu.kernel.store.sqlite import open_sqlite
-from pintu.settings import Settings
-from pintu.web.ngsi_ld.broker import Broker
-from pintu.web.ngsi_ld.message import Request, Response
-
-ROOT = "/ngsi-ld/v1"
-LAMP: dict[str, Any] = {
-    "id": "urn:ngsi-ld:Lamp:1",
-    "type": "Lamp",
-    "level": {"type": "Property", "value": 40},
-    "secret": {"type": "Property", "value": "x"},
-    "location": {"type": "GeoProperty", "value": {"type": "Point", "coordinates": [120.1, 30.2]}},
-    "partOf": {"type": "Relationship", "object": "urn:ngsi-ld:Cabinet:1"},
-}
-CABINET = {
-    "id": "urn:ngsi-ld:Cabinet:1",
-    "type": "Cabinet",
-    "name": {"type": "Property", "value": "C1"},
-}
-
-
-class Desk:
-    """An identity that knows one person, and a gate that gives whatever projection it is told."""
-
-    def __init__(self) -> None:
-        self.projection = Projection(basis="test")
-        self.acts: list[Any] = []
-
-    def actor(self, headers: dict[bytes, bytes], peer: str) -> Any:
-        """Everybody is the same person."""
-        return SimpleNamespace(id="tester")
-
-    def decide(self, actor: Any, act: Any) -> Projection:
-        """The projection told; writing to tenant `locked` is forbidden."""
-        self.acts.append(act)
-        if act.tenant == "locked" and act.deed is not Deed.READ:
-            raise Forbidden("Nobody writes to locked")
-        return self.projection
-
-
-class Door:
-    """Calls the broker and reads what comes back."""
-
-    def __init__(self, broker: Broker, desk: Desk) -> None:
-        self.broker, self.desk = broker, desk
-
-    async def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
-        """One request; `body` is JSON, or bytes as they are."""
-        target, _, query = path.partition("?")
-        given = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
-        data = b""
-        if body is not None:
-            data = body if isinstance(body, bytes) else orjson.dumps(body)
-            given.setdefault(b"content-type", b"application/json")
-            given[b"content-length"] = b"%d" % len(data)
-        request = Request(method, (ROOT + target).encode(), query.encode(), given, data)
-        answer = self.broker.handle(request)
-        return answer if isinstance(answer, Response) else await answer
-
-    async def json(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """The body of the answer."""
-        return orjson.loads((await self(method, path, body, **headers)).body)
-
-
-def header(response: Response, name: bytes) -> list[bytes]:
-    """The values of one header."""
-    return [value for key, value in response.headers if key == name]
-
-
-@pytest_asyncio.fixture
-async def door(tmp_path: Path) -> AsyncIterator[Door]:
-    """A broker over an empty store."""
-    clock, desk = CityClock(), Desk()
-    store = open_sqlite(tmp_path / "city.db", clock=clock)
-    settings = Settings(data=tmp_path, strict_tenants=frozenset({"strict"}))
-    rooms: Any = SimpleNamespace(
-        settings=settings, clock=clock, store=store, library=ContextLibrary(clock=clock),
-        identity=desk, gate=desk,
-    )  # fmt: skip
-    yield Door(Broker(rooms), desk)
-    await store.close()
-
-
-@pytest.fixture
-def lamp() -> Iterator[dict[str, Any]]:
-    """A lamp nobody else changes."""
-    yield orjson.loads(orjson.dumps(LAMP))
+from pintu.kernel.jsonld import CORE
+from tests.web.ngsi_ld.doors import CABINET, ROOT, Door, header
 
 
 async def test_what_is_created_comes_back_as_it_came(door: Door, lamp: dict[str, Any]) -> None:
@@ -136,66 +43,6 @@ async def test_every_spelling_of_a_path_leads_to_one_resource(
         "PATCH", "/entities/https://example.org/lamps/1/attrs/level", {"value": 50}
     )
     assert 204 == changed.status
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status", "kind"),
-    [
-        ("GET", "/nothing", 404, "ResourceNotFound"),
-        ("PUT", "/types", 405, "InvalidRequest"),
-        ("GET", "/entities?type=Lamp&wrong=1", 400, "InvalidRequest"),
-        ("GET", "/entities", 400, "BadRequestData"),
-        ("GET", "/entities?type=Lamp&limit=0", 400, "BadRequestData"),
-        ("GET", "/entities?type=Lamp&limit=x", 400, "BadRequestData"),
-        ("GET", "/entities?type=Lamp&options=fancy", 400, "InvalidRequest"),
-        ("GET", "/entities?type=Lamp&q=level%3D%3D", 400, "BadRequestData"),
-        ("GET", "/entities/not-a-uri", 400, "BadRequestData"),
-        ("GET", "/entities/urn:nobody", 404, "ResourceNotFound"),
-        ("GET", "/temporal/entities?type=Lamp", 501, "OperationNotSupported"),
-        ("POST", "/entities", 411, ""),
-        ("DELETE", "/entities", 400, "BadRequestData"),
-        ("GET", "/types/%ff", 400, "InvalidRequest"),
-    ],
-)
-async def test_a_wrong_request_is_told_what_is_wrong(
-    door: Door, method: str, path: str, status: int, kind: str
-) -> None:
-    """Problem details with the standard's type, and the methods there are."""
-    answer = await door(method, path)
-    assert status == answer.status
-    if kind:
-        assert orjson.loads(answer.body)["type"].endswith("/" + kind)
-    if status == 405:
-        assert [b"GET"] == header(answer, b"allow")
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "kind"),
-    [
-        (b"", 400, "InvalidRequest"),
-        (b"{", 400, "InvalidRequest"),
-        (b"[]", 400, "InvalidRequest"),
-        (b'{"id":"urn:x","type":"T","a":{"type":"Property","value":NaN}}', 400, "InvalidRequest"),
-        (b'{"id":"urn:x","type":"T","type":"U"}', 400, "BadRequestData"),
-        (
-            b'{"id":"urn:x","type":"T","a":' + b"[" * 5000 + b"]" * 5000 + b"}",
-            400,
-            "InvalidRequest",
-        ),
-        (b'{"id":"urn:x","type":"T","a":"\xff"}', 400, "InvalidRequest"),
-        (b'{"id":"lamp 1","type":"T"}', 400, "BadRequestData"),
-        (b'{"id":"urn:x","type":"T","@context":"https://x.org/c"}', 400, "BadRequestData"),
-    ],
-)
-async def test_hostile_bodies_are_refused_with_a_reason(
-    door: Door, body: bytes, status: int, kind: str
-) -> None:
-    """Malformed, doubled, bottomless or misplaced: nothing of it is stored."""
-    answer = await door("POST", "/entities", body)
-    problem = orjson.loads(answer.body)
-    assert (status, kind) == (answer.status, problem["type"].rpartition("/")[2])
-    assert problem["detail"]
-    assert 404 == (await door("GET", "/entities/urn:x")).status
 
 
 async def test_media_types_are_negotiated(door: Door, lamp: dict[str, Any]) -> None:

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from pintu.kernel.access import Projection
 from pintu.kernel.context.parse import (
     parse_geo,
@@ -18,7 +16,7 @@ from pintu.kernel.context.parse import (
     parse_types,
 )
 from pintu.kernel.context.scalars import check_name
-from pintu.kernel.context.selection import And, Q, Selection, TypeSelection
+from pintu.kernel.context.selection import And, OrderKey, Q, Selection
 from pintu.kernel.errors import BadRequestData, OperationNotSupported
 from pintu.kernel.jsonld import Terms
 from pintu.web.ngsi_ld.identifiers import uri
@@ -32,12 +30,6 @@ SELECT_PARAMS = frozenset(
 )  # fmt: skip
 ORDER_PARAMS = frozenset(("orderBy", "collation", "orderFrom", "orderGeometry"))
 IDS_LIMIT = 1000
-
-
-class Asked(msgspec.Struct, frozen=True, gc=False):
-    """The selectors of one query; several when the entities of a Query document cannot be one."""
-
-    selections: tuple[Selection, ...]
 
 
 def split_names(text: Any, what: str) -> tuple[str, ...]:
@@ -74,50 +66,45 @@ def read_selection(
     Raises BadRequestData naming the member that cannot be read.
     """
     if "csf" in params:
-        raise OperationNotSupported(
-            "csf selects context sources, which this broker does not have yet"
-        )
+        raise OperationNotSupported("csf selects context sources; this broker has none yet")
     get = params.get
-    ids: tuple[str, ...] = ()
-    types: TypeSelection | None = None
-    attributes: tuple[str, ...] = ()
-    if (text := get("id")) is not None:
-        ids = tuple(uri(member, "id") for member in split_names(text, "id"))
-        if len(ids) > IDS_LIMIT:
-            raise BadRequestData(f"id has {len(ids)} members, at most {IDS_LIMIT} are allowed")
-    if (text := get("type")) is not None:
-        types = parse_types(text, terms)
-    if (text := get("attrs")) is not None:
-        attributes = attribute_names(text, terms)
-    pattern = get("idPattern")
-    q = get("q")
-    scope = get("scopeQ")
-    datasets = get("datasetId")
-    order = get("orderBy")
+    types, pattern, q, scope = get("type"), get("idPattern"), get("q"), get("scopeQ")
+    order, datasets = get("orderBy"), get("datasetId")
     return Selection(
         tenant=tenant,
-        ids=ids,
+        ids=_ids(get("id")),
         id_pattern=None if pattern is None else parse_id_pattern(pattern),
-        types=types,
-        attributes=attributes,
+        types=None if types is None else parse_types(types, terms),
+        attributes=attribute_names(params["attrs"], terms) if "attrs" in params else (),
         q=_joined(None if q is None else parse_q(q, terms), projection.rows),
         geo=parse_geo(
             get("georel"), get("geometry"), get("coordinates"), get("geoproperty"), terms
         ),
         scope=None if scope is None else parse_scope(scope),
         dataset_ids=() if datasets is None else split_names(datasets, "datasetId"),
-        order=()
-        if order is None
-        else parse_order(
-            order,
-            terms,
-            order_from=get("orderFrom"),
-            order_geometry=get("orderGeometry"),
-            collation=get("collation"),
-        ),
+        order=() if order is None else _order(params, terms),
         limit=part.limit + 1 if part.limit else 0,  # one more tells whether there is a next page
         offset=part.offset,
         count=part.count,
+    )
+
+
+def _ids(text: Any) -> tuple[str, ...]:
+    if text is None:
+        return ()
+    ids = tuple(uri(member, "id") for member in split_names(text, "id"))
+    if len(ids) > IDS_LIMIT:
+        raise BadRequestData(f"id has {len(ids)} members, at most {IDS_LIMIT} are allowed")
+    return ids
+
+
+def _order(params: dict[str, Any], terms: Terms) -> tuple[OrderKey, ...]:
+    return parse_order(
+        params["orderBy"],
+        terms,
+        order_from=params.get("orderFrom"),
+        order_geometry=params.get("orderGeometry"),
+        collation=params.get("collation"),
     )
 
 
@@ -125,9 +112,3 @@ def _joined(q: Q | None, rows: Q | None) -> Q | None:
     if q is None or rows is None:
         return q if rows is None else rows
     return And((q, rows))
-
-
-def needs_selector(params: dict[str, Any], names: frozenset[str], what: str) -> None:
-    """Raise BadRequestData when a query selects nothing in particular (5.7.2.4)."""
-    if params.keys().isdisjoint(names):
-        raise BadRequestData(f"{what} needs at least one of {', '.join(sorted(names))}")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from pintu.kernel.context.match import match_q
+from pintu.kernel.context.parse import parse_types
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.render import View, render, whole_bytes
 from pintu.kernel.errors import BadRequestData, ResourceNotFound
 from pintu.kernel.store.port import Page
 from pintu.web.ngsi_ld.answers import GEO_JSON, JSON, LD_JSON, data_headers, shown_context
-from pintu.web.ngsi_ld.asking import SELECT_PARAMS, read_selection
+from pintu.web.ngsi_ld.asking import read_selection
 from pintu.web.ngsi_ld.identifiers import uri
 from pintu.web.ngsi_ld.joining import Join, read_join
 from pintu.web.ngsi_ld.looking import PLAIN, read_view
@@ -21,10 +24,11 @@ from pintu.web.ngsi_ld.message import Response
 from pintu.web.ngsi_ld.operation import Call, Result
 from pintu.web.ngsi_ld.paging import Window, page_headers, window
 from pintu.web.ngsi_ld.params import flag
-from pintu.web.ngsi_ld.picking import WHOLE, Tree, read_tree
+from pintu.web.ngsi_ld.picking import Tree, read_tree
 from pintu.web.ngsi_ld.querying import read_query
 from pintu.web.ngsi_ld.waiting import settled
 
+_EVERY = Window(100_000)
 _SELECTORS = frozenset(("type", "attrs", "q", "georel", "geometry", "coordinates", "pick"))
 
 
@@ -68,8 +72,6 @@ async def _retrieve(call: Call, id: str) -> Response:
 
 
 def _check_type(call: Call, record: Record) -> None:
-    from pintu.kernel.context.parse import parse_types
-
     wanted = parse_types(call.params["type"], call.terms)
     if wanted is not None and not any(some <= set(record.types) for some in wanted.any_of):
         raise ResourceNotFound(f"{record.id} is not of type {call.params['type'][:100]}")
@@ -81,13 +83,30 @@ def _visible(call: Call, record: Record) -> bool:
 
 
 # --- queries ----------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Query:
+    """One query, read: what was asked for, which part of it, and how it is to be shown."""
+
+    call: Call
+    params: dict[str, Any]
+    part: Window
+    view: View
+    tree: Tree
+    join: Join | None
+
+    @property
+    def shown(self) -> View:
+        """The view of the entities themselves, as against those they lead to."""
+        return self.tree.applied(self.view, self.call.terms)
+
+
 def query_entities(call: Call) -> Result:
     """5.7.2 by parameters: a page of entities."""
     params = call.params
     part = window(params)
     if params.keys().isdisjoint(_SELECTORS) and not flag(params, "local"):
         raise BadRequestData("A query needs type, attrs, q, a geoquery, or local=true")
-    return _query(call, params, part)
+    return _answer(_read(call, params, part))
 
 
 def query_by_post(call: Call) -> Result:
@@ -97,95 +116,78 @@ def query_by_post(call: Call) -> Result:
     for name in ("options", "format", "lang", "geometryProperty", "explain", "local"):
         if name in call.params:
             params.setdefault(name, call.params[name])
-    return _query(call, params, part)
+    return _answer(_read(call, params, part))
 
 
-def _query(call: Call, params: dict[str, Any], part: Window) -> Result:
-    """Answer at once when the store can and nothing is linked; otherwise wait."""
-    terms = call.terms
+def _read(call: Call, params: dict[str, Any], part: Window) -> _Query:
     flag(params, "local")
-    view = read_view(params, terms, call.projection, call.accept)
+    view = read_view(params, call.terms, call.projection, call.accept)
     tree = read_tree(params)
     join = read_join(call, params, view, tree)
-    several = params.pop("entities", None) if "entities" in params else None
-    if several is not None:
-        return _query_several(call, params, part, view, tree, join, several)
-    selection = read_selection(params, terms, call.tenant, call.projection, part)
-    picked = tree.attributes(terms)
+    return _Query(call=call, params=params, part=part, view=view, tree=tree, join=join)
+
+
+def _answer(query: _Query) -> Result:
+    """Answer at once when the store can and nothing is linked; otherwise wait."""
+    call, params = query.call, query.params
+    if "entities" in params:
+        return _union(query, params["entities"])
+    selection = read_selection(params, call.terms, call.tenant, call.projection, query.part)
+    picked = query.tree.attributes(call.terms)
     if picked and not selection.attributes:
         selection = dataclasses.replace(selection, attributes=picked)
     found = call.rooms.store.select(selection)
-    if join is None and isinstance(found, Page):
-        return _page(call, params, part, found, tree.applied(view, terms))
-    return _later(call, params, part, found, view, tree, join)
+    if query.join is None and isinstance(found, Page):
+        return _page(query, found)
+    return _later(query, found)
 
 
-async def _later(
-    call: Call,
-    params: dict[str, Any],
-    part: Window,
-    found: Any,
-    view: View,
-    tree: Tree,
-    join: Join | None,
-) -> Response:
+async def _later(query: _Query, found: Page | Awaitable[Page]) -> Response:
     page: Page = await settled(found)
+    call, join = query.call, query.join
     if join is None:
-        return _page(call, params, part, page, tree.applied(view, call.terms))
-    documents = [(record, orjson.loads(record.body)) for record in page.records]
+        return _page(query, page)
+    records = page.records[: query.part.limit]
+    documents = [(record, orjson.loads(record.body)) for record in records]
     if join.inline:
         members = [
-            await join.shown_inline(record, document, tree, 0, join.visited)
+            await join.shown_inline(record, document, query.tree, 0, join.visited)
             for record, document in documents
         ]
     else:
-        applied = tree.applied(view, call.terms)
-        members = [render(record, call.terms, applied) for record, _ in documents]
+        members = [render(record, call.terms, query.shown) for record in records]
         members += await join.linked_flat(documents)
-    return _documents(call, members, *_headers(call, part, page), plan=_plan(params, page))
+    headers = _headers(call, query.part, page)
+    return _documents(call, members, *headers, plan=_plan(query.params, page))
 
 
-async def _query_several(
-    call: Call,
-    params: dict[str, Any],
-    part: Window,
-    view: View,
-    tree: Tree,
-    join: Join | None,
-    entities: list[dict[str, Any]],
-) -> Response:
+async def _union(query: _Query, entities: list[dict[str, Any]]) -> Response:
     """The union of several entity selectors: each is asked for as far as the page reaches."""
-    reach = Window(part.offset + part.limit + 1, 0, part.count)
+    call, part = query.call, query.part
+    reach = _EVERY if part.count else Window(part.offset + part.limit + 1)
+    params = {name: value for name, value in query.params.items() if name != "entities"}
     found: dict[str, Record] = {}
     for selector in entities:
         selection = read_selection(
-            {**params, **selector},
-            call.terms,
-            call.tenant,
-            call.projection,
-            Window(100_000, 0, False) if part.count else reach,
+            {**params, **selector}, call.terms, call.tenant, call.projection, reach
         )
         page = await settled(call.rooms.store.select(selection))
         for record in page.records:
             found.setdefault(record.id, record)
     records = sorted(found.values(), key=lambda record: record.number)
     cut = records[part.offset : part.offset + part.limit + 1]
-    page = Page(cut, len(records) if part.count else None, "union of entity selectors")
-    return await _later(call, params, part, page, view, tree, join)
+    union = Page(cut, len(records) if part.count else None, "union of entity selectors")
+    return await _later(query, union)
 
 
-def _page(call: Call, params: dict[str, Any], part: Window, page: Page, view: View) -> Response:
+def _page(query: _Query, page: Page) -> Response:
     """Stored bytes joined as they are when nothing narrows them, rendered otherwise."""
-    headers = _headers(call, part, page)
-    records = page.records[: part.limit]
-    plan = _plan(params, page)
-    if (
-        call.accept == JSON
-        and plan is None
-        and view is PLAIN
-        and call.projection.whole
-        and call.terms.is_core
-    ):
+    call, view = query.call, query.shown
+    headers = _headers(call, query.part, page)
+    records = page.records[: query.part.limit]
+    plan = _plan(query.params, page)
+    whole = view is PLAIN and call.projection.whole and call.terms.is_core
+    if whole and plan is None and call.accept == JSON:
         body = b"[" + b",".join([whole_bytes(record) for record in records]) + b"]"
         return Response(200, body, (*data_headers(JSON, call.terms), *headers, *call.echo))
     members = [render(record, call.terms, view) for record in records]
@@ -243,6 +245,3 @@ def _geo_context(call: Call, shown: dict[str, Any], headers: Any) -> tuple[dict[
         link = data_headers(JSON, call.terms)[1:]
         return shown, (*headers, *link)
     return {**shown, "@context": shown_context(call.terms)}, headers
-
-
-__all__ = ["SELECT_PARAMS", "WHOLE", "query_by_post", "query_entities", "retrieve_entity"]
