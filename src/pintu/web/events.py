@@ -116,10 +116,13 @@ class Hub:
             self._commands.append((tenant, told))
 
     # --- who listens ----------------------------------------------------------------------------
-    async def stream(self, client: Client) -> AsyncIterator[bytes]:
-        """The body of one stream; ends when the reader leaves, is too slow, or the city stops."""
+    def admit(self) -> None:
+        """Refuse one stream too many with TooManyRequests, before anything was answered."""
         if len(self.clients) >= MAX_CLIENTS:
             raise TooManyRequests("Too many open event streams", retryAfter=5)
+
+    async def stream(self, client: Client) -> AsyncIterator[bytes]:
+        """The body of one stream; ends when the reader leaves, is too slow, or the city stops."""
         if {"map", "alerts"} & client.topics:
             picture = await self.pictures.of(client.tenant)
             self._alerts.setdefault(client.tenant, picture.alerts_version)

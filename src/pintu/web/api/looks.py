@@ -72,7 +72,11 @@ class Looks:
     def __init__(self, manifests: Sequence[Manifest]) -> None:
         self.all: list[Look] = list(COMMON)
         self._layers: dict[str, _Layer] = {}
+        self._unshown: set[str] = set()
         for manifest in manifests:
+            if manifest.layers:
+                shown = {layer.type for layer in manifest.layers}
+                self._unshown.update(set(manifest.writes) - shown)
             for layer in manifest.layers:
                 if layer.type not in self._layers and len(self.all) + len(layer.rules) < 250:
                     self._layers[layer.type] = self._layer(layer)
@@ -107,6 +111,10 @@ class Looks:
             if layer is not None:
                 return layer.look(entity), _brightness(entity, layer.brightness)
         return THING, 100
+
+    def unshown(self, types: Sequence[str]) -> bool:
+        """True for what a piece writes but, having layers, gives none of its own."""
+        return not self.layered(types) and any(one in self._unshown for one in types)
 
     def watches_silence(self, types: Sequence[str]) -> bool:
         """True when the screens must notice themselves that such a thing fell silent."""

@@ -55,14 +55,21 @@ def series(
         page = store.history(tenant, id, before=before, limit=1000)
         for change in page:
             if change.at_us < since_us:
-                return found[::-1]
+                return _from_first(found)
             point = _point(change, attribute)
             if point is not None:
                 found.append(point)
         if len(page) < 1000:
             break
         before = page[-1].position
-    return found[:limit][::-1]
+    return _from_first(found[:limit])
+
+
+def _from_first(newest_first: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    """Oldest first, from the first value on: before it there was no attribute to break off."""
+    oldest_first = newest_first[::-1]
+    start = next((n for n, (_, value) in enumerate(oldest_first) if value is not None), None)
+    return [] if start is None else oldest_first[start:]
 
 
 def _point(change: Change, attribute: str) -> tuple[int, Any] | None:

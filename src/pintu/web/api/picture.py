@@ -115,7 +115,7 @@ class Picture:
         if ALERT in types:
             self._alert(id, entity, at_us)
             return None
-        where = states.position_of(entity)
+        where = None if self.looks.unshown(types) else states.position_of(entity)
         if where is None:
             return self.points.remove(id) if id in self.points.row_of else None
         state, level = self.looks.of(types, entity)

@@ -186,6 +186,7 @@ async def events(
         raise InvalidRequest(f"Topic {min(wanted - TOPICS)!r} is none of {sorted(TOPICS)}")
     if {"map", "alerts"} & wanted:
         visit.whole_rows()
+    house.hub.admit()
     client = Client(
         tenant=visit.number,
         topics=wanted,

@@ -1,0 +1,89 @@
+"""A small city with its screens on a port of this machine, changing at a given rate, for browser tests.
+
+`python -m tests.browser.serve PORT LAMPS CHANGES_A_SECOND [FOLDER]`; prints the administrator's token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import uvicorn
+
+from pintu.kernel.intake.words import CommandReport
+from pintu.kernel.operations.ledger import Entry, Step
+from pintu.kernel.store.port import Op
+from pintu.web.app import build_app
+from tests.web.small_city import LAMP, SOURCE, SmallCity, changed, open_small_city
+
+
+async def churn(city: SmallCity, lamps: int, rate: float) -> None:
+    """Change that many lamps a second, evenly, in commits of a fiftieth of a second."""
+    tenant = city.rooms.store.tenant("demo") or 0
+    chance = random.Random(1)
+    began, done = time.monotonic(), 0
+    while True:
+        due = int((time.monotonic() - began) * rate) - done
+        if due > 0:
+            ops = [one_change(tenant, chance, lamps) for _ in range(min(due, 500))]
+            await city.rooms.store.submit(ops, SOURCE)
+            done += len(ops)
+        await asyncio.sleep(0.02)
+
+
+def one_change(tenant: int, chance: random.Random, lamps: int) -> Op:
+    """Another state and level of some lamp."""
+    level = chance.choice((0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
+    power = "off" if level == 0 else "on" if level == 1 else "low"
+    number = chance.randrange(lamps)
+    return Op(tenant, LAMP.format(number), changed(powerState=power, illuminanceLevel=level))
+
+
+def obey(city: SmallCity) -> None:
+    """Behave like a piece with a device: take each command, acknowledge it, confirm it."""
+
+    async def act(id: str) -> None:
+        for state in ("sent", "acknowledged", "confirmed"):
+            await asyncio.sleep(0.4)
+            await city.rooms.commands.report(CommandReport(id, state), "street_lights")  # type: ignore[arg-type]
+
+    tasks: set[asyncio.Task[None]] = set()
+
+    def heard(entry: Entry, step: Step) -> None:
+        if step.event == "request":
+            task = asyncio.create_task(act(entry.command.id))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    city.rooms.commands.listen(heard)
+
+
+async def serve(port: int, lamps: int, rate: float, folder: Path) -> None:
+    """Until a signal comes."""
+    city = await open_small_city(folder, lamps=lamps)
+    obey(city)
+    app = build_app(city.rooms)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1
+    )
+    print(city.admin, flush=True)
+    changing = asyncio.create_task(churn(city, lamps, rate)) if lamps and rate else None
+    await uvicorn.Server(config).serve()
+    if changing is not None:
+        changing.cancel()
+    await city.close()
+
+
+def main() -> None:
+    """Read the arguments and serve."""
+    port, lamps, rate = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    folder = Path(sys.argv[4]) if len(sys.argv) > 4 else Path(tempfile.mkdtemp(prefix="pintu-"))
+    asyncio.run(serve(port, lamps, rate, folder))
+
+
+if __name__ == "__main__":
+    main()
