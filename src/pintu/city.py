@@ -85,6 +85,7 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
         open_access=settings.open,
         demo_tenant=settings.demo_tenant,
         trusted_proxies=settings.trusted_proxies,
+        public_url=settings.public_url,
     )
     pieces = find_pieces() if settings.pieces else []
     store = open_sqlite(data / "city.db", clock=clock)

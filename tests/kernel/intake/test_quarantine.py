@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,6 +17,7 @@ from pintu.kernel.intake.words import Envelope, Receipt, SourceReport, Unreadabl
 
 from .conftest import NOON_US, Scene, batch, lamp
 
+VOCABULARY = Path(__file__).parents[3] / "src" / "pintu" / "vocabulary"
 SOURCE = "street_lights/mqtt"
 
 
@@ -181,6 +184,35 @@ def test_a_source_without_an_interval_may_be_quiet() -> None:
     assert ("up", []) == (sources.list_all()[0].health, sources.due(NOON_US))
 
 
+def test_alerts_are_spelled_as_the_vocabulary_has_them() -> None:
+    """Strict tenants take them: the schema says so."""
+    schema = json.loads((VOCABULARY / "types" / "Alert.json").read_text())
+    time = Scale()
+    sources = Sources(time)
+    sources.report(report())
+    time.s += 100
+    ((source, raised),) = sources.due(NOON_US)
+    source.alerted = True
+    sources.report(report(2))
+    ((_, cleared),) = sources.due(NOON_US)
+    for entity in (raised.entity, cleared.entity):
+        assert set() == entity.keys() - schema["properties"].keys() - {
+            "id",
+            "type",
+            "name",
+            "description",
+        }
+        for member, codes in (
+            ("status", "alertStatus"),
+            ("severity", "alertSeverity"),
+            ("category", "alertCategory"),
+        ):
+            known = json.loads((VOCABULARY / "codes" / f"{codes}.json").read_text())["oneOf"]
+            assert member not in entity or entity[member]["value"] in {
+                one["const"] for one in known
+            }
+
+
 def test_a_lost_connection_is_an_alert_after_a_moment() -> None:
     """Ten seconds: a reconnect is no news."""
     time = Scale()
@@ -217,7 +249,7 @@ async def test_a_dead_source_is_one_alert_that_clears(scene: Scene) -> None:
         msgspec.json.decode(change.payload)["status"]["value"]
         for change in scene.store.history(tenant, alert_id(SOURCE))
     ]
-    assert ["closed", "open", "closed", "open"] == states
+    assert ["cleared", "open", "cleared", "open"] == states
 
 
 async def test_sources_count_what_became_of_their_batches(scene: Scene) -> None:

@@ -89,7 +89,11 @@ class Intake:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        await self._repeats.flush()
+        try:
+            await self._repeats.flush()
+        except PintuError as error:
+            # The log still knows what was applied; the next start reads it from the last mark on.
+            log.warning("Answered keys could not be written down: %s", error.detail)
 
     async def _run(self) -> None:
         while True:

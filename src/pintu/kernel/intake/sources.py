@@ -129,24 +129,36 @@ def alert_id(source: str) -> str:
 
 
 def alert(source: Source, now_us: int, *, open: bool) -> Update:
-    """The Alert entity of a source that went silent, or came back (Smart Data Models: Alert)."""
-    report = source.report
-    detail = f": {report.detail}" if report is not None and report.detail else ""
-    text = (
-        f"Source {source.name} is {source.health}{detail}"
-        if open
-        else f"Source {source.name} is up again"
-    )
-    entity: dict[str, Any] = {
-        "id": alert_id(source.name),
-        "type": "Alert",
-        "category": {"type": "Property", "value": "system"},
-        "subCategory": {"type": "Property", "value": "sourceSilent"},
-        "severity": {"type": "Property", "value": "high" if open else "informational"},
-        "status": {"type": "Property", "value": "open" if open else "closed"},
-        "description": {"type": "Property", "value": text},
-        "alertSource": {"type": "Property", "value": source.name},
+    """The Alert entity of a source that went silent or down, or its clearing."""
+    at = _property({"@type": "DateTime", "@value": iso(now_us)})
+    id = alert_id(source.name)
+    if not open:
+        return Update(
+            {"id": id, "type": "Alert", "status": _property("cleared"), "validTo": at}, "append"
+        )
+    detail = f": {source.report.detail}" if source.report and source.report.detail else ""
+    silent = source.health == "silent"
+    names = {
+        "zh": f"数据源{'没有消息' if silent else '已断开'}：{source.name}",
+        "en": f"Source {'is silent' if silent else 'is down'}: {source.name}",
     }
-    at = {"@type": "DateTime", "@value": iso(now_us)}
-    entity["dateIssued" if open else "validTo"] = {"type": "Property", "value": at}
-    return Update(entity)
+    entity: dict[str, Any] = {
+        "id": id,
+        "type": "Alert",
+        "category": _property("infrastructure"),
+        "subCategory": _property("sourceSilent" if silent else "sourceDown"),
+        "severity": _property("high"),
+        "status": _property("open"),
+        "name": {"type": "LanguageProperty", "languageMap": names},
+        "description": _property(f"Source {source.name} is {source.health}{detail}"),
+        "alertSource": _property(source.name),
+        "target": _property(source.name),
+        "detector": _property("intake/sources"),
+        "dateIssued": at,
+        "validFrom": at,
+    }
+    return Update(entity, "upsert")
+
+
+def _property(value: Any) -> dict[str, Any]:
+    return {"type": "Property", "value": value}
