@@ -85,18 +85,18 @@ def problem(error: BaseException, echo: Pairs = ()) -> Response:
     return Response(error.status, orjson.dumps(error.problem()), headers)
 
 
-_heads: dict[tuple[bytes, str | None], Pairs] = {}
+_heads: dict[tuple[bytes, str], Pairs] = {}
 
 
 def data_headers(accept: bytes, terms: Terms) -> Pairs:
     """Content-Type, and for plain JSON the Link to the @context (6.3.5, 6.3.6)."""
-    source = terms.source
-    key = (accept, source if isinstance(source, str) else None)
+    source = CORE_CONTEXT if terms.source is None else terms.source
+    key = (accept, source if isinstance(source, str) else "")
     found = _heads.get(key)
     if found is None:
         found = ((b"content-type", accept),)
-        if accept == JSON:
-            found += ((b"link", link_header(key[1] or CORE_CONTEXT)),)
+        if accept == JSON and key[1]:  # a @context that has no URL cannot be linked to
+            found += ((b"link", link_header(key[1])),)
         if len(_heads) > 256:
             _heads.clear()
         _heads[key] = found

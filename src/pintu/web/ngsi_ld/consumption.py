@@ -28,6 +28,7 @@ from pintu.web.ngsi_ld.picking import Tree, read_tree
 from pintu.web.ngsi_ld.querying import read_query
 from pintu.web.ngsi_ld.waiting import settled
 
+_EXPIRES = b'"expiresAt"'
 _EVERY = Window(100_000)
 _SELECTORS = frozenset(("type", "attrs", "q", "georel", "geometry", "coordinates", "pick"))
 
@@ -40,7 +41,7 @@ def retrieve_entity(call: Call) -> Result:
         found = call.rooms.store.retrieve(call.tenant, id)
         if found is None:
             raise ResourceNotFound(f"{id} does not exist")
-        if found.__class__ is Record and call.terms.is_core:
+        if found.__class__ is Record and call.terms.is_core and _EXPIRES not in found.body:
             headers = data_headers(JSON, call.terms)
             return Response(200, whole_bytes(found), headers + call.echo if call.echo else headers)
     return _retrieve(call, id)
@@ -50,15 +51,16 @@ async def _retrieve(call: Call, id: str) -> Response:
     params, terms = call.params, call.terms
     view = read_view(params, terms, call.projection, call.accept)
     tree = read_tree(params)
-    join = read_join(call, params, view, tree)
     record = await settled(call.rooms.store.retrieve(call.tenant, id))
     if record is None or not _visible(call, record):
         raise ResourceNotFound(f"{id} does not exist")
     if "type" in params:
         _check_type(call, record)
+    view = _as_of_now(call, view, [record])
     document: dict[str, Any] = orjson.loads(record.body)
     if "attrs" in params and view.attrs is not None and view.attrs.isdisjoint(document):
         raise ResourceNotFound(f"{id} has none of the attributes asked for")
+    join = read_join(call, params, view, tree)
     if join is not None and join.inline:
         first = await join.shown_inline(record, document, tree, 0, join.visited)
     else:
@@ -69,6 +71,13 @@ async def _retrieve(call: Call, id: str) -> Response:
         return _document(call, first)
     linked = await join.linked_flat([(record, document)])
     return _documents(call, [first, *linked]) if linked else _document(call, first)
+
+
+def _as_of_now(call: Call, view: View, records: list[Record]) -> View:
+    """The view, leaving out attributes whose time is over where there are any (4.22)."""
+    if any(_EXPIRES in record.body for record in records):
+        return dataclasses.replace(view, now_us=call.rooms.clock.now_us())
+    return view
 
 
 def _check_type(call: Call, record: Record) -> None:
@@ -182,9 +191,9 @@ async def _union(query: _Query, entities: list[dict[str, Any]]) -> Response:
 
 def _page(query: _Query, page: Page) -> Response:
     """Stored bytes joined as they are when nothing narrows them, rendered otherwise."""
-    call, view = query.call, query.shown
+    call, records = query.call, page.records[: query.part.limit]
+    view = _as_of_now(call, query.shown, records)
     headers = _headers(call, query.part, page)
-    records = page.records[: query.part.limit]
     plan = _plan(query.params, page)
     whole = view is PLAIN and call.projection.whole and call.terms.is_core
     if whole and plan is None and call.accept == JSON:
