@@ -89,6 +89,11 @@ class MqttConnector:
         self._client_id, self._sender, self._inspect = client_id, sender, inspect
         self._client: aiomqtt.Client | None = None
 
+    @property
+    def connected(self) -> bool:
+        """True while the broker is there and has taken the subscription."""
+        return self._client is not None
+
     async def receive(self) -> AsyncIterator[Received]:
         """Connect, subscribe, and hand out messages; raises aiomqtt.MqttError when the connection
         is lost."""

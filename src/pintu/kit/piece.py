@@ -31,6 +31,11 @@ class Connector(Protocol):
     name: str
     expected_interval_s: float  # how often it should be heard; 0: nobody knows
 
+    @property
+    def connected(self) -> bool:
+        """True while the other side is there, heard or not."""
+        ...
+
     def receive(self) -> AsyncIterator[Received]:
         """Connect, then hand out what comes; raises or ends when the connection is lost."""
         ...

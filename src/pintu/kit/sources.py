@@ -41,7 +41,6 @@ class SourceRunner:
         self._detail = ""
         self._messages = self._bytes = self._unreadable = self._repeated = 0
         self._last_us = self._lag_us = 0
-        self._refused: dict[str, int] = {}
 
     async def run(self) -> None:
         """Connect again and again, later each time, until cancelled."""
@@ -171,6 +170,8 @@ class SourceRunner:
 
     def report(self) -> SourceReport:
         """How the source is, counted since its start."""
+        if self._state == "connecting" and self.connector.connected:
+            self._state, self._detail = "up", ""  # nothing was said yet, but somebody is there
         refused = (
             f"; {self._flood.refused} refused of flooding senders" if self._flood.refused else ""
         )
