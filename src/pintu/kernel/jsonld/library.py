@@ -149,10 +149,10 @@ class ContextLibrary:
 
     def _find(self, url: str) -> Stored | None:
         stored = self._shelf.by_url(url)
-        if stored is None and ":" not in url:
-            return self._shelf.by_id(url)
         if stored is None and HOSTED_PATH in url:
             return self._shelf.by_id(urlsplit(url).path.rpartition("/")[2])
+        if stored is None and ":" not in url:
+            return self._shelf.by_id(url)
         return stored
 
     def _count(self, used: tuple[Stored, ...]) -> None:
