@@ -6,6 +6,11 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("pintu", deadline=None)
+settings.load_profile("pintu")
 
 REQUIRED = {one for one in os.environ.get("PINTU_REQUIRE", "").split(",") if one}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -26,6 +27,7 @@ from pintu.vocabulary import (
     vocabulary,
 )
 from pintu.vocabulary.book import ADDRESS, MISTAKES_LIMIT
+from pintu.vocabulary.page import markdown
 from pintu.vocabulary.rules import Schemas
 
 ROOT = files("pintu.vocabulary")
@@ -313,6 +315,12 @@ def test_the_schemas_take_a_simplified_entity() -> None:
     )
     assert oracle.is_valid(entity)
     assert not oracle.is_valid({**entity, "powerStat": "on"})
+
+
+def test_the_page_of_words_is_up_to_date() -> None:
+    """docs/words.md is what `python -m pintu.vocabulary` prints."""
+    page = Path(__file__).parents[2] / "docs" / "words.md"
+    assert page.read_text(encoding="utf-8") == markdown(vocabulary())
 
 
 def test_a_keyword_that_is_not_understood_is_not_ignored() -> None:

@@ -140,6 +140,10 @@ class Vocabulary:
         word = self._types.get(of) if of is not None else None
         return self._named.get(name) if word is None else word.attributes.get(name)
 
+    def parts(self) -> list[AttributeWord]:
+        """The sub-attributes that any attribute may carry."""
+        return list(self._parts.values())
+
     def code_lists(self) -> list[CodeList]:
         """Every dated code list, by name."""
         return list(self._lists.values())
