@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pintu.kernel.context.members import (
     NOT_ATTRIBUTES,
@@ -40,6 +40,15 @@ class Bare(dict[str, Any]):
         if dataset_id is not None:
             self["datasetId"] = dataset_id
         self.terms = terms
+
+
+class _Owner(NamedTuple):
+    """The attribute instance a member stands in."""
+
+    name: str
+    kind: str | None
+    path: str
+    depth: int
 
 
 class AttributeReader:
@@ -182,7 +191,7 @@ class AttributeReader:
                 same = False
                 continue
             else:
-                stored_key, stored = self._member(name, kind, key, value, path, depth)
+                stored_key, stored = self._member(key, value, _Owner(name, kind, path, depth))
                 if stored is None:
                     same = False
                     continue
@@ -212,10 +221,9 @@ class AttributeReader:
             return "GeoProperty"
         return TYPE_OF[found[0]]
 
-    def _member(
-        self, name: str, kind: str | None, key: str, value: Any, path: str, depth: int
-    ) -> tuple[str, Any]:
+    def _member(self, key: str, value: Any, owner: _Owner) -> tuple[str, Any]:
         """The stored (name, value) of a member beside type and value; value None leaves it out."""
+        name, kind, path, depth = owner
         reader = _MEMBERS.get(key)
         if reader is not None:
             if value.__class__ is str and value == NULL and self.nulls and key != "datasetId":

@@ -154,7 +154,7 @@ class _Compiler:
         if name == "":
             raise BadRequestData("@context defines an empty term")
         self.terms.pop(name, None)
-        definition = self.definition(name, value, part, state, simple)
+        definition = self.definition(name, value, part, state, simple=simple)
         if definition is not None:
             self.terms[name] = definition
         state[name] = True
@@ -165,6 +165,7 @@ class _Compiler:
         value: dict[str, Any],
         part: dict[str, Any],
         state: dict[str, bool],
+        *,
         simple: bool,
     ) -> Definition | None:
         if "@context" in value:
