@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help up install test check faults bench browser conformance show picture coverage clean
+.PHONY: help up install test check faults bench browser conformance show picture journey coverage clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,9 @@ show: $(VENV)/.installed-dev ## measure what a capability promises: NAME=city, F
 
 picture: $(VENV)/.installed-dev ## docs/picture.png, taken from a running demo city
 	$(BIN)/python -m tests.browser.picture docs/picture.png
+
+journey: $(VENV)/.installed-dev ## docs/journey.md, from one real message of a running demo city
+	$(BIN)/python -m claims.journey docs/journey.md
 
 coverage: $(VENV)/.installed-dev ## line coverage of the kernel, at least 90 %
 	$(BIN)/python -m pytest -q --cov --cov-report=term --cov-fail-under=90 tests/kernel tests/web
