@@ -1,7 +1,9 @@
 """Run the outside NGSI-LD suite on a fresh city, through the fast lane and through plain ASGI.
 
-`python -m tests.conformance.run [--door fast|plain|both] [--group NAME ...]` needs ETSI_HOME (a folder with
-`suite/` and `venv/`) and ETSI_TOOLS (the folder of its `run.sh`). Prints passes a group, whether both doors
+`python -m tests.conformance.run [--door fast|plain|both] [--group NAME ...]` needs ETSI_HOME (a
+folder with
+`suite/` and `venv/`) and ETSI_TOOLS (the folder of its `run.sh`). Prints passes a group, whether
+both doors
 agree, every failing test, and every excluded test with the path of a later issue that it calls.
 Exit 0: the share is reached and the doors agree; 1: not; 2: could not run.
 """
@@ -51,7 +53,7 @@ class Verdict:
 def verdicts(output: Path) -> Iterator[Verdict]:
     """Read robot's output.xml; the paths a test called stand in its request log."""
     sources: list[str] = []
-    for event, node in ET.iterparse(output, events=("start", "end")):  # noqa: S314 - our own file
+    for event, node in ET.iterparse(output, events=("start", "end")):
         if node.tag == "suite" and event == "start":
             sources.append(node.get("source", ""))
         elif node.tag == "suite":
@@ -82,9 +84,17 @@ def drive(door: str, groups: tuple[str, ...], out: Path) -> list[Verdict]:
         city = City(Path(name) / "data", *extra)
         try:
             only = [word for group in groups for word in ("--only", group)]
-            command = ["bash", f"{os.environ['ETSI_TOOLS']}/run.sh",
-                       f"http://127.0.0.1:{city.port}/ngsi-ld/v1", "--official", "--ports",
-                       os.environ.get("ETSI_PORTS", "8385"), "--out", str(out), *only]
+            command = [
+                "bash",
+                f"{os.environ['ETSI_TOOLS']}/run.sh",
+                f"http://127.0.0.1:{city.port}/ngsi-ld/v1",
+                "--official",
+                "--ports",
+                os.environ.get("ETSI_PORTS", "8385"),
+                "--out",
+                str(out),
+                *only,
+            ]
             subprocess.run(command, stdout=subprocess.DEVNULL, check=False, timeout=3600)
         finally:
             city.stop()
@@ -97,14 +107,18 @@ def report(door: str, found: list[Verdict]) -> float:
     for group in sorted({v.group for v in inside}):
         count = Counter(v.status for v in inside if v.group == group)
         total = sum(count.values())
-        print(f"{door:<6}{group:<46}{count['PASS']:>5} of {total:<5}{100 * count['PASS'] / total:6.1f} %")
+        print(
+            f"{door:<6}{group:<46}{count['PASS']:>5} of {total:<5}{100 * count['PASS'] / total:6.1f} %"
+        )
     for verdict in inside:
         if verdict.status != "PASS":
             print(f"{door:<6}FAIL {verdict.test}: {verdict.message}")
     counted = [v for v in inside if v.group in COUNTED]
     share = sum(v.status == "PASS" for v in counted) / max(1, len(counted))
-    print(f"{door:<6}{len(counted)} tests counted, {100 * share:.1f} % pass; "
-          f"{sum(v.later is not None for v in found)} excluded")
+    print(
+        f"{door:<6}{len(counted)} tests counted, {100 * share:.1f} % pass; "
+        f"{sum(v.later is not None for v in found)} excluded"
+    )
     return share
 
 
@@ -116,7 +130,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     missing = [name for name in ("ETSI_HOME", "ETSI_TOOLS") if name not in os.environ]
     if missing:
-        print(f"not run: {' and '.join(missing)} not set (the outside suite is not part of this project)")
+        print(
+            f"not run: {' and '.join(missing)} not set (the outside suite is not part of this project)"
+        )
         return 2
     doors = ("fast", "plain") if options.door == "both" else (options.door,)
     results: dict[str, list[Verdict]] = {}
