@@ -49,7 +49,7 @@ class Journey:
         async for message in client.messages:
             if message.retain:
                 continue
-            body = bytes(message.payload)  # type: ignore[arg-type]
+            body = bytes(message.payload)
             topic = str(message.topic)
             told = json.loads(body)
             lamp = told["lamps"][0]["id"]
@@ -72,7 +72,8 @@ class Journey:
         def arrived() -> bool:
             told = ask(self.city, "GET", path, NGSILD_Tenant="demo")[1]
             self.found["entity"] = told
-            return bool(told and told["activePower"]["observedAt"] >= stamp)
+            power = (told or {}).get("activePower") or {}
+            return bool(power.get("observedAt", "") >= stamp)
 
         until(arrived, 30)
         _, told = ask(self.city, "GET", f"/api/v1/history?id={entity}&attribute=activePower")
