@@ -180,6 +180,54 @@ def test_limits_hold() -> None:
             terms_of(context)
 
 
+def test_documents_that_list_one_another_do_not_explode() -> None:
+    """Ten documents that each list the next fifty times are refused, not walked."""
+    documents = {
+        f"https://c.example/{n}": {"@context": [f"https://c.example/{n + 1}"] * 50}
+        for n in range(9)
+    }
+    documents["https://c.example/9"] = {"@context": {"a": "https://x.example/a"}}
+    with pytest.raises(TooLarge):
+        compile_context("https://c.example/0", documents)
+    large = {"@context": {f"t{n}": "https://x.example/a" for n in range(9_000)}}
+    with pytest.raises(TooLarge):
+        compile_context(["https://c.example/l"] * 50, {"https://c.example/l": large})
+
+
+@pytest.mark.parametrize(
+    ("context", "name", "iri"),
+    [
+        ({"a": {"@id": "https://x.example/a", "@container": ["@set", "@index"]}}, "a", "a"),
+        ({"p": {"@id": "https://x.example/", "@prefix": True}, "a": "p:a"}, "a", "a"),
+        ({"p": "https://x.example/", "p:a": "p:b"}, "p:a", "b"),
+        ({"p": "https://x.example/", "p:a": {"@type": "@id"}}, "p:a", "a"),
+        ({"b": "a", "a": "https://x.example/a"}, "b", "a"),
+        ({"@context": {"a": "https://x.example/a"}}, "a", "a"),
+    ],
+)
+def test_ways_to_write_a_definition(context: Any, name: str, iri: str) -> None:
+    """Containers, explicit prefixes, prefixed names as terms, terms by way of others."""
+    assert f"https://x.example/{iri}" == terms_of(context).stored(name)
+
+
+def test_aliases_of_keywords_and_forgotten_terms_are_no_names() -> None:
+    """A term for a keyword, a null and a reverse property leave the name to the default
+    vocabulary."""
+    context = {"a": "@id", "b": None, "c": {"@reverse": "https://x.example/c"}, "id": "@id"}
+    assert ["a", "b", "c"] == [terms_of(context).stored(name) for name in "abc"]
+
+
+def test_definitions_keep_type_and_container() -> None:
+    """What a term says of its values is there for who asks; core terms have nothing of the
+    user's."""
+    terms = terms_of(
+        {"a": {"@id": "https://x.example/a", "@type": "@vocab", "@container": "@list"}}
+    )
+    found = terms.definition("a")
+    assert found is not None and ("@vocab", "@list") == (found.type, found.container)
+    assert terms.definition("location") is None
+
+
 def test_a_flood_of_names_is_not_remembered() -> None:
     """The caches stop growing; the answers stay right."""
     terms = terms_of({"a": "https://x.example/a"})

@@ -25,6 +25,8 @@ from pintu.kernel.jsonld.core import (
 DEPTH_LIMIT: Final = 10
 TERM_LIMIT: Final = 10_000
 PART_LIMIT: Final = 100
+STEP_LIMIT: Final = 500
+"""Parts walked in all, repeated ones counted again: documents that list one another grow fast."""
 _GEN_DELIMS: Final = tuple(":/?#[]@")
 
 
@@ -103,11 +105,16 @@ class _Compiler:
         self.documents = documents
         self.terms: dict[str, Definition] = {}
         self.vocabulary = DEFAULT_VOCABULARY
+        self.steps = 0
+        self.defined = 0
 
     def add(self, context: Any, base: str, depth: int) -> None:
         if depth > DEPTH_LIMIT:
             raise TooLarge(f"@context refers to others more than {DEPTH_LIMIT} deep")
         for part in normal_parts(context):
+            self.steps += 1
+            if self.steps > STEP_LIMIT:
+                raise TooLarge(f"@context has more than {STEP_LIMIT} parts in all")
             if part is None:
                 self.terms, self.vocabulary = {}, DEFAULT_VOCABULARY
             elif isinstance(part, str):
@@ -123,6 +130,9 @@ class _Compiler:
             self.add(imported, base, depth + 1)
         if "@vocab" in part:
             self.set_vocabulary(part["@vocab"])
+        self.defined += len(part)
+        if self.defined > 2 * TERM_LIMIT:
+            raise TooLarge(f"@context defines more than {2 * TERM_LIMIT} terms, one over another")
         state: dict[str, bool] = {}
         for name in part:
             self.define(name, part, state)

@@ -32,6 +32,7 @@ from pintu.kernel.jsonld.shelf import Kind, Shelf, Stored
 from pintu.kernel.jsonld.terms import CORE, Terms
 
 SIZE_LIMIT: Final = 1_000_000
+DEADLINE_S: Final = 10.0
 COMPILED_LIMIT: Final = 256
 COMPILED_WEIGHT: Final = 200_000
 """Terms, and parts of 50 bytes of their @contexts, that are kept compiled at a time."""
@@ -80,7 +81,16 @@ class ContextLibrary:
         return terms
 
     async def terms(self, context: Any) -> Terms:
-        """The compiled @context; LdContextNotAvailable when a remote part cannot be had."""
+        """The compiled @context; LdContextNotAvailable when a remote part cannot be had in time."""
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                return await self._fetched_terms(context)
+        except TimeoutError as error:
+            raise LdContextNotAvailable(
+                f"The parts of a @context could not be fetched within {DEADLINE_S:g} s"
+            ) from error
+
+    async def _fetched_terms(self, context: Any) -> Terms:
         for _ in range(DEPTH_LIMIT * PART_LIMIT):
             found = self.now(context)
             if found is not None:
