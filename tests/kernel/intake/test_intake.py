@@ -248,3 +248,55 @@ async def test_a_store_that_is_away_says_so(scene: Scene, monkeypatch: pytest.Mo
     with pytest.raises(Unavailable):
         await scene.intake.accept(batch("b1", lamp(1)))
     assert [] == await scene.intake.quarantine.list()
+
+
+async def test_a_disk_that_fills_between_storing_and_holding_stores_nothing_twice(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch comes again: what was stored is known, what was to be held is held then."""
+
+    async def full(*_: Any) -> Any:
+        raise DiskFull("The disk is full")
+
+    bad = Update({"type": "Streetlight"})
+    with monkeypatch.context() as disk:
+        disk.setattr(scene.intake.quarantine, "put", full)
+        with pytest.raises(DiskFull):
+            await scene.intake.accept(batch("b1", lamp(1), bad))
+    receipt = await scene.intake.accept(batch("b1", lamp(1), bad))
+    assert (1, 1) == (receipt.accepted, receipt.quarantined)
+    assert 1 == len(scene.log())
+    assert 1 == len(await scene.intake.quarantine.list())
+
+
+async def test_a_long_batch_lets_others_go_on(scene: Scene) -> None:
+    """The loop turns while thousands of updates are read."""
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    await scene.intake.accept(batch("b1", *(lamp(n) for n in range(3000))))
+    task.cancel()
+    assert turns >= 30
+
+
+async def test_an_update_s_own_context_names_its_attributes(scene: Scene) -> None:
+    """An update may bring its @context; one that cannot be had is the update's fault, not the
+    batch's.
+    """
+    own = {"watts": "https://example.org/power"}
+    update = Update(
+        {"id": "urn:a:b", "type": "T", "watts": {"type": "Property", "value": 1}, "@context": own}
+    )
+    strange = Update({"id": "urn:a:c", "type": "T", "@context": "http://127.0.0.1:1/none.jsonld"})
+    receipt = await scene.intake.accept(batch("b1", update, strange))
+    assert (1, 1) == (receipt.accepted, receipt.quarantined)
+    tenant = scene.store.tenant("demo")
+    assert tenant is not None
+    record = scene.store.retrieve(tenant, "urn:a:b")
+    assert "https://example.org/power" in json.loads(record.body)  # type: ignore[union-attr]

@@ -43,6 +43,8 @@ ReadAgain = Callable[[Held], bool]
 SOURCE = re.compile(r"[A-Za-z0-9_.:/-]{1,200}")
 TENANT = re.compile(r"[A-Za-z0-9_.-]{0,64}")
 TICK_S = 0.5
+SLICE = 100
+MAX_HALF_DONE = 1_000
 RETRY_TIMEOUT_S = 10.0
 
 
@@ -73,6 +75,7 @@ class Intake:
         self.quarantine = Quarantine(file, self.limits)
         self._repeats = Repeats(file, store, self.limits)
         self._sources = Sources()
+        self._half_done: dict[tuple[str, str], list[Unreadable]] = {}
         self._running: dict[tuple[str, str], asyncio.Future[Receipt]] = {}
         self._read_again: ReadAgain | None = None
         self._retrying: dict[tuple[str, str], asyncio.Future[Receipt]] = {}
@@ -168,52 +171,70 @@ class Intake:
             )
 
     async def _apply(self, batch: Batch) -> Receipt:
+        """Store what can be stored, then hold what cannot.
+
+        Both are durable on their own. Should holding fail (a full disk) after storing went well,
+        what is
+        still to be held is kept for the batch's next coming, so that nothing is stored twice.
+        """
+        name = (batch.source, batch.key)
+        refused = self._half_done.get(name)
+        if refused is None:
+            refused = await self._store_updates(batch) if batch.updates else []
         now_us = self._clock.now_us()
-        refused: list[Unreadable] = []
-        reasons: list[str] = []
-        ops: list[tuple[int, Op]] = []
-        tenant = await self._store.open_tenant(batch.tenant) if batch.updates else 0
-
-        def refuse(number: int, reason: str) -> None:
-            reasons.append(reason)
-            key = f"{batch.key}#{number}"
-            refused.append(refused_update(batch.source, key, batch.updates[number], reason, now_us))
-
-        skipped = 0
-        for number, update in enumerate(batch.updates):
-            try:
-                op = await self._op(batch, tenant, update, now_us)
-            except Unavailable:
-                raise
-            except PintuError as error:
-                refuse(number, error.detail or error.title)
-                continue
-            if op is None:
-                skipped += 1
-            else:
-                ops.append((number, op))
-        outcomes = await self._store.submit([op for _, op in ops], batch.source) if ops else []
-        for (number, _), outcome in zip(ops, outcomes, strict=True):
-            if isinstance(outcome.error, Unavailable):
-                raise outcome.error
-            if outcome.error is not None:
-                refuse(number, outcome.error.detail or outcome.error.title)
-        reasons[:0] = [item.reason for item in batch.unreadable[:20]]
-        # Held once by (source, key): a batch that is cut off here and sent again does not pile up.
-        await self.quarantine.put(batch.tenant, [*batch.unreadable, *refused], now_us)
-        held = len(refused) + len(batch.unreadable)
+        try:
+            await self.quarantine.put(batch.tenant, [*batch.unreadable, *refused], now_us)
+        except PintuError:
+            if len(self._half_done) < MAX_HALF_DONE:
+                self._half_done[name] = refused
+            raise
+        self._half_done.pop(name, None)
+        held = [*batch.unreadable, *refused]
         accepted = len(batch.updates) - len(refused)
         source = self._sources.batch(batch.source, batch.tenant, now_us)
         source.accepted += accepted
-        source.quarantined += held
-        receipt = Receipt(batch.key, accepted, held, reasons[:20])
+        source.quarantined += len(held)
+        receipt = Receipt(batch.key, accepted, len(held), [item.reason for item in held[:20]])
         if batch.retry_of:
             await self._retried(batch, receipt)
         return receipt
 
-    async def _op(self, batch: Batch, tenant: int, update: Update, now_us: int) -> Op | None:
-        context = update.entity.get("@context", self._context)
-        document = read_update(update, await self._terms(context), now_us, self.limits)
+    async def _store_updates(self, batch: Batch) -> list[Unreadable]:
+        """Submit every update that can be read, in one call; what cannot is handed back with its
+        reason.
+        """
+        refused: list[Unreadable] = []
+        ops: list[tuple[int, Op]] = []
+        tenant = await self._store.open_tenant(batch.tenant)
+
+        def refuse(number: int, error: PintuError) -> None:
+            reason, update = error.detail or error.title, batch.updates[number]
+            key, now_us = f"{batch.key}#{number}", self._clock.now_us()
+            refused.append(refused_update(batch.source, key, update, reason, now_us))
+
+        for number, update in enumerate(batch.updates):
+            if number % SLICE == SLICE - 1:
+                await asyncio.sleep(0)  # a long batch must not keep everybody else waiting
+            try:
+                op = self._op(batch, tenant, update, await self._terms(update))
+            except Unavailable:
+                raise
+            except PintuError as error:
+                refuse(number, error)
+                continue
+            if op is not None:
+                ops.append((number, op))
+        outcomes = await self._store.submit([op for _, op in ops], batch.source) if ops else []
+        for (number, _), outcome in zip(ops, outcomes, strict=True):
+            if outcome.error is not None:
+                refuse(number, outcome.error)
+        return refused
+
+    def _op(self, batch: Batch, tenant: int, update: Update, terms: Terms) -> Op | None:
+        """The operation an update is, or None when the log in doubt after a crash has it
+        already.
+        """
+        document = read_update(update, terms, self._clock.now_us(), self.limits)
         if batch.tenant in self._strict and self._vocabulary is not None:
             wrong = self._vocabulary(document)
             if wrong:
@@ -225,7 +246,8 @@ class Intake:
             transform = unless_same(transform)
         return Op(tenant, document["id"], transform)
 
-    async def _terms(self, context: Any) -> Terms:
+    async def _terms(self, update: Update) -> Terms:
+        context = update.entity.get("@context", self._context)
         if context is None:
             return CORE
         return self._library.now(context) or await self._library.terms(context)
@@ -287,7 +309,7 @@ class Intake:
         tenant = await self._store.open_tenant(held.tenant)
         batch = Batch(held.source, held.tenant, held.key, [update])
         try:
-            op = await self._op(batch, tenant, update, self._clock.now_us())
+            op = self._op(batch, tenant, update, await self._terms(update))
             for outcome in await self._store.submit([op], held.source) if op else []:
                 if outcome.error is not None:
                     raise outcome.error

@@ -5,7 +5,6 @@ Pure.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -41,8 +40,7 @@ def read_update(update: Update, terms: Terms, now_us: int, limits: Limits) -> di
         document = read_fragment(entity, terms, nulls=nulls)
     if "id" not in document:
         raise BadRequestData("The update has no id")
-    for name, at in _observed(document):
-        _believe(name, at, now_us, limits)
+    _believe_all(document, now_us, limits)
     return document
 
 
@@ -59,11 +57,15 @@ def transform_of(update: Update, document: dict[str, Any]) -> Transform:
     raise BadRequestData(f"Update mode {update.mode!r} is not merge, upsert or append")
 
 
-def _observed(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _believe_all(document: dict[str, Any], now_us: int, limits: Limits) -> None:
+    believed = None  # most messages give all their attributes one time
     for name, value in document.items():
-        for instance in value if isinstance(value, list) else (value,):
-            if isinstance(instance, dict) and isinstance(instance.get("observedAt"), str):
-                yield name, instance["observedAt"]
+        for instance in value if value.__class__ is list else (value,):
+            if instance.__class__ is dict:
+                at = instance.get("observedAt")
+                if at is not None and at != believed:
+                    _believe(name, at, now_us, limits)
+                    believed = at
 
 
 def _believe(name: str, at: str, now_us: int, limits: Limits) -> None:
