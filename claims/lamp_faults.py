@@ -90,8 +90,6 @@ class Stand:
 class StoppedTime:
     """The demo's clock, told by the same hand."""
 
-    rate = 1.0
-
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
 
@@ -112,8 +110,7 @@ def score(seed: int, *, lamps: int, gateways: int, hours: float = HOURS) -> Scor
     stand.clock.at_us = int(start * 1e6)
     clock = StoppedTime(stand.clock)
     talkers = [
-        Gateway(SiteState(site, plan, seed), clock, interval_s=STEP_S, seed=seed)  # type: ignore[arg-type]
-        for site in sites
+        Gateway(SiteState(site, plan, seed), clock, interval_s=STEP_S, seed=seed) for site in sites
     ]
     began = time.process_time()
     for one in talkers:

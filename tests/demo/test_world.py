@@ -36,7 +36,7 @@ class Told:
 def gateway(plan: FaultPlan | None = None, at_s: float = NIGHT) -> tuple[Gateway, Told]:
     clock = Told(at_s)
     state = SiteState(SITES[0], plan or FaultPlan([]), 3)
-    return Gateway(state, clock, interval_s=10, seed=3), clock  # type: ignore[arg-type]
+    return Gateway(state, clock, interval_s=10, seed=3), clock
 
 
 def test_the_same_seed_is_the_same_district() -> None:

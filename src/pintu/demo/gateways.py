@@ -7,13 +7,13 @@ import asyncio
 import random
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 import orjson
 
-from pintu.demo.city_time import CityTime, iso
+from pintu.demo.city_time import iso
 from pintu.demo.lamps import SiteState
 
 LOST = 0.03
@@ -48,10 +48,18 @@ def read_broker(url: str) -> Broker:
     )
 
 
+class Now(Protocol):
+    """What a gateway needs of a clock."""
+
+    def now_s(self) -> float:
+        """The city's time in seconds since 1970 UTC."""
+        ...
+
+
 class Gateway:
     """One simulated gateway: one MQTT connection, a hundred lamps."""
 
-    def __init__(self, state: SiteState, clock: CityTime, *, interval_s: float, seed: int) -> None:
+    def __init__(self, state: SiteState, clock: Now, *, interval_s: float, seed: int) -> None:
         self.state, self.clock, self.interval_s = state, clock, interval_s
         self.name = state.site.gateway
         self._chance = random.Random(f"gateway {seed} {self.name}")

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pintu.kernel.clock import Clock
@@ -55,7 +56,7 @@ class Acting:
                             previous.cancel()
                         task = group.create_task(self._act(command))
                         self._going[command.id] = task
-                        task.add_done_callback(lambda done, id=command.id: self._done(id, done))  # type: ignore[misc]
+                        task.add_done_callback(partial(self._done, command.id))
                 except PintuError as error:
                     log.warning("Commands for %s stopped: %s", self._piece.name, error.detail)
                 await asyncio.sleep(1.0)

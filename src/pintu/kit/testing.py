@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pintu.kernel.errors import Unavailable
 from pintu.kernel.intake.words import (
@@ -29,6 +29,7 @@ from pintu.kernel.intake.words import (
 from pintu.kit.link import Changed
 
 NULL = "urn:ngsi-ld:null"
+Verb = Literal["created", "replaced", "updated", "deleted"]
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ class MemoryContext:
         changed = tuple(name for name in told if name not in ("id", "type"))
         if known is None or update.mode == "upsert":
             entity = {k: v for k, v in told.items() if v != NULL}
-            verb = "created" if known is None else "replaced"
+            verb: Verb = "created" if known is None else "replaced"
         else:
             entity, verb = {**known, **told}, "updated"
             for name in [one for one, value in entity.items() if value == NULL]:
@@ -69,7 +70,7 @@ class MemoryContext:
         self.entities[told["id"]] = entity
         kind = entity["type"]
         types = (kind,) if isinstance(kind, str) else tuple(kind)
-        return Changed(told["id"], types, verb, at_us, source, entity, changed)  # type: ignore[arg-type]
+        return Changed(told["id"], types, verb, at_us, source, entity, changed)
 
 
 @dataclass(slots=True)
