@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pintu.kernel.context.attributes import Bare
+from pintu.kernel.context.members import is_null_instance
 from pintu.kernel.context.read import read_attribute, read_fragment
 from pintu.kernel.errors import BadRequestData
 from pintu.kernel.jsonld import CORE, NULL, Terms
@@ -74,3 +77,59 @@ def test_attribute_fragments() -> None:
     for fragment in ({}, [], {"value": {"x": NULL}}, {"value": None}):
         with pytest.raises(BadRequestData):
             read_attribute(fragment, "a", CORE)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "stored"),
+    [
+        ({"type": "LanguageProperty", "languageMap": NULL}, {"languageMap": {"@none": NULL}}),
+        ({"type": "VocabProperty", "vocab": NULL}, {"vocab": NULL}),
+        ({"type": "JsonProperty", "json": NULL}, {"json": NULL}),
+        ({"type": "GeoProperty", "value": NULL}, {"value": NULL}),
+        ({"type": "ListProperty", "valueList": NULL}, {"valueList": [NULL]}),
+        ({"type": "ListRelationship", "objectList": [NULL]}, {"objectList": [{"object": NULL}]}),
+        ({"type": "Property", "value": 1, "unitCode": NULL}, {"value": 1, "unitCode": NULL}),
+    ],
+)
+def test_every_type_has_its_null(attribute: Any, stored: dict[str, Any]) -> None:
+    """Each Null is stored in one form in a fragment, and refused where nothing may be deleted."""
+    found = read_fragment({"a": attribute}, CORE)["a"]
+    assert {"type": attribute["type"], **stored} == found
+    if "unitCode" not in attribute:
+        assert is_null_instance(found)
+    with pytest.raises(BadRequestData):
+        read_fragment({"a": attribute}, CORE, nulls="none")
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        {"type": "VocabProperty", "vocab": []},
+        {"type": "VocabProperty", "vocab": [5]},
+        {"type": "ListProperty", "valueList": [None]},
+        {"type": "ListRelationship", "objectList": "urn:x:y"},
+        {"type": "LanguageProperty", "languageMap": []},
+        {"type": "LanguageProperty", "languageMap": {"en": []}},
+        {"type": "GeoProperty", "value": "{"},
+        {"type": "GeoProperty", "value": 5},
+        {"type": "GeoProperty", "value": {"type": "Point", "coordinates": [1]}},
+        {"type": "GeoProperty", "value": {"type": "LineString", "coordinates": 5}},
+        {"type": "GeoProperty", "value": {"type": "Point", "coordinates": [1, 2], "x": 1}},
+        {"type": "Relationship", "object": "urn:x:y", "objectType": 5},
+        {"dataset": {}},
+        {"dataset": {"here": 1}},
+        {"dataset": {"@none": [{"value": 1}, {"value": 2, "datasetId": "urn:d:1"}]}},
+    ],
+)
+def test_wrong_values_of_each_type(attribute: Any) -> None:
+    """Empty, of the wrong kind or unreadable: BadRequestData, in a fragment too."""
+    with pytest.raises(BadRequestData):
+        read_fragment({"a": attribute}, CORE)
+
+
+def test_datasets_of_normalized_values() -> None:
+    """The simplified form of several instances may hold wrapped values."""
+    found = read_fragment({"a": {"dataset": {"@none": {"vocab": "x"}, "urn:d:1": "y"}}}, CORE)
+    assert [{"vocab": "x"}, {"type": "Property", "value": "y", "datasetId": "urn:d:1"}] == found[
+        "a"
+    ]

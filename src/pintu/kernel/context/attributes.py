@@ -252,7 +252,7 @@ class AttributeReader:
         return check_time(value, path)
 
     def _unit(self, value: Any, path: str) -> str:
-        if value.__class__ is not str or not value or len(value) > 256:
+        if value.__class__ is not str or not value or len(value) > 256 or value == NULL:
             raise BadRequestData(f"{path} is not a text")
         return str(value)
 
@@ -266,7 +266,7 @@ class AttributeReader:
         return self._word(value, path)
 
     def _word(self, value: Any, path: str) -> str:
-        if value.__class__ is not str or not value:
+        if value.__class__ is not str or not value or value == NULL:
             raise BadRequestData(f"{path} is not a name")
         return self.terms.stored(value)
 
