@@ -16,8 +16,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.drive import ROOT, free_port, launch, poll, wait_for, wait_for_map
 
-EVENING = "2026-03-21T11:30:00Z x1"  # half past seven in the evening at UTC+8
-SETTLE_S = 45
+EVENING = "2026-03-21T10:50:00Z x30"  # dusk at UTC+8; half an hour passes in a minute
+SETTLE_S = 75
 
 
 def take(page: Page, address: str, target: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from pintu.kernel.errors import TooManyRequests
 from pintu.kernel.store.port import Op
 from pintu.web.api.picture import Pictures
-from pintu.web.events import MAX_FRAMES, Client, Hub, frame
+from pintu.web.events import ALIVE_TICKS, MAX_FRAMES, Client, Hub, frame
 from tests.web.small_city import LAMP, SmallCity, changed
 
 WORLD = (-180.0, -90.0, 180.0, 90.0)
@@ -66,6 +66,10 @@ async def test_a_tick_tells_the_newest_state_once(city: SmallCity) -> None:
     assert 40 == rows[2]
     hub.tick()
     assert [] == collected(reader)
+    for _ in range(ALIVE_TICKS):
+        hub.tick()
+    [(_, still)] = collected(reader)
+    assert [] == still["rows"]
 
 
 async def test_a_box_hears_only_its_own(city: SmallCity) -> None:

@@ -27,6 +27,7 @@ TICK_S = 0.25
 HEARTBEAT_S = 15.0
 SWEEP_TICKS = 8
 SLOW_TICKS = 8
+ALIVE_TICKS = 4
 MAX_FRAMES = 40
 MAX_BYTES = 1_000_000
 MAX_CLIENTS = 500
@@ -194,6 +195,7 @@ class Hub:
             for tenant, picture in self.pictures.by_tenant.items():
                 for row in picture.sweep():
                     self._rows.setdefault(tenant, {}).setdefault(row, now_us)
+        alive = self._ticks % ALIVE_TICKS == 0  # counts, time and rate go on when no look changes
         rows, self._rows = self._rows, {}
         entities, self._entities = self._entities, {}
         commands, self._commands = self._commands, []
@@ -203,8 +205,9 @@ class Hub:
         for client in list(self.clients):
             found = self.pictures.by_tenant.get(client.tenant)
             here = f"{found.epoch}-{position}" if found is not None else ""
-            if found is not None and "map" in client.topics and rows.get(client.tenant):
-                client.push(self._map_frame(client, found, rows[client.tenant], here))
+            news = rows.get(client.tenant, {})
+            if found is not None and "map" in client.topics and (news or alive):
+                client.push(self._map_frame(client, found, news, here))
             if found is not None and "alerts" in client.topics and client.tenant in alerts:
                 client.push(frame("alerts", {"open": len(found.alerts)}, here))
             changed = entities.get((client.tenant, client.entity))
@@ -222,9 +225,10 @@ class Hub:
         points = picture.points
         data: dict[str, Any] = {"counts": points.counts, "open": len(picture.alerts)}
         data["sent"] = time.time_ns() // 1_000_000
+        data["seen"] = picture.changes_seen
         data["now"] = self.rooms.clock.now_us() // 1000
         if client.box is None:
-            data["dirty"] = len(rows)
+            data["dirty"] = len(rows)  # cells: the page asks for them again
             return frame("map", data, here)
         west, south, east, north = (round(side * 1e6) for side in client.box)
         now_us, rate = self.rooms.clock.now_us(), self.rooms.clock.rate

@@ -104,7 +104,8 @@ addEventListener("DOMContentLoaded", () => {
 
   function changed(data) {
     figures(data);
-    if (data.dirty) { seen.changes += data.dirty; again(2000); return; }
+    pace(data);
+    if (data.dirty !== undefined) { if (data.dirty) again(2000); return; }
     let redraw = false, strange = false;
     for (let i = 0; i < data.rows.length; i += 4) {
       const row = data.rows[i], s = data.rows[i + 1], known = seen.rows.get(row);
@@ -196,8 +197,14 @@ addEventListener("DOMContentLoaded", () => {
     fly({ id: one.id, lon: one.lon / 1e6, lat: one.lat / 1e6 });
   });
 
-  let before = 0;
-  setInterval(() => { document.getElementById("rate").textContent = large.format(Math.round((seen.changes - before) / 2)); before = seen.changes; }, 2000);
+  // Changes a second as the city's own counter tells, over some three seconds.
+  const told = [];
+  function pace(data) {
+    told.push([data.sent, data.seen]);
+    while (told.length > 2 && data.sent - told[0][0] > 3000) told.shift();
+    const seconds = (data.sent - told[0][0]) / 1000;
+    if (seconds > .7) document.getElementById("rate").textContent = large.format(Math.max(0, Math.round((data.seen - told[0][1]) / seconds)));
+  }
 
   styled.then(async () => {
     window.pintuStyle.addSigns(map);

@@ -20,11 +20,11 @@ window.pintuStyle = (() => {
 
   function size() {
     const at = (factor) => byLook((look, i) => signed[i] ? 0 : look.sign === "ring" ? factor * .85 : factor);
-    return ["interpolate", ["exponential", 1.4], ["zoom"], 9, at(1), 12, at(2.1), 15, at(4.6), 18, at(10)];
+    return ["interpolate", ["exponential", 1.4], ["zoom"], 9, at(.9), 12, at(1.7), 15, at(4.6), 18, at(10)];
   }
 
   const nameLayout = () => ({ "text-field": ["coalesce", ["get", document.documentElement.lang === "en" ? "name_en" : "name_zh"], ["get", "name"]], "text-font": FONT, "text-size": 13 });
-  const names = (id, shape) => ({ id, type: "symbol", source: "base", minzoom: 11, filter: ["all", ["==", ["geometry-type"], shape], ["has", "name"]], paint: { "text-color": colour("soft"), "text-halo-color": colour("land"), "text-halo-width": 1.6 } });
+  const names = (id, shape) => ({ id, type: "symbol", source: "base", minzoom: 12.6, filter: ["all", ["==", ["geometry-type"], shape], ["has", "name"]], paint: { "text-color": colour("soft"), "text-halo-color": colour("land"), "text-halo-width": 1.6 } });
 
   function base() {
     return [
@@ -36,8 +36,6 @@ window.pintuStyle = (() => {
       { id: "road-case", type: "line", source: "base", filter: ["all", ["==", ["geometry-type"], "LineString"], ["!", ["in", ["get", "kind"], ["literal", ["river", "water", "canal", "graticule", "boundary", "district"]]]]], layout: { "line-cap": "round", "line-join": "round" }, paint: { "line-color": colour("road-line"), "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 10, 1.2, 14, 5, 18, 26] } },
       { id: "road", type: "line", source: "base", filter: ["all", ["==", ["geometry-type"], "LineString"], ["!", ["in", ["get", "kind"], ["literal", ["river", "water", "canal", "graticule", "boundary", "district"]]]]], layout: { "line-cap": "round", "line-join": "round" }, paint: { "line-color": colour("road"), "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 10, .6, 14, 3.4, 18, 22] } },
       { id: "graticule", type: "line", source: "graticule", paint: { "line-color": colour("line"), "line-width": 1, "line-dasharray": [2, 3] } },
-      { ...names("road-names", "LineString"), layout: { ...nameLayout(), "symbol-placement": "line", "text-max-angle": 40, "symbol-spacing": 420 } },
-      { ...names("place-names", "Point"), layout: nameLayout() },
     ];
   }
 
@@ -53,6 +51,8 @@ window.pintuStyle = (() => {
         "circle-stroke-width": ["interpolate", ["linear"], ["zoom"], 11, byLook((look, i) => signed[i] ? 0 : look.sign === "ring" ? .8 : .2), 16, byLook((look, i) => signed[i] ? 0 : look.sign === "ring" ? 2.4 : 1)],
       } },
       { id: "signs", type: "symbol", source: "signs", layout: { "icon-image": ["get", "i"], "icon-size": ["interpolate", ["linear"], ["zoom"], 9, .4, 13, .62, 17, 1.1], "icon-allow-overlap": true, "icon-ignore-placement": true, "symbol-sort-key": ["get", "o"] } },
+      { ...names("road-names", "LineString"), layout: { ...nameLayout(), "symbol-placement": "line", "text-max-angle": 40, "symbol-spacing": 420 } },
+      { ...names("place-names", "Point"), layout: nameLayout() },
       { id: "chosen", type: "circle", source: "chosen", paint: { "circle-radius": 16, "circle-color": "rgba(0,0,0,0)", "circle-stroke-color": colour("text"), "circle-stroke-width": 3 } },
     ];
   }
