@@ -108,7 +108,8 @@ def report(door: str, found: list[Verdict]) -> float:
         count = Counter(v.status for v in inside if v.group == group)
         total = sum(count.values())
         print(
-            f"{door:<6}{group:<46}{count['PASS']:>5} of {total:<5}{100 * count['PASS'] / total:6.1f} %"
+            f"{door:<6}{group:<46}{count['PASS']:>5} of {total:<5}"
+            f"{100 * count['PASS'] / total:6.1f} %"
         )
     for verdict in inside:
         if verdict.status != "PASS":

@@ -29,6 +29,7 @@ from pintu.web.ngsi_ld.querying import read_query
 from pintu.web.ngsi_ld.waiting import settled
 
 _EXPIRES = b'"expiresAt"'
+_SCOPE = b'"scope"'
 _EVERY = Window(100_000)
 _SELECTORS = frozenset(("type", "attrs", "q", "georel", "geometry", "coordinates", "pick"))
 
@@ -41,9 +42,11 @@ def retrieve_entity(call: Call) -> Result:
         found = call.rooms.store.retrieve(call.tenant, id)
         if found is None:
             raise ResourceNotFound(f"{id} does not exist")
-        if found.__class__ is Record and call.terms.is_core and _EXPIRES not in found.body:
-            headers = data_headers(JSON, call.terms)
-            return Response(200, whole_bytes(found), headers + call.echo if call.echo else headers)
+        if found.__class__ is Record and call.terms.is_core:
+            body = found.body
+            if _EXPIRES not in body and _SCOPE not in body:
+                headers = data_headers(JSON, call.terms)
+                return Response(200, body, headers + call.echo if call.echo else headers)
     return _retrieve(call, id)
 
 
