@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from claims import lamp_faults_city
 from pintu.demo.city_time import iso
 from pintu.demo.district import build_roads, make_sites, place_lamps
 from pintu.demo.faults import FaultPlan, counted_plan
@@ -149,7 +150,7 @@ def judge(plan: FaultPlan, stand: Stand, cpu_s: float) -> Score:
 
 
 def run(full: bool) -> list[Figure]:
-    """(claim, figure, bar, verdict) a seed; quick: the first seed only."""
+    """(claim, figure, bar, verdict) a seed; quick: the first seed only, no city."""
     figures = []
     for seed in SEEDS if full else SEEDS[:1]:
         one = score(seed, lamps=LAMPS, gateways=GATEWAYS)
@@ -164,7 +165,22 @@ def run(full: bool) -> list[Figure]:
         )
         for text in (*one.missed, *(f"false: {what}" for what in one.false)):
             print(f"    {text}", file=sys.stderr)
+    if full:
+        figures.append(_on_a_running_city(SEEDS[0]))
     return figures
+
+
+def _on_a_running_city(seed: int) -> Figure:
+    found, false, missed = lamp_faults_city.measure(seed)
+    for text in (*missed, *(f"false: {what}" for what in false)):
+        print(f"    {text}", file=sys.stderr)
+    good = found >= FOUND_AT_LEAST and len(false) <= FALSE_AT_MOST
+    return (
+        f"lamp faults found by a running city, seed {seed}",
+        f"{found} of {FAULTS}, {len(false)} false",
+        f"≥ {FOUND_AT_LEAST} found, ≤ {FALSE_AT_MOST} false",
+        "ok" if good else "short",
+    )
 
 
 def main() -> int:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pintu.demo.broker import DemoBroker
 from pintu.demo.city_time import read_clock
-from pintu.demo.district import base_map, build_roads, make_sites, place_lamps
-from pintu.demo.faults import standing_plan
+from pintu.demo.district import Site, base_map, build_roads, make_sites, place_lamps
+from pintu.demo.faults import HOUR, FaultPlan, counted_plan, standing_plan
 from pintu.demo.gateways import Broker, Gateway, read_broker
 from pintu.demo.lamps import SiteState
 
@@ -39,6 +39,9 @@ def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--fault-rate", type=float, default=0.02, help="share of lamps broken at a time"
     )
     parser.add_argument(
+        "--faults", type=int, help="exactly so many faults, begun within 12 hours, that stay"
+    )
+    parser.add_argument(
         "--truth", type=Path, help="write what is really broken to this file, for a scorer"
     )
     parser.add_argument("--base-map", type=Path, help="write the district as GeoJSON to this file")
@@ -53,6 +56,7 @@ def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
             (not 1 <= told.lamps <= 100_000, "--lamps is not between 1 and 100000"),
             (not 1 <= told.gateways <= told.lamps, "--gateways is not between 1 and the lamps"),
             (not 0.2 <= told.interval <= 3600, "--interval is not between 0.2 and 3600"),
+            (told.faults is not None and told.faults * 4 > told.lamps, "--faults: over a quarter"),
             (not 0 <= told.fault_rate <= 0.5, "--fault-rate is not between 0 and 0.5"),
         )
         if wrong
@@ -66,7 +70,7 @@ async def run(told: argparse.Namespace) -> None:
     """Build the district, write the files asked for, and let every gateway talk until cancelled."""
     roads = build_roads()
     sites = make_sites(place_lamps(roads, told.lamps, told.seed), told.gateways)
-    plan = standing_plan(sites, rate=told.fault_rate, seed=told.seed, from_s=told.clock.now_s())
+    plan = _plan(told, sites)
     if told.truth:
         plan.write_truth(told.truth)
     if told.base_map:
@@ -91,6 +95,16 @@ async def run(told: argparse.Namespace) -> None:
                 group.create_task(gateway.run(broker, told.interval * number / len(sites)))
     finally:
         await server.stop()
+
+
+def _plan(told: argparse.Namespace, sites: list[Site]) -> FaultPlan:
+    now_s = told.clock.now_s()
+    if told.faults is None:
+        return standing_plan(sites, rate=told.fault_rate, seed=told.seed, from_s=now_s)
+    window = (now_s + HOUR, now_s + 13 * HOUR)
+    return counted_plan(
+        sites, count=told.faults, seed=told.seed, window=window, until_s=now_s + 1_000 * HOUR
+    )
 
 
 def _write(path: Path, text: str) -> None:
