@@ -15,8 +15,10 @@ import orjson
 from pintu.kernel.context.record import Keep, Put, Record, Remove, Verb
 from pintu.kernel.errors import AlreadyExists, PintuError
 from pintu.kernel.store.port import Change, Op, Outcome
+from pintu.kernel.store.sqlite.keep import IndexRows
 from pintu.kernel.store.sqlite.names import KindRow, Names, Shape
-from pintu.kernel.store.sqlite.rows import IndexRows, expiry_us
+from pintu.kernel.store.sqlite.pending import PendingPoints
+from pintu.kernel.store.sqlite.rows import expiry_us
 
 VERBS: tuple[Verb, ...] = ("created", "replaced", "updated", "deleted")
 VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)}
@@ -66,20 +68,31 @@ class Present:
 class Hands:
     """Applies operations; keeps the counters that follow the transaction."""
 
-    def __init__(self, connection: apsw.Connection, names: Names) -> None:
+    def __init__(self, connection: apsw.Connection, names: Names, pending: PendingPoints) -> None:
         self._run = connection.cursor().execute
         self._db = connection
         self._names = names
-        self._index = IndexRows(connection, names)
+        self._index = IndexRows(connection, names, pending)
+        self._pending = pending
         one = connection.execute
         stored = one("SELECT value FROM meta WHERE key='head'").get
         self.position: int = max(one("SELECT max(position) FROM log").get or 0, stored or 0)
-        self.next_n: int = (one("SELECT max(n) FROM entity").get or 0) + 1
+        mark = one("SELECT value FROM meta WHERE key='points_n'").get
+        self.next_n: int = max(one("SELECT max(n) FROM entity").get or 0, mark or 0) + 1
+        pending.next_n = self.upcoming
         self.entities: int = sum(shape.count for shape in names.shapes.values())
         self.tombstones: bool = bool(one("SELECT EXISTS(SELECT 1 FROM tombstone)").get)
         self.wants_changes = False
         self.changes: list[Change] = []
         self._saved = (self.position, self.next_n, self.entities, self.tombstones)
+
+    def upcoming(self) -> int:
+        """The number the next new entity gets."""
+        return self.next_n
+
+    def commit(self) -> None:
+        """The transaction is durable."""
+        self._pending.commit()
 
     def begin(self) -> None:
         """A transaction begins: remember the counters."""
@@ -90,6 +103,7 @@ class Hands:
         """The transaction is gone: put the counters back."""
         self.position, self.next_n, self.entities, self.tombstones = self._saved
         self.changes = []
+        self._pending.rollback()
 
     def apply(self, op: Op, stamp: Stamp) -> Outcome:
         """Do one operation; a PintuError of its transform is its outcome, other errors are
@@ -144,7 +158,7 @@ class Hands:
         self.entities += 1
         names.count(shape, 1)
         if shape.geo or shape.kind.learned:
-            self._index.add(shape, n, doc)
+            self._index.add_new(shape, n, doc)
         previous = self._unbury(op) if self.tombstones else 0
         self._log(op, shape.kind, put, now, stamp, previous, body, body)
         return Outcome(verb=put.verb, detail=put.detail, position=position)
@@ -163,7 +177,8 @@ class Hands:
         body = put.body or orjson.dumps(doc)
         old = present.record
         position = self.position + 1
-        now = max(stamp.now, old.modified_us)
+        # later than before, so that a changed entity is known from a new one
+        now = max(stamp.now, old.modified_us + 1)
         times = None if put.times is None else orjson.dumps(put.times)
         kind = present.kind
         if self._narrow(present, put):

@@ -141,6 +141,9 @@ class Learned:
         """Is there something to build or to drop?"""
         return bool(self._work) and monotonic() >= self._pause_until
 
+    def idle(self) -> None:
+        """Learning does not wait for quiet."""
+
     def failed(self) -> None:
         """A slice could not be written: try again in a while."""
         self._pause_until = monotonic() + 1.0

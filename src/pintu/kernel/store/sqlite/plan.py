@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from pintu.kernel.context.match import EARTH_RADIUS_M, sargable, search_boxes
 from pintu.kernel.context.match.distance import Box
 from pintu.kernel.context.match.hints import Hint
@@ -22,6 +24,7 @@ from pintu.kernel.context.selection import (
     Selection,
 )
 from pintu.kernel.store.sqlite.names import IndexPath, KindRow, Names
+from pintu.kernel.store.sqlite.pending import PendingPoints
 from pintu.kernel.store.sqlite.rows import COLUMNS, cell_ranges
 
 ENTITY = "e.n, e.id, e.kind, e.body, e.created, e.modified, e.times, e.last"
@@ -41,6 +44,7 @@ MOST_ROWS = 64
 """Rows of grid cells read one by one; a taller box is read as one band of the grid."""
 
 _KIND = "entity e INDEXED BY entity_kind"
+_NUMBERS = "json_each(?) j CROSS JOIN entity e ON e.n = j.value"
 _VALUE = "value v"
 _POINT = "point p"
 _BOX = "box b CROSS JOIN area a ON a.a = b.a"
@@ -100,20 +104,20 @@ Probe = Callable[[Step], int]
 """How many rows a step finds, counted up to `PROBE`."""
 
 
-def plan(names: Names, selection: Selection, probe: Probe) -> Plan:
+def plan(names: Names, selection: Selection, probe: Probe, pending: PendingPoints) -> Plan:
     """Choose the driving index and say what it proves."""
     if selection.ids:
         return _by_id(selection)
     kinds = [kind for kind in names.by_tenant.get(selection.tenant, ()) if wanted(kind, selection)]
     hints = sargable(selection.q)
-    found = _chosen(kinds, selection, hints, probe)
+    found = _by_place(kinds, selection, pending) or _chosen(kinds, selection, hints, probe)
     if any(step.extra for step in found.steps):
         found.heavy = sum(kind.count for kind in kinds) > MANY
     return found
 
 
 def _chosen(kinds: list[KindRow], selection: Selection, hints: list[Hint], probe: Probe) -> Plan:
-    found = _by_place(kinds, selection) or _by_value(kinds, selection, hints, probe)
+    found = _by_value(kinds, selection, hints, probe)
     if found is None:
         found = _by_kind(kinds, selection)
         found.asked = [(kind, hint[0]) for hint in hints[:2] for kind in kinds]
@@ -269,7 +273,7 @@ def _plain(value: Any, op: str) -> bool:
 
 
 # --- places ---------------------------------------------------------------------------------------
-def _by_place(kinds: list[KindRow], selection: Selection) -> Plan | None:
+def _by_place(kinds: list[KindRow], selection: Selection, pending: PendingPoints) -> Plan | None:
     geo = selection.geo
     if geo is None:
         return None
@@ -287,6 +291,8 @@ def _by_place(kinds: list[KindRow], selection: Selection) -> Plan | None:
                 continue
             used.append(index)
             for box in boxes:
+                if form == "point":
+                    steps += _waiting(pending.find(index, box, _around(geo)), near is not None)
                 found = _in_cells(index, box, near) if form == "point" else [_in_boxes(index, box)]
                 for step in found:
                     step.extra = extra
@@ -303,6 +309,21 @@ def _near(geo: GeoSelection) -> tuple[Any, ...] | None:
         return None
     lon, lat = geo.geometry["coordinates"][:2]
     return (lat, lat, lon, geo.max_distance_m)
+
+
+def _around(geo: GeoSelection) -> tuple[float, float, float] | None:
+    near = _near(geo)
+    return None if near is None else (near[2], near[0], near[3])
+
+
+def _waiting(numbers: list[int], exact: bool) -> list[Step]:
+    """Entities whose points are not in the table yet; one that was changed since is only a
+    candidate.
+    """
+    if not numbers:
+        return []
+    loose = "e.modified > e.created" if exact else "1"
+    return [Step(_NUMBERS, "1", (orjson.dumps(numbers).decode(),), loose=loose)]
 
 
 def _in_cells(index: IndexPath, box: Box, near: tuple[Any, ...] | None) -> list[Step]:

@@ -22,17 +22,14 @@ from pintu.kernel.store.sqlite.apply import Hands
 from pintu.kernel.store.sqlite.checkpoint import Checkpoints
 from pintu.kernel.store.sqlite.learned import Learned
 from pintu.kernel.store.sqlite.names import Names
+from pintu.kernel.store.sqlite.pending import PendingPoints
 from pintu.kernel.store.sqlite.plan import ENTITY, PROBE, Plan, Step, plan
 from pintu.kernel.store.sqlite.read import LOOP_PAGE, LOOP_ROWS, OverBudget, Readers, Reading
 from pintu.kernel.store.sqlite.schema import Claim, Tuning, connect, migrate
-from pintu.kernel.store.sqlite.writer import Listener, Writer
+from pintu.kernel.store.sqlite.writer import Both, Listener, Writer
 
 _ONE = f"SELECT {ENTITY} FROM entity e WHERE e.tenant=? AND e.id=?"
 TRIM_SLICE = 2_000
-
-
-def _no_probe(_step: Step) -> int:
-    return 0
 
 
 class SqliteStore:
@@ -63,7 +60,8 @@ class SqliteStore:
         self._db = connect(path, vfs=vfs, cache_kib=tuning.writer_cache_kib, read_only=False)
         migrate(self._db)
         self._names = Names(self._db)
-        self._hands = Hands(self._db, self._names)
+        self._pending = PendingPoints(self._db, self._names, self._publish)
+        self._hands = Hands(self._db, self._names, self._pending)
         helper = partial(connect, path, vfs=vfs, cache_kib=64, read_only=False)
         self._writer = Writer(
             self._db,
@@ -74,9 +72,9 @@ class SqliteStore:
             checkpoints=Checkpoints(self._db, helper, tuning),
         )
         self._learned = Learned(
-            self._db, self._names, tuning, submit=self._task, publish=self._writer.publish
+            self._db, self._names, tuning, submit=self._task, publish=self._publish
         )
-        self._writer.background = self._learned
+        self._writer.background = Both(self._pending, self._learned)
         reader = self._reader = partial(
             connect, path, vfs=vfs, cache_kib=tuning.reader_cache_kib, read_only=True
         )
@@ -143,15 +141,15 @@ class SqliteStore:
 
     def select(self, selection: Selection) -> Page | asyncio.Future[Page]:
         """A page of entities, exact."""
-        chosen = plan(self._names, selection, self._probe)
+        if not self._snapshot:
+            self._hold()
+        chosen = plan(self._names, selection, self._probe, self._pending)
         if chosen.used or chosen.asked:
             self._learned.asked(chosen)
         here = not (selection.order or chosen.heavy) and (
             not chosen.exact or selection.offset + selection.limit <= LOOP_PAGE
         )
         if here:
-            if not self._snapshot:
-                self._hold()
             reading = Reading(self._loop_db, self._names, selection, chosen, budget=LOOP_ROWS)
             try:
                 return reading.page(self._tuning.sort_rows)
@@ -160,17 +158,22 @@ class SqliteStore:
         return asyncio.ensure_future(self._elsewhere(selection, chosen))
 
     async def _elsewhere(self, selection: Selection, chosen: Plan) -> Page:
-        def read(connection: apsw.Connection) -> tuple[Page, int]:
-            usable = chosen
+        """Read on a thread; planned anew when an index went before its turn came."""
+
+        def read(connection: apsw.Connection) -> tuple[Page, int] | None:
             if any(index.state != "ready" for index in chosen.used):
-                usable = plan(self._names, selection, _no_probe)
-            reading = Reading(connection, self._names, selection, usable)
+                return None
+            reading = Reading(connection, self._names, selection, chosen)
             return reading.page(self._tuning.sort_rows), reading.examined
 
-        found: tuple[Page, int] = await self._readers.run(read)
-        page, examined = found
-        self._learned.examined(chosen, examined)
+        while (found := await self._readers.run(read)) is None:
+            chosen = plan(self._names, selection, self._probe, self._pending)
+        page: Page = found[0]
+        self._learned.examined(chosen, found[1])
         return page
+
+    def _publish(self, done: Callable[[], None]) -> None:
+        self._writer.publish(done)
 
     def _probe(self, step: Step) -> int:
         sql = f"SELECT count(*) FROM (SELECT 1 {step.tail} LIMIT {PROBE})"
@@ -270,6 +273,7 @@ class SqliteStore:
             "shapes": len(self._names.shapes),
             "learning": self._learned.learning(),
             "learned": self._learned.shown(),
+            "points_waiting": len(self._pending),
             "waiting": writer.waiting,
             "groups": writer.groups,
             "group_ops_mean": round(writer.grouped_ops / max(writer.groups, 1), 2),

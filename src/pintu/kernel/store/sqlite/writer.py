@@ -69,9 +69,45 @@ class Background(Protocol):
         """The slice was rolled back."""
         ...
 
+    def idle(self) -> None:
+        """Nobody writes: there is time."""
+        ...
+
+
+class Both:
+    """Two sorts of background work; the first goes first."""
+
+    def __init__(self, first: Background, second: Background) -> None:
+        self._both = (first, second)
+        self._now = first
+
+    def pending(self) -> bool:
+        """Is there anything to do?"""
+        for one in self._both:
+            if one.pending():
+                self._now = one
+                return True
+        return False
+
+    def idle(self) -> None:
+        """Nobody writes."""
+        for one in self._both:
+            one.idle()
+
+    def step(self) -> Callable[[], None]:
+        """One slice of what is pending."""
+        return self._now.step()
+
+    def failed(self) -> None:
+        """That slice was rolled back."""
+        self._now.failed()
+
 
 class Idle:
     """No background work."""
+
+    def idle(self) -> None:
+        """Nothing."""
 
     def pending(self) -> bool:
         """Nothing."""
@@ -197,6 +233,7 @@ class Writer:
             if calls:
                 self._group(calls)
             elif going:
+                self.background.idle()
                 self.checkpoints.when_quiet()
             if going and self.background.pending():
                 self._between_groups()
@@ -271,6 +308,7 @@ class Writer:
             self._roll_back()
             return _translated(error, self)
         names.commit()
+        hands.commit()
         self.groups += 1
         for call in calls:
             self.grouped_ops += len(call.ops)

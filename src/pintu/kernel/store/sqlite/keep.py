@@ -1,0 +1,137 @@
+"""Keeps the rows of the indexes beside an entity true: points, areas, learned values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+
+from pintu.kernel.context.match import shapes
+from pintu.kernel.store.sqlite.names import KindRow, Names, Shape
+from pintu.kernel.store.sqlite.pending import PendingPoints
+from pintu.kernel.store.sqlite.rows import Area, Value, cell_of, geo_rows, value_rows
+
+Doc = dict[str, Any]
+
+
+class IndexRows:
+    """Writes those rows; one instance, used by the writer thread inside its transaction."""
+
+    def __init__(self, connection: apsw.Connection, names: Names, pending: PendingPoints) -> None:
+        self._run = connection.cursor().execute
+        self._db = connection
+        self._names = names
+        self.pending = pending
+
+    def add_new(self, shape: Shape, n: int, doc: Doc) -> None:
+        """A new entity: its point may wait in memory, the other rows are written."""
+        kind = shape.kind
+        if len(shape.geo) == 1:
+            name = shape.geo[0]
+            places, areas = geo_rows(name, doc[name])
+            if len(places) == 1 and not areas:
+                [(lon, lat)] = places
+                path = kind.geo.get(("point", name)) or self._names.path(kind, "point", name)
+                self.pending.add(path, n, lon, lat)
+                if kind.learned:
+                    for row in value_rows(kind, n, doc):
+                        self._add_value(row)
+                return
+        self.add(shape, n, doc)
+
+    def add(self, shape: Shape, n: int, doc: Doc) -> None:
+        """A document: write all its rows."""
+        kind = shape.kind
+        for name in shape.geo:
+            places, areas = geo_rows(name, doc[name])
+            for lon, lat in places:
+                self._add_point(kind, n, (name, lon, lat))
+            for area in areas:
+                self._add_area(kind, n, area)
+        if kind.learned:
+            for row in value_rows(kind, n, doc):
+                self._add_value(row)
+
+    def remove(self, shape: Shape, n: int, doc: Doc) -> None:
+        """A document goes: delete all its rows."""
+        self.pending.settle(n)
+        kind = shape.kind
+        for name in shape.geo:
+            places, areas = geo_rows(name, doc[name])
+            for lon, lat in places:
+                self._remove_point(kind, n, (name, lon, lat))
+            if areas:
+                self._remove_areas(n)
+        if kind.learned:
+            for row in value_rows(kind, n, doc):
+                self._remove_value(row)
+
+    def move(self, old_shape: Shape, shape: Shape, n: int, docs: tuple[Doc, Doc]) -> None:
+        """A document changed: touch only the rows that differ."""
+        old, new = docs
+        if old_shape.kind is not shape.kind:
+            self.remove(old_shape, n, old)
+            self.add(shape, n, new)
+            return
+        kind = shape.kind
+        names = shape.geo if shape.geo == old_shape.geo else {*shape.geo, *old_shape.geo}
+        self.pending.settle(n)
+        had_areas: list[Area] = []
+        has_areas: list[Area] = []
+        for name in names:
+            if old.get(name) != new.get(name):
+                before, had = geo_rows(name, old.get(name))
+                after, has = geo_rows(name, new.get(name))
+                for lon, lat in before - after:
+                    self._remove_point(kind, n, (name, lon, lat))
+                for lon, lat in after - before:
+                    self._add_point(kind, n, (name, lon, lat))
+                had_areas += had
+                has_areas += has
+        if had_areas != has_areas:
+            self._remove_areas(n)
+            for area in shapes(new):
+                self._add_area(kind, n, area)
+        if kind.learned:
+            had_values, has_values = value_rows(kind, n, old), value_rows(kind, n, new)
+            for row in had_values - has_values:
+                self._remove_value(row)
+            for row in has_values - had_values:
+                self._add_value(row)
+
+    def _add_point(self, kind: KindRow, n: int, point: tuple[str, float, float]) -> None:
+        name, lon, lat = point
+        path = kind.geo.get(("point", name)) or self._names.path(kind, "point", name)
+        self._run(
+            "INSERT OR IGNORE INTO point(path, cell, n, lon, lat) VALUES(?,?,?,?,?)",
+            (path.n, cell_of(lon, lat), n, lon, lat),
+        )
+
+    def _remove_point(self, kind: KindRow, n: int, point: tuple[str, float, float]) -> None:
+        name, lon, lat = point
+        path = kind.geo.get(("point", name))
+        if path is not None:
+            self._run(
+                "DELETE FROM point WHERE path=? AND cell=? AND n=? AND lon=? AND lat=?",
+                (path.n, cell_of(lon, lat), n, lon, lat),
+            )
+
+    def _add_area(self, kind: KindRow, n: int, area: Area) -> None:
+        name, west, south, east, north = area
+        path = self._names.path(kind, "area", name)
+        self._run("INSERT INTO area(n, path) VALUES(?,?)", (n, path.n))
+        self._run(
+            "INSERT INTO box(a, west, east, south, north) VALUES(?,?,?,?,?)",
+            (self._db.last_insert_rowid(), west, east, south, north),
+        )
+
+    def _remove_areas(self, n: int) -> None:
+        for (a,) in self._run("SELECT a FROM area WHERE n=?", (n,)).fetchall():
+            self._run("DELETE FROM box WHERE a=?", (a,))
+            self._run("DELETE FROM area WHERE a=?", (a,))
+
+    def _add_value(self, row: Value) -> None:
+        self._run("INSERT OR REPLACE INTO value(path, value, n, loose) VALUES(?,?,?,?)", row)
+
+    def _remove_value(self, row: Value) -> None:
+        self._run("DELETE FROM value WHERE path=? AND value=? AND n=?", row[:3])
