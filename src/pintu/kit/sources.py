@@ -186,6 +186,7 @@ class SourceRunner:
             state=self._state,
             detail=(self._detail + refused).lstrip("; "),
             expected_interval_s=self.connector.expected_interval_s,
+            tenant=self._tenant,
         )
 
 

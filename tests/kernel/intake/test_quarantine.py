@@ -148,7 +148,9 @@ async def test_a_piece_that_does_not_answer_leaves_it_held(
 # --- sources --------------------------------------------------------------------------------------
 def report(messages: int = 1, state: str = "up", interval_s: float = 5.0) -> SourceReport:
     """How the lamps' source is."""
-    return SourceReport(SOURCE, "street_lights", messages, 0, 0, NOON_US, 0, state, "", interval_s)  # type: ignore[arg-type]
+    return SourceReport(
+        SOURCE, "street_lights", messages, 0, 0, NOON_US, 0, state, "", interval_s, "demo"
+    )  # type: ignore[arg-type]
 
 
 class Scale:
@@ -190,6 +192,7 @@ def test_alerts_are_spelled_as_the_vocabulary_has_them() -> None:
     time = Scale()
     sources = Sources(time)
     sources.report(report())
+    sources.list_all()[0].alerted = False
     time.s += 100
     ((source, raised),) = sources.due(NOON_US)
     source.alerted = True
@@ -218,6 +221,7 @@ def test_a_lost_connection_is_an_alert_after_a_moment() -> None:
     time = Scale()
     sources = Sources(time)
     sources.report(report(state="down"))
+    sources.list_all()[0].alerted = False
     assert [] == sources.due(NOON_US)
     time.s += 5
     sources.report(report())
@@ -252,10 +256,30 @@ async def test_a_dead_source_is_one_alert_that_clears(scene: Scene) -> None:
     assert ["cleared", "open", "cleared", "open"] == states
 
 
+async def test_an_alert_from_before_a_restart_is_cleared(open_scene: Callable[..., Scene]) -> None:
+    """What is silent was said once; what is well again is said too, by whoever runs then."""
+    before = open_scene()
+    time = Scale()
+    before.intake._sources = Sources(time)
+    await before.intake.accept(batch("b1", lamp(1)))
+    before.intake.report(report())
+    await before.intake._watch()
+    time.s += 20
+    await before.intake._watch()
+    await before.close()
+    after = open_scene()
+    after.intake.report(report())
+    await after.intake._watch()
+    tenant = after.store.tenant("demo")
+    assert tenant is not None
+    record = after.store.retrieve(tenant, alert_id(SOURCE))
+    assert "cleared" == msgspec.json.decode(record.body)["status"]["value"]  # type: ignore[union-attr]
+
+
 async def test_sources_count_what_became_of_their_batches(scene: Scene) -> None:
     """Batches, accepted, quarantined, repeated."""
     await scene.intake.accept(batch("b1", lamp(1), Update({"type": "T"})))
     await scene.intake.accept(batch("b1", lamp(1)))
     (source,) = scene.intake.sources()
     assert (2, 1, 1, 1) == (source.batches, source.accepted, source.quarantined, source.repeated)
-    assert ("demo", "unknown", NOON_US) == (source.tenant, source.health, source.last_batch_us)
+    assert ("demo", "up", NOON_US) == (source.tenant, source.health, source.last_batch_us)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 import re
 from collections.abc import Callable
 from typing import Any
+
+import orjson
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import (
@@ -22,7 +25,7 @@ from pintu.kernel.intake.quarantine import Held, Quarantine, refused_update
 from pintu.kernel.intake.reading import read_update, transform_of
 from pintu.kernel.intake.repeats import Repeats, observed, unless_same
 from pintu.kernel.intake.schema import TABLES
-from pintu.kernel.intake.sources import Source, Sources
+from pintu.kernel.intake.sources import Source, Sources, alert_id
 from pintu.kernel.intake.words import (
     Batch,
     Envelope,
@@ -342,9 +345,24 @@ class Intake:
         self._sources.lost(names, why)
 
     async def _watch(self) -> None:
+        for source in self._sources.list_all():
+            if source.alerted is None and source.report is not None:
+                source.alerted = await self._alert_is_open(source)
         now_us = self._clock.now_us()
         for source, update in self._sources.due(now_us):
             opening = not source.alerted
             batch = Batch("intake", source.tenant, f"{source.name[:200]}/{now_us}", [update])
             await self.accept(batch)
             source.alerted = opening
+
+    async def _alert_is_open(self, source: Source) -> bool:
+        """An alert may be open from before a restart: then it is ours to clear."""
+        tenant = self._store.tenant(source.tenant)
+        if tenant is None:
+            return False
+        found = self._store.retrieve(tenant, alert_id(source.name))
+        record = await found if inspect.isawaitable(found) else found
+        if record is None:
+            return False
+        status = orjson.loads(record.body).get("status")
+        return isinstance(status, dict) and status.get("value") in ("open", "acknowledged")

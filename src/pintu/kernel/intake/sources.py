@@ -35,7 +35,7 @@ class Source(msgspec.Struct, kw_only=True):
     repeated: int = 0
     last_batch_us: int = 0
     health: Health = "unknown"
-    alerted: bool = False
+    alerted: bool | None = None  # None: nobody has looked yet whether an alert is open from before
     progress_s: float = 0.0  # monotonic: when it last got further
     bad_since_s: float | None = None
 
@@ -68,6 +68,7 @@ class Sources:
         if before is None or report.messages != before.messages or report.last_us > before.last_us:
             source.progress_s = self._now_s()
         source.report = report
+        source.tenant = report.tenant or source.tenant
 
     def batch(self, name: str, tenant: str, at_us: int) -> Source:
         """A batch of a source came in; the caller counts what became of it."""
@@ -95,8 +96,8 @@ class Sources:
         return source
 
     def _health(self, source: Source) -> Health:
-        if source.report is None:
-            return "unknown"
+        if source.report is None:  # a deriver says something when it finds something
+            return "up" if source.batches else "unknown"
         if source.report.state != "up":
             return source.report.state
         quiet_s = self._now_s() - source.progress_s
@@ -114,7 +115,7 @@ class Sources:
                 source.bad_since_s = self._now_s()
             if source.alerted and not bad and source.health == "up":
                 found.append((source, alert(source, now_us, open=False)))
-            elif bad and not source.alerted and self._lasts(source):
+            elif bad and source.alerted is False and self._lasts(source):
                 found.append((source, alert(source, now_us, open=True)))
         return found
 

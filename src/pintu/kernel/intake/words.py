@@ -107,7 +107,8 @@ class SourceReport(msgspec.Struct, frozen=True):
     lag_us: int
     state: Literal["connecting", "up", "down"]
     detail: str = ""
-    expected_interval_s: float = 0.0
+    expected_interval_s: float = 0.0  # real seconds; 0: it need not say anything
+    tenant: str = ""  # where its alerts belong
 
 
 class Changed(msgspec.Struct, frozen=True):
