@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import resource
@@ -11,7 +10,6 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 import apsw
@@ -144,9 +142,7 @@ def _assets(_: Settings) -> Finding:
 
 
 def _demo(_: Settings) -> Finding:
-    if importlib.util.find_spec("amqtt"):
-        return Finding("demo city", True, f"MQTT broker amqtt {metadata.version('amqtt')}")
-    return Finding("demo city", None, "pip install 'pintu[demo]' brings the MQTT broker it embeds")
+    return Finding("demo city", True, "brings its own MQTT broker")
 
 
 def _chromium(_: Settings) -> Finding:
