@@ -269,6 +269,7 @@ def test_a_polygon_that_crosses_itself_is_accepted() -> None:
             "more than one instance urn:d:1",
         ),
         ({"value": 1, "object": "urn:x:y"}, "both value and object"),
+        ({"value": 1, "datasetId": NULL}, "cannot be deleted"),
         ({"value": 1, "my name": 5}, "is not a name"),
         ({"value": 1, "type": ["Property"]}, "has the type"),
     ],
@@ -304,6 +305,14 @@ def test_wrong_attributes_are_refused_by_name(attribute: Any, words: str) -> Non
 def test_wrong_entities_are_refused_by_name(members: dict[str, Any], words: str) -> None:
     """Ids, types, scopes, reserved and core names are checked."""
     assert words in refusal(**members)
+
+
+def test_special_attributes_are_looked_at_every_time() -> None:
+    """A good one before does not open the door for a bad one after it."""
+    good = {"ngsildproof": {"type": "Property", "value": {}}, "location": {"value": POINT}}
+    assert good.keys() <= read_entity(entity(**good), CORE).keys()
+    assert "not an object" in refusal(ngsildproof={"type": "Property", "value": "x"})
+    assert "must be a GeoProperty" in refusal(location={"type": "Property", "value": 5})
 
 
 def test_missing_id_type_and_shape() -> None:

@@ -25,6 +25,8 @@ INSTANCE_LIMIT: Final = 10_000
 GEO_ONLY: Final = frozenset({"location", "observationSpace", "operationSpace"})
 _DROPPED: Final = SYSTEM | {"instanceId", "entity", "entityList", "lang"}
 _PROOF: Final = "ngsildproof"
+SPECIAL: Final = GEO_ONLY | {_PROOF}
+"""Attributes of the core with rules of their own: always looked at closely."""
 _DATASET: Final = "dataset"
 
 
@@ -257,6 +259,8 @@ class AttributeReader:
         return str(value)
 
     def _dataset_id(self, value: Any, path: str) -> str | None:
+        if value == NULL:
+            raise BadRequestData(f"{path} cannot be deleted (5.5.8)")
         return None if value == "@none" else check_uri(value, path)
 
     def _words(self, value: Any, path: str) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any, Final, Literal
 
-from pintu.kernel.context.attributes import GEO_ONLY, AttributeReader
+from pintu.kernel.context.attributes import SPECIAL, AttributeReader
 from pintu.kernel.context.members import ENTITY_MEMBERS, SYSTEM, TYPE_OF
 from pintu.kernel.context.scalars import (
     check_name,
@@ -145,7 +145,7 @@ def _member(name: str, value: Any, reader: AttributeReader) -> tuple[str, Any]:
     name = _ALIASES.get(name, name)
     if name not in ENTITY_MEMBERS:
         stored_name = reader.name(name, name)
-        if stored_name == name not in GEO_ONLY and len(reader.terms.plain) < reader.terms.limit:
+        if stored_name == name not in SPECIAL and len(reader.terms.plain) < reader.terms.limit:
             reader.terms.plain.add(name)
         return stored_name, reader.attribute(stored_name, value, name)
     if name == "id":
