@@ -23,6 +23,7 @@ LONG_FUNCTIONS: dict[str, str] = {}
 # path::function → the loop's edge at which anything may arrive; it ends in quarantine or in the log
 LOOP_EDGES: dict[str, str] = {
     "src/pintu/kernel/intake/intake.py::_run": "2026-11-22 the disk may be full now, not in a moment",
+    "src/pintu/kernel/intake/intake.py::_store_updates": "2026-11-22 it ends in quarantine",
     "src/pintu/kernel/intake/server.py::_accept": "2026-11-22 one connection closes no other",
     "src/pintu/kernel/intake/server.py::_batch": "2026-11-22 a sender hears of it and keeps its batch",
     "src/pintu/kernel/intake/server.py::_following": "2026-11-22 closing makes a process ask again",
@@ -34,6 +35,7 @@ LOOP_EDGES: dict[str, str] = {
     "src/pintu/kit/watching.py::_ask": "2026-11-22 one bad entity must not stop all watching",
     "src/pintu/kit/acting.py::_act": "2026-11-22 an action's mistake ends its own command",
     "src/pintu/kit/scaffold.py::_fixtures": "2026-11-22 a normaliser's mistake is what is looked for",
+    "src/pintu/web/events.py::_tick_on": "2026-11-22 one bad tick ends no page's stream",
     "src/pintu/web/ngsi_ld/broker.py::handle": "2026-11-22 a request's edge: logged, answered 500",
     "src/pintu/web/ngsi_ld/broker.py::_awaited": "2026-11-22 the same edge for a later answer",
     "src/pintu/web/ngsi_ld/answers.py::result": "2026-11-22 the same edge in a store's callback",

@@ -1,4 +1,4 @@
-"""One browser and one small city for all browser tests; skipped with the reason without Chromium."""
+"""One browser and one small city for all browser tests; skipped where there is no Chromium."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A small city with its screens on a port of this machine, changing at a given rate, for browser tests.
+"""A small city with its screens on a port, changing at a given rate, for browser tests.
 
-`python -m tests.browser.serve PORT LAMPS CHANGES_A_SECOND [FOLDER]`; prints the administrator's token.
+`python -m tests.browser.serve PORT LAMPS CHANGES_A_SECOND [FOLDER]`; prints the admin's token.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The screens in a real browser: the map moves, a lamp obeys, pages fit, contrast and keys suffice."""
+"""The screens in a real browser: the map moves, a lamp obeys, pages fit, keys suffice."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_the_past_is_charted(screen: Page, city: Served) -> None:
 
 
 def test_search_finds_things_and_pages(screen: Page, city: Served) -> None:
-    """Typing part of an id, full-width digits too, lists the thing; a page is found by its title."""
+    """Part of an id, full-width digits too, lists the thing; a page is found by its title."""
     opened(screen, city, "sources")
     screen.keyboard.press("/")
     screen.keyboard.type("L000１2")
@@ -138,7 +138,7 @@ def test_pictures(chromium: Browser, city: Served, name: str, width: int, lang: 
 
 
 def test_keyboard_alone(screen: Page, city: Served) -> None:
-    """Tab reaches the skip link first, then search, rail, map and alerts, each with a visible ring."""
+    """Tab reaches skip link, search, rail, map and alerts, each with a visible ring."""
     opened(screen, city, "map")
     reached = []
     for _ in range(24):
@@ -158,7 +158,7 @@ def test_keyboard_alone(screen: Page, city: Served) -> None:
 
 
 def test_no_character_is_a_box(screen: Page, city: Served) -> None:
-    """The bundled fonts hold rare names: each character is drawn by one of them, none by a box."""
+    """The bundled fonts hold rare names: one of them draws each character, none is a box."""
     screen.goto(city.address + "/sign-in")
     missing = screen.evaluate(
         """async () => {
@@ -170,7 +170,8 @@ def test_no_character_is_a_box(screen: Page, city: Served) -> None:
             const [low, high] = r.trim().slice(2).split("-");
             return [parseInt(low, 16), parseInt(high || low, 16)];
           }));
-          const held = point => ranges.some(face => face.some(([l, h]) => l <= point && point <= h));
+          const within = point => ([low, high]) => low <= point && point <= high;
+          const held = point => ranges.some(face => face.some(within(point)));
           return [...text].filter(one => !held(one.codePointAt(0)));
         }"""
     )

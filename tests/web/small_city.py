@@ -1,4 +1,4 @@
-"""A small city for the screens' tests: real rooms on a temporary folder, a few hundred lamps, faults, quarantine."""
+"""A small city for the screens' tests: real rooms, a few hundred lamps, faults, quarantine."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from pintu.web.rooms import Rooms
 
 LAMP = "urn:ngsi-ld:Streetlight:street_lights:L{:05d}"
 SOURCE = "street_lights/mqtt"
+TOPIC = "lamps/G01/telemetry"
 FAULTY = (3, 12, 21)
 ROADS = ("滨江大道", "长河路", "江虹路", "㐂乐街", "𠮷祥路", "阿依古丽·买买提巷")
 
@@ -62,7 +63,7 @@ def lamp(number: int, total: int, at: str, chance: random.Random) -> dict[str, A
     return {
         "id": LAMP.format(number),
         "type": "Streetlight",
-        "name": {"type": "Property", "value": f"{ROADS[number % len(ROADS)]} {number} 号灯（演示）"},
+        "name": {"type": "Property", "value": f"{ROADS[number % 6]} {number} 号灯（演示）"},
         "location": {
             "type": "GeoProperty",
             "value": {
@@ -97,7 +98,9 @@ def alert(number: int, at: str) -> dict[str, Any]:
     }
 
 
-def put(entity: dict[str, Any], verb: str = "created", changed: tuple[str, ...] | None = None) -> Put:
+def put(
+    entity: dict[str, Any], verb: str = "created", changed: tuple[str, ...] | None = None
+) -> Put:
     return Put(entity, verb, changed, body=orjson.dumps(entity))  # type: ignore[arg-type]
 
 
@@ -115,7 +118,9 @@ def changed(**values: Any) -> Any:
     return transform
 
 
-async def open_small_city(folder: Path, *, lamps: int = 300, demo: bool = True, pieces: bool = True, **more: Any) -> SmallCity:
+async def open_small_city(
+    folder: Path, *, lamps: int = 300, demo: bool = True, pieces: bool = True, **more: Any
+) -> SmallCity:
     """Open the rooms on a folder and fill the demo tenant when it is empty."""
     tables = open_tables(folder)
     clock = CityClock()
@@ -168,7 +173,7 @@ async def fill(rooms: Rooms, lamps: int, tenant_name: str = "demo") -> None:
         (b"\xff\xfe\x00lamp", "The message is not UTF-8 at byte 0"),
     ]
     held = [
-        Unreadable(Envelope(SOURCE, f"bad-{n}", now_us, body, {"topic": "lamps/G01/telemetry"}), why)
+        Unreadable(Envelope(SOURCE, f"bad-{n}", now_us, body, {"topic": TOPIC}), why)
         for n, (body, why) in enumerate(bad)
     ]
     await rooms.intake.accept(Batch(SOURCE, tenant_name, f"first-{now_us}", [], held))

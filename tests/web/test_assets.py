@@ -1,4 +1,4 @@
-"""What a browser loads: pinned, checked, all from here, with a font for every character we promise."""
+"""What a browser loads: pinned, checked, all from here, with a font for rare characters."""
 
 from __future__ import annotations
 
@@ -66,13 +66,15 @@ def test_a_changed_archive_is_refused(hook: ModuleType, tmp_path: Path) -> None:
     """An archive whose checksum is not the pinned one brings an error that names the package."""
     archive = tmp_path / "x.tgz"
     archive.write_bytes(b"not what was pinned")
-    with pytest.raises(hook.AssetError, match="echarts is not what package-lock.json pins"):
+    with pytest.raises(hook.AssetError, match=r"echarts is not what package-lock\.json pins"):
         hook.check(archive, "sha512-" + base64.b64encode(b"0" * 64).decode(), "echarts")
     good = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     hook.check(archive, "sha512-" + good, "echarts")
 
 
-def test_no_registry_is_said_plainly(hook: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_registry_is_said_plainly(
+    hook: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """When npm cannot be reached, the error says what is missing and what to do."""
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
     monkeypatch.setenv("npm_config_fetch_retries", "0")
@@ -82,9 +84,12 @@ def test_no_registry_is_said_plainly(hook: ModuleType, monkeypatch: pytest.Monke
         hook.fetch(["htmx.org"], locked, tmp_path)
 
 
-def test_assets_are_brought_once(hook: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_assets_are_brought_once(
+    hook: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the same pins the second time does nothing; a later font brings only what is new."""
-    (tmp_path / "package-lock.json").write_text(json.dumps({"packages": {"": {"dependencies": {}}}}))
+    lock = {"packages": {"": {"dependencies": {}}}}
+    (tmp_path / "package-lock.json").write_text(json.dumps(lock))
 
     def fake_fetch(names: list[str], locked: object, folder: Path) -> dict[str, Path]:
         del names, locked
@@ -100,7 +105,8 @@ def test_assets_are_brought_once(hook: ModuleType, tmp_path: Path, monkeypatch: 
             for index, ranges in enumerate(faces):
                 slice_file = (folder / name / sheet).parent / f"{number}-{index}.woff2"
                 slice_file.write_bytes(b"font")
-                text += f"@font-face{{font-family:'F{number}';src:url(./{slice_file.name}) format('woff2');unicode-range:{ranges}}}"
+                text += f"@font-face{{font-family:'F{number}';src:url(./{slice_file.name})"
+                text += f" format('woff2');unicode-range:{ranges}}}"
             (folder / name / sheet).write_text(text)
         return {name: folder / name for name in [*hook.KEPT, *(font[0] for font in hook.FONTS)]}
 

@@ -12,22 +12,24 @@ from pintu.kernel.errors import InvalidRequest
 from pintu.kernel.store.port import Op
 from pintu.kit.manifest import find_pieces
 from pintu.web.api.lamps import Cells, map_data, read_box, read_zoom
-from pintu.web.api.looks import ALERTED, COMMON, QUIET, THING, Looks
+from pintu.web.api.looks import ALERTED, COMMON, THING, Looks
 from pintu.web.api.picture import Pictures
 from pintu.web.api.points import Point, Points
 from tests.web.small_city import LAMP, SmallCity, alert, changed, put
 
 
-def at(lon: float, lat: float, state: int = THING, seen_us: int = 0) -> Point:
-    return Point(lon, lat, "Streetlight", state, 100, seen_us)
+def at(lon: float, lat: float, state: int = THING) -> Point:
+    return Point(lon, lat, "Streetlight", state, 100)
 
 
 places = st.tuples(st.floats(-179.9, 179.9), st.floats(-89.9, 89.9))
 
 
 @given(st.lists(places, min_size=1, max_size=60), places, st.floats(0.0001, 40))
-def test_a_box_holds_what_is_in_it(found: list[tuple[float, float]], corner: tuple[float, float], side: float) -> None:
-    """A box answers exactly the points within it, borders included, by cells as by looking at all."""
+def test_a_box_holds_what_is_in_it(
+    found: list[tuple[float, float]], corner: tuple[float, float], side: float
+) -> None:
+    """A box answers exactly the points within it, borders included."""
     points = Points(list(COMMON))
     for number, (lon, lat) in enumerate(found):
         points.put(f"urn:{number}", at(lon, lat))
@@ -74,17 +76,6 @@ def test_an_alert_shows_and_goes() -> None:
     assert THING == points.state[row]
 
 
-def test_silence_is_noticed() -> None:
-    """What should speak and has not is quiet; what never speaks is left alone."""
-    points = Points(list(COMMON))
-    points.put("urn:1", at(120, 30, seen_us=5))
-    points.put("urn:2", at(120, 30))
-    assert [0] == points.silence(10, range(2))
-    assert [] == points.silence(10, range(2))
-    assert [1, 0, 1] == points.counts
-    assert QUIET == points.state[0]
-
-
 def test_looks_come_from_the_pieces() -> None:
     """The first rule that holds decides; the same values are answered from memory."""
     looks = Looks(find_pieces())
@@ -128,7 +119,8 @@ async def test_the_picture_follows_the_store(city: SmallCity) -> None:
     by_name = {look.state: n for n, look in enumerate(picture.looks.all)}
     await city.rooms.store.submit([Op(tenant, LAMP.format(4), changed(powerState="off"))])
     assert by_name["off"] == picture.points.state[row]
-    await city.rooms.store.submit([Op(tenant, "urn:a:4", fresh=put({**alert(4, "2026-01-01T00:00:00Z"), "id": "urn:a:4"}))])
+    about_four = {**alert(4, "2026-01-01T00:00:00Z"), "id": "urn:a:4"}
+    await city.rooms.store.submit([Op(tenant, "urn:a:4", fresh=put(about_four))])
     assert ALERTED == picture.points.state[row]
     await city.rooms.store.submit([Op(tenant, "urn:a:4", changed(status="closed"))])
     assert by_name["off"] == picture.points.state[row]

@@ -26,7 +26,7 @@ def change(position: int, verb: str, changed: tuple[str, ...] | None, source: st
 
 
 def test_the_newest_write_of_each_attribute() -> None:
-    """Each attribute came with the newest row that wrote it; a life before a deletion is another."""
+    """Each attribute came with the newest row that wrote it, within the present life."""
     log = [
         change(9, "updated", ("a",), "newest"),
         change(8, "updated", ("b",), "middle"),

@@ -25,7 +25,6 @@ log = logging.getLogger("pintu.web")
 
 TICK_S = 0.25
 HEARTBEAT_S = 15.0
-SWEEP_TICKS = 8
 SLOW_TICKS = 8
 ALIVE_TICKS = 4
 MAX_FRAMES = 40
@@ -190,11 +189,6 @@ class Hub:
         now_s = time.monotonic()
         for picture in self.pictures.by_tenant.values():
             picture.used_s = now_s
-        if self._ticks % SWEEP_TICKS == 0:
-            now_us = self.rooms.clock.now_us()
-            for tenant, picture in self.pictures.by_tenant.items():
-                for row in picture.sweep():
-                    self._rows.setdefault(tenant, {}).setdefault(row, now_us)
         alive = self._ticks % ALIVE_TICKS == 0  # counts, time and rate go on when no look changes
         rows, self._rows = self._rows, {}
         entities, self._entities = self._entities, {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from litestar import Request
 
 from pintu.kernel.access import WHOLE, Act, Actor, Deed, Projection
-from pintu.kernel.errors import Forbidden
+from pintu.kernel.errors import Forbidden, Unauthorized
 from pintu.web.words import COOKIE, Words, choose_language
 
 if TYPE_CHECKING:
@@ -48,10 +48,8 @@ class Visit:
             self.rooms.gate.decide(
                 self.actor, Act(deed=deed, tenant=self.tenant, data_set=data_set)
             )
-        except Exception as error:
-            if getattr(error, "status", 500) in (401, 403):
-                return False
-            raise
+        except (Unauthorized, Forbidden):
+            return False
         return True
 
     def see(self, entity: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from litestar import Response, get
 
 from pintu import __version__
 from pintu.kernel.access import Act, Deed
+from pintu.kernel.errors import PintuError
 from pintu.web.api.reading import as_json
 from pintu.web.house import House, house_of
 from pintu.web.visit import AnyRequest, raw_headers
@@ -31,7 +32,7 @@ async def readyz(request: AnyRequest) -> Response[bytes]:
     house = house_of(request)
     try:
         head = house.rooms.store.head()
-    except Exception as error:
+    except (PintuError, RuntimeError, OSError) as error:
         return as_json({"status": "unavailable", "detail": type(error).__name__}, 503)
     return as_json({"status": "ready", "position": head})
 

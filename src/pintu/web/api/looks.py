@@ -16,8 +16,7 @@ from pintu.web.words import mark
 if TYPE_CHECKING:
     from pintu.kit.manifest import Manifest
 
-THING, ALERTED, QUIET = range(3)
-SILENT_STATE = "silent"
+THING, ALERTED = range(2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +36,6 @@ COMMON = (
     Look(
         state="alert", title=mark("Open alert"), colour="#b3261e", sign="triangle", alarm=True
     ),
-    Look(state="quiet", title=mark("Not heard from"), colour="#6e6e6e", sign="cross"),
 )
 """What every city has, whatever its pieces declare."""
 
@@ -50,7 +48,6 @@ class _Layer:
     tests: tuple[tuple[Callable[..., bool] | None, int], ...]
     names: tuple[str, ...] | None  # the attributes whose values alone decide, when that is so
     brightness: str
-    knows_silence: bool
     remembered: dict[tuple[Any, ...], int]
 
     def look(self, entity: dict[str, Any]) -> int:
@@ -100,9 +97,8 @@ class Looks:
             tests.append((compile_q(q) if q is not None else None, number))
             if q is not None and names is not None:
                 names = names | {q.path.attribute} if _plain(q) else None
-        silent = any(rule.state == SILENT_STATE for rule in layer.rules)
         decisive = None if names is None else tuple(sorted(names))
-        return _Layer(tuple(tests), decisive, layer.brightness, silent, {})
+        return _Layer(tuple(tests), decisive, layer.brightness, {})
 
     def of(self, types: Sequence[str], entity: dict[str, Any]) -> tuple[int, int]:
         """(number of its look, brightness 0-100) of an entity; THING when no layer is for it."""
@@ -115,11 +111,6 @@ class Looks:
     def unshown(self, types: Sequence[str]) -> bool:
         """True for what a piece writes but, having layers, gives none of its own."""
         return not self.layered(types) and any(one in self._unshown for one in types)
-
-    def watches_silence(self, types: Sequence[str]) -> bool:
-        """True when the screens must notice themselves that such a thing fell silent."""
-        found = [self._layers[one] for one in types if one in self._layers]
-        return bool(found) and not any(layer.knows_silence for layer in found)
 
     def layered(self, types: Sequence[str]) -> bool:
         """True when a piece declares how such things look."""

@@ -16,7 +16,7 @@ from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection, TypeSelection
 from pintu.kernel.errors import PintuError
 from pintu.web.api import states
-from pintu.web.api.looks import QUIET, THING, Looks
+from pintu.web.api.looks import THING, Looks
 from pintu.web.api.points import Point, Points
 
 if TYPE_CHECKING:
@@ -65,7 +65,6 @@ class Picture:
         self._base: dict[str, int] = {}  # state under a fault, to go back to
         self._ready: asyncio.Task[None] | None = None
         self._waiting: list[Change] | None = []
-        self._swept = 0
 
     async def ready(self) -> None:
         """Wait until everything that was there at the start is in."""
@@ -119,13 +118,9 @@ class Picture:
         if where is None:
             return self.points.remove(id) if id in self.points.row_of else None
         state, level = self.looks.of(types, entity)
-        seen = states.observed_us(entity, 0) if self.looks.watches_silence(types) else 0
-        silent_before = self.rooms.clock.now_us() - states.SILENT_AFTER_US
-        if 0 < seen < silent_before and state not in self.points.alarming:
-            state = QUIET
         if id in self.points.faults:
             self._base[id] = state
-        point = Point(where[0], where[1], min(types), state, level, seen)
+        point = Point(where[0], where[1], min(types), state, level)
         return self.points.put(id, point)
 
     def _alert(self, id: str, entity: dict[str, Any], at_us: int) -> int | None:
@@ -209,17 +204,6 @@ class Picture:
         if ALERT in change.types:
             return self._alert(change.id, entity, change.at_us)
         return self._show(change.id, change.types, entity, change.at_us)
-
-    def sweep(self) -> list[int]:
-        """Look at a slice of the rows for those that fell silent; the rows that changed."""
-        total = len(self.points.ids)
-        if not total or self._waiting is not None:
-            return []
-        size = max(200, total // 40)
-        rows = range(self._swept, min(self._swept + size, total))
-        self._swept = 0 if rows.stop >= total else rows.stop
-        before_us = self.rooms.clock.now_us() - states.SILENT_AFTER_US
-        return self.points.silence(before_us, rows)
 
     def open_alerts(self, about: str | None = None) -> list[Alert]:
         """Open alerts, worst and newest first; of one entity when named."""

@@ -7,10 +7,10 @@ on to it. 50,000 lamps take about 15 MB.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pintu.web.api.looks import ALERTED, QUIET, THING, Look
+from pintu.web.api.looks import ALERTED, THING, Look
 
 CELL_E6 = 2_000  # 0.002 degrees, about 200 m
 Box = tuple[float, float, float, float]  # west, south, east, north
@@ -25,7 +25,6 @@ class Point:
     kind: str
     state: int
     level: int
-    seen_us: int  # 0: never expected to speak
 
 
 class Points:
@@ -40,7 +39,6 @@ class Points:
         self.state = array("B")
         self.level = array("B")
         self.kind = array("B")
-        self.seen_us = array("q")
         self.kinds: list[str] = []
         self.cells: dict[tuple[int, int], set[int]] = {}
         self.faults: dict[str, int] = {}  # id → open alerts; also of ids not (yet) here
@@ -57,7 +55,6 @@ class Points:
         state = self._seen_with_alerts(id, point.state)
         if row is None:
             return self._add(id, point, longitude, latitude, state)
-        self.seen_us[row] = point.seen_us
         moved = (longitude, latitude) != (self.longitude[row], self.latitude[row])
         if not moved and (state, point.level) == (self.state[row], self.level[row]):
             return None
@@ -80,7 +77,6 @@ class Points:
         self.latitude.append(latitude)
         self.state.append(state)
         self.level.append(point.level)
-        self.seen_us.append(point.seen_us)
         if point.kind not in self.kinds:
             self.kinds.append(point.kind)
         self.kind.append(min(self.kinds.index(point.kind), 255))
@@ -133,17 +129,6 @@ class Points:
             return None
         self._show(row, wanted, self.level[row])
         return row
-
-    def silence(self, before_us: int, rows: Iterable[int]) -> list[int]:
-        """Mark those not heard of since `before_us` as quiet; the rows that changed."""
-        changed = []
-        for row in rows:
-            seen = self.seen_us[row]
-            spoken = self.state[row] != QUIET and self.state[row] not in self.alarming
-            if 0 < seen < before_us and self.ids[row] and spoken:
-                self._show(row, QUIET, self.level[row])
-                changed.append(row)
-        return changed
 
     def rows_in(self, box: Box) -> Iterator[int]:
         """Rows within a box, borders included; walks cells, or all rows when the box is wide."""

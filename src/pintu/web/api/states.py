@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-SILENT_AFTER_US = 15 * 60_000_000
+STALE_AFTER_US = 15 * 60_000_000
 
 
 def value_of(entity: dict[str, Any], name: str) -> Any:
@@ -29,17 +29,6 @@ def dim_level(entity: dict[str, Any]) -> float | None:
     unit = entity.get("illuminanceLevel")
     percent = isinstance(unit, dict) and unit.get("unitCode") == "P1"
     return max(0.0, min(100.0, float(level) if percent or level > 1 else float(level) * 100))
-
-
-def observed_us(entity: dict[str, Any], otherwise: int) -> int:
-    """When its newest attribute was observed, in µs; `otherwise` when none says."""
-    newest = ""
-    for value in entity.values():
-        if isinstance(value, dict):
-            seen = value.get("observedAt")
-            if isinstance(seen, str) and seen > newest:
-                newest = seen
-    return parse_time(newest) or otherwise
 
 
 def parse_time(text: str) -> int:

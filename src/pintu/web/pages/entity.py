@@ -58,7 +58,7 @@ def _line(visit: Visit, name: str, instance: dict[str, Any], origin: Origin | No
     observed = at_us > 0
     at_us = at_us or (origin.at_us if origin else 0)
     link = value if instance.get("type") == "Relationship" and isinstance(value, str) else ""
-    old = visit.words.now_us - at_us > states.SILENT_AFTER_US
+    old = visit.words.now_us - at_us > states.STALE_AFTER_US
     label = labels.attribute_label(name, visit.words)
     if "datasetId" in instance:
         label = f"{label} ({str(instance['datasetId']).rpartition(':')[2]})"

@@ -13,6 +13,7 @@ from pintu.web.words import Words
 
 if TYPE_CHECKING:
     from pintu.kernel.store.port import Kind
+    from pintu.web.visit import Visit
 
 @cache
 def vocabulary() -> Any:
@@ -85,8 +86,14 @@ def value_label(name: str, value: Any, words: Words) -> str:
     return words.pick(told or {})
 
 
-def alert_title(category: str, words: Words) -> str:
-    """What kind of alert it is, by whichever list of codes knows it."""
+def alert_title(category: str, visit: Visit) -> str:
+    """What kind of alert it is: as a piece's legend calls it, else as a list of codes does."""
+    words = visit.words
+    for manifest in visit.rooms.pieces:
+        for layer in manifest.layers:
+            for rule in layer.rules:
+                if rule.alarm and rule.state == category:
+                    return words.pick(rule.title)
     told = value_label("subCategory", category, words) or value_label("category", category, words)
     return told or words.value(category)
 
