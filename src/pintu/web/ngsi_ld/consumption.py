@@ -12,7 +12,7 @@ import orjson
 from pintu.kernel.context.match import match_q
 from pintu.kernel.context.parse import parse_types
 from pintu.kernel.context.record import Record
-from pintu.kernel.context.render import View, render, whole_bytes
+from pintu.kernel.context.render import View, render
 from pintu.kernel.errors import BadRequestData, ResourceNotFound
 from pintu.kernel.store.port import Page
 from pintu.web.ngsi_ld.answers import GEO_JSON, JSON, LD_JSON, data_headers, shown_context
@@ -195,13 +195,15 @@ async def _union(query: _Query, entities: list[dict[str, Any]]) -> Response:
 def _page(query: _Query, page: Page) -> Response:
     """Stored bytes joined as they are when nothing narrows them, rendered otherwise."""
     call, records = query.call, page.records[: query.part.limit]
-    view = _as_of_now(call, query.shown, records)
     headers = _headers(call, query.part, page)
     plan = _plan(query.params, page)
+    view = query.shown
     whole = view is PLAIN and call.projection.whole and call.terms.is_core
     if whole and plan is None and call.accept == JSON:
-        body = b"[" + b",".join([whole_bytes(record) for record in records]) + b"]"
-        return Response(200, body, (*data_headers(JSON, call.terms), *headers, *call.echo))
+        body = b"[" + b",".join([record.body for record in records]) + b"]"
+        if _EXPIRES not in body and _SCOPE not in body:
+            return Response(200, body, (*data_headers(JSON, call.terms), *headers, *call.echo))
+    view = _as_of_now(call, view, records)
     members = [render(record, call.terms, view) for record in records]
     return _documents(call, [shown for shown in members if shown], *headers, plan=plan)
 

@@ -15,6 +15,7 @@ _COUNTS_LIMIT = 100
 NO_PARAMS: dict[str, str] = {}
 
 _read: dict[bytes, dict[str, str]] = {}
+_pairs: dict[bytes, tuple[str, str]] = {}
 
 
 def read_params(query: bytes) -> dict[str, str]:
@@ -38,18 +39,32 @@ def _parse(query: bytes) -> dict[str, str]:
     if len(pieces) > _COUNTS_LIMIT:
         raise InvalidRequest(f"The request has {len(pieces)} parameters, at most {_COUNTS_LIMIT}")
     for piece in pieces:
-        raw_name, _, raw_value = piece.partition(b"=")
-        try:
-            name = unquote_plus(raw_name.decode("utf-8"), errors="strict")
-            text = raw_value.decode("utf-8")
-            decode = unquote if name in _PLUS_STAYS else unquote_plus
-            value = decode(text, errors="strict")
-        except UnicodeDecodeError as error:
-            raise InvalidRequest("A query parameter is not UTF-8") from error
-        if "\x00" in value:
-            raise InvalidRequest(f"Parameter {name} holds a null character")
+        pair = _pairs.get(piece)
+        if pair is None:
+            pair = _pair(piece)
+            if len(piece) < 256 and len(_pairs) < _KEPT:
+                _pairs[piece] = pair
+        name, value = pair
         found[name] = f"{found[name]},{value}" if name in found else value
     return found
+
+
+def _pair(piece: bytes) -> tuple[str, str]:
+    """Name and value of `name=value`; a plus is a space but where times and scopes have it."""
+    raw_name, _, raw_value = piece.partition(b"=")
+    try:
+        name, value = raw_name.decode("utf-8"), raw_value.decode("utf-8")
+        if "%" in name or "+" in name:
+            name = unquote_plus(name, errors="strict")
+        if "+" in value and name not in _PLUS_STAYS:
+            value = value.replace("+", " ")
+        if "%" in value:
+            value = unquote(value, errors="strict")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("A query parameter is not UTF-8") from error
+    if "\x00" in value:
+        raise InvalidRequest(f"Parameter {name} holds a null character")
+    return name, value
 
 
 def known(params: dict[str, str], allowed: frozenset[str], operation: str) -> None:
