@@ -225,6 +225,12 @@ class Intake:
             except PintuError as error:
                 refuse(number, error)
                 continue
+            except (
+                Exception
+            ) as error:  # the edge: what a reader did not foresee must not come for ever
+                log.exception("An update of %s broke its reader", batch.source)
+                refuse(number, BadRequestData(f"The update broke its reader: {error!r}"[:500]))
+                continue
             if op is not None:
                 ops.append((number, op))
         outcomes = await self._store.submit([op for _, op in ops], batch.source) if ops else []
