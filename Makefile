@@ -20,7 +20,7 @@ install: $(VENV)/.installed-dev ## install what running, testing and checking ne
 
 test: $(VENV)/.installed-dev ## the tests (browser, faults and conformance have commands of their own)
 	$(BIN)/python -m pytest -q --ignore=tests/browser --ignore=tests/faults \
-		--ignore=tests/conformance tests $(ARGS)
+		--ignore=tests/conformance tests src/pintu/pieces $(ARGS)
 
 check: $(VENV)/.installed-dev ## style, types, and which way imports run
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ def entity_id(number: int) -> str:
 
 def entity_json(number: int, generation: int = 0) -> bytes:
     """Entity `number` as normalized NGSI-LD; the same number and generation give the same bytes."""
-    dice = random.Random(number * 31 + generation)  # noqa: S311 - made-up data, not a secret
+    dice = random.Random(number * 31 + generation)
     lon, lat = WEST + dice.random() * SPAN, SOUTH + dice.random() * SPAN
     return (
         f'{{"id":"{entity_id(number)}","type":"{TYPE}",'

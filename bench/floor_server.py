@@ -1,6 +1,7 @@
 """The floors: what the fast lane, a durable upsert and a point read cost when nothing else is done.
 
-`python -m bench.floor_server PORT FOLDER`: GET /ngsi-ld/echo answers a constant; POST /ngsi-ld/upsert
+`python -m bench.floor_server PORT FOLDER`: GET /ngsi-ld/echo answers a constant; POST
+/ngsi-ld/upsert
 stores the body by its id, durable, in groups; GET /ngsi-ld/point/N reads one document by key.
 """
 
@@ -42,14 +43,19 @@ class Floor:
                 ((entity_id(i), entity_json(i)) for i in range(100_000)),
             )
         self.read = self.connect()
-        self.read.execute("SELECT sum(length(body)) FROM e").fetchall()  # a warm cache, like the city's
+        self.read.execute(
+            "SELECT sum(length(body)) FROM e"
+        ).fetchall()  # a warm cache, like the city's
         threading.Thread(target=self.work, args=(write,), daemon=True).start()
 
     def connect(self) -> apsw.Connection:
         """A connection as durable as the city's."""
         connection = apsw.Connection(self.path)
         for pragma in (
-            "journal_mode=WAL", "synchronous=FULL", "cache_size=-131072", "mmap_size=1073741824"
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "cache_size=-131072",
+            "mmap_size=1073741824",
         ):
             connection.execute("PRAGMA " + pragma).fetchall()
         return connection
@@ -102,5 +108,13 @@ async def _nothing(scope: Any, receive: Any, send: Any) -> None:
 if __name__ == "__main__":
     sys.setswitchinterval(0.0005)
     floor: Any = Floor(Path(sys.argv[2]))
-    uvicorn.run(_nothing, host="127.0.0.1", port=int(sys.argv[1]), http=fast_lane(floor), lifespan="off",
-                access_log=False, log_level="warning", loop="uvloop")
+    uvicorn.run(
+        _nothing,
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        http=fast_lane(floor),
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        loop="uvloop",
+    )

@@ -1,8 +1,8 @@
 """What one operation costs, end to end: CPU of all city processes beside floors of the same run.
 
-`python -m bench.http_ops [--entities 100000] [--out bench/results.json] [--quick]` starts the installed
-city (`pintu up`) on an empty folder, loads it from a process of its own over 32 connections, and prints
-a row an operation. A bar in µs is scaled by measured ÷ listed floor; both are printed.
+`python -m bench.http_ops [--entities 100000] [--out bench/results.json] [--quick]` starts the
+installed city (`pintu up`) on an empty folder, loads it from a process of its own over 32
+connections, and prints a row an operation. A bar in µs is scaled by measured ÷ listed floor; both are printed.
 """
 
 from __future__ import annotations
@@ -42,9 +42,22 @@ FIGURES = (
     Figure(name="create", op="create", n=20_000, bar_us=110, floor="upsert"),
     Figure(name="PATCH", op="patch", n=20_000, bar_us=85, floor="upsert"),
     Figure(name="retrieve", op="retrieve", n=40_000, bar_us=22, floor="echo"),
-    Figure(name="batch of 1,000 new, an entity", op="batch_new", n=40, bar_us=45, floor="upsert", per=1000),
-    Figure(name="batch of 500 replaced, an entity", op="batch_replaced", n=60, bar_us=65, floor="upsert",
-           per=500),
+    Figure(
+        name="batch of 1,000 new, an entity",
+        op="batch_new",
+        n=40,
+        bar_us=45,
+        floor="upsert",
+        per=1000,
+    ),
+    Figure(
+        name="batch of 500 replaced, an entity",
+        op="batch_replaced",
+        n=60,
+        bar_us=65,
+        floor="upsert",
+        per=500,
+    ),
     Figure(name="type + q, limit 20", op="type_q", n=20_000, bar_us=80, floor="point"),
     Figure(name="near 1 km, limit 20", op="near", n=10_000, bar_us=150, floor="point"),
 )
@@ -62,7 +75,7 @@ def wait_ready(url: str, seconds: float) -> float:
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         try:
-            with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310 - loopback
+            with urllib.request.urlopen(url, timeout=1) as answer:
                 if answer.status == 200:
                     return time.monotonic() - began
         except OSError:
@@ -75,8 +88,13 @@ def load(plan: dict[str, Any]) -> dict[str, Any]:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(plan, file)
         file.flush()
-        done = subprocess.run([sys.executable, "-m", "bench.load", file.name], capture_output=True,
-                              text=True, check=True, timeout=900)
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.load", file.name],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=900,
+        )
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
 
@@ -90,8 +108,17 @@ class City:
 
     def start(self) -> None:
         """Start, wait until ready, and remember which process is the broker."""
-        command = [sys.executable, "-m", "pintu", "up", "--data", str(self.folder), "--port",
-                   str(self.port), *self.extra]
+        command = [
+            sys.executable,
+            "-m",
+            "pintu",
+            "up",
+            "--data",
+            str(self.folder),
+            "--port",
+            str(self.port),
+            *self.extra,
+        ]
         with (self.folder.parent / "city.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         self.ready_s = wait_ready(f"http://127.0.0.1:{self.port}/readyz", 60)
@@ -121,7 +148,10 @@ def measure(cpu: Any, plan: dict[str, Any], per: int = 1) -> dict[str, Any]:
     seen = load(plan)
     used = cpu() - before
     if seen["errors"]:
-        raise SystemExit(f"{plan['op']}: {seen['errors']} of {seen['n']} failed {seen['statuses']}: {seen['sample']}")
+        raise SystemExit(
+            f"{plan['op']}: {seen['errors']} of {seen['n']} failed "
+            f"{seen['statuses']}: {seen['sample']}"
+        )
     return {**seen, "cpu_us": used * 1e6 / max(1, seen["n"] * per)}
 
 
@@ -144,10 +174,19 @@ def floors(folder: Path, n: int) -> dict[str, float]:
     try:
         wait_ready(f"http://127.0.0.1:{port}/ngsi-ld/echo", 60)
         result = {}
-        for name, method, path in (("echo", "GET", "/ngsi-ld/echo"), ("upsert", "POST", "/ngsi-ld/upsert"),
-                                   ("point", "GET", "/ngsi-ld/point/{i}")):
-            plan = {"op": "path", "method": method, "path": path, "n": n, "port": port,
-                    "first": 200_000 if name == "upsert" else 0}
+        for name, method, path in (
+            ("echo", "GET", "/ngsi-ld/echo"),
+            ("upsert", "POST", "/ngsi-ld/upsert"),
+            ("point", "GET", "/ngsi-ld/point/{i}"),
+        ):
+            plan = {
+                "op": "path",
+                "method": method,
+                "path": path,
+                "n": n,
+                "port": port,
+                "first": 200_000 if name == "upsert" else 0,
+            }
             result[name] = measure(lambda: cpu_s([process.pid]), plan)["cpu_us"]
         return result
     finally:
@@ -171,7 +210,14 @@ def run(entities: int, scale: float) -> dict[str, Any]:
             time.sleep(5)
             for figure in FIGURES:
                 n = max(20, int(figure.n * scale))
-                plan = {**base, "op": figure.op, "n": n, "stock": stock, "first": first, "size": figure.per}
+                plan = {
+                    **base,
+                    "op": figure.op,
+                    "n": n,
+                    "stock": stock,
+                    "first": first,
+                    "size": figure.per,
+                }
                 if figure.per > 1:
                     plan["connections"] = 2
                 seen = measure(city.cpu_s, plan, figure.per)
@@ -184,8 +230,14 @@ def run(entities: int, scale: float) -> dict[str, Any]:
             ready_s = city.ready_s
         finally:
             city.stop()
-    return {"rows": rows, "floors_us": floor, "fdatasync_ms": sync_ms, "broker_rss_mb": memory,
-            "ready_s": ready_s, "entities": first}
+    return {
+        "rows": rows,
+        "floors_us": floor,
+        "fdatasync_ms": sync_ms,
+        "broker_rss_mb": memory,
+        "ready_s": ready_s,
+        "entities": first,
+    }
 
 
 def row(figure: Figure, seen: dict[str, Any], floor: dict[str, float]) -> dict[str, Any]:
@@ -193,17 +245,26 @@ def row(figure: Figure, seen: dict[str, Any], floor: dict[str, float]) -> dict[s
     listed, measured = LISTED_FLOORS_US[figure.floor], floor[figure.floor]
     bar = figure.bar_us * max(1.0, measured / listed)
     return {
-        "name": figure.name, "cpu_us": seen["cpu_us"], "bar_us": figure.bar_us, "scaled_bar_us": bar,
-        "floor": figure.floor, "floor_us": measured, "floor_listed_us": listed,
-        "ratio": seen["cpu_us"] / measured, "p50_ms": seen["p50_ms"], "p99_ms": seen["p99_ms"],
-        "n": seen["n"], "ok": seen["cpu_us"] <= bar,
+        "name": figure.name,
+        "cpu_us": seen["cpu_us"],
+        "bar_us": figure.bar_us,
+        "scaled_bar_us": bar,
+        "floor": figure.floor,
+        "floor_us": measured,
+        "floor_listed_us": listed,
+        "ratio": seen["cpu_us"] / measured,
+        "p50_ms": seen["p50_ms"],
+        "p99_ms": seen["p99_ms"],
+        "n": seen["n"],
+        "ok": seen["cpu_us"] <= bar,
     }
 
 
 def line(row: dict[str, Any]) -> str:
     """One line of the table as text."""
     return (
-        f"{row['name']:<34}{row['cpu_us']:8.1f} µs  bar {row['bar_us']:5.0f} → {row['scaled_bar_us']:6.1f}"
+        f"{row['name']:<34}{row['cpu_us']:8.1f} µs"
+        f"  bar {row['bar_us']:5.0f} → {row['scaled_bar_us']:6.1f}"
         f"  {row['floor']} {row['floor_us']:5.1f} (listed {row['floor_listed_us']:4.1f})"
         f"  ×{row['ratio']:5.1f}  p50 {row['p50_ms']:7.2f} ms  p99 {row['p99_ms']:7.2f} ms"
         f"  {'ok' if row['ok'] else 'short'}"
@@ -214,14 +275,23 @@ def main() -> int:
     """Print the table, write it, and say by the exit code whether every bar held."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entities", type=int, default=100_000)
-    parser.add_argument("--scale", type=float, default=1.0, help="fewer operations for a quick look")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="fewer operations for a quick look"
+    )
     parser.add_argument("--out", type=Path, default=Path("bench/results.json"))
     options = parser.parse_args()
     result = run(options.entities, options.scale)
-    print(f"fdatasync {result['fdatasync_ms']:.2f} ms · broker RSS {result['broker_rss_mb']:.0f} MB (bar 350)"
-          f" · ready with {result['entities']} entities in {result['ready_s']:.1f} s (bar 3)")
+    print(
+        f"fdatasync {result['fdatasync_ms']:.2f} ms"
+        f" · broker RSS {result['broker_rss_mb']:.0f} MB (bar 350)"
+        f" · ready with {result['entities']} entities in {result['ready_s']:.1f} s (bar 3)"
+    )
     options.out.write_text(json.dumps(result, indent=1))
-    good = all(r["ok"] for r in result["rows"]) and result["broker_rss_mb"] <= 350 and result["ready_s"] <= 3
+    good = (
+        all(r["ok"] for r in result["rows"])
+        and result["broker_rss_mb"] <= 350
+        and result["ready_s"] <= 3
+    )
     return 0 if good else 1
 
 

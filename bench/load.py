@@ -1,6 +1,7 @@
-"""The load: closed-loop HTTP/1.1 clients on raw sockets in a process of their own, not counted as city.
+"""The load: closed-loop HTTP/1.1 clients on raw sockets in a process of their own.
 
-Run as `python -m bench.load PLAN.json`; prints one JSON line {n, errors, seconds, p50_ms, p99_ms, statuses}.
+Run as `python -m bench.load PLAN.json`; prints one JSON line
+{n, errors, seconds, p50_ms, p99_ms, statuses}.
 """
 
 from __future__ import annotations
@@ -34,15 +35,17 @@ def _request(method: str, path: str, body: bytes = b"", token: str = "") -> byte
 
 def requests(plan: dict[str, Any]) -> Iterator[bytes]:
     """The requests of one plan, in order; deterministic by its seed."""
-    dice = random.Random(plan.get("seed", 1))  # noqa: S311
+    dice = random.Random(plan.get("seed", 1))
     token, first, stock = plan.get("token", ""), plan.get("first", 0), plan.get("stock", 1)
     for i in range(plan["n"]):
         match plan["op"]:
             case "create":
                 yield _request("POST", f"{ROOT}/entities", entity_json(first + i), token)
             case "patch":
-                body = (b'{"activePower":{"type":"Property","value":%.2f,"unitCode":"WTT",'
-                        b'"observedAt":"2026-11-22T09:00:00Z"}}' % (dice.random() * 150))
+                body = (
+                    b'{"activePower":{"type":"Property","value":%.2f,"unitCode":"WTT",'
+                    b'"observedAt":"2026-11-22T09:00:00Z"}}' % (dice.random() * 150)
+                )
                 path = f"{ROOT}/entities/{entity_id(dice.randrange(stock))}/attrs"
                 yield _request("PATCH", path, body, token)
             case "retrieve":
@@ -72,8 +75,12 @@ def requests(plan: dict[str, Any]) -> Iterator[bytes]:
                     token=token,
                 )
             case "path":
-                yield _request(plan["method"], plan["path"].replace("{i}", str(first + i)),
-                               entity_json(first + i) if plan["method"] == "POST" else b"", token)
+                yield _request(
+                    plan["method"],
+                    plan["path"].replace("{i}", str(first + i)),
+                    entity_json(first + i) if plan["method"] == "POST" else b"",
+                    token,
+                )
 
 
 class _Client(asyncio.Protocol):

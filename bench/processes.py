@@ -24,7 +24,7 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_s(pids: list[int]) -> float:
-    """CPU seconds spent so far: the scheduler's nanoseconds a thread where there are, else ticks."""
+    """CPU seconds spent so far: the scheduler's nanoseconds a thread."""
     total = 0.0
     for pid in pids:
         for task in Path(f"/proc/{pid}/task").glob("*"):

@@ -1,4 +1,4 @@
-"""A whole city's lamps imported at once: seconds, memory, and the first paint of the map with them."""
+"""A whole city's lamps imported at once: seconds, memory, first paint of the map with them."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def _alerts(token: str) -> Iterator[dict[str, Any]]:
     while True:
         request = urllib.request.Request(
             f"http://127.0.0.1:{PORT}/ngsi-ld/v1/entities?type=Alert&limit=100&offset={offset}",
-            headers={"Authorization": f"Bearer {token}", "NGSILD-Tenant": "demo"},
+            headers={"Authorization": f"Bearer {token}"},
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
             page = json.load(answer)

@@ -132,7 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
     missing = [name for name in ("ETSI_HOME", "ETSI_TOOLS") if name not in os.environ]
     if missing:
         print(
-            f"not run: {' and '.join(missing)} not set (the outside suite is not part of this project)"
+            f"not run: {' and '.join(missing)} not set (the suite is not part of this project)"
         )
         return 2
     doors = ("fast", "plain") if options.door == "both" else (options.door,)

@@ -92,8 +92,8 @@ def test_a_piece_stands_alone(piece: str, tmp_path: Path) -> None:
         "found = find_pieces()\n"
         "piece = load_piece(found[0])\n"
         "piece.read_settings(settings_of(found[0], {}))\n"
-        "ours = sorted({'.'.join(one.split('.')[:2]) for one in sys.modules if one.startswith('pintu.')})\n"
-        "print(json.dumps([[one.name for one in found], piece.name, ours]))"
+        "ours = {'.'.join(one.split('.')[:2]) for one in sys.modules if one[:6] == 'pintu.'}\n"
+        "print(json.dumps([[one.name for one in found], piece.name, sorted(ours)]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""The city's clock: real time, or a made-up time that runs at its own rate, shared with the demo."""
+"""The city's clock: real time, or a made-up one at its own rate, shared with the demo."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CityClock:
-    """`now = city_start + (real now - real_start) * rate`; rate 1 and equal starts is the real time."""
+    """`now = city_start + (real now - real_start) * rate`; rate 1, equal starts: real time."""
 
     city_start_us: int = 0
     real_start_us: int = 0
@@ -56,7 +56,9 @@ def parse_clock(text: str, *, real_now_us: int | None = None) -> CityClock:
             anchor = datetime.fromisoformat(since.strip().replace("Z", "+00:00"))
             real_now_us = int(anchor.timestamp() * 1_000_000)
     except ValueError as error:
-        raise ConfigurationError([f"clock {text!r} is neither 'real' nor 'TIME xRATE': {error}"]) from error
+        raise ConfigurationError(
+            [f"clock {text!r} is neither 'real' nor 'TIME xRATE': {error}"]
+        ) from error
     if begin.tzinfo is None:
         begin = begin.replace(tzinfo=UTC)
     if not 0 < factor <= 100_000:
@@ -66,7 +68,7 @@ def parse_clock(text: str, *, real_now_us: int | None = None) -> CityClock:
 
 
 def anchored(text: str) -> str:
-    """The same clock, with the real time at which it began: now, unless the text already says it."""
+    """The same clock, with the real time at which it began: now, unless it already says."""
     if text.strip() in ("", "real") or " @" in text:
         return text
     return f"{text.strip()} @{iso(time.time_ns() // 1000)}"

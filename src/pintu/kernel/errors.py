@@ -2,7 +2,7 @@
 
 PintuError                       500 InternalError
 ├── BadInput                     somebody outside sent what cannot be used
-│   ├── InvalidRequest           400 the request itself is malformed (unreadable JSON, unknown parameter)
+│   ├── InvalidRequest           400 the request is malformed (unreadable JSON, unknown parameter)
 │   ├── BadRequestData           400 readable, but with the wrong meaning
 │   ├── LdContextNotAvailable    504 a remote @context cannot be fetched
 │   ├── TooLarge                 413 a body, header, depth or count over its limit
@@ -20,8 +20,8 @@ PintuError                       500 InternalError
 │   └── NonexistentTenant        404
 ├── Conflict
 │   ├── AlreadyExists            409
-│   └── StateConflict            409 (state, action) not in the table; an idempotency key with another body
-├── Unavailable                  503 the store is away, the disk is full: nothing was written, try again
+│   └── StateConflict            409 (state, action) not in the table; a key with another body
+├── Unavailable                  503 the store is away: nothing was written, try again
 │   ├── DiskFull                 507
 │   └── DeadlineExceeded         503 a read took longer than its deadline
 ├── OperationNotSupported        422 (NGSI-LD 5.5.2)

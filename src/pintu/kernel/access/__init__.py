@@ -26,7 +26,7 @@ class Deed(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Somebody or something that asks: a person, device, service, piece, or nobody in particular."""
+    """Somebody or something that asks: a person, device, service, piece, or nobody special."""
 
     id: str
     kind: str = "service"  # person | device | service | piece | anonymous

@@ -1,1 +1,1 @@
-"""What the city knows: entities, attributes, their merging and the languages to ask for them. Pure."""
+"""What the city knows: entities, their merging, and the languages to ask for them. Pure."""

@@ -114,7 +114,7 @@ def migrate(file: TableFile, tables: PrivateTables, *, up_to: int | None = None)
     if version > newest:
         raise ConfigurationError(
             [
-                f"{file.path.name} is at version {version}, this program knows {newest}: use a newer Pintu"
+                f"{file.path.name} is at version {version}, this Pintu knows {newest}: use a newer"
             ]
         )
     for number in range(version, newest if up_to is None else up_to):
