@@ -77,6 +77,8 @@ addEventListener("DOMContentLoaded", () => {
     drawSigns();
     figures(data);
     state.textContent = "";
+    if (!seen.painted) map.once("idle", () => { seen.painted = seen.painted || performance.now(); });
+    if (!seen.drawn) map.once("render", () => { seen.drawn = seen.drawn || performance.now(); });
   }
 
   // Signs other than dots are few (what is wrong, cabinets): a source of their own, drawn again when they change.
