@@ -68,7 +68,7 @@ class Manifest:
     owner: str
     maturity: str
     entry: str  # module:attribute of the Piece
-    tenant: str
+    tenant: str  # it writes to, unless a setting `tenant` says another; "" is the default one
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     permissions: tuple[str, ...]
@@ -106,7 +106,7 @@ def parse_manifest(told: dict[str, Any], *, folder: Path | None = None) -> Manif
         owner=section.text("owner"),
         maturity=section.choice("maturity", MATURITIES),
         entry=section.text("entry", default=f"pintu.pieces.{name}:piece"),
-        tenant=section.text("tenant", default="demo"),
+        tenant=section.text("tenant", default="") if "tenant" in section.told else "",
         reads=section.words("reads", WORD),
         writes=writes,
         permissions=section.choices("permissions", PERMISSIONS),
