@@ -127,10 +127,10 @@ class Identity:
         if version == self._version and not always:
             return
         self._version = version
-        self._tokens = self._file.run_now(tokens.load)
+        self._tokens = self._file.read_now(tokens.load)
         self._by_id = {token.id: token for token in self._tokens.values()}
         seen = self._sessions
-        self._sessions = self._file.run_now(sessions.load)
+        self._sessions = self._file.read_now(sessions.load)
         for key in self._sessions.keys() & seen.keys():
             self._sessions[key].seen_us = max(self._sessions[key].seen_us, seen[key].seen_us)
         self._known.clear()

@@ -164,14 +164,14 @@ class Quarantine:
             query = query.where(HELD.c.source == source)
         if before is not None:
             query = query.where(HELD.c.id < before)
-        return await self._file.run(
+        return await self._file.read(
             lambda connection: [_held(row) for row in connection.execute(query).mappings()]
         )
 
     async def show(self, id: int) -> Held:
         """One held thing; ResourceNotFound when it is not there (any more)."""
         query = sa.select(HELD).where(HELD.c.id == id)
-        row = await self._file.run(lambda connection: connection.execute(query).mappings().first())
+        row = await self._file.read(lambda connection: connection.execute(query).mappings().first())
         if row is None:
             raise ResourceNotFound(f"Quarantine entry {id} does not exist")
         return _held(row)

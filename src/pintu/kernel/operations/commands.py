@@ -76,7 +76,7 @@ class Commands:
         self._dispatchers: list[Dispatch] = []
         self._listeners: list[Listener] = []
         # what is not final, by id: few, and asked for on every dispatch
-        self._waiting = {entry.command.id: entry for entry in self._file.run_now(ledger.waiting)}
+        self._waiting = {entry.command.id: entry for entry in self._file.read_now(ledger.waiting)}
         for entry in self._waiting.values():
             if timers.due(TIMER, entry.command.id) is None:  # a crash came between ledger and timer
                 timers.set_now(TIMER, entry.command.id, self._until_us(entry), entry.state)
@@ -156,17 +156,17 @@ class Commands:
         entry = self._waiting.get(id)
         if entry is not None:
             return entry
-        return await self._file.run(lambda connection: ledger.get(connection, id))
+        return await self._file.read(lambda connection: ledger.get(connection, id))
 
     async def history(self, id: str) -> list[Step]:
         """Every step of a command, oldest first; ResourceNotFound when there is none."""
         await self.get(id)
-        return await self._file.run(lambda connection: ledger.steps(connection, id))
+        return await self._file.read(lambda connection: ledger.steps(connection, id))
 
     async def for_target(self, entity_id: str, *, tenant: str = "", limit: int = 50) -> list[Entry]:
         """The commands to one entity, newest first."""
         where = [COMMAND.c.tenant == tenant, COMMAND.c.target == entity_id]
-        return await self._file.run(lambda connection: ledger.select(connection, where, limit))
+        return await self._file.read(lambda connection: ledger.select(connection, where, limit))
 
     async def recent(
         self, *, tenant: str | None = None, before_us: int | None = None, limit: int = 50
@@ -175,7 +175,7 @@ class Commands:
         where = [] if tenant is None else [COMMAND.c.tenant == tenant]
         if before_us is not None:
             where.append(COMMAND.c.created_us < before_us)
-        return await self._file.run(lambda connection: ledger.select(connection, where, limit))
+        return await self._file.read(lambda connection: ledger.select(connection, where, limit))
 
     def waiting(self) -> list[Entry]:
         """Every command that is not final, oldest first; from memory."""

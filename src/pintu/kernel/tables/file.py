@@ -35,6 +35,7 @@ class TableFile:
         self.name = name
         self.path = path
         self.engine: Engine = _engine(path)
+        self._reading = self.engine.execution_options(reads=True)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"tables-{name}")
 
     async def run(self, work: Callable[[Connection], T]) -> T:
@@ -55,9 +56,21 @@ class TableFile:
         except (OperationalError, IntegrityError) as error:
             raise translated(self.name, error.orig) from error
 
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """As `run`, for work that only reads: it waits for nobody's write."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self.read_now, work)
+
+    def read_now(self, work: Callable[[Connection], T]) -> T:
+        """As `run_now`, for work that only reads: it waits for nobody's write."""
+        try:
+            with self._reading.begin() as connection:
+                return work(connection)
+        except OperationalError as error:
+            raise translated(self.name, error.orig) from error
+
     def version(self) -> int:
         """The number of the newest migration applied."""
-        return int(self.run_now(lambda c: c.exec_driver_sql("PRAGMA user_version").scalar_one()))
+        return int(self.read_now(lambda c: c.exec_driver_sql("PRAGMA user_version").scalar_one()))
 
     def data_version(self) -> int:
         """Grows whenever another connection or process commits to the file; costs microseconds."""
@@ -134,6 +147,7 @@ def _engine(path: Path) -> Engine:
     def _begin(connection: Connection) -> None:
         # IMMEDIATE: a transaction that reads first and writes later must not fail at its first
         # write.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reads = connection.get_execution_options().get("reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine

@@ -113,9 +113,7 @@ def migrate(file: TableFile, tables: PrivateTables, *, up_to: int | None = None)
     version, newest = file.version(), len(tables.migrations)
     if version > newest:
         raise ConfigurationError(
-            [
-                f"{file.path.name} is at version {version}, this Pintu knows {newest}: use a newer"
-            ]
+            [f"{file.path.name} is at version {version}, this Pintu knows {newest}: use a newer"]
         )
     for number in range(version, newest if up_to is None else up_to):
         migration = tables.migrations[number]
