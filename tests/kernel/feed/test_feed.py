@@ -76,8 +76,7 @@ async def test_catch_up_and_live_are_one_stream_without_gap_or_double(store: Sql
 
 
 async def test_a_named_stream_goes_on_where_it_was_saved(store: SqliteStore) -> None:
-    """Also after a new feed over the store; the log is not trimmed past it until it is forgotten.
-    """
+    """Also after a new feed over the store; the log is not trimmed past it until it is forgotten."""
     feed = Feed(store)
     subscription = feed.subscribe("derive", after=cursor_of(0))
     await store.submit([write(i) for i in range(10)])
@@ -193,3 +192,23 @@ async def test_merging_tells_what_happened_altogether(store: SqliteStore) -> Non
         change.id: change.verb for change in two
     }
     coalescer.close()
+
+
+async def test_a_listener_that_breaks_keeps_nothing_from_the_others(
+    store: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged; the next listener and the writer's answer come as ever."""
+    feed = Feed(store)
+    heard: list[Change] = []
+
+    def broken(changes: list[Change]) -> None:
+        raise ZeroDivisionError
+
+    feed.listen(broken)
+    stop = feed.listen(heard.extend)
+    await store.submit([write(1)])
+    assert [1] == [one.position for one in heard]
+    assert "A listener to the feed broke" in caplog.text
+    stop()
+    await store.submit([write(2)])
+    assert 1 == len(heard)

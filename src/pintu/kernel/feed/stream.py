@@ -9,6 +9,7 @@ a writer.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from pintu.kernel.store.port import Change
 READ = 500
 """Rows of the log read at once on the way to live."""
 
+log = logging.getLogger("pintu.feed")
 Listener = Callable[[list[Change]], None]
 
 
@@ -114,7 +116,14 @@ class Feed:
         for subscription in self._subscriptions:
             subscription.offer(changes)
         for listener in list(self._listeners):
+            self._tell(listener, changes)
+
+    def _tell(self, listener: Listener, changes: list[Change]) -> None:
+        """One listener's mistake is logged and keeps no change from the others."""
+        try:
             listener(changes)
+        except Exception:
+            log.exception("A listener to the feed broke")
 
     # what subscriptions use
     def read(self, after: int) -> list[Change]:

@@ -160,7 +160,9 @@ class Hands:
         if shape.geo or shape.kind.learned:
             self._index.add_new(shape, n, doc)
         previous = self._unbury(op) if self.tombstones else 0
-        self._log(op, shape.kind, put, now, stamp, previous, body, body)
+        self._log(
+            op, shape.kind, put, stamp=stamp, now=now, previous=previous, payload=body, body=body
+        )
         return Outcome(verb=put.verb, detail=put.detail, position=position)
 
     def _unbury(self, op: Op) -> int:
@@ -197,7 +199,16 @@ class Hands:
             payload = orjson.dumps({name: get(name) for name in put.changed})
         else:
             payload = body
-        self._log(op, kind, put, now, stamp, old.last_change, payload, body)
+        self._log(
+            op,
+            kind,
+            put,
+            stamp=stamp,
+            now=now,
+            previous=old.last_change,
+            payload=payload,
+            body=body,
+        )
         return Outcome(verb=put.verb, detail=put.detail, position=position)
 
     def _narrow(self, present: Present, put: Put) -> bool:
@@ -239,7 +250,10 @@ class Hands:
         self._names.count(present.shape, -1)
         put = Put(entity={}, verb="deleted")
         now = max(stamp.now, old.modified_us)
-        self._log(op, present.kind, put, now, stamp, old.last_change, b"", None)
+        last = old.last_change
+        self._log(
+            op, present.kind, put, stamp=stamp, now=now, previous=last, payload=b"", body=None
+        )
         return Outcome(verb="deleted", detail=effect.detail, position=position)
 
     def _log(
@@ -247,8 +261,9 @@ class Hands:
         op: Op,
         kind: KindRow,
         put: Put,
-        now: int,
+        *,
         stamp: Stamp,
+        now: int,
         previous: int,
         payload: bytes,
         body: bytes | None,

@@ -19,6 +19,7 @@ from pintu.kernel.errors import DiskFull
 from pintu.kernel.store.port import Change, Kind, Op, Outcome, Page
 from pintu.kernel.store.sqlite import log
 from pintu.kernel.store.sqlite.apply import Hands
+from pintu.kernel.store.sqlite.background import Both
 from pintu.kernel.store.sqlite.checkpoint import Checkpoints
 from pintu.kernel.store.sqlite.learned import Learned
 from pintu.kernel.store.sqlite.names import Names
@@ -26,7 +27,7 @@ from pintu.kernel.store.sqlite.pending import PendingPoints
 from pintu.kernel.store.sqlite.plan import ENTITY, PROBE, Plan, Step, plan
 from pintu.kernel.store.sqlite.read import LOOP_PAGE, LOOP_ROWS, OverBudget, Readers, Reading
 from pintu.kernel.store.sqlite.schema import Claim, Tuning, connect, migrate
-from pintu.kernel.store.sqlite.writer import Both, Listener, Writer
+from pintu.kernel.store.sqlite.writer import Listener, Writer
 
 _ONE = f"SELECT {ENTITY} FROM entity e WHERE e.tenant=? AND e.id=?"
 TRIM_SLICE = 2_000

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol
+from typing import Any
 
 import apsw
 
@@ -21,6 +22,7 @@ from pintu.kernel.clock import Clock
 from pintu.kernel.errors import DiskFull, PintuError, Unavailable
 from pintu.kernel.store.port import Change, Op, Outcome
 from pintu.kernel.store.sqlite.apply import Hands, Stamp
+from pintu.kernel.store.sqlite.background import Background, Idle
 from pintu.kernel.store.sqlite.checkpoint import Checkpoints
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.schema import Tuning
@@ -31,6 +33,7 @@ POISONED_OPS = 16
 LOOP_WAIT_S = 0.004
 """How long the writer waits for the loop to end its read transaction."""
 
+log = logging.getLogger("pintu.store")
 Listener = Callable[[list[Change]], None]
 
 
@@ -52,73 +55,6 @@ class Call:
         self.task = task
         self.outcomes: Any = None
         self.error: PintuError | None = None
-
-
-class Background(Protocol):
-    """Work the writer does between groups, a slice at a time."""
-
-    def pending(self) -> bool:
-        """Is there anything to do?"""
-        ...
-
-    def step(self) -> Callable[[], None]:
-        """Do one slice inside a transaction; what it returns is called once that is durable."""
-        ...
-
-    def failed(self) -> None:
-        """The slice was rolled back."""
-        ...
-
-    def idle(self) -> None:
-        """Nobody writes: there is time."""
-        ...
-
-
-class Both:
-    """Two sorts of background work; the first goes first."""
-
-    def __init__(self, first: Background, second: Background) -> None:
-        self._both = (first, second)
-        self._now = first
-
-    def pending(self) -> bool:
-        """Is there anything to do?"""
-        for one in self._both:
-            if one.pending():
-                self._now = one
-                return True
-        return False
-
-    def idle(self) -> None:
-        """Nobody writes."""
-        for one in self._both:
-            one.idle()
-
-    def step(self) -> Callable[[], None]:
-        """One slice of what is pending."""
-        return self._now.step()
-
-    def failed(self) -> None:
-        """That slice was rolled back."""
-        self._now.failed()
-
-
-class Idle:
-    """No background work."""
-
-    def idle(self) -> None:
-        """Nothing."""
-
-    def pending(self) -> bool:
-        """Nothing."""
-        return False
-
-    def step(self) -> Callable[[], None]:
-        """Nothing."""
-        return _nothing
-
-    def failed(self) -> None:
-        """Nothing."""
 
 
 class Writer:
@@ -208,9 +144,15 @@ class Writer:
                 future.set_exception(call.error)
             else:
                 future.set_result(call.outcomes)
-        if changes:
-            for listener in self.listeners:
-                listener(changes)
+        for listener in self.listeners if changes else ():
+            self._tell(listener, changes)
+
+    def _tell(self, listener: Listener, changes: list[Change]) -> None:
+        """One listener's mistake is logged and keeps no change from the others."""
+        try:
+            listener(changes)
+        except Exception:
+            log.exception("A listener to the changes of the store broke")
 
     def publish(self, done: Callable[[], None]) -> None:
         """From the writer thread: run `done` on the loop once its reads see this commit."""
