@@ -2,8 +2,8 @@
 
 `python -m bench.http_ops [--entities 100000] [--out bench/results.json] [--quick]` starts the
 installed city (`pintu up`) on an empty folder, loads it from a process of its own over 32
-connections, and prints a row an operation. A bar in µs is scaled by measured ÷ listed floor; both are
-printed.
+connections, and prints a row an operation. A bar in µs is scaled by measured ÷ listed
+floor; both are printed.
 """
 
 from __future__ import annotations

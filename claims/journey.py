@@ -40,7 +40,6 @@ class Journey:
             await asyncio.to_thread(self._context)
             await client.publish("lamps/GW001/telemetry", b'{"seq": 1, "ts": "2026-', qos=1)
         self.found["event"] = await events
-        await asyncio.sleep(2)
         await asyncio.to_thread(self._quarantine)
         await asyncio.to_thread(self._command)
 
@@ -80,8 +79,12 @@ class Journey:
         self.found["history"] = told
 
     def _quarantine(self) -> None:
-        _, held = ask(self.city, "GET", "/api/v1/quarantine")
-        self.found["quarantine"] = held[0] if held else None
+        def held() -> bool:
+            _, found = ask(self.city, "GET", "/api/v1/quarantine")
+            self.found["quarantine"] = found[0] if found else None
+            return bool(found)
+
+        until(held, 30)
 
     def _command(self) -> None:
         target = self.found["update"]["id"]
