@@ -44,7 +44,8 @@ def deferred(call: Call, ops: list[Op], finish: Callable[[Outcome], Response]) -
             return problem(outcome.error, call.echo)
         return finish(outcome)
 
-    return Deferred(call.rooms.store.submit(ops, call.actor_id), made, problem)  # type: ignore[arg-type]
+    future: Any = call.rooms.store.submit(ops, call.actor_id)
+    return Deferred(future, made, problem)
 
 
 def create_entity(call: Call) -> Result:
