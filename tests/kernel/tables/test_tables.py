@@ -92,7 +92,7 @@ def test_a_newer_file_is_refused(tmp_path: Path) -> None:
     tables.register(LAMPS)
     tables.close()
     older = PrivateTables(name="lamps", metadata=METADATA, migrations=(first,), place="pieces")
-    with pytest.raises(ConfigurationError, match="version 2, this .* knows 1"):
+    with pytest.raises(ConfigurationError, match=r"version 2, this .* knows 1"):
         open_tables(tmp_path).register(older)
 
 
