@@ -1,14 +1,12 @@
 """Who asks: tokens, browser sessions, and the thin gate in front of everything.
 
 Wiring: `identity = Identity(tables, clock, open_access=…, demo_tenant="demo" | None,
-trusted_proxies=…)`
-with the machine's clock (a city's clock that runs 60 times as fast must not end sessions 60 times
-as
-soon: a scaled CityClock is replaced by the real one), then `secret = identity.ensure_admin(path)`
-once at
-start (None: there was one already), and `gate = identity.gate`. At a door:
-`actor = identity.actor(headers, peer)`, `identity.check_csrf(headers, form_token)` before an unsafe
-method of a page, `projection = gate.decide(actor, Act(...))`.
+trusted_proxies=…, public_url=…)`. A city's clock that runs 60 times as fast must not end sessions
+60 times as soon: a scaled CityClock is replaced by the real one. Then
+`secret = identity.ensure_admin(path)` once at start (None: there was one) and `gate =
+identity.gate`.
+At a door: `actor = identity.actor(headers, peer)`; before an unsafe method of a page
+`identity.check_csrf(headers, form_token)`; then `gate.decide(actor, Act(...))`.
 """
 
 from pintu.kernel.identity.gate import ThinGate, grant_for

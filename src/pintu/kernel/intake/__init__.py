@@ -1,11 +1,11 @@
 """Intake: batches in, quarantine, the health of sources, and both ends of the broker's socket.
 
-Wiring in the broker: `intake = Intake(store, library, clock, tables, strict_tenants=…,
-vocabulary=…,
-context=…)`, `await intake.start()` and, before the store closes, `await intake.stop()`;
-`server = await socket_server(intake, commands, store, DATA / "broker.sock")` (server.py), `await
+Wiring in the broker:
+`intake = Intake(store, library, clock, tables, strict_tenants=…, vocabulary=…, context=…)`,
+`await intake.start()` and, before the store closes, `await intake.stop()`;
+`server = await socket_server(intake, commands, store, DATA / "broker.sock")`, `await
 server.close()`.
-In the field process (link.py): `link = FieldLink(DATA / "broker.sock", name="field", pieces=[…])`,
+In the field process: `link = FieldLink(DATA / "broker.sock", name="field", pieces=[…])`,
 `await link.start()`, `await link.accept(batch)`, … `await link.stop()`.
 """
 
