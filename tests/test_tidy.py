@@ -30,7 +30,7 @@ LOOP_EDGES: dict[str, str] = {
     "src/pintu/kernel/feed/stream.py::_tell": "2026-11-22 one listener's mistake is its own",
     "src/pintu/kernel/store/sqlite/writer.py::_attempt": "2026-11-22 the group is rolled back",
     "src/pintu/kernel/store/sqlite/writer.py::_perform": "2026-11-22 a poison fails alone",
-    "src/pintu/kernel/store/sqlite/writer.py::_tell": "2026-11-22 one listener's mistake is its own",
+    "src/pintu/kernel/store/sqlite/writer.py::_tell": "2026-11-22 a listener's mistake is its own",
     "src/pintu/kernel/operations/commands.py::_tell": "2026-11-22 a gone page stops nothing",
     "src/pintu/kernel/timers/timers.py::_call": "2026-11-22 one mistake stops no other timer",
     "src/pintu/kit/sources.py::_keep_connected": "2026-11-22 a foreign protocol raises anything",

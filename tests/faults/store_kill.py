@@ -31,10 +31,12 @@ def one_kill(path: Path, seed: int, promises: Promises) -> int:
     lines = []
     for _ in range(random.Random(seed).randrange(1, 1500)):
         lines.append(child.stdout.readline())
+    alive = child.poll() is None
     os.kill(child.pid, signal.SIGKILL)
     lines += child.stdout.readlines()
     child.wait()
     child.stdout.close()
+    assert alive, "the writer died before it was killed"
     for line in lines:
         if line.endswith("\n"):
             id, value, position = line.split()

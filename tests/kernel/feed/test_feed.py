@@ -76,7 +76,7 @@ async def test_catch_up_and_live_are_one_stream_without_gap_or_double(store: Sql
 
 
 async def test_a_named_stream_goes_on_where_it_was_saved(store: SqliteStore) -> None:
-    """Also after a new feed over the store; the log is not trimmed past it until it is forgotten."""
+    """Also after a new feed over the store; until it is forgotten no trim passes it."""
     feed = Feed(store)
     subscription = feed.subscribe("derive", after=cursor_of(0))
     await store.submit([write(i) for i in range(10)])

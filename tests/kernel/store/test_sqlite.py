@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from pintu.kernel.clock import CityClock
-from pintu.kernel.context.selection import Compare, OrderKey, Selection
+from pintu.kernel.context.selection import Compare, GeoSelection, OrderKey, Selection
 from pintu.kernel.context.selection import Path as QPath
 from pintu.kernel.errors import (
     ConfigurationError,
@@ -239,3 +239,25 @@ def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
     """Not a traceback of SQLite."""
     with pytest.raises(Unavailable, match="cannot be opened"):
         opened(tmp_path / "none" / "city.db")
+
+
+async def test_points_that_wait_are_written_when_nobody_writes(tmp_path: Path) -> None:
+    """Found while they wait, found once they are written, and found after they were not."""
+    path = tmp_path / "city.db"
+    store = opened(path)
+    around = GeoSelection("near", {"type": "Point", "coordinates": [120, 30]}, max_distance_m=1e5)
+    await store.submit([create(lamp(i)) for i in range(300)])
+    assert 300 == store.statistics()["points_waiting"]
+    assert list(range(300)) == await ids(store, geo=around)
+    until = time.monotonic() + 20
+    while store.statistics()["points_waiting"]:
+        assert time.monotonic() < until
+        assert list(range(300)) == await ids(store, geo=around)
+        await asyncio.sleep(0.02)
+    assert list(range(300)) == await ids(store, geo=around)
+    await store.submit([create(lamp(i)) for i in range(300, 310)])
+    await store.close()
+    again = opened(path)
+    assert 0 == again.statistics()["points_waiting"]
+    assert list(range(310)) == await ids(again, geo=around)
+    await again.close()

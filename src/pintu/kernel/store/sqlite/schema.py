@@ -60,9 +60,9 @@ MIGRATIONS: tuple[Migration, ...] = (FIRST,)
 class Tuning:
     """Knobs that a measurement may turn; the defaults are what `bench/store_ops.py` found."""
 
-    writer_cache_kib: int = 40 * 1024
+    writer_cache_kib: int = 32 * 1024
     reader_cache_kib: int = 8 * 1024
-    loop_cache_kib: int = 64 * 1024
+    loop_cache_kib: int = 40 * 1024
     group_ops: int = 256  # a group stops taking calls in at this size
     queue_ops: int = 20_000  # operations waiting before Unavailable
     readers: int = 2
