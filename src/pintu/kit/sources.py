@@ -119,7 +119,8 @@ class SourceRunner:
             )
         if batch.updates or batch.unreadable:
             await self._hand_in(batch)
-        self._lag_us = max(0, self._clock.now_us() - envelope.received_us)
+        passed_us = max(0, self._clock.now_us() - envelope.received_us)
+        self._lag_us = int(passed_us / self._clock.rate)  # a person waits in real time
 
     async def take_again(self, envelope: Envelope) -> None:
         """Read an envelope out of quarantine once more; unreadable again, it goes back."""
