@@ -89,7 +89,7 @@ def alert(number: int, at: str) -> dict[str, Any]:
         "id": f"urn:ngsi-ld:Alert:street_lights:L{number:05d}",
         "type": "Alert",
         "category": {"type": "Property", "value": "infrastructure"},
-        "subCategory": {"type": "Property", "value": "lampFailure"},
+        "subCategory": {"type": "Property", "value": "failed"},
         "severity": {"type": "Property", "value": "high" if number % 2 else "medium"},
         "status": {"type": "Property", "value": "open"},
         "description": {"type": "Property", "value": "0.4 W 而应为 92 W（演示）"},

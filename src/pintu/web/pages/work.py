@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from litestar import Response, get
 
@@ -16,6 +16,9 @@ from pintu.web.pages import labels
 from pintu.web.pages.render import page
 from pintu.web.visit import AnyRequest, Visit, enter
 from pintu.web.words import mark
+
+if TYPE_CHECKING:
+    from pintu.kernel.feed import Feed
 
 PAGE = 50
 SHOWN_BODY = 16_384
@@ -147,10 +150,6 @@ async def system(request: AnyRequest) -> Response[str]:
     return page(visit, "system.html", groups=groups)
 
 
-def feed_figures(feed: Any) -> dict[str, Any]:
-    """What the feed says of itself, when it does."""
-    for name in ("statistics", "lags"):
-        told = getattr(feed, name, None)
-        if callable(told):
-            return dict(told())
-    return {}
+def feed_figures(feed: Feed) -> dict[str, Any]:
+    """How much went by live, and how far behind each named reader is."""
+    return {"live_changes": feed.live_changes, **{f"lag {n}": v for n, v in feed.lag().items()}}
