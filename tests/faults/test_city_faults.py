@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -63,13 +64,14 @@ def test_garbage_at_the_door_hurts_nobody() -> None:
         for garbage in GARBAGE:
             with socket.create_connection(("127.0.0.1", city.port), timeout=20) as link:
                 link.settimeout(20)
-                try:
+                # the city may hang up at any of these, which is right; a time-out is not
+                with contextlib.suppress(ConnectionError):
                     link.sendall(garbage)
+                with contextlib.suppress(ConnectionError, OSError):
                     link.shutdown(socket.SHUT_WR)
+                with contextlib.suppress(ConnectionError):
                     while link.recv(65_536):
                         pass
-                except (ConnectionResetError, BrokenPipeError):
-                    pass
             assert 200 == life.ask(city, "GET", "/readyz")[0], garbage[:60]
 
 
