@@ -101,12 +101,12 @@ def test_files_end_before_line_400() -> None:
 
 
 def test_lines_end_before_column_100() -> None:
-    """A line is at most 100 characters long."""
+    """A line is at most 100 characters long, but for a word to the type checker at its end."""
     long = [
         f"{name(one)}:{number}"
         for one in files()
         for number, line in enumerate(one.read_text("utf-8").split("\n"), 1)
-        if len(line) > LINE_CHARACTERS
+        if len(line.partition("  # type: ignore")[0]) > LINE_CHARACTERS
     ]
     assert [] == long
 
