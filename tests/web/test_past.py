@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import msgspec
 import orjson
 
 from pintu.kernel.store.port import Change
@@ -88,3 +89,12 @@ async def test_the_interface_is_described(page: httpx.AsyncClient) -> None:
     for path, operations in paths.items():
         for verb, operation in operations.items():
             assert operation.get("summary"), (path, verb)
+
+
+def test_what_came_late_is_no_origin() -> None:
+    """The present value came with the newest observation, not with the last row of the log."""
+    now = {"a": {"type": "Property", "value": 2, "observedAt": "2026-01-01T08:00:02Z"}}
+    then = b'{"a":{"type":"Property","value":1,"observedAt":"2026-01-01T08:00:01Z"}}'
+    late = msgspec.structs.replace(change(9, "updated", ("a",), "late"), payload=then)
+    log = [late, change(8, "updated", ("a",), "present")]
+    assert "present" == origins(log, ["a"], now)["a"].source

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from pintu.kernel.context.late import Late, without_late
 from pintu.kernel.context.members import instances, is_null_instance
 from pintu.kernel.context.merging import by_dataset, joined, merge_attribute, whole
 from pintu.kernel.context.record import Effect, Put, Record
@@ -28,16 +29,20 @@ class UpdateResult(msgspec.Struct):
 class Change:
     """A decoded copy of a record, changed step by step; `effect` is what becomes of it."""
 
-    __slots__ = ("changed", "clock", "entity", "result")
+    __slots__ = ("_body", "changed", "clock", "entity", "late", "result")
 
     def __init__(self, record: Record, now_us: int) -> None:
         self.clock = Stamps(record, now_us)
         self.entity: dict[str, Any] = orjson.loads(record.body)
+        self._body = record.body
         self.changed: list[str] = []
+        self.late: dict[str, Late] = {}
         self.result = UpdateResult(updated=[], not_updated=[])
 
     def effect(self) -> Effect:
         """What the store is to keep."""
+        if self.late:
+            return self._with_late()
         return Put(
             entity=self.entity,
             verb="updated",
@@ -45,6 +50,34 @@ class Change:
             times=self.clock.times,
             detail=self.result,
         )
+
+    def _with_late(self) -> Put:
+        """The document without the late readings, the log row with them."""
+        changed = tuple(dict.fromkeys((*self.changed, *self.late)))
+        told = {name: self.entity.get(name) for name in changed}
+        for name, late in self.late.items():
+            present = self.entity.get(name)
+            told[name] = joined({**({} if present is None else by_dataset(present)), **late})
+        return Put(
+            entity=self.entity,
+            verb="updated",
+            changed=changed,
+            body=None if self.changed else self._body,
+            times=self.clock.times,
+            detail=self.result,
+            payload=orjson.dumps(told),
+        )
+
+    def newer(self, name: str, attribute: Any) -> Any:
+        """What of an attribute is not older than what is stored, or None; the rest is kept as
+        late."""
+        present = self.entity.get(name)
+        if present is None:
+            return attribute
+        fresh, late = without_late(name, present, attribute)
+        if late:
+            self.late[name] = late
+        return fresh
 
     def add_types(self, types: Any) -> None:
         """Types not yet there are added; none is ever taken away (4.16)."""

@@ -43,6 +43,9 @@ class Put(msgspec.Struct, gc=False):
     )
     times: Times | None = None
     detail: Any = None  # handed back to the caller
+    payload: bytes | None = None
+    """What the log is to say instead of what is derived from `changed`: readings that came too late
+    to be the present state are kept there, `{attr: instance(s)}` (updated only)."""
 
 
 class Remove(msgspec.Struct, gc=False):

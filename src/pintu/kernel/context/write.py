@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from pintu.kernel.context.changes import NOT_ATTRIBUTES, Change
+from pintu.kernel.context.late import brings_late
 from pintu.kernel.context.members import DESCRIBING, VALUE_OF, has_null, instances, is_null_instance
 from pintu.kernel.context.merging import (
     by_dataset,
@@ -47,12 +48,21 @@ def replace(entity: dict[str, Any], body: bytes | None = None) -> Transform:
     return transform
 
 
-def upsert_replace(entity: dict[str, Any], body: bytes | None = None) -> Transform:
-    """Create or replace (5.6.8, the default); the outcome's verb says which."""
+def upsert_replace(
+    entity: dict[str, Any], body: bytes | None = None, *, keep_newer: bool = False
+) -> Transform:
+    """Create or replace (5.6.8, the default); the outcome's verb says which.
+
+    With `keep_newer` an entity that has an attribute observed before the stored one replaces
+    nothing: it is appended, and what is late goes to the log only (see `late`).
+    """
+    late = append(entity, keep_newer=True) if keep_newer else None
 
     def transform(record: Record | None, now_us: int) -> Effect:
         if record is None:
             return Put(entity=entity, verb="created", body=body)
+        if late is not None and brings_late(orjson.loads(record.body), entity):
+            return late(record, now_us)
         return _replaced(entity, body, now_us)
 
     return transform
@@ -62,15 +72,16 @@ def _replaced(entity: dict[str, Any], body: bytes | None, now_us: int) -> Put:
     return Put(entity=entity, verb="replaced", body=body, times={DEFAULT: [now_us, now_us]})
 
 
-def upsert_append(entity: dict[str, Any], *, no_overwrite: bool = False) -> Transform:
+def upsert_append(
+    entity: dict[str, Any], *, no_overwrite: bool = False, keep_newer: bool = False
+) -> Transform:
     """Create, or append the attributes to what is there (5.6.8 with `update`)."""
-    change = append(entity, no_overwrite=no_overwrite)
-    return _create_or(entity, change)
+    return _create_or(entity, append(entity, no_overwrite=no_overwrite, keep_newer=keep_newer))
 
 
-def upsert_merge(entity: dict[str, Any]) -> Transform:
+def upsert_merge(entity: dict[str, Any], *, keep_newer: bool = False) -> Transform:
     """Create, or merge into what is there (5.6.17 as an upsert)."""
-    return _create_or(entity, merge(entity))
+    return _create_or(entity, merge(entity, keep_newer=keep_newer))
 
 
 def _create_or(entity: dict[str, Any], change: Transform) -> Transform:
@@ -94,8 +105,11 @@ def _fresh(name: str, value: Any) -> Any:
     return joined(kept)
 
 
-def append(fragment: dict[str, Any], *, no_overwrite: bool = False) -> Transform:
-    """Add attributes, replacing those that are there unless `no_overwrite` (5.6.3).
+def append(
+    fragment: dict[str, Any], *, no_overwrite: bool = False, keep_newer: bool = False
+) -> Transform:
+    """Add attributes, replacing those that are there unless `no_overwrite` (5.6.3), or with
+    `keep_newer` unless they were observed later (see `late`).
 
     Raises BadRequestData for an NGSI-LD Null: nothing can be deleted by appending (5.5.4).
     """
@@ -110,6 +124,8 @@ def append(fragment: dict[str, Any], *, no_overwrite: bool = False) -> Transform
         change.set_expiry(fragment)
         for name, attribute in fragment.items():
             if name not in NOT_ATTRIBUTES:
+                if keep_newer and (attribute := change.newer(name, attribute)) is None:
+                    continue
                 change.put_attribute(name, attribute, overwrite=not no_overwrite)
         return change.effect()
 
@@ -142,9 +158,13 @@ def update(fragment: dict[str, Any]) -> Transform:
 
 
 def merge(
-    fragment: dict[str, Any], *, observed_at: str | None = None, lang: str | None = None
+    fragment: dict[str, Any],
+    *,
+    observed_at: str | None = None,
+    lang: str | None = None,
+    keep_newer: bool = False,
 ) -> Transform:
-    """Merge to any depth (5.6.17, 5.5.12).
+    """Merge to any depth (5.6.17, 5.5.12); `keep_newer` as in `append`.
 
     `observed_at` renews the observedAt of merged attributes that had one and bring none of their
     own;
@@ -160,6 +180,8 @@ def merge(
         change.set_expiry(fragment)
         for name, attribute in fragment.items():
             if name not in NOT_ATTRIBUTES:
+                if keep_newer and (attribute := change.newer(name, attribute)) is None:
+                    continue
                 change.merge_attribute(name, attribute, observed_at, lang)
         return change.effect()
 

@@ -46,14 +46,17 @@ def read_update(update: Update, terms: Terms, now_us: int, limits: Limits) -> di
 
 def transform_of(update: Update, document: dict[str, Any]) -> Transform:
     """What the update does to the entity that is there, or is not; one without a type needs one
-    that is.
+    that is. A reading older than the stored one changes only the past (`context.late`).
     """
+    new = "type" in document
     if update.mode == "upsert":
-        return upsert_replace(document)
+        return upsert_replace(document, keep_newer=True)
     if update.mode == "merge":
-        return upsert_merge(document) if "type" in document else merge(document)
+        make = upsert_merge if new else merge
+        return make(document, keep_newer=True)
     if update.mode == "append":
-        return upsert_append(document) if "type" in document else append(document)
+        add = upsert_append if new else append
+        return add(document, keep_newer=True)
     raise BadRequestData(f"Update mode {update.mode!r} is not merge, upsert or append")
 
 

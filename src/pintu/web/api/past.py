@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from pintu.kernel.context.late import is_late
 from pintu.web.api.states import parse_time
 
 if TYPE_CHECKING:
@@ -26,20 +27,38 @@ class Origin:
     position: int
 
 
-def origins(changes: list[Change], names: list[str]) -> dict[str, Origin]:
-    """Attribute → the newest write of it, from an entity's changes, newest first."""
+def origins(
+    changes: list[Change], names: list[str], present: dict[str, Any] | None = None
+) -> dict[str, Origin]:
+    """Attribute → the newest write of it, from an entity's changes, newest first.
+
+    With the `present` entity, what came too late to be the present value is passed over.
+    """
     found: dict[str, Origin] = {}
     left = set(names)
     for change in changes:
         if not left or change.verb == "deleted":
             break
         whole = change.changed is None or change.verb in ("created", "replaced")
-        for name in list(left) if whole else left.intersection(change.changed or ()):
-            found[name] = Origin(
-                source=change.source, at_us=change.at_us, position=change.position
-            )
+        told = left.intersection(change.changed or ())
+        if present is not None and not whole:
+            told -= _came_late(change, told, present)
+        for name in list(left) if whole else told:
+            found[name] = Origin(source=change.source, at_us=change.at_us, position=change.position)
             left.discard(name)
     return found
+
+
+def _came_late(change: Change, names: set[str], present: dict[str, Any]) -> set[str]:
+    if not names or b"observedAt" not in change.payload:
+        return set()
+    payload = orjson.loads(change.payload)
+    pairs = {name: (present.get(name), payload.get(name)) for name in names}
+    return {
+        name
+        for name, (now, then) in pairs.items()
+        if isinstance(now, dict) and isinstance(then, dict) and is_late(now, then)
+    }
 
 
 def series(
@@ -67,7 +86,8 @@ def series(
 
 def _from_first(newest_first: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
     """Oldest first, from the first value on: before it there was no attribute to break off."""
-    oldest_first = newest_first[::-1]
+    # by the time of observing: a reading that came late stands where it belongs
+    oldest_first = sorted(newest_first[::-1], key=lambda point: point[0])
     start = next((n for n, (_, value) in enumerate(oldest_first) if value is not None), None)
     return [] if start is None else oldest_first[start:]
 

@@ -80,7 +80,7 @@ async def one_entity(request: AnyRequest, id: str) -> Response[bytes]:
     entity = visit.see(orjson.loads(record.body))
     log = house.rooms.store.history(visit.number, id, limit=past.LOOK_BACK)
     names = [name for name in entity if name not in ("id", "type", "scope", "expiresAt")]
-    found = past.origins(log, names)
+    found = past.origins(log, names, entity)
     picture = await house.pictures.of(visit.number)
     return as_json(
         {

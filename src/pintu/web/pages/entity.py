@@ -90,7 +90,7 @@ async def entity_page(request: AnyRequest, id: str, part: str = "") -> Response[
     entity = visit.see(orjson.loads(record.body))
     log = house.rooms.store.history(visit.number, id, limit=past.LOOK_BACK)
     names = [name for name in entity if name not in NOT_ATTRIBUTES]
-    lines = lines_of(visit, entity, past.origins(log, names))
+    lines = lines_of(visit, entity, past.origins(log, names, entity))
     if part == "values":
         return page(visit, "part_values.html", lines=lines, record=record)
     picture = await house.pictures.of(visit.number)

@@ -181,20 +181,24 @@ class Hands:
         position = self.position + 1
         # later than before, so that a changed entity is known from a new one
         now = max(stamp.now, old.modified_us + 1)
+        # what came too late to change the present is logged, and nothing else happened
+        modified = old.modified_us if put.payload is not None and body == old.body else now
         times = None if put.times is None else orjson.dumps(put.times)
         kind = present.kind
         if self._narrow(present, put):
-            self._run(_NARROW, (body, now, times, position, old.number))
+            self._run(_NARROW, (body, modified, times, position, old.number))
         else:
             shape = self._reindex(op, present, put)
             kind = shape.kind
             expires = expiry_us(doc) if "expiresAt" in doc else None
             if shape is present.shape and expires is None and not present.expires:
-                self._run(_NARROW, (body, now, times, position, old.number))
+                self._run(_NARROW, (body, modified, times, position, old.number))
             else:
-                row = (kind.n, shape.n, expires, body, now, times, position, old.number)
+                row = (kind.n, shape.n, expires, body, modified, times, position, old.number)
                 self._run(_WIDE, row)
-        if put.verb == "updated" and put.changed is not None:
+        if put.payload is not None:
+            payload = put.payload
+        elif put.verb == "updated" and put.changed is not None:
             get = doc.get
             payload = orjson.dumps({name: get(name) for name in put.changed})
         else:
