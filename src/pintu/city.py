@@ -66,6 +66,7 @@ class City:
         for stop in (rooms.timers.stop, rooms.intake.stop, rooms.store.close):
             with contextlib.suppress(asyncio.CancelledError):
                 await stop()
+        rooms.library.save()
         self.tables.close()
 
 
@@ -108,7 +109,14 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
         feed=Feed(store),
         timers=timers,
         intake=intake,
-        commands=Commands(tables, timers, clock, identity.gate, patience=patience(pieces)),
+        commands=Commands(
+            tables,
+            timers,
+            clock,
+            identity.gate,
+            patience=patience(pieces),
+            kept_days=settings.command_days,
+        ),
         pieces=pieces,
         basemap=basemap_file(settings),
     )

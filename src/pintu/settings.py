@@ -31,6 +31,7 @@ class Settings:
     lang: str = "zh-CN"
     clock: str = "real"
     temporal_page: int = 1000
+    command_days: int = 400
     tls_cert: Path | None = None
     tls_key: Path | None = None
     # how it was started
@@ -171,6 +172,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "lang": _language,
     "clock": _clock,
     "temporal_page": _whole(1, 100_000),
+    "command_days": _whole(1, 36_500),
     "tls_cert": _file,
     "tls_key": _file,
 }

@@ -30,6 +30,10 @@ from pintu.kernel.timers import Firing, Timers
 log = logging.getLogger("pintu.operations")
 
 TIMER = "operations.command"
+TRIM_TIMER, TRIM_KEY = "operations.trim", "ledger"
+TRIM_AT_ONCE = 500
+KEPT_DAYS = 400
+DAY_S = 86_400.0
 NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
 PIECE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MAX_ARGUMENTS = 16_384
@@ -68,8 +72,11 @@ class Commands:
         gate: Gate,
         *,
         patience: Mapping[str, Patience] | None = None,
+        kept_days: int = KEPT_DAYS,
     ) -> None:
-        """`patience` by piece name; others get `Patience()`."""
+        """`patience` by piece name; others get `Patience()`. Commands that ended are forgotten
+        after `kept_days` of the city; a key that old may then be used again.
+        """
         self._file = tables.register(TABLES)
         self._timers, self._clock, self._gate = timers, clock, gate
         self._patience = dict(patience or {})
@@ -81,6 +88,11 @@ class Commands:
             if timers.due(TIMER, entry.command.id) is None:  # a crash came between ledger and timer
                 timers.set_now(TIMER, entry.command.id, self._until_us(entry), entry.state)
         timers.on(TIMER, self._due)
+        self._kept_us = int(kept_days * DAY_S * 1e6)
+        given_up = any(name == TRIM_TIMER for name, _, _ in timers.list_failed())
+        if given_up or timers.due(TRIM_TIMER, TRIM_KEY) is None:
+            timers.set_now(TRIM_TIMER, TRIM_KEY, clock.now_us())
+        timers.on(TRIM_TIMER, self._trim)
 
     # --- asking -----------------------------------------------------------------------------------
     async def request(
@@ -254,6 +266,18 @@ class Commands:
                 await self._step(firing.key, "give_up", "timer", _why(entry))
         except PintuError as error:
             log.info("Command %s moved on by itself: %s", firing.key, error.detail)
+
+    async def _trim(self, _: Firing) -> None:
+        """Forget some of what ended long ago; go on in a second when there is more, else in a day.
+
+        A little at a time, so that no command waits for the broom.
+        """
+        before_us = self._clock.now_us() - self._kept_us
+        gone = await self._file.run(lambda c: ledger.trim(c, before_us, TRIM_AT_ONCE))
+        pause_s = DAY_S if gone < TRIM_AT_ONCE else self._clock.rate
+        await self._timers.set(
+            TRIM_TIMER, TRIM_KEY, self._clock.now_us() + int(pause_s * 1e6), None
+        )
 
 
 def _why(entry: Entry) -> str:

@@ -149,6 +149,21 @@ def waiting(connection: Connection) -> list[Entry]:
     return [_entry(row) for row in connection.execute(query.order_by(COMMAND.c.created_us))]
 
 
+def trim(connection: Connection, before_us: int, limit: int) -> int:
+    """Forget up to `limit` commands whose last step was before a time, oldest first, with their
+    steps; what is not final stays however old it is. Returns how many.
+    """
+    old = sa.select(COMMAND.c.id).where(
+        COMMAND.c.created_us < before_us,  # has the index; a step is never older than its command
+        COMMAND.c.changed_us < before_us,
+        COMMAND.c.state.in_(sorted(FINAL)),
+    )
+    ids = list(connection.execute(old.order_by(COMMAND.c.created_us).limit(limit)).scalars())
+    connection.execute(STEP.delete().where(STEP.c.command.in_(ids)))
+    connection.execute(COMMAND.delete().where(COMMAND.c.id.in_(ids)))
+    return len(ids)
+
+
 def _entry(row: Any) -> Entry:
     command = Command(
         row.id,
