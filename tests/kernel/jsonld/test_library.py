@@ -18,6 +18,7 @@ from pintu.kernel.errors import (
     TooLarge,
 )
 from pintu.kernel.jsonld import CORE, CORE_URL, ContextLibrary
+from pintu.kernel.jsonld import library as library_module
 
 PORT = 9111
 BASE = f"http://127.0.0.1:{PORT}"
@@ -220,3 +221,43 @@ def test_strangers_contexts_do_not_fill_the_memory(library: ContextLibrary) -> N
     assert len(library._compiled) < 30
     with pytest.raises(TooLarge):
         library.now({"a": "https://x.example/" + "a" * 1_000_000})
+
+
+async def test_what_cannot_be_had_is_not_asked_for_at_every_request(
+    server: Server, library: ContextLibrary
+) -> None:
+    """A failed fetch is remembered for a moment."""
+    url = BASE + "/gone.jsonld"
+    for _ in range(3):
+        with pytest.raises(LdContextNotAvailable, match=r"gone\.jsonld is not available"):
+            await library.terms(url)
+    assert ["/gone.jsonld"] == server.asked
+    server.put("/gone.jsonld", {"lamp": "urn:x:lamp"})
+    with pytest.raises(LdContextNotAvailable):
+        await library.terms(url)
+
+
+async def test_a_moment_of_memory_ends(
+    server: Server, library: ContextLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the moment the next request asks again."""
+    monkeypatch.setattr(library_module, "FAILED_S", 0.05)
+    with pytest.raises(LdContextNotAvailable):
+        await library.terms(BASE + "/late.jsonld")
+    url = server.put("/late.jsonld", {"lamp": "urn:x:lamp"})
+    await asyncio.sleep(0.06)
+    assert "urn:x:lamp" == (await library.terms(url)).stored("lamp")
+
+
+def test_counters_outlive_the_process(tmp_path: Path) -> None:
+    """How often a @context served is written down at the end, and only where it changed."""
+    library = ContextLibrary(tmp_path)
+    used = library.add({"@context": {"lamp": "urn:x:lamp"}})
+    idle = library.add({"@context": {"pole": "urn:x:pole"}})
+    for _ in range(3):
+        library.document(used)
+    untouched = (tmp_path / f"{idle}.json").stat().st_mtime_ns
+    library.save()
+    again = ContextLibrary(tmp_path)
+    assert [3, 0] == [again.get(id)["numberOfHits"] for id in (used, idle)]
+    assert untouched == (tmp_path / f"{idle}.json").stat().st_mtime_ns

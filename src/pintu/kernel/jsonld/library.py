@@ -37,6 +37,9 @@ COMPILED_LIMIT: Final = 256
 COMPILED_WEIGHT: Final = 200_000
 """Terms, and parts of 50 bytes of their @contexts, that are kept compiled at a time."""
 STORED_LIMIT: Final = 10_000
+FAILED_S: Final = 5.0
+"""How long a @context that could not be had is not asked for again: every request would wait."""
+FAILED_LIMIT: Final = 1_000
 HOSTED_PATH: Final = "/ngsi-ld/v1/jsonldContexts/"
 _ACCEPT: Final = "application/ld+json, application/json;q=0.9, */*;q=0.1"
 
@@ -61,6 +64,7 @@ class ContextLibrary:
         self._compiled: dict[str | bytes, tuple[Terms, tuple[Stored, ...]]] = {}
         self._weight = 0
         self._fetching: dict[str, asyncio.Task[Stored]] = {}
+        self._failed: dict[str, tuple[float, PintuError]] = {}
 
     # --- reading with a @context ---------------------------------------------------------------
     def now(self, context: Any) -> Terms | None:
@@ -175,6 +179,7 @@ class ContextLibrary:
     async def _fetch(self, url: str) -> Stored:
         task = self._fetching.get(url)
         if task is None:
+            self._refuse_failed(url)
             task = asyncio.ensure_future(self._download(url))
             self._fetching[url] = task
             task.add_done_callback(lambda done: self._fetched(url, done))
@@ -182,8 +187,20 @@ class ContextLibrary:
 
     def _fetched(self, url: str, task: asyncio.Task[Stored]) -> None:
         self._fetching.pop(url, None)
-        if not task.cancelled():
-            task.exception()  # seen, even when everybody who waited has gone
+        if task.cancelled():
+            return
+        error = task.exception()  # seen, even when everybody who waited has gone
+        if isinstance(error, PintuError):
+            if len(self._failed) >= FAILED_LIMIT:
+                del self._failed[next(iter(self._failed))]
+            self._failed[url] = (asyncio.get_running_loop().time() + FAILED_S, error)
+
+    def _refuse_failed(self, url: str) -> None:
+        """Raise again what a fetch of a moment ago raised."""
+        until, error = self._failed.get(url, (0.0, None))
+        if error is not None and asyncio.get_running_loop().time() < until:
+            raise type(error)(error.detail) from error
+        self._failed.pop(url, None)
 
     async def _download(self, url: str) -> Stored:
         body = await self._get(url)
@@ -302,10 +319,8 @@ class ContextLibrary:
         return stored
 
     def save(self) -> None:
-        """Write the counters down, at the end of the process."""
-        for stored in self._shelf:
-            if stored.hits:
-                self._shelf.save(stored)
+        """Write the counters down, at the end of the process; never raises for a disk."""
+        self._shelf.save_counters()
 
 
 def _key(context: Any) -> str | bytes:

@@ -36,6 +36,7 @@ class Shelf:
         self._folder = folder
         self._by_id: dict[str, Stored] = {}
         self._by_url: dict[str, Stored] = {}
+        self._hits_kept: dict[str, int] = {}  # what the files say, to know what is worth writing
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             for path in sorted(folder.glob("*.json")):
@@ -47,6 +48,7 @@ class Shelf:
         except (OSError, msgspec.MsgspecError) as error:
             _log.warning("kept @context %s cannot be read and is left alone: %s", path.name, error)
             return
+        self._hits_kept[stored.id] = stored.hits
         self._by_id[stored.id] = stored
         if stored.url:
             self._by_url[stored.url] = stored
@@ -80,10 +82,22 @@ class Shelf:
         part = path.with_suffix(".part")
         part.write_bytes(msgspec.json.encode(stored))
         os.replace(part, path)
+        self._hits_kept[stored.id] = stored.hits
+
+    def save_counters(self) -> None:
+        """Write those that served since they were written; one that cannot be is left and told."""
+        for stored in self:
+            if stored.hits == self._hits_kept.get(stored.id):
+                continue
+            try:
+                self.save(stored)
+            except OSError as error:
+                _log.warning("the counters of @context %s are not kept: %s", stored.id, error)
 
     def drop(self, stored: Stored) -> None:
         """Forget."""
         self._by_id.pop(stored.id, None)
+        self._hits_kept.pop(stored.id, None)
         if stored.url:
             self._by_url.pop(stored.url, None)
         if self._folder is not None:
