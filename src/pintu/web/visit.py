@@ -62,10 +62,7 @@ class Visit:
             name: value
             for name, value in entity.items()
             if name in kept
-            or (
-                name not in projection.hidden
-                and (projection.attributes is None or name in projection.attributes)
-            )
+            or projection.lets(name)
         }
 
     def whole_rows(self) -> None:

@@ -65,6 +65,21 @@ class Projection:
         """True when nothing is narrowed, so that stored bytes may be sent as they are."""
         return self.rows is None and self.attributes is None and not self.hidden and not self.masks
 
+    @property
+    def withheld(self) -> frozenset[str]:
+        """Names that are not shown: the hidden ones, and those with a mask, because no door knows
+        how to put one on yet and a mask that is forgotten must hide too much, not too little.
+        """
+        return self.hidden.union(self.masks) if self.masks else self.hidden
+
+    def lets(self, name: str) -> bool:
+        """Whether an attribute may be seen, asked for and written; by stored name."""
+        return (
+            name not in self.hidden
+            and name not in self.masks
+            and (self.attributes is None or name in self.attributes)
+        )
+
 
 WHOLE = Projection()
 

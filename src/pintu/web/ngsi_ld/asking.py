@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from pintu.kernel.access import Projection
+from pintu.kernel.context.match import attributes_of, linked_depth
 from pintu.kernel.context.parse import (
     parse_geo,
     parse_id_pattern,
@@ -16,8 +19,8 @@ from pintu.kernel.context.parse import (
     parse_types,
 )
 from pintu.kernel.context.scalars import check_name
-from pintu.kernel.context.selection import And, OrderKey, Q, Selection
-from pintu.kernel.errors import BadRequestData, OperationNotSupported
+from pintu.kernel.context.selection import And, Linked, Or, OrderKey, Q, Selection
+from pintu.kernel.errors import BadRequestData, Forbidden, OperationNotSupported
 from pintu.kernel.jsonld import Terms
 from pintu.web.ngsi_ld.identifiers import uri
 from pintu.web.ngsi_ld.paging import Window
@@ -30,6 +33,7 @@ SELECT_PARAMS = frozenset(
 )  # fmt: skip
 ORDER_PARAMS = frozenset(("orderBy", "collation", "orderFrom", "orderGeometry"))
 IDS_LIMIT = 1000
+_NO_ATTRIBUTES = frozenset(("id", "type", "scope", "expiresAt", "createdAt", "modifiedAt"))
 
 
 def split_names(text: Any, what: str) -> tuple[str, ...]:
@@ -68,15 +72,15 @@ def read_selection(
     if "csf" in params:
         raise OperationNotSupported("csf selects context sources; this broker has none yet")
     get = params.get
-    types, pattern, q, scope = get("type"), get("idPattern"), get("q"), get("scopeQ")
+    types, pattern, scope = get("type"), get("idPattern"), get("scopeQ")
     order, datasets = get("orderBy"), get("datasetId")
-    return Selection(
+    asked = Selection(
         tenant=tenant,
         ids=_ids(get("id")),
         id_pattern=None if pattern is None else parse_id_pattern(pattern),
         types=None if types is None else parse_types(types, terms),
         attributes=attribute_names(params["attrs"], terms) if "attrs" in params else (),
-        q=_joined(None if q is None else parse_q(q, terms), projection.rows),
+        q=_q(params, terms),
         geo=parse_geo(
             get("georel"), get("geometry"), get("coordinates"), get("geoproperty"), terms
         ),
@@ -87,6 +91,66 @@ def read_selection(
         offset=part.offset,
         count=part.count,
     )
+    return asked if projection.whole else narrowed(asked, projection, terms)
+
+
+def narrowed(asked: Selection, projection: Projection, terms: Terms) -> Selection:
+    """The selection within what the gate lets through: its rows only, also where a relationship
+    leads, and no question about an attribute that is not shown, whose answer would tell of it.
+
+    Raises Forbidden naming the attribute as the caller would.
+    """
+    names = {*asked.attributes, *_attributes(asked.q)}
+    names.update(key.path.attribute for key in asked.order)
+    if asked.geo is not None:
+        names.add(asked.geo.geoproperty)
+    refuse_hidden(projection, terms, names)
+    rows = projection.rows
+    if rows is None:
+        return asked
+    q = rows if asked.q is None else And((_within(asked.q, rows), rows))
+    return dataclasses.replace(asked, q=q)
+
+
+def refuse_hidden(projection: Projection, terms: Terms, names: Iterable[str]) -> None:
+    """Raise Forbidden for stored names the gate does not let through, whether they exist or not."""
+    refused = [name for name in names if name not in _NO_ATTRIBUTES and not projection.lets(name)]
+    if refused:
+        named = ", ".join(sorted(terms.shown(name) for name in refused))
+        raise Forbidden(f"You may not ask for attribute {named}")
+
+
+def _attributes(q: Q | None) -> frozenset[str]:
+    """Every attribute a query looks at, of the entities themselves and of those they lead to."""
+    if isinstance(q, (And, Or)):
+        return frozenset().union(*(_attributes(part) for part in q.parts))
+    return attributes_of(q) | _attributes(q.inner) if isinstance(q, Linked) else attributes_of(q)
+
+
+def _within(q: Q, rows: Q) -> Q:
+    """The query, following relationships only to entities in `rows`."""
+    if isinstance(q, (And, Or)):
+        return type(q)(tuple(_within(part, rows) for part in q.parts))
+    if isinstance(q, Linked):
+        return Linked(q.path, q.types, And((_within(q.inner, rows), rows)))
+    return q
+
+
+def _q(params: dict[str, Any], terms: Terms) -> Q | None:
+    """q, with the values that `expandValues` names expanded (4.9); no deeper than a join given
+    with it goes.
+    """
+    text = params.get("q")
+    if text is None:
+        return None
+    expanding = params.get("expandValues")
+    names = () if expanding is None else split_names(expanding, "expandValues")
+    q = parse_q(text, terms, expand_values=names)
+    if params.get("join") in ("flat", "inline"):
+        levels, depth = str(params.get("joinLevel", 1)), linked_depth(q)
+        if levels.isdecimal() and depth > int(levels):
+            raise BadRequestData(f"q follows {depth} relationships, joinLevel is {levels}")
+    return q
 
 
 def _ids(text: Any) -> tuple[str, ...]:
@@ -106,9 +170,3 @@ def _order(params: dict[str, Any], terms: Terms) -> tuple[OrderKey, ...]:
         order_geometry=params.get("orderGeometry"),
         collation=params.get("collation"),
     )
-
-
-def _joined(q: Q | None, rows: Q | None) -> Q | None:
-    if q is None or rows is None:
-        return q if rows is None else rows
-    return And((q, rows))

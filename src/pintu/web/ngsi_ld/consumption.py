@@ -16,7 +16,7 @@ from pintu.kernel.context.render import View, render
 from pintu.kernel.errors import BadRequestData, ResourceNotFound
 from pintu.kernel.store.port import Page
 from pintu.web.ngsi_ld.answers import GEO_JSON, JSON, LD_JSON, data_headers, shown_context
-from pintu.web.ngsi_ld.asking import read_selection
+from pintu.web.ngsi_ld.asking import read_selection, refuse_hidden
 from pintu.web.ngsi_ld.identifiers import uri
 from pintu.web.ngsi_ld.joining import Join, read_join
 from pintu.web.ngsi_ld.looking import PLAIN, read_view
@@ -147,6 +147,7 @@ def _answer(query: _Query) -> Result:
     selection = read_selection(params, call.terms, call.tenant, call.projection, query.part)
     picked = query.tree.attributes(call.terms)
     if picked and not selection.attributes:
+        refuse_hidden(call.projection, call.terms, picked)
         selection = dataclasses.replace(selection, attributes=picked)
     found = call.rooms.store.select(selection)
     if query.join is None and isinstance(found, Page):

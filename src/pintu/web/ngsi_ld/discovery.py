@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pintu.kernel.access import Projection
 from pintu.kernel.errors import ResourceNotFound
 from pintu.kernel.store.port import Kind
 from pintu.web.ngsi_ld.answers import data
@@ -137,18 +136,13 @@ def _kinds(call: Call) -> list[Kind]:
     """The kinds that have entities, with the attributes that may be seen."""
     found = [kind for kind in call.rooms.store.kinds(call.tenant) if kind.count > 0]
     projection = call.projection
-    if projection.attributes is None and not projection.hidden:
+    if projection.attributes is None and not projection.withheld:
         return found
     return [
         Kind(
             kind.types,
-            tuple(pair for pair in kind.attributes if _seen(projection, pair[0])),
+            tuple(pair for pair in kind.attributes if projection.lets(pair[0])),
             kind.count,
         )
         for kind in found
     ]
-
-
-def _seen(projection: Projection, name: str) -> bool:
-    allowed = projection.attributes
-    return name not in projection.hidden and (allowed is None or name in allowed)

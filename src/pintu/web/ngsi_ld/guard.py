@@ -39,10 +39,7 @@ def allow_fragment(call: Call, fragment: dict[str, Any]) -> None:
 
 def allow_names(projection: Projection, fragment: dict[str, Any]) -> None:
     """Raise Forbidden naming an attribute that may not be written."""
-    names = fragment.keys() - MEMBERS
-    refused = set(names & projection.hidden)
-    if projection.attributes is not None:
-        refused |= names - projection.attributes
+    refused = {name for name in fragment.keys() - MEMBERS if not projection.lets(name)}
     if refused:
         raise Forbidden(f"You may not write attribute {', '.join(sorted(refused))}")
 

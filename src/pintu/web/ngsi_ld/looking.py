@@ -11,7 +11,7 @@ from pintu.kernel.context.render import View
 from pintu.kernel.errors import BadRequestData, InvalidRequest
 from pintu.kernel.jsonld import Terms
 from pintu.web.ngsi_ld.answers import GEO_JSON
-from pintu.web.ngsi_ld.asking import attribute_names, split_names
+from pintu.web.ngsi_ld.asking import attribute_names, refuse_hidden, split_names
 from pintu.web.ngsi_ld.params import options
 
 VIEW_PARAMS = frozenset(
@@ -41,6 +41,7 @@ def read_view(params: dict[str, Any], terms: Terms, projection: Projection, acce
     attrs = None
     if "attrs" in params:
         attrs = frozenset(attribute_names(params["attrs"], terms))
+        refuse_hidden(projection, terms, attrs)
     if attrs and ("pick" in params or "omit" in params):
         raise BadRequestData("attrs cannot be used together with pick or omit")
     return View(
@@ -54,7 +55,7 @@ def read_view(params: dict[str, Any], terms: Terms, projection: Projection, acce
         expand_values=_stored(params, "expandValues", terms),
         json_keys=_stored(params, "jsonKeys", terms),
         allowed=projection.attributes,
-        hidden=projection.hidden,
+        hidden=projection.withheld,
     )
 
 
