@@ -19,7 +19,8 @@ from pintu.kernel.operations import Commands, Patience
 from pintu.kernel.store.sqlite import open_sqlite
 from pintu.kernel.tables import CityTables, open_tables
 from pintu.kernel.timers import Timers
-from pintu.kit.manifest import Manifest, find_pieces
+from pintu.kit.manifest import Manifest, demo_settings, find_pieces
+from pintu.kit.work import PieceWork
 from pintu.settings import Settings
 from pintu.web.rooms import Rooms
 
@@ -119,7 +120,19 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
         ),
         pieces=pieces,
         basemap=basemap_file(settings),
+        work=PieceWork(pieces, tables, clock, tenants_of(pieces, settings)),
     )
+
+
+def tenants_of(pieces: list[Manifest], settings: Settings) -> dict[str, str]:
+    """Piece → the tenant it writes to, where something says so besides its manifest."""
+    found = {}
+    for piece in pieces:
+        beside_demo = demo_settings(piece, settings.port) if settings.demo else {}
+        told = {**beside_demo, **settings.piece_settings.get(piece.name, {})}
+        if told.get("tenant"):
+            found[piece.name] = str(told["tenant"])
+    return found
 
 
 def basemap_file(settings: Settings) -> Path:

@@ -4,7 +4,7 @@ lists."""
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pintu.kit.toml_reader import Section
@@ -71,6 +71,8 @@ class WorkList:
     empty: dict[str, str]  # what will be here and how it comes
     columns: tuple[Column, ...]
     actions: tuple[str, ...] = ()
+    words: dict[str, dict[str, str]] = field(default_factory=dict)  # titles of actions and states
+    asks: dict[str, dict[str, str]] = field(default_factory=dict)  # action → what its note says
 
 
 def read_layer(section: Section) -> MapLayer:
@@ -122,9 +124,21 @@ def read_work_list(section: Section) -> WorkList:
         empty=section.titles("empty"),
         columns=tuple(columns),
         actions=section.words("actions"),
+        words=_all_titles(section.section("words")),
+        asks=_all_titles(section.section("asks")),
     )
+    for action in sorted(set(result.actions) - set(result.words)):
+        section.mistake("words", f"has no title for the action {action!r}")
+    for action in sorted(set(result.asks) - set(result.actions)):
+        section.mistake("asks", f"names {action!r}, which is not an action here")
     section.close()
     return result
+
+
+def _all_titles(section: Section) -> dict[str, dict[str, str]]:
+    titles = {name: section.titles(name) for name in list(section.told)}
+    section.close()
+    return titles
 
 
 def as_plain(layer: MapLayer) -> dict[str, Any]:

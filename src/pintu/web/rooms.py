@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,28 @@ if TYPE_CHECKING:
     from pintu.kernel.store.port import Store
     from pintu.kernel.timers import Timers
     from pintu.kit.manifest import Manifest
+    from pintu.kit.views import WorkList
     from pintu.settings import Settings
+
+
+class Work(Protocol):
+    """What people of a city work through; every row has `id`, the columns and `actions`."""
+
+    def lists(self, tenant: str) -> list[WorkList]:
+        """The work lists about things of a tenant."""
+        ...
+
+    async def rows(
+        self, work_list: str, *, limit: int = 200, offset: int = 0
+    ) -> list[dict[str, Any]]:
+        """One page of rows, most urgent first."""
+        ...
+
+    async def do(
+        self, work_list: str, row: str, *, action: str, actor: str, note: str = ""
+    ) -> dict[str, Any]:
+        """One deed on one row; StateConflict when its state does not allow it."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,3 +58,4 @@ class Rooms:
     commands: Commands
     pieces: list[Manifest] = field(default_factory=list)
     basemap: Path | None = None  # GeoJSON under the map: water, roads, places; None: a graticule
+    work: Work | None = None  # the pieces' work lists; None: nobody works through anything
