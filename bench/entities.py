@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 WEST, SOUTH, SPAN = 120.0, 30.0, 0.3
-TYPE = "Streetlight"
+TYPE = "Sensor"  # a type no piece reads: the figures are the broker's, not a detector's
 
 
 def entity_id(number: int) -> str:
@@ -27,7 +27,7 @@ def entity_json(number: int, generation: int = 0) -> bytes:
         f'"observedAt":"2026-11-22T08:00:00Z"}},'
         f'"voltage":{{"type":"Property","value":{220 + dice.random() * 10:.1f}}},'
         f'"workingHours":{{"type":"Property","value":{dice.randrange(20000)}}},'
-        f'"name":{{"type":"Property","value":"demo lamp {number}"}},'
-        f'"refStreetlightGroup":{{"type":"Relationship",'
-        f'"object":"urn:ngsi-ld:StreetlightGroup:bench:{number // 100:05d}"}}}}'
+        f'"name":{{"type":"Property","value":"demo sensor {number}"}},'
+        f'"refGroup":{{"type":"Relationship",'
+        f'"object":"urn:ngsi-ld:Group:bench:{number // 100:05d}"}}}}'
     ).encode()

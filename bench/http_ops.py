@@ -189,6 +189,8 @@ def floors(folder: Path, n: int) -> dict[str, float]:
                 "first": 200_000 if name == "upsert" else 0,
             }
             result[name] = measure(lambda: cpu_s([process.pid]), plan)["cpu_us"]
+        # the listed figure is a bare read: what it adds to an echo is the same, under this load
+        result["point"] = max(1.0, result["point"] - result["echo"])
         return result
     finally:
         process.terminate()

@@ -10,58 +10,28 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 import httptools
-import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pintu.web.ngsi_ld.answers import Deferred, from_error
 from pintu.web.ngsi_ld.headers import gather
 from pintu.web.ngsi_ld.message import Request, Response
-from pintu.web.ngsi_ld.wire import CONTINUE, LIMITS, Heads, Limits, has_body
+from pintu.web.ngsi_ld.turn import TOO_LARGE, TOO_MANY_HEADERS, TOO_SLOW, Occupied, Turn
+from pintu.web.ngsi_ld.wire import CONTINUE, LIMITS, Heads, Limits, Outbox, has_body
 
 if TYPE_CHECKING:
     from pintu.web.ngsi_ld.broker import Broker
 
 _log = logging.getLogger("pintu.web")
 _PREFIX = b"/ngsi-ld/"
-_BIG = 64 * 1024
+_BIG = 16 * 1024  # larger answers are not held back: memory, and the client may start reading
 _SWEEP_SECONDS = 1.0
 _IDLE, _HEADERS, _BODY, _WORK = range(4)
-
-_TOO_MANY_HEADERS = Response(431, b"", ((b"content-type", b"application/problem+json"),))
-_TOO_SLOW = Response(408, b"", ((b"content-type", b"application/problem+json"),))
-_TOO_LARGE = b"The request body is longer than %d bytes"
-
-
-class _Turn(msgspec.Struct, gc=False):
-    """One lane request waiting for or having its turn.
-
-    `ready` answers without asking the broker; `linger` says the end but leaves the closing to
-    the reader.
-    """
-
-    request: Request
-    keep_alive: bool
-    head_only: bool = False
-    ready: Response | None = None
-    linger: bool = False
-
-
-class _Occupied:
-    """Stands where uvicorn looks for a cycle while the lane is at work, so that uvicorn queues
-    behind it.
-    """
-
-    response_complete = False
-    disconnected = False
-    keep_alive = True
-
-    def __init__(self) -> None:
-        self.message_event = asyncio.Event()
 
 
 def fast_lane(broker: Broker, limits: Limits = LIMITS) -> type[HttpToolsProtocol]:
     """The protocol class for uvicorn's `http=`, bound to one broker."""
-    return type("FastLane", (Lane,), {"broker": broker, "limits": limits, "heads": Heads()})
+    members = {"broker": broker, "limits": limits, "heads": Heads(), "outbox": Outbox()}
+    return type("FastLane", (Lane,), members)
 
 
 class Lane(HttpToolsProtocol):
@@ -70,6 +40,7 @@ class Lane(HttpToolsProtocol):
     broker: Broker
     limits: Limits
     heads: Heads
+    outbox: Outbox
 
     # --- life of the connection ---------------------------------------------------------------
     def connection_made(self, transport: Any) -> None:
@@ -78,6 +49,7 @@ class Lane(HttpToolsProtocol):
         self._peer = self.client[0] if self.client else ""
         self._in_lane = False  # the request being parsed is ours
         self._busy = False  # a request is being answered, by the lane or by uvicorn
+        self._held = b""  # one answer kept until the end of the loop's turn
         self._deaf = False  # nothing more is read from this connection
         self._discard = 0  # bytes of a refused body still tolerated
         self._body: list[bytes] = []
@@ -100,14 +72,14 @@ class Lane(HttpToolsProtocol):
         limits, phase = self.limits, self._phase
         waited = self.loop.time() - self._since
         if phase == _IDLE and waited > limits.idle_seconds:
-            self.transport.close()
+            self._close()
         elif (phase == _HEADERS and waited > limits.header_seconds) or (
             phase == _BODY and waited > limits.body_seconds
         ):
             self._deaf = True
             if not self._busy and not self.pipeline and not self._discard:
-                self._write(_TOO_SLOW, keep_alive=False, head_only=False)
-            self.transport.close()
+                self._write(TOO_SLOW, keep_alive=False, head_only=False)
+            self._close()
         else:
             self._sweep = self.loop.call_later(_SWEEP_SECONDS, self._check_clocks)
 
@@ -133,6 +105,7 @@ class Lane(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._deaf = True
             if not (self._busy or self.pipeline or self.transport.is_closing()):
+                self.send_held()
                 self.send_400_response("Invalid HTTP request received.")
 
     def on_message_begin(self) -> None:
@@ -168,7 +141,7 @@ class Lane(HttpToolsProtocol):
     def _refuse_headers(self) -> None:
         if not self._deaf:
             self._deaf = True
-            self._take(_Turn(Request("GET", b"", b"", {}), False, False, _TOO_MANY_HEADERS))
+            self._take(Turn(Request("GET", b"", b"", {}), False, False, TOO_MANY_HEADERS))
 
     def on_headers_complete(self) -> None:
         """Decide who answers: the lane or uvicorn."""
@@ -190,7 +163,7 @@ class Lane(HttpToolsProtocol):
             self._refuse_body()
         elif self.expect_100_continue:
             if not self._busy and not self.pipeline:
-                self.transport.write(CONTINUE)
+                self._send(CONTINUE, now=True)
             else:
                 self._owes_continue = True
 
@@ -208,7 +181,7 @@ class Lane(HttpToolsProtocol):
         }
         self._phase = _WORK
         if self._busy or self.pipeline or self.flow.write_paused:
-            self.cycle = _Occupied()  # type: ignore[assignment]
+            self.cycle = Occupied()  # type: ignore[assignment]
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -221,7 +194,7 @@ class Lane(HttpToolsProtocol):
             self._discard -= len(body)
             if self._discard <= 0:
                 self._deaf = True
-                self.transport.close()
+                self._close()
             return
         self._body_bytes += len(body)
         if self._body_bytes > self.limits.body_bytes:
@@ -239,7 +212,7 @@ class Lane(HttpToolsProtocol):
             self._discard = 0
             self._deaf = True
             if not self._busy and not self.pipeline:
-                self.transport.close()
+                self._close()
             return
         if self._deaf:
             return
@@ -254,9 +227,9 @@ class Lane(HttpToolsProtocol):
         self._phase = _WORK
         if request.method == "HEAD":
             request.method = "GET"
-            self._take(_Turn(request, self._keep, True))
+            self._take(Turn(request, self._keep, True))
         elif self._busy or self.pipeline or self.flow.write_paused:
-            self._take(_Turn(request, self._keep))
+            self._take(Turn(request, self._keep))
         else:
             self._answer(request, self._keep, False)
 
@@ -267,29 +240,29 @@ class Lane(HttpToolsProtocol):
         self._body = []
         self._body_bytes = 0
         assert self._parsed is not None
-        error = from_error(413, (_TOO_LARGE % self.limits.body_bytes).decode())
+        error = from_error(413, (TOO_LARGE % self.limits.body_bytes).decode())
         waits = self.expect_100_continue
         self._deaf = waits
         self._discard = 0 if waits else self.limits.discard_bytes
-        self._take(_Turn(self._parsed, False, False, error, linger=not waits))
+        self._take(Turn(self._parsed, False, False, error, linger=not waits))
 
     # --- turns ----------------------------------------------------------------------------------
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._busy = True
         super()._start_asgi_task(cycle, app)
 
-    def _take(self, turn: _Turn) -> None:
+    def _take(self, turn: Turn) -> None:
         if self.pipeline or self.flow.write_paused or self._busy:
             self.pipeline.appendleft((turn, None))  # type: ignore[arg-type]
             self.flow.pause_reading()
         else:
             self._run(turn)
 
-    def _run(self, turn: _Turn) -> None:
+    def _run(self, turn: Turn) -> None:
         if turn.linger and turn.ready is not None:
             self._write(turn.ready, keep_alive=False, head_only=False)
             if not self._discard:
-                self.transport.close()
+                self._close()
         elif turn.ready is not None:
             self._finish(turn.ready, turn.keep_alive, turn.head_only)
         else:
@@ -332,7 +305,7 @@ class Lane(HttpToolsProtocol):
         if not keep_alive or (self._deaf and not self.pipeline):
             self._deaf = True
             self.pipeline.clear()
-            self.transport.close()
+            self._close()
             return
         if self._phase == _WORK:
             self._phase = _IDLE
@@ -343,14 +316,14 @@ class Lane(HttpToolsProtocol):
         while self.pipeline and not self._busy and not self.flow.write_paused:
             turn: Any
             turn, app = self.pipeline.pop()
-            if type(turn) is _Turn:
+            if type(turn) is Turn:
                 self._run(turn)
             else:
                 self._start_asgi_task(turn, app)
         if not self.pipeline and not self.transport.is_closing():
             if self._owes_continue and not self._busy:
                 self._owes_continue = False
-                self.transport.write(CONTINUE)
+                self._send(CONTINUE, now=True)
             self.flow.resume_reading()
 
     def on_response_complete(self) -> None:
@@ -363,7 +336,7 @@ class Lane(HttpToolsProtocol):
             self._phase = _IDLE
             self._since = self.loop.time()
         if self._deaf and not self.pipeline:
-            self.transport.close()
+            self._close()
             return
         self._next()
 
@@ -380,15 +353,30 @@ class Lane(HttpToolsProtocol):
         close = b"connection: close\r\n" if ends else b""
         body = response.body
         if not has_body(response.status):
-            self.transport.write(b"".join((head, close, b"\r\n")))
-            return
-        length = b"%d\r\n" % len(body)
-        if head_only:
-            self.transport.write(b"".join((head, length, close, b"\r\n")))
-        elif len(body) > _BIG:
-            self.transport.writelines((b"".join((head, length, close, b"\r\n")), body))
+            data = b"".join((head, close, b"\r\n"))
         else:
-            self.transport.write(b"".join((head, length, close, b"\r\n", body)))
+            length = b"%d\r\n" % len(body)
+            data = b"".join((head, length, close, b"\r\n", b"" if head_only else body))
+        self._send(data, now=ends or len(data) > _BIG)
+
+    def _send(self, data: bytes, *, now: bool) -> None:
+        """Send at the end of this turn; now what is large, last, or second on its connection."""
+        if now or self._held:
+            data, self._held = self._held + data, b""
+            self.transport.write(data)
+        else:
+            self._held = data
+            self.outbox.put(self)
+
+    def send_held(self) -> None:
+        """Send the answer held back, if any."""
+        if self._held:
+            data, self._held = self._held, b""
+            self.transport.write(data)
+
+    def _close(self) -> None:
+        self.send_held()
+        self.transport.close()
 
 
 async def _await(answer: Awaitable[Response]) -> Response:

@@ -133,6 +133,8 @@ class SqliteStore:
 
     def retrieve(self, tenant: int, id: str) -> Record | None:
         """One entity by id."""
+        if not self._snapshot:
+            self._hold()
         # `get` steps to the end: a statement left half-way would hold its snapshot for later reads
         row = self._point.execute(_ONE, (tenant, id)).get
         if row is None:

@@ -75,7 +75,9 @@ class Writer:
         self.hands = hands
         self._clock = clock
         self._tuning = tuning
-        self._queue: SimpleQueue[Call | None] = SimpleQueue()
+        self._gathered: list[Call | None] = []  # the loop's, until the end of its turn
+        self._queue: SimpleQueue[list[Call | None]] = SimpleQueue()
+        self._taken: deque[Call | None] = deque()  # the thread's, not yet in a group
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.checkpoints = checkpoints
@@ -119,14 +121,23 @@ class Writer:
             )
         future = loop.create_future()
         self.waiting += len(ops)
-        self._queue.put(Call(ops, source, future, task))
+        # waking the thread for each call costs more than the call: once a turn of the loop
+        if not self._gathered:
+            loop.call_soon(self._hand_over)
+        self._gathered.append(Call(ops, source, future, task))
         return future
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        if gathered:
+            self._queue.put(gathered)
 
     def close(self) -> None:
         """Finish what is queued and stop the thread; blocks."""
         if self._thread is not None:
             self.closed = True
-            self._queue.put(None)
+            self._gathered.append(None)
+            self._hand_over()
             self._thread.join()
             self._thread = None
 
@@ -182,20 +193,24 @@ class Writer:
 
     def _gather(self) -> tuple[list[Call], bool]:
         """Wait for a call, then take what else is there up to the cap; False at the end."""
-        get = self._queue.get
+        get, taken = self._queue.get, self._taken
         calls: list[Call] = []
         size = 0
         try:
-            busy = self.background.pending()
-            wait = 0.001 if busy else self.checkpoints.patience()
-            call = get(timeout=wait) if wait is not None else get()
-            while call is not None:
-                calls.append(call)
-                size += len(call.ops) + 1
-                if size >= self._tuning.group_ops:
-                    return calls, True
-                call = get(block=False)
-            return calls, False
+            if not taken:
+                busy = self.background.pending()
+                wait = 0.001 if busy else self.checkpoints.patience()
+                taken.extend(get(timeout=wait) if wait is not None else get())
+            while True:
+                while taken:
+                    call = taken.popleft()
+                    if call is None:
+                        return calls, False
+                    calls.append(call)
+                    size += len(call.ops) + 1
+                    if size >= self._tuning.group_ops:
+                        return calls, True
+                taken.extend(get(block=False))
         except Empty:
             return calls, True
 
