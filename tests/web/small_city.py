@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from pintu.city import tenants_of
 from pintu.kernel.clock import CityClock, iso
 from pintu.kernel.context.record import Keep, Put, Record
 from pintu.kernel.feed import Feed
@@ -23,6 +24,7 @@ from pintu.kernel.store.sqlite import open_sqlite
 from pintu.kernel.tables import CityTables, open_tables
 from pintu.kernel.timers import Timers
 from pintu.kit.manifest import find_pieces
+from pintu.kit.work import PieceWork
 from pintu.settings import Settings
 from pintu.web.rooms import Rooms
 
@@ -132,6 +134,7 @@ async def open_small_city(
     library = ContextLibrary(folder / "contexts", clock=clock)
     intake = Intake(store, library, clock, tables)
     timers = Timers(tables, clock)
+    found = find_pieces() if pieces else []
     rooms = Rooms(
         settings=settings,
         clock=clock,
@@ -143,7 +146,8 @@ async def open_small_city(
         timers=timers,
         intake=intake,
         commands=Commands(tables, timers, clock, identity.gate),
-        pieces=find_pieces() if pieces else [],
+        pieces=found,
+        work=PieceWork(found, tables, clock, tenants_of(found, settings)),
     )
     await timers.start()
     await intake.start()

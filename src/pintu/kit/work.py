@@ -30,6 +30,7 @@ class PieceWork:
         clock: Clock,
         tenants: Mapping[str, str],
     ) -> None:
+        self._pieces = tuple(pieces)
         self._owners = {one.name: piece for piece in pieces for one in piece.work_lists}
         self._tables, self._clock, self._tenants = tables, clock, tenants
         self._open: dict[str, Service] = {}
@@ -39,7 +40,7 @@ class PieceWork:
         """The lists of pieces that write to this tenant, in the order of the manifests."""
         return [
             one
-            for piece in dict.fromkeys(self._owners.values())
+            for piece in self._pieces
             for one in piece.work_lists
             if self._tenants.get(piece.name, piece.tenant) == tenant
         ]

@@ -17,7 +17,7 @@ from pintu.web.api import acting, health, reading
 from pintu.web.api.picture import Pictures
 from pintu.web.events import Hub
 from pintu.web.house import House, house_of
-from pintu.web.pages import entity, map, session, work
+from pintu.web.pages import entity, map, session, work, work_list
 from pintu.web.pages import search as search_page
 from pintu.web.visit import AnyRequest
 
@@ -32,6 +32,9 @@ PAGES: tuple[Any, ...] = (
     map.alert_list,
     entity.entity_page,
     search_page.search,
+    work_list.work_lists,
+    work_list.work_list,
+    work_list.deed,
     work.sources,
     work.quarantine,
     work.quarantined,
@@ -110,6 +113,11 @@ def build_app(rooms: Rooms) -> Litestar:
         request_max_body_size=1_000_000,
         logging_config=None,
     )
+
+
+async def end_streams(application: Any) -> None:
+    """End every event stream of an application that `build_app` made; it takes no new ones."""
+    await application.state["house"].hub.close()
 
 
 def ngsi_ld(rooms: Rooms) -> Any:

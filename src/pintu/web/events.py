@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pintu.kernel.errors import TooManyRequests
+from pintu.kernel.errors import TooManyRequests, Unavailable
 from pintu.web.api.picture import Picture, Pictures
 from pintu.web.api.points import Box
 
@@ -89,6 +89,7 @@ class Hub:
         self._ticker: asyncio.Task[None] | None = None
         self._ticks = 0
         self._position = 0
+        self._closing = False
         rooms.store.on_commit(self.committed)
 
     # --- what happened --------------------------------------------------------------------------
@@ -117,7 +118,11 @@ class Hub:
 
     # --- who listens ----------------------------------------------------------------------------
     def admit(self) -> None:
-        """Refuse one stream too many with TooManyRequests, before anything was answered."""
+        """Refuse one stream too many with TooManyRequests, before anything was answered; none is
+        taken while the city stops.
+        """
+        if self._closing:
+            raise Unavailable("The city is stopping")
         if len(self.clients) >= MAX_CLIENTS:
             raise TooManyRequests("Too many open event streams", retryAfter=5)
 
@@ -268,6 +273,7 @@ class Hub:
 
     async def close(self) -> None:
         """End every stream, so that the server can stop at once."""
+        self._closing = True
         for client in list(self.clients):
             client.end()
         if self._ticker is not None:

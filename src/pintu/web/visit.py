@@ -13,6 +13,7 @@ from pintu.kernel.errors import Forbidden, Unauthorized
 from pintu.web.words import COOKIE, Words, choose_language
 
 if TYPE_CHECKING:
+    from pintu.kit.views import WorkList
     from pintu.web.rooms import Rooms
 
 AnyRequest = Request[Any, Any, Any]
@@ -64,6 +65,10 @@ class Visit:
             if name in kept
             or projection.lets(name)
         }
+
+    def work_lists(self) -> list[WorkList]:
+        """The work lists of this visit's tenant."""
+        return self.rooms.work.lists(self.tenant) if self.rooms.work is not None else []
 
     def whole_rows(self) -> None:
         """Views that add up the whole tenant refuse somebody who may see some rows only."""

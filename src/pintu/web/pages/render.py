@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NAVIGATION = (
     ("/", mark("Map"), "map"),
+    ("/work", mark("My work"), "work"),
     ("/sources", mark("Sources"), "sources"),
     ("/quarantine", mark("Quarantine"), "quarantine"),
     ("/pieces", mark("Pieces"), "pieces"),
