@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from bench.http_ops import City
+from bench.processes import tree
 from claims import life
+from tests.faults.run import fast
 
 SIZE = 48_000_000
 LEFT = 4_000_000  # what the city may still write before the disk is full
@@ -122,3 +125,44 @@ def test_a_disk_that_may_only_be_read_is_said_plainly(small_disk: Path, there: b
     lines = (done.stdout + done.stderr).strip().splitlines()
     assert (2, 1) == (done.returncode, len(lines)), lines
     assert "cannot be written" in lines[0] and str(data) in lines[0]
+
+
+def newest(city: City) -> str:
+    """When a lamp of the demo was last written."""
+    path = f"{ENTITIES}?type=Streetlight&limit=1&orderBy=modifiedAt;desc&options=sysAttrs"
+    status, found = life.ask(city, "GET", path, NGSILD_Tenant="demo")
+    assert 200 == status
+    return str(found[0]["modifiedAt"])
+
+
+@pytest.mark.skipif(
+    fast(), reason="a demo city is started, filled up and freed: not the quick form"
+)
+def test_readings_wait_while_the_disk_is_full(small_disk: Path) -> None:
+    """A city with devices: no process dies, reading goes on, the log is not filled with one
+    mistake, and with space again the lamps are written on."""
+    assert "" == mount("-o", "remount,size=120000000", str(small_disk))
+    city = City(small_disk / "data", "--demo")
+    try:
+        end = time.monotonic() + 60
+        while life.lamps_there(city) < life.LAMPS and time.monotonic() < end:
+            time.sleep(0.5)
+        before = tree(city.process.pid)
+        ballast = small_disk / "ballast"
+        with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(65_536))
+        time.sleep(6)
+        stopped = newest(city)
+        time.sleep(2)
+        assert stopped == newest(city)
+        assert life.LAMPS == life.lamps_there(city)
+        ballast.unlink()
+        end = time.monotonic() + 20
+        while newest(city) == stopped:
+            assert time.monotonic() < end, "the lamps are not written with space again"
+            time.sleep(0.5)
+        assert before == tree(city.process.pid)
+        assert (small_disk / "city.log").stat().st_size < 20_000
+    finally:
+        city.stop()

@@ -300,3 +300,27 @@ async def test_an_update_s_own_context_names_its_attributes(scene: Scene) -> Non
     assert tenant is not None
     record = scene.store.retrieve(tenant, "urn:a:b")
     assert "https://example.org/power" in json.loads(record.body)  # type: ignore[union-attr]
+
+
+async def test_a_disk_that_stays_full_is_said_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Written down twice a second and refused: one line in the log, and one when it is over."""
+    tries = 0
+
+    async def flush() -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 20:
+            raise DiskFull("The tables of intake cannot be written: full")
+
+    monkeypatch.setattr("pintu.kernel.intake.intake.TICK_S", 0.005)
+    monkeypatch.setattr(scene.intake._repeats, "flush", flush)
+    await scene.intake.start()
+    async with asyncio.timeout(5):
+        while tries < 25:
+            await asyncio.sleep(0.01)
+    await scene.intake.stop()
+    said = [record.getMessage() for record in caplog.records if "written down" in record.msg]
+    assert 2 == len(said)
+    assert "full" in said[0] and "again" in said[1]

@@ -102,13 +102,23 @@ class Intake:
             log.warning("Answered keys could not be written down: %s", error.detail)
 
     async def _run(self) -> None:
+        told = ""
         while True:
             await asyncio.sleep(TICK_S)
             try:
                 await self._repeats.flush()
                 await self._watch()
-            except Exception:  # a loop's edge: the disk may be full now and not in a moment
+            except PintuError as error:  # said once: a log must not fill the disk that is full
+                if told != error.detail:
+                    log.warning("What was answered waits to be written down: %s", error.detail)
+                told = error.detail
+                continue
+            except Exception:  # a loop's edge
                 log.exception("Intake could not write down what it answered; trying again")
+                continue
+            if told:
+                log.warning("What was answered is written down again")
+                told = ""
 
     # --- the way in -------------------------------------------------------------------------------
     async def accept(self, batch: Batch) -> Receipt:
