@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from pintu.cli import app
+from pintu.cli import application
 from pintu.settings import READERS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,7 +40,7 @@ def commands() -> dict[str, Any]:
         else:
             found[" ".join(words)] = command
 
-    walk(typer.main.get_command(app), ())
+    walk(typer.main.get_command(application()), ())
     return found
 
 

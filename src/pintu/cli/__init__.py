@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
+from typing import Any
 
 import typer
 
-from pintu.cli import check, entities, keep, pieces, quarantine, tokens, up
 from pintu.cli.shell import complain
 from pintu.kernel.errors import ConfigurationError, PintuError
+
+COMMANDS = {
+    "up": "up:up",
+    "export": "entities:export",
+    "import": "entities:import_",
+    "check": "check:check",
+    "doctor": "check:doctor",
+    "backup": "keep:backup",
+    "restore": "keep:restore",
+    "empty-demo": "keep:empty_demo",
+    "version": "check:version",
+}
+GROUPS = {"quarantine": "quarantine:app", "piece": "pieces:app", "token": "tokens:app"}
 
 
 def _exit_with(code: int | None, **_: object) -> None:
@@ -17,26 +31,29 @@ def _exit_with(code: int | None, **_: object) -> None:
     raise typer.Exit(code or 0)
 
 
-app = typer.Typer(
-    name="pintu",
-    result_callback=_exit_with,
-    help="Pintu (拼图): one picture of a city's separate systems.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("up")(up.up)
-app.command("export")(entities.export)
-app.command("import")(entities.import_)
-app.command("check")(check.check)
-app.command("doctor")(check.doctor)
-app.command("backup")(keep.backup)
-app.command("restore")(keep.restore)
-app.command("empty-demo")(keep.empty_demo)
-app.command("version")(check.version)
-app.add_typer(quarantine.app, name="quarantine")
-app.add_typer(pieces.app, name="piece")
-app.add_typer(tokens.app, name="token")
+def _part(where: str) -> Any:
+    module, _, name = where.partition(":")
+    return getattr(importlib.import_module(f"pintu.cli.{module}"), name)
+
+
+def application(only: str | None = None) -> typer.Typer:
+    """The commands; with `only` just that one: starting a city imports no more than it needs."""
+    made = typer.Typer(
+        name="pintu",
+        result_callback=_exit_with,
+        help="Pintu (拼图): one picture of a city's separate systems.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(lambda: None)  # one command alone still goes by its name
+    for name, where in COMMANDS.items():
+        if only in (None, name):
+            made.command(name)(_part(where))
+    for name, where in GROUPS.items():
+        if only in (None, name):
+            made.add_typer(_part(where), name=name)
+    return made
 
 
 def main() -> None:
@@ -47,7 +64,8 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        app(arguments)
+        first = arguments[0] if arguments else ""
+        application(first if first in COMMANDS or first in GROUPS else None)(arguments)
     except SystemExit as ended:  # typer has shown what was wrong with the command line
         return ended.code if isinstance(ended.code, int) else 0
     except KeyboardInterrupt:

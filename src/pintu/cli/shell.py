@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
-import httpx
 import typer
 from rich.console import Console
 
 from pintu.kernel.errors import PintuError, Unavailable
 from pintu.processes.lock import running_city
 from pintu.settings import Settings, load_settings
+
+if TYPE_CHECKING:  # what most commands never need, `pintu up` among them
+    import httpx
 
 out = Console(highlight=False, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
@@ -46,6 +48,8 @@ class CityClient:
     def __init__(
         self, settings: Settings, address: str, transport: httpx.BaseTransport | None = None
     ) -> None:
+        import httpx
+
         try:
             token = settings.token_file.read_text("utf-8").strip()
         except OSError as error:
@@ -72,6 +76,8 @@ class CityClient:
 
     def send(self, method: str, path: str, **more: Any) -> httpx.Response:
         """One request, whatever the answer is; Unavailable when there is none."""
+        import httpx
+
         try:
             return self._http.request(method, path, **more)
         except httpx.HTTPError as error:
