@@ -91,14 +91,7 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
     )
     pieces = find_pieces() if settings.pieces else []
     store = open_sqlite(data / "city.db", clock=clock)
-    intake = Intake(
-        store,
-        library,
-        clock,
-        tables,
-        strict_tenants=settings.strict_tenants,
-        vocabulary=unknown_words,
-    )
+    strict = settings.strict_tenants
     timers = Timers(tables, clock)
     return Rooms(
         settings=settings,
@@ -109,7 +102,9 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
         gate=identity.gate,
         feed=Feed(store),
         timers=timers,
-        intake=intake,
+        intake=Intake(
+            store, library, clock, tables, strict_tenants=strict, vocabulary=unknown_words
+        ),
         commands=Commands(
             tables,
             timers,
