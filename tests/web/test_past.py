@@ -98,3 +98,11 @@ def test_what_came_late_is_no_origin() -> None:
     late = msgspec.structs.replace(change(9, "updated", ("a",), "late"), payload=then)
     log = [late, change(8, "updated", ("a",), "present")]
     assert "present" == origins(log, ["a"], now)["a"].source
+
+
+async def test_the_chart_begins_with_what_moves(city: SmallCity, page: httpx.AsyncClient) -> None:
+    """The first choice of the chart is a value that varied, not a fixed figure."""
+    text = (await page.get(f"/entities/{LAMP.format(1)}")).text
+    first = text.partition('<select id="attribute">')[2].partition('value="')[2]
+    assert "illuminanceLevel" == first.partition('"')[0]
+    assert first.index('"activePower"') < first.index('"workingHours"')

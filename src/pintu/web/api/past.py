@@ -61,6 +61,17 @@ def _came_late(change: Change, names: set[str], present: dict[str, Any]) -> set[
     }
 
 
+def varying(changes: list[Change], look_at: int = 40) -> set[str]:
+    """Attributes that had more than one value in the newest changes of an entity."""
+    seen: dict[str, set[str]] = {}
+    for change in changes[:look_at]:
+        payload = orjson.loads(change.payload) if change.payload else {}
+        for name, instance in payload.items():
+            if isinstance(instance, dict) and "value" in instance:
+                seen.setdefault(name, set()).add(repr(instance["value"]))
+    return {name for name, values in seen.items() if len(values) > 1}
+
+
 def series(
     store: Store, tenant: int, id: str, attribute: str, *, since_us: int, limit: int = MAX_SERIES
 ) -> list[tuple[int, Any]]:

@@ -53,10 +53,10 @@ def check_words(entity: dict[str, Any]) -> None:
 
 def within_rows(call: Call, transform: Transform) -> Transform:
     """The transform, for entities that the gate lets through; the rest does not exist for the
-    caller.
+    caller, and attributes the caller may not see outlive a replacement of all the others.
     """
     rows, strict = call.projection.rows, call.tenant_name in call.rooms.settings.strict_tenants
-    if rows is None and not strict:
+    if call.projection.whole and not strict:
         return transform
 
     def guarded(record: Record | None, now_us: int) -> Effect:
@@ -64,6 +64,8 @@ def within_rows(call: Call, transform: Transform) -> Transform:
             raise ResourceNotFound(f"{record.id} does not exist")
         effect = transform(record, now_us)
         if isinstance(effect, Put):
+            if record is not None:
+                _keep_hidden(call.projection, record, effect)
             if rows is not None and not match_q(effect.entity, rows):
                 raise Forbidden(f"{effect.entity['id']} would be outside of what you may write")
             if strict:
@@ -71,3 +73,14 @@ def within_rows(call: Call, transform: Transform) -> Transform:
         return effect
 
     return guarded
+
+
+def _keep_hidden(projection: Projection, record: Record, effect: Put) -> None:
+    if projection.attributes is None and not projection.withheld:
+        return
+    present = orjson.loads(record.body)
+    hidden = [name for name in present.keys() - MEMBERS if not projection.lets(name)]
+    lost = {name: present[name] for name in hidden if name not in effect.entity}
+    if lost:
+        effect.entity = {**effect.entity, **lost}
+        effect.body = None

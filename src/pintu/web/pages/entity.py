@@ -37,6 +37,7 @@ class Line:
     origin: Origin | None
     link: str
     charted: bool
+    observed: bool
 
 
 def lines_of(visit: Visit, entity: dict[str, Any], origins: dict[str, Origin]) -> list[Line]:
@@ -50,6 +51,12 @@ def lines_of(visit: Visit, entity: dict[str, Any], origins: dict[str, Origin]) -
             if isinstance(instance, dict):
                 found.append(_line(visit, name, instance, origins.get(name)))
     return found
+
+
+def chart_order(lines: list[Line], varying: set[str]) -> list[Line]:
+    """What may be charted: what moves first, then what is observed at all, then fixed figures."""
+    found = [line for line in lines if line.charted]
+    return sorted(found, key=lambda line: (line.name not in varying, not line.observed))
 
 
 def _line(visit: Visit, name: str, instance: dict[str, Any], origin: Origin | None) -> Line:
@@ -73,6 +80,7 @@ def _line(visit: Visit, name: str, instance: dict[str, Any], origin: Origin | No
         origin=origin,
         link=link,
         charted=isinstance(value, int | float | bool) and "datasetId" not in instance,
+        observed=observed,
     )
 
 
@@ -111,7 +119,7 @@ async def entity_page(request: AnyRequest, id: str, part: str = "") -> Response[
         visit,
         "entity.html",
         **known,
-        charted=[line for line in lines if line.charted],
+        charted=chart_order(lines, past.varying(log)),
         raw=orjson.dumps(entity, option=orjson.OPT_INDENT_2).decode(),
         alerts=picture.open_alerts(id),
         level=round(states.dim_level(entity) or 0),

@@ -17,12 +17,14 @@ addEventListener("DOMContentLoaded", () => {
 
   function options(points, unit, stepped) {
     const wide = points.length ? points[points.length - 1][0] - points[0][0] : 0;
-    const label = wide > 172800000 ? day : wide < 1200000 ? exact : short;
+    // seconds only where somebody looks at the last hour and it holds minutes
+    const fine = wide < 300000 && Number(hours.value) <= 1;
+    const label = wide > 172800000 ? day : fine ? exact : short;
     return {
       animation: false, grid: { left: 8, right: 16, top: 28, bottom: 8, containLabel: true },
       textStyle: { fontFamily: "Noto Sans SC Variable, sans-serif", color: colour("text") },
       tooltip: { trigger: "axis", renderMode: "richText", formatter: (p) => `${clock.format(p[0].value[0])}\n${p[0].value[1] ?? "–"} ${unit}` },
-      xAxis: { type: "time", axisLabel: { color: colour("soft"), hideOverlap: true, formatter: (at) => label.format(at) }, axisLine: { lineStyle: { color: colour("line") } } },
+      xAxis: { type: "time", minInterval: fine ? 1000 : 60000, axisLabel: { color: colour("soft"), hideOverlap: true, formatter: (at) => label.format(at) }, axisLine: { lineStyle: { color: colour("line") } } },
       yAxis: { type: "value", name: unit, scale: true, nameTextStyle: { color: colour("soft") }, axisLabel: { color: colour("soft") }, splitLine: { lineStyle: { color: colour("line") } } },
       series: [{ type: "line", data: points, connectNulls: false, step: stepped ? "end" : false, symbolSize: 5, showSymbol: points.length < 80, lineStyle: { color: colour("blue"), width: 2 }, itemStyle: { color: colour("blue") } }],
     };
@@ -35,7 +37,7 @@ addEventListener("DOMContentLoaded", () => {
     const told = await answer.json();
     const points = told.times.map((at, i) => [at, typeof told.values[i] === "boolean" ? Number(told.values[i]) : told.values[i]]);
     const count = points.filter((one) => one[1] !== null).length;
-    note.textContent = count ? note.dataset.note.replace("{n}", count) : box.dataset.empty;
+    note.textContent = count === 1 ? note.dataset.one : count ? note.dataset.note.replace("{n}", count) : box.dataset.empty;
     chart.setOption(options(points, attribute.selectedOptions[0].dataset.unit, told.values.some((one) => typeof one === "boolean")), true);
     box.dataset.points = String(count);
   }
