@@ -71,7 +71,7 @@ class Visit:
         return self.rooms.work.lists(self.tenant) if self.rooms.work is not None else []
 
     def whole_rows(self) -> None:
-        """Views that add up the whole tenant refuse somebody who may see some rows or some attributes only."""
+        """Views that add up the whole tenant refuse who may see some rows or attributes only."""
         if self.projection.rows is not None:
             raise Forbidden("This view adds up all entities; your grant covers some of them")
         if not self.projection.whole:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +11,8 @@ import pytest
 
 from pintu.kernel.access import Projection
 from pintu.kernel.context.selection import Compare, Path
+from pintu.kernel.errors import Forbidden
+from pintu.web.visit import Visit
 from tests.web.ngsi_ld.doors import CABINET, Door
 
 SECRET = "secret"
@@ -138,3 +141,30 @@ async def test_words_of_q_are_expanded_where_asked(door: Door) -> None:
     assert [] == await door.json("POST", "/entityOperations/query", query)
     query["expandValues"] = ["category"]
     assert 1 == len(await door.json("POST", "/entityOperations/query", query))
+
+
+@pytest.mark.parametrize("projection", HIDING)
+async def test_a_replacement_leaves_the_hidden_alone(
+    door: Door, lamp: dict[str, Any], projection: Projection
+) -> None:
+    """Who replaces what they see, or purges all but some, takes nothing away that they do not."""
+    await _fill(door, lamp)
+    door.desk.projection = projection
+    bare = {"id": lamp["id"], "type": "Lamp", "level": {"type": "Property", "value": 1}}
+    assert 204 == (await door("PUT", f"/entities/{lamp['id']}", bare)).status
+    assert 204 == (await door("DELETE", "/entities?type=Lamp&keep=name")).status
+    door.desk.projection = Projection()
+    left = await door.json("GET", f"/entities/{lamp['id']}")
+    hidden = {name for name in ("secret", "location", "partOf") if not projection.lets(name)}
+    assert hidden <= left.keys()
+    assert "level" not in left
+    timed = await door.json("GET", f"/entities/{lamp['id']}?options=sysAttrs")
+    assert {timed["createdAt"]} == {timed[name]["modifiedAt"] for name in hidden}
+
+
+@pytest.mark.parametrize("projection", HIDING)
+def test_views_of_the_whole_are_for_who_sees_it_whole(projection: Projection) -> None:
+    """Map, lists and searches add up all attributes, so they refuse who may see some only."""
+    visit: Any = SimpleNamespace(projection=projection)
+    with pytest.raises(Forbidden, match="your grant covers some of them"):
+        Visit.whole_rows(visit)

@@ -10,7 +10,9 @@ import orjson
 
 from pintu.kernel.access import Projection
 from pintu.kernel.context.match import match_q
+from pintu.kernel.context.members import instances
 from pintu.kernel.context.record import Effect, Put, Record, Transform
+from pintu.kernel.context.times import DEFAULT, time_key, times_of
 from pintu.kernel.errors import Forbidden, ResourceNotFound
 from pintu.web.ngsi_ld.operation import Call
 
@@ -82,5 +84,13 @@ def _keep_hidden(projection: Projection, record: Record, effect: Put) -> None:
     hidden = [name for name in present.keys() - MEMBERS if not projection.lets(name)]
     lost = {name: present[name] for name in hidden if name not in effect.entity}
     if lost:
+        known = times_of(record)
+        default = known.get(DEFAULT) or [record.created_us, record.created_us]
+        keys = [
+            time_key(name, instance.get("datasetId"))
+            for name, attribute in lost.items()
+            for instance in instances(attribute)
+        ]
         effect.entity = {**effect.entity, **lost}
+        effect.times = {**(effect.times or {}), **{key: known.get(key, default) for key in keys}}
         effect.body = None

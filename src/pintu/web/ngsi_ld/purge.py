@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import orjson
 
@@ -71,7 +72,7 @@ def _transform(call: Call) -> Transform:
     params, stored = call.params, call.terms.stored
     if "keep" in params:
         kept = frozenset(stored(name) for name in split_names(params["keep"], "keep"))
-        return within_rows(call, _taking(kept=kept))
+        return within_rows(call, _taking(kept=kept, lets=call.projection.lets))
     if "drop" in params:
         dropped = frozenset(stored(name) for name in split_names(params["drop"], "drop"))
         allow_names(call.projection, dict.fromkeys(dropped))
@@ -80,10 +81,13 @@ def _transform(call: Call) -> Transform:
 
 
 def _taking(
-    *, kept: frozenset[str] | None = None, dropped: frozenset[str] = frozenset()
+    *,
+    kept: frozenset[str] | None = None,
+    dropped: frozenset[str] = frozenset(),
+    lets: Callable[[str], bool] = lambda _: True,
 ) -> Transform:
     """A transform that takes whole attributes away; an entity that has none of them is left
-    alone.
+    alone, and so is what the gate does not let through.
     """
 
     def take(record: Record | None, now_us: int) -> Effect:
@@ -91,7 +95,7 @@ def _taking(
             return Keep()
         entity = orjson.loads(record.body)
         names = entity.keys() - MEMBERS
-        gone = sorted(names & dropped if kept is None else names - kept)
+        gone = sorted(filter(lets, names & dropped if kept is None else names - kept))
         if not gone:
             return Keep()
         for name in gone:
