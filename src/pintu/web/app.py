@@ -17,7 +17,7 @@ from pintu.web.api import acting, health, reading
 from pintu.web.api.picture import Pictures
 from pintu.web.events import Hub
 from pintu.web.house import House, house_of
-from pintu.web.pages import entity, map, session, work, work_list
+from pintu.web.pages import entity, map, session, things, work, work_list
 from pintu.web.pages import search as search_page
 from pintu.web.visit import AnyRequest
 
@@ -30,6 +30,7 @@ log = logging.getLogger("pintu.web")
 PAGES: tuple[Any, ...] = (
     map.city_map,
     map.alert_list,
+    things.things,
     entity.entity_page,
     search_page.search,
     work_list.work_lists,

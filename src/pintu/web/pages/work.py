@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from litestar import Response, get
+from litestar.response import Stream
 
 from pintu import __version__
 from pintu.kernel.access import Deed
@@ -13,19 +15,31 @@ from pintu.web.api.acting import held_of
 from pintu.web.api.health import STARTED_S, resident_bytes
 from pintu.web.house import house_of
 from pintu.web.pages import labels
+from pintu.web.pages.listing import (
+    BOM,
+    Cell,
+    Heading,
+    Row,
+    as_csv,
+    choose,
+    csv_headers,
+    csv_lines,
+)
 from pintu.web.pages.render import page
 from pintu.web.visit import AnyRequest, Visit, enter
 from pintu.web.words import mark
 
 if TYPE_CHECKING:
     from pintu.kernel.feed import Feed
+    from pintu.web.rooms import Rooms
 
 PAGE = 50
+MOST_EXPORTED = 20_000
 SHOWN_BODY = 16_384
 
 
 @get("/sources", include_in_schema=False)
-async def sources(request: AnyRequest, part: str = "") -> Response[str]:
+async def sources(request: AnyRequest, part: str = "", format: str = "") -> Response[Any]:
     """Every source: state, messages, lag, quarantine, how often it should speak."""
     house = house_of(request)
     visit = enter(request, house.rooms, data_set="sources")
@@ -35,8 +49,74 @@ async def sources(request: AnyRequest, part: str = "") -> Response[str]:
         for source in house.rooms.intake.sources()
         if source.tenant in ("", visit.tenant)
     ]
+    rows = [source_row(source, count, visit) for source, count in found]
+    rows += [orphan_row(name, count, visit) for name, count in orphans(found, counts).items()]
+    headings = [
+        Heading(name=name, title=visit.words.text(title), kind=kind)
+        for name, title, kind in SOURCE_COLUMNS
+    ]
+    listing = choose(request, headings, rows)
+    if format == "csv":
+        return as_csv("sources", listing, visit.words.iso)
     template = "part_sources.html" if part == "table" else "sources.html"
-    return page(visit, template, sources=found, orphans=orphans(found, counts))
+    return page(visit, template, listing=listing)
+
+
+SOURCE_COLUMNS = (
+    ("source", mark("Source"), "text"),
+    ("state", mark("State"), "state"),
+    ("messages", mark("Messages"), "number"),
+    ("bytes", mark("Bytes"), "number"),
+    ("accepted", mark("Accepted"), "number"),
+    ("lag", mark("Lag"), "number"),
+    ("last", mark("Last heard"), "age"),
+    ("expected", mark("Expected every"), "number"),
+    ("held", mark("In quarantine"), "number"),
+)
+"""(name in the address, title, kind) of the sources' columns."""
+
+
+def source_row(source: Any, count: Any, visit: Visit) -> Row:
+    """What a source says of itself and what intake saw of it."""
+    words, report = visit.words, source.report
+    last_us = report.last_us if report and report.last_us else source.last_batch_us
+    every_s = source.expected_interval_s
+    held = count.held if count else 0
+    return Row(
+        id=source.name,
+        cells={
+            "source": Cell(text=source.name, key=source.name),
+            "state": Cell(
+                text=words.value(source.health), key=source.health, word=source.health
+            ),
+            "messages": _figure(report and report.messages, words.number),
+            "bytes": _figure(report and report.bytes, words.bytes),
+            "accepted": _figure(source.accepted, words.number),
+            "lag": _figure(report and report.lag_us / 1e6, words.span),
+            "last": Cell(text=words.age(last_us), key=last_us or None, at_us=last_us),
+            "expected": _figure(every_s or None, words.span),
+            "held": Cell(text=words.number(held), key=held),
+        },
+        extra={
+            "detail": report.detail[:160] if report else "",
+            "dropped": count.dropped if count else 0,
+        },
+    )
+
+
+def _figure(value: Any, said: Callable[[Any], str]) -> Cell:
+    return Cell(text="–") if value is None else Cell(text=said(value), key=value)
+
+
+def orphan_row(name: str, count: Any, visit: Visit) -> Row:
+    """A source of which only what is held is known."""
+    nothing = {column: Cell(text="–") for column, _, _ in SOURCE_COLUMNS}
+    told = {
+        "source": Cell(text=name, key=name),
+        "state": Cell(text=visit.words.text("not heard since the start"), word="unknown"),
+        "held": Cell(text=visit.words.number(count.held), key=count.held),
+    }
+    return Row(id=name, cells=nothing | told, extra={"detail": "", "dropped": count.dropped})
 
 
 def orphans(found: list[tuple[Any, Any]], counts: dict[str, Any]) -> dict[str, Any]:
@@ -47,12 +127,16 @@ def orphans(found: list[tuple[Any, Any]], counts: dict[str, Any]) -> dict[str, A
 
 @get("/quarantine", include_in_schema=False)
 async def quarantine(
-    request: AnyRequest, source: str | None = None, before: int | None = None
-) -> Response[str]:
+    request: AnyRequest, source: str | None = None, before: int | None = None, format: str = ""
+) -> Response[Any]:
     """What nobody could read or accept: reason, raw message, retry, drop."""
     house = house_of(request)
     visit = enter(request, house.rooms, data_set="quarantine")
     room = house.rooms.intake.quarantine
+    if format == "csv":
+        parts = held_file(house.rooms, visit, source or None)
+        headers = csv_headers("quarantine")
+        return Stream(parts, media_type="text/csv; charset=utf-8", headers=headers)
     held = await room.list(source=source or None, before=before, limit=PAGE)
     return page(
         visit,
@@ -63,6 +147,26 @@ async def quarantine(
         counts=room.counts(),
         may_operate=visit.may(Deed.OPERATE, "quarantine"),
     )
+
+
+async def held_file(rooms: Rooms, visit: Visit, source: str | None) -> AsyncIterator[bytes]:
+    """What is held as CSV, newest first; the messages themselves stay where they are."""
+    names = ("id", "source", "key", "received", "bytes", "attempts", "reason")
+    yield BOM + csv_lines([names])
+    before: int | None = None
+    for _ in range(MOST_EXPORTED // PAGE):
+        held = await rooms.intake.quarantine.list(source=source, before=before, limit=PAGE)
+        mine = [one for one in held if one.tenant == visit.tenant]
+        yield csv_lines(
+            (
+                str(one.id), one.source, one.key, visit.words.iso(one.received_us),
+                str(one.size), str(one.attempts), one.reason,
+            )
+            for one in mine
+        )  # fmt: skip
+        if len(held) < PAGE:
+            return
+        before = held[-1].id
 
 
 @get("/quarantine/{number:int}", include_in_schema=False)
