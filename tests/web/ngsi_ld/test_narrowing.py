@@ -168,3 +168,36 @@ def test_views_of_the_whole_are_for_who_sees_it_whole(projection: Projection) ->
     visit: Any = SimpleNamespace(projection=projection)
     with pytest.raises(Forbidden, match="your grant covers some of them"):
         Visit.whole_rows(visit)
+
+
+async def test_a_hidden_instance_selects_nothing(door: Door, lamp: dict[str, Any]) -> None:
+    """Whether an entity is found by a datasetId does not depend on its hidden attributes."""
+    lamp["secret"]["datasetId"] = "urn:d:1"
+    await _fill(door, lamp)
+    other = {"id": "urn:ngsi-ld:Lamp:2", "type": "Lamp"}
+    await door("POST", "/entities", other)
+    door.desk.projection = HIDING[0]
+    for name in ("urn:d:1", "urn:d:2"):
+        found = await door.json("GET", f"/entities?type=Lamp&datasetId={name}")
+        assert [lamp["id"], other["id"]] == [one["id"] for one in found]
+
+
+async def test_keys_inside_values_are_never_names(door: Door) -> None:
+    """A path into a value is read as it is written, with a @context or without, so `jsonKeys`
+    changes nothing (4.9): what stands in a value is neither expanded nor compacted."""
+    home = {
+        "id": "urn:ngsi-ld:Home:1",
+        "type": "Home",
+        "address": {"type": "Property", "value": {"city": "杭州"}},
+        "sheet": {"type": "JsonProperty", "json": {"city": {"code": 7}}},
+    }
+    await door("POST", "/entities", home)
+    context = {"city": "https://uri.example/city"}
+    hosted = await door("POST", "/jsonldContexts", {"@context": context})
+    where = dict(hosted.headers)[b"location"].decode()
+    link = f'<http://localhost{where}>; rel="http://www.w3.org/ns/json-ld#context"'
+    for asked in ("address[city]", "sheet[city.code]==7"):
+        for keys in ("", "&jsonKeys=address,sheet"):
+            path = f"/entities?type=Home&q={quote(asked)}{keys}"
+            found = await door.json("GET", path, link=link)
+            assert [home["sheet"]] == [one["sheet"] for one in found]

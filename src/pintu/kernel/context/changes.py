@@ -74,6 +74,10 @@ class Change:
         present = self.entity.get(name)
         if present is None:
             return attribute
+        if present.__class__ is dict and attribute.__class__ is dict:  # the common case at a glance
+            known, at = present.get("observedAt"), attribute.get("observedAt")
+            if at is None or known is None or (len(at) == len(known) and at >= known):
+                return attribute
         fresh, late = without_late(name, present, attribute)
         if late:
             self.late[name] = late

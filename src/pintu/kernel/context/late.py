@@ -38,8 +38,12 @@ def without_late(name: str, present: Any, attribute: Any) -> tuple[Any, Late]:
 
     Raises BadRequestData for a late instance that brings no value: there is nothing to keep of it.
     """
-    if attribute.__class__ is dict and present.__class__ is dict and "observedAt" not in attribute:
-        return attribute, {}
+    if (
+        attribute.__class__ is dict
+        and present.__class__ is dict
+        and not is_late(present, attribute)
+    ):
+        return attribute, {}  # the common case: one instance, and newer
     found = by_dataset(present)
     fresh, late = [], {}
     for instance in instances(attribute):

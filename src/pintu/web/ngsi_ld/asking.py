@@ -105,6 +105,9 @@ def narrowed(asked: Selection, projection: Projection, terms: Terms) -> Selectio
     if asked.geo is not None:
         names.add(asked.geo.geoproperty)
     refuse_hidden(projection, terms, names)
+    if asked.dataset_ids and (projection.attributes is not None or projection.withheld):
+        # which entities have such an instance would tell of hidden ones; the view shows none
+        asked = dataclasses.replace(asked, dataset_ids=())
     rows = projection.rows
     if rows is None:
         return asked
