@@ -17,8 +17,11 @@ import uvicorn
 from pintu.kernel.intake.words import CommandReport
 from pintu.kernel.operations.ledger import Entry, Step
 from pintu.kernel.store.port import Op
+from pintu.kit import Changed
+from pintu.pieces.street_lights.model import Fault, alert_id
+from pintu.pieces.street_lights.service import TABLES, FaultService
 from pintu.web.app import build_app
-from tests.web.small_city import LAMP, SOURCE, SmallCity, changed, open_small_city
+from tests.web.small_city import FAULTY, LAMP, SOURCE, SmallCity, changed, open_small_city
 
 
 async def churn(city: SmallCity, lamps: int, rate: float) -> None:
@@ -62,10 +65,26 @@ def obey(city: SmallCity) -> None:
     city.rooms.commands.listen(heard)
 
 
+async def note_faults(city: SmallCity) -> None:
+    """Put the faulty lamps on the foreman's list, as the field process would."""
+    service = FaultService(city.tables.register(TABLES), city.rooms.clock)
+    for number in FAULTY:
+        id = alert_id(Fault.FAILED, f"L{number:05d}")
+        entity = {
+            "id": id, "type": "Alert",
+            "status": {"value": "open"},
+            "name": {"languageMap": {"zh": f"不亮：滨江大道{number}号杆", "en": "Failed lamp"}},
+            "alertSource": {"object": LAMP.format(number)},
+        }  # fmt: skip
+        told = Changed(id, ("Alert",), "updated", 0, "", entity)
+        await service.changed(told, city.rooms.clock.now_us())
+
+
 async def serve(port: int, lamps: int, rate: float, folder: Path) -> None:
     """Until a signal comes."""
     city = await open_small_city(folder, lamps=lamps)
     obey(city)
+    await note_faults(city)
     app = build_app(city.rooms)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1

@@ -14,6 +14,9 @@ LAMP = "/entities/urn:ngsi-ld:Streetlight:street_lights:L00012"
 PAGES = {
     "map": "/",
     "entity": LAMP,
+    "work": "/work/lamp_faults",
+    "things": "/entities?type=Streetlight",
+    "search": "/search?q=L0001",
     "sources": "/sources",
     "quarantine": "/quarantine",
     "quarantined": "/quarantine/1",
@@ -91,6 +94,47 @@ def test_the_quarantine_is_worked(screen: Page, city: Served) -> None:
     expect(screen.locator("ul.held > li")).to_have_count(held - 1)
 
 
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_foreman_works_with_keys_alone(chromium: Browser, city: Served, width: int) -> None:
+    """Tab to the crew, type it, Enter: the row is assigned; released, it is open again."""
+    context = chromium.new_context(viewport={"width": width, "height": 900}, locale="en")
+    page = context.new_page()
+    try:
+        sign_in(page, city)
+        page.goto(city.address + PAGES["work"] + "?q=L00012")
+        row = page.locator("#rows tbody tr")
+        assert 1 == row.count()
+        page.locator("#by-q").focus()
+        for _ in range(30):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.name === 'note'"):
+                break
+        page.keyboard.type("Crew 3")
+        page.keyboard.press("Enter")
+        expect(row).to_contain_text("Crew 3")
+        expect(row.locator('[data-word="assigned"]')).to_be_visible()
+        assert page.url.endswith("?q=L00012")
+        row.get_by_role("button", name="Release").press("Enter")
+        expect(row.locator('[data-word="open"]')).to_be_visible()
+    finally:
+        context.close()
+
+
+def test_a_list_is_filtered_sorted_and_fetched(screen: Page, city: Served) -> None:
+    """A heading sorts, the form filters, both stay in the address; the file comes by a link."""
+    opened(screen, city, "work")
+    screen.get_by_role("link", name="Lamp or feeder").click()
+    assert "sort=target" in screen.url
+    screen.fill("#by-q", "L00021")
+    screen.get_by_role("button", name="Filter").click()
+    expect(screen.locator("#rows tbody tr")).to_have_count(1)
+    assert "sort=target" in screen.url
+    with screen.expect_download() as fetched:
+        screen.get_by_role("link", name="Export CSV").click()
+    assert "lamp_faults.csv" == fetched.value.suggested_filename
+    assert 2 == len(Path(fetched.value.path()).read_text("utf-8-sig").splitlines())
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("name", sorted(PAGES))
@@ -103,7 +147,7 @@ def test_access(chromium: Browser, city: Served, name: str, width: int, scheme: 
     )
     page = context.new_page()
     try:
-        sign_in(page, city) if name == "entity" else None
+        sign_in(page, city) if name in ("entity", "work") else None
         opened(page, city, name)
         found = Axe().run(page, options=RULES)
         wrong = [
@@ -120,9 +164,9 @@ def test_access(chromium: Browser, city: Served, name: str, width: int, scheme: 
 
 @pytest.mark.parametrize("lang", ["zh-CN", "en"])
 @pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("name", ["map", "entity", "quarantine", "sources"])
+@pytest.mark.parametrize("name", ["map", "entity", "quarantine", "sources", "work"])
 def test_pictures(chromium: Browser, city: Served, name: str, width: int, lang: str) -> None:
-    """Pictures of the four pages in both languages and widths are made, for somebody to look at."""
+    """Pictures of the main pages in both languages and widths are made, for somebody to look at."""
     context = chromium.new_context(viewport={"width": width, "height": 900}, locale=lang)
     page = context.new_page()
     try:

@@ -200,7 +200,8 @@ class Words:
         if isinstance(value, dict):
             return ", ".join(f"{key} {self.figure(str(key), one)}" for key, one in value.items())
         if isinstance(value, list | tuple | set):
-            return ", ".join(str(one) for one in value) or "–"
+            apart = "; " if any(isinstance(one, dict) for one in value) else ", "
+            return apart.join(self.figure("", one) for one in value) or "–"
         if isinstance(value, int | float) and not isinstance(value, bool):
             for end, size in (("_us", 1e6), ("_ms", 1e3), ("_seconds", 1.0), ("_s", 1.0)):
                 if name.endswith(end):
