@@ -16,7 +16,23 @@ PORT = 9110
 BASE = f"http://127.0.0.1:{PORT}"
 
 
+_answering: set[asyncio.Task[None]] = set()
+
+
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    _answering.add(task)
+    try:
+        await _say(reader, writer)
+    except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        pass  # the guard let go first, or the test is over
+    finally:
+        _answering.discard(task)
+        writer.transport.abort()
+
+
+async def _say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     path = head.split(" ")[1]
     location = ""
@@ -39,6 +55,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
     await writer.drain()
     writer.close()
+    await writer.wait_closed()
 
 
 @pytest_asyncio.fixture
@@ -47,6 +64,9 @@ async def server() -> AsyncIterator[str]:
     running = await asyncio.start_server(_answer, "127.0.0.1", PORT)
     async with running:
         yield BASE
+        for task in list(_answering):
+            task.cancel()
+        await asyncio.gather(*_answering, return_exceptions=True)
 
 
 async def fetch(guard: Egress, url: str, limit: int = 1000) -> Fetched:

@@ -210,6 +210,18 @@ async def test_what_was_stored_but_not_remembered_is_not_applied_twice(
     assert ["L1", "L1", "L2", "L3"] == [id.rpartition(":")[2] for id, _ in after.log()]
 
 
+async def test_a_crash_before_the_first_mark_is_in_doubt_too(
+    open_scene: Callable[..., Scene],
+) -> None:
+    """A city killed in its first half second has written no key and no mark at all."""
+    before = open_scene()
+    await before.intake.accept(batch("b1", lamp(1, power=2)))
+    await before.close()
+    after = open_scene()
+    await after.intake.accept(batch("b1", lamp(1, power=2)))
+    assert 1 == len(after.log())
+
+
 async def test_a_new_reading_after_a_crash_is_applied(open_scene: Callable[..., Scene]) -> None:
     """Doubt is not denial: other values, a later time, or a value that was overwritten since are
     new.

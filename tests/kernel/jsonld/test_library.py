@@ -50,6 +50,7 @@ class Server:
         )
         await writer.drain()
         writer.close()
+        await writer.wait_closed()
 
 
 @pytest_asyncio.fixture

@@ -90,7 +90,8 @@ class Repeats:
         mark = connection.execute(
             sa.select(MARK.c.position).where(MARK.c.name == "answered")
         ).scalar()
-        self._mark = self._store.head() if mark is None else min(mark, self._store.head())
+        # no mark: the last life ended before it wrote one, so all it logged is in doubt
+        self._mark = min(mark or 0, self._store.head())
 
     def _save(
         self, fresh: list[tuple[str, Receipt]], stale: list[tuple[str, str]], mark: int
