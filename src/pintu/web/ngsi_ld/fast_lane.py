@@ -49,6 +49,8 @@ class Lane(HttpToolsProtocol):
         self._peer = self.client[0] if self.client else ""
         self._in_lane = False  # the request being parsed is ours
         self._busy = False  # a request is being answered, by the lane or by uvicorn
+        self._last_pairs: list[tuple[bytes, bytes]] | None = None
+        self._last_headers: dict[bytes, bytes] = {}
         self._held = b""  # one answer kept until the end of the loop's turn
         self._deaf = False  # nothing more is read from this connection
         self._discard = 0  # bytes of a refused body still tolerated
@@ -153,7 +155,10 @@ class Lane(HttpToolsProtocol):
             return
         self._in_lane = True
         path, _, query = url.partition(b"?")
-        headers = gather(self.headers)
+        if self.headers != self._last_pairs:  # most requests of a connection carry the same ones
+            self._last_pairs = self.headers
+            self._last_headers = gather(self.headers)
+        headers = self._last_headers
         method = self.parser.get_method().decode("ascii")
         self._parsed = Request(method, path, query, headers, b"", self._peer)
         self._keep = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
