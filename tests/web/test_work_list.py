@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +131,35 @@ async def test_a_piece_that_cannot_be_read_is_said_plainly(
     assert 503 == answer.status_code
     assert "cannot be read now" in answer.text
     assert 404 == (await page.get("/work/nothing")).status_code
+
+
+async def test_two_processes_work_on_one_list(city: SmallCity) -> None:
+    """The field notes faults and people act at once, on a file both found missing: none is lost."""
+    script = (
+        "import asyncio, sys\n"
+        "from pathlib import Path\n"
+        "from pintu.kit import Changed\n"
+        "from pintu.kit.tables import open_tables\n"
+        "from pintu.kit.testing import FakeClock\n"
+        "from pintu.pieces.street_lights.service import TABLES, FaultService\n"
+        "async def main():\n"
+        "    tables = open_tables(Path(sys.argv[1]))\n"
+        "    service = FaultService(tables.register(TABLES), FakeClock())\n"
+        "    for n in range(40):\n"
+        "        id = f'urn:ngsi-ld:Alert:street_lights:failed:{sys.argv[2]}{n:03d}'\n"
+        "        entity = {'id': id, 'type': 'Alert', 'status': {'value': 'open'}}\n"
+        "        change = Changed(id, ('Alert',), 'updated', 0, '', entity)\n"
+        "        await service.changed(change, 1 + n)\n"
+        "        await service.do('lamp_faults', id, action='assign', actor='a', note='1')\n"
+        "    tables.close()\n"
+        "asyncio.run(main())\n"
+    )
+    folder = str(city.rooms.settings.data)
+    both = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", script, folder, name)
+        for name in ("A", "B")
+    ]
+    assert [0, 0] == [await one.wait() for one in both]
+    assert city.rooms.work is not None
+    rows = await city.rooms.work.rows("lamp_faults")
+    assert [("assigned", "1")] * 80 == [(row["state"], row["crew"]) for row in rows]

@@ -121,6 +121,9 @@ def migrate(file: TableFile, tables: PrivateTables, *, up_to: int | None = None)
         def step(
             connection: Connection, migration: Migration = migration, number: int = number
         ) -> None:
+            # Another process may open the same file at this moment and have been quicker.
+            if connection.exec_driver_sql("PRAGMA user_version").scalar_one() != number:
+                return
             # Alembic takes 0.2 s to import and is needed only when something is to be migrated.
             from alembic.migration import MigrationContext
             from alembic.operations import Operations

@@ -93,7 +93,7 @@ class FaultService:
             .limit(min(limit, 1_000))
             .offset(offset)
         )
-        found = await self._file.run(lambda connection: list(connection.execute(asked).mappings()))
+        found = await self._file.read(lambda connection: list(connection.execute(asked).mappings()))
         return [_row(dict(one)) for one in found]
 
     async def do(
@@ -115,7 +115,7 @@ class FaultService:
     async def deeds(self, row: str) -> list[dict[str, Any]]:
         """Everything that was done about one fault, oldest first."""
         asked = sa.select(DEED).where(DEED.c.fault == row).order_by(DEED.c.number)
-        found = await self._file.run(lambda connection: list(connection.execute(asked).mappings()))
+        found = await self._file.read(lambda connection: list(connection.execute(asked).mappings()))
         return [dict(one) for one in found]
 
 
