@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,9 @@ def wait_ready(url: str, seconds: float) -> float:
             with urllib.request.urlopen(url, timeout=1) as answer:
                 if answer.status == 200:
                     return time.monotonic() - began
+        except urllib.error.HTTPError as not_yet:
+            not_yet.close()
+            time.sleep(0.02)
         except OSError:
             time.sleep(0.02)
     raise TimeoutError(f"{url} did not answer within {seconds} s")

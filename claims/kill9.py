@@ -43,9 +43,15 @@ class Writer(threading.Thread):
             answer.read()
             return answer.status
         except (OSError, http.client.HTTPException):
-            self.connection = None
+            self.close()
             time.sleep(0.02)
             return None
+
+    def close(self) -> None:
+        """Let go of the connection; the next request opens another."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
 
     def run(self) -> None:
         """Until told to stop: one entity, five values."""
@@ -67,6 +73,7 @@ class Writer(threading.Thread):
                     self.acknowledged[key] = value
                 else:
                     break  # not known, or refused: this entity is left as it is
+        self.close()
 
 
 def broker_of(city: City) -> int | None:
@@ -125,6 +132,7 @@ def run(full: bool) -> list[Claim]:
                                 "short",
                             )
                         ]
+                probe.close()
                 slowest = max(slowest, time.monotonic() - began)
                 done += 1
             for writer in writers:
