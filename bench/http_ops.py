@@ -9,8 +9,10 @@ floor; both are printed.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -66,10 +68,19 @@ FIGURES = (
 
 
 def free_port() -> int:
-    """A port nobody listens on, with room for the city's neighbours above it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port nobody listens on, with five free ones above it: a city has neighbours, and the range
+    from which outgoing connections take theirs is left alone."""
+    for port in random.sample(range(20_000, 30_000, 10), 1000):
+        with contextlib.ExitStack() as probes:
+            try:
+                for one in range(port, port + 6):
+                    probe = probes.enter_context(socket.socket())
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind(("127.0.0.1", one))
+            except OSError:
+                continue
+            return port
+    raise OSError("There are no six free ports in a row between 20000 and 30000")
 
 
 def wait_ready(url: str, seconds: float) -> float:

@@ -148,7 +148,9 @@ def children_return() -> list[Finding]:
 
 
 def _killed(city: City, name: str) -> Finding:
-    before = _pid(city, name)
+    until = time.monotonic() + STOP_BAR_S
+    while (before := _pid(city, name)) is None and time.monotonic() < until:
+        time.sleep(0.1)
     if before is None:
         raise NotRun(f"the demo city has no process called {name}")
     os.kill(before, signal.SIGKILL)
