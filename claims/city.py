@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from claims import life, suites
 from claims.words import Claim, Finding, NotRun, Verdict, judged
@@ -41,6 +41,8 @@ def _finding(claim: str, figure: object, bar: object, verdict: str | bool) -> Fi
             claim, f"{figure:g}" if isinstance(figure, float) else f"{figure}", f"{bar}", verdict
         )
     word, _, reason = verdict.partition(":")
+    if word.strip() not in get_args(Verdict):
+        raise ValueError(f"{claim} ends in {verdict!r}, which is no verdict")
     return Finding(
         claim=claim,
         figure=str(figure) or "-",

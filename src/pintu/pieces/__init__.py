@@ -1,1 +1,1 @@
-"""Being built."""
+"""The city's systems, one folder each; any of them can be deleted and the city still starts."""

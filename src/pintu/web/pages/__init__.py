@@ -1,1 +1,1 @@
-"""Being built."""
+"""The pages: one module a screen, its words from the catalogues, its parts from templates."""

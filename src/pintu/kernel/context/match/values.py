@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from pintu.kernel.context.match.text import instant_text
+from pintu.kernel.context.members import VALUE_OF
 from pintu.kernel.context.record import Record, Times
 from pintu.kernel.context.selection import Path
 from pintu.kernel.jsonld import CORE
@@ -18,16 +19,6 @@ Found = tuple[str, Any]
 
 SYSTEM_TIMES = ("createdAt", "modifiedAt")
 _ENTITY_MEMBERS = frozenset({"id", "type", "scope", "expiresAt"})
-_VALUE_MEMBER = {
-    "Property": "value",
-    "GeoProperty": "value",
-    "Relationship": "object",
-    "LanguageProperty": "languageMap",
-    "VocabProperty": "vocab",
-    "JsonProperty": "json",
-    "ListProperty": "valueList",
-    "ListRelationship": "objectList",
-}
 _MISSING = object()
 
 
@@ -78,7 +69,7 @@ def _step(instances: list[Any], sub: str) -> Iterator[Any]:
 
 def _held(instance: Doc, trail: tuple[str, ...]) -> Found | None:
     kind = instance.get("type", "")
-    member = _VALUE_MEMBER.get(kind, "value")
+    member = VALUE_OF.get(kind, "value")
     if member not in instance:
         return None
     value = instance[member]
