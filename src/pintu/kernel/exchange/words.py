@@ -1,0 +1,112 @@
+"""Data sets: what can be asked for, whoever holds it. Names follow DCAT and GB/T 21063 where they
+have a word."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from pintu.kernel.access import Actor
+
+Provider = Literal["context", "table", "file"]
+Comparison = Literal["=", "!=", "<", "<=", ">", ">=", "contains", "in", "empty", "filled"]
+Aggregate = Literal["count", "sum", "mean", "min", "max", "last"]
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One field of a data set."""
+
+    name: str
+    title: dict[str, str] = {}
+    kind: str = "text"  # a FieldKind of a mapping
+    unit: str = ""
+    person: str = ""  # a PersonMark; any mark makes the data set one with persons
+    key: bool = False
+
+
+class DataSet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One entry of the catalogue, saved as `config/datasets/NAME.toml`."""
+
+    name: str
+    provider: Provider
+    title: dict[str, str] = {}
+    summary: dict[str, str] = {}
+    owner: str = ""
+    tenant: str = ""
+    type: str = ""  # context: the entity type
+    q: str = ""  # context: NGSI-LD query every row must hold
+    columns: list[Column] = []
+    source: str = ""  # the source that fills it
+
+    @property
+    def persons(self) -> bool:
+        """Whether a row says something of a person; until agreements exist only an administrator
+        reads such rows."""
+        return any(one.person for one in self.columns)
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """One filter."""
+
+    column: str
+    comparison: Comparison
+    value: Any = None
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of a data set. Without `group`: rows. With it: one row a group with
+    `aggregate` of `measure`."""
+
+    columns: tuple[str, ...] = ()  # empty: all
+    where: tuple[Condition, ...] = ()
+    order: tuple[str, ...] = ()  # "pm25" or "-pm25"
+    limit: int = 100
+    offset: int = 0
+    count: bool = False
+    group: tuple[str, ...] = ()
+    aggregate: Aggregate = "count"
+    measure: str = ""
+
+
+class Rows(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer: rows by column name (times as ISO 8601 texts, points as [lon, lat])."""
+
+    columns: list[Column]
+    rows: list[dict[str, Any]]
+    total: int | None = None
+    as_of_us: int = 0
+
+
+class Sample(msgspec.Struct, frozen=True, gc=False):
+    """One value of a series."""
+
+    at_us: int
+    value: Any
+
+
+class DataSets(Protocol):
+    """The thin exchange, as pages and the API know it; every call asks the gate once."""
+
+    def list_sets(self, actor: Actor) -> list[DataSet]:
+        """The data sets whose existence the actor may know, by name."""
+        ...
+
+    def get(self, name: str) -> DataSet:
+        """One; ResourceNotFound."""
+        ...
+
+    async def ask(self, actor: Actor, name: str, question: Question) -> Rows:
+        """Rows of a data set; Forbidden for rows with persons and no administrator."""
+        ...
+
+    async def series(
+        self, actor: Actor, name: str, value: tuple[str, str], *, since_us: int, until_us: int
+    ) -> list[Sample]:
+        """The past of one value, `(row id, column)` (context: from history), oldest first, at most
+        5,000."""
+        ...
+
+    async def profile(self, actor: Actor, name: str) -> dict[str, Any]:
+        """Measured, never typed in: rows, completeness, distinct, range and freshness a column."""
+        ...
