@@ -5,9 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+
+from pintu.kernel.clock import Clock
+from pintu.kernel.egress import Egress
 
 DoorKind = Literal["device", "load"]
 """device: runs in the field process, message by message. load: runs in the loads process."""
@@ -72,9 +76,19 @@ class TableSeen:
     warnings: tuple[str, ...] = ()  # e.g. "the points lie 300-700 m off: is the frame GCJ-02?"
 
 
-Look = Callable[[SourceFile, str], Awaitable[list[TableSeen]]]
-"""Looks at a source without changing it: (source, secret) → what is there. PintuError says in
-words why it cannot."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What a door may use besides its source's own words."""
+
+    data: Path  # the data folder
+    secret: str  # see doors/secrets.py
+    egress: Egress  # asked before any address that somebody typed
+    clock: Clock
+
+
+Look = Callable[[SourceFile, Around], Awaitable[list[TableSeen]]]
+"""Looks at a source without changing it: what is there, on a sample, within 20 s. PintuError says
+in words why it cannot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
