@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from pintu.kernel.clock import parse_clock
+from pintu.kernel.configuration import Configuration
 from pintu.kernel.egress import Egress
+from pintu.kernel.exchange import DataSet, Exchange, Readable
 from pintu.kernel.feed import Feed
 from pintu.kernel.identity import Identity
 from pintu.kernel.intake import Intake, SocketServer, socket_server
@@ -93,6 +97,7 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
     store = open_sqlite(data / "city.db", clock=clock)
     strict = settings.strict_tenants
     timers = Timers(tables, clock)
+    configuration = Configuration(data / "config", clock)
     return Rooms(
         settings=settings,
         clock=clock,
@@ -115,8 +120,25 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
         ),
         pieces=pieces,
         basemap=basemap_file(settings),
+        configuration=configuration,
+        exchange=Exchange(
+            configuration,
+            tables,
+            Readable(store=store, gate=identity.gate, clock=clock),
+            declared=declared_sets(pieces),
+            tenant=settings.demo_tenant if settings.demo else "",
+        ),
         work=PieceWork(pieces, tables, clock, tenants_of(pieces, settings)),
     )
+
+
+def declared_sets(pieces: list[Manifest]) -> list[DataSet]:
+    """The data sets that pieces declare, called PIECE.NAME."""
+    return [
+        msgspec.structs.replace(one, name=f"{piece.name}.{one.name}")
+        for piece in pieces
+        for one in getattr(piece, "datasets", ())
+    ]
 
 
 def tenants_of(pieces: list[Manifest], settings: Settings) -> dict[str, str]:

@@ -10,9 +10,11 @@ from typing import Any
 
 import orjson
 
-from pintu.city import tenants_of
+from pintu.city import declared_sets, tenants_of
 from pintu.kernel.clock import CityClock, iso
+from pintu.kernel.configuration import Configuration
 from pintu.kernel.context.record import Keep, Put, Record
+from pintu.kernel.exchange import Exchange, Readable
 from pintu.kernel.feed import Feed
 from pintu.kernel.identity import Identity
 from pintu.kernel.intake import Intake
@@ -135,6 +137,15 @@ async def open_small_city(
     intake = Intake(store, library, clock, tables)
     timers = Timers(tables, clock)
     found = find_pieces() if pieces else []
+    configuration = Configuration(folder / "config", clock)
+    readable = Readable(store=store, gate=identity.gate, clock=clock)
+    exchange = Exchange(
+        configuration,
+        tables,
+        readable,
+        declared=declared_sets(found),
+        tenant=settings.demo_tenant if demo else "",
+    )
     rooms = Rooms(
         settings=settings,
         clock=clock,
@@ -146,6 +157,8 @@ async def open_small_city(
         timers=timers,
         intake=intake,
         commands=Commands(tables, timers, clock, identity.gate),
+        configuration=configuration,
+        exchange=exchange,
         pieces=found,
         work=PieceWork(found, tables, clock, tenants_of(found, settings)),
     )

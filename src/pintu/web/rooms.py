@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from pintu.kernel.access import Gate
     from pintu.kernel.clock import Clock
+    from pintu.kernel.configuration import Configuration
+    from pintu.kernel.exchange import Exchange
     from pintu.kernel.feed import Feed
     from pintu.kernel.identity import Identity
     from pintu.kernel.intake import Intake
@@ -56,6 +58,8 @@ class Rooms:
     timers: Timers
     intake: Intake
     commands: Commands
+    configuration: Configuration  # what people of the town decided: DATA/config
+    exchange: Exchange  # every data set there is, whoever holds it
     pieces: list[Manifest] = field(default_factory=list)
     basemap: Path | None = None  # GeoJSON under the map: water, roads, places; None: a graticule
     work: Work | None = None  # the pieces' work lists; None: nobody works through anything

@@ -3,7 +3,7 @@ backup and move.
 
 Wiring: `tables = open_tables(data_folder)` once a process; each room or piece then calls
 `tables.register(PrivateTables(...))` and gets its `TableFile`. Files: `rooms/NAME.db`,
-`pieces/NAME.db`.
+`pieces/NAME.db`, `datasets/NAME.db`.
 `city.db` is never opened here: one file, one SQLite library.
 """
 

@@ -18,7 +18,7 @@ from pintu.kernel.tables.file import TableFile, copy_file
 if TYPE_CHECKING:
     from alembic.operations import Operations
 
-Place = Literal["rooms", "pieces"]
+Place = Literal["rooms", "pieces", "datasets"]
 Migration = Callable[["Operations"], None]
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -85,7 +85,7 @@ class CityTables:
         """
         return sorted(
             path.relative_to(self.data)
-            for place in ("rooms", "pieces")
+            for place in ("rooms", "pieces", "datasets")
             for path in (self.data / place).glob("*.db")
         )
 
