@@ -10,18 +10,11 @@ from typing import Any, Protocol
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import ConfigurationError
+from pintu.kernel.intake.doors.device import Received as Received
 from pintu.kernel.intake.words import Command, CommandState, Envelope, Unreadable, Update
 from pintu.kernel.tables import PrivateTables, TableFile
 from pintu.kit.link import Changed
 from pintu.kit.manifest import Manifest, is_kind
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One envelope, and how to tell the device that it is kept: called only after commit."""
-
-    envelope: Envelope
-    acknowledge: Callable[[], Awaitable[None]]
 
 
 class Connector(Protocol):
