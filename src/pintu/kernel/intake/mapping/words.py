@@ -21,7 +21,8 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     (`data.items[0].v`); in a file it is written `from`."""
 
     to: str  # a word of the vocabulary; in a table data set the column's name
-    source: str | list[str] = msgspec.field(default="", name="from")  # two for a point: lon, lat
+    # two for a point (lon, lat), several for a time (year, month, day, hour)
+    source: str | list[str] = msgspec.field(default="", name="from")
     kind: FieldKind = "text"
     title: dict[str, str] = {}
     unit: str = ""  # of the source (UN/CEFACT code or usual sign, µg/m3); converted to the word's
@@ -47,7 +48,8 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str = ""  # context: local part, a template over columns: "{ID}" or "{区}-{编号}"
     mode: Literal["merge", "upsert", "append"] = "merge"
     records: str = ""  # path to the list of records in a JSON payload; empty: the payload is one
-    observed_at: str = ""  # column or path whose time every value carries as observedAt
+    # column or path whose time every value carries as observedAt; several: year, month, day, hour
+    observed_at: str | list[str] = ""
     observed_format: str = ""
     frame: Frame = "WGS-84"
     zone: str = "Asia/Shanghai"  # of times that say none
@@ -83,6 +85,9 @@ class WordOfAttribute(msgspec.Struct, frozen=True):
     json_type: str = ""  # number | integer | string | boolean | object | array
     minimum: float | None = None
     maximum: float | None = None
+    target: str = ""  # of a Relationship: the type it points at
+    other_names: tuple[str, ...] = ()  # what columns are called that mean it
+    usual: tuple[float, float] | None = None  # where nearly all values lie, in `unit`
 
 
 class Words(Protocol):
