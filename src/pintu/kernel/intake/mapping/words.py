@@ -12,6 +12,9 @@ FieldKind = Literal["text", "number", "whole", "yes_no", "time", "date", "code",
 Frame = str
 """`WGS-84`, `CGCS2000`, `GCJ-02`, `BD-09`, or `EPSG:n`: the frame of a source's coordinates."""
 
+MISSING = ("", "NA", "N/A", "NULL", "null", "-", "--", "—")
+"""What sources write where nobody knows a value."""
+
 PersonMark = Literal["", "name", "id_number", "phone", "address", "birth", "account", "health"]
 """What a column says of a person; a column with a mark never enters the context."""
 
@@ -53,7 +56,7 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     observed_format: str = ""
     frame: Frame = "WGS-84"
     zone: str = "Asia/Shanghai"  # of times that say none
-    missing: list[str] = ["", "NA", "N/A", "NULL", "null", "-", "--", "—"]
+    missing: list[str] = msgspec.field(default_factory=lambda: list(MISSING))
     fields: list[Field] = []
 
 
