@@ -57,12 +57,18 @@ class Egress:
         parts = _split(url)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
+        address = await self.reach(host, port)
+        return Target(scheme=parts.scheme, host=host, port=port, address=address)
+
+    async def reach(self, host: str, port: int) -> str:
+        """The checked address of a host, for a connection of any protocol; raises as `target`
+        does."""
         addresses = await _resolve(host, port)
         listed = host in self.allow or f"{host}:{port}" in self.allow
         for address in addresses:
             if not listed and not self._permits(address):
                 raise Forbidden(f"{host} leads to {address}, which may not be reached from here")
-        return Target(scheme=parts.scheme, host=host, port=port, address=str(addresses[0]))
+        return str(addresses[0])
 
     def _permits(self, address: Address) -> bool:
         plain = _unwrapped(address)
