@@ -1,4 +1,5 @@
-"""Pure codecs that two pieces need; pieces reach them through `kit.protocols`.
+"""Pure codecs that several rooms need, without a clock or a socket; pieces reach them through
+`kit.protocols`.
 
-Empty until two pieces share a codec: a codec only one piece needs lives in that piece.
+A codec only one piece needs lives in that piece.
 """
