@@ -17,6 +17,7 @@ ROOMS = {
     "__init__.py",
     "settings.py",
     "model.py",
+    "model",
     "connectors",
     "normalise.py",
     "derive.py",
@@ -159,6 +160,7 @@ def pure_files() -> list[Path]:
             for name in ("model.py", "normalise.py", "detect.py", "derive.py")
             if (one / name).exists()
         ),
+        *(path for one in pieces for path in (one / "model").glob("*.py")),
     ]
 
 
