@@ -30,6 +30,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     full: bool = False  # the last chunk of a load that read everything there is
     total: int | None = None  # records in all, once somebody knows: for a progress bar
+    messages: Sequence[dict[str, str]] = ()  # for the run, in zh and en: what the reader noticed
 
 
 class Landed(msgspec.Struct, frozen=True, kw_only=True):
