@@ -49,6 +49,13 @@ class Settings:
         return "demo"
 
     @property
+    def may_reach(self) -> tuple[str, ...]:
+        """What connections may reach besides public addresses: what was told, and beside the demo
+        its own devices (ports counted from the city's)."""
+        demo = range(self.port + 1, self.port + 10) if self.demo else ()
+        return (*self.egress_allow, *(f"127.0.0.1:{one}" for one in demo))
+
+    @property
     def token_file(self) -> Path:
         """Where the administrator's token is kept, 0600."""
         return self.admin_token_file or self.data / "admin.token"

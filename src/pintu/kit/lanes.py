@@ -37,6 +37,15 @@ class Bucket:
         self.at_s = now_s
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast one source may be: messages a second in all, and of one sender."""
+
+    messages_s: float = 500.0
+    per_sender_s: float = 20.0
+    burst: float = 200.0
+
+
 @dataclass(slots=True)
 class FloodGuard:
     """Says of each message whether its sender floods; a flooding sender's messages go to

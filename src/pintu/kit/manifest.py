@@ -9,16 +9,21 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pintu.kernel.errors import ConfigurationError
+from pintu.kernel.intake.doors.words import SourceFile
 from pintu.kit.toml_reader import Section
 from pintu.kit.views import MapLayer, WorkList, read_layer, read_work_list
+
+if TYPE_CHECKING:
+    from pintu.kernel.exchange.words import DataSet
 
 ENTRY_POINTS = "pintu.pieces"
 NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
 WORD = re.compile(r"[A-Z][A-Za-z0-9]{1,60}")
 PORT = re.compile(r"\{port(?:\+(\d{1,3}))?\}")
+DECLARED = re.compile(r"[a-z][a-z0-9_]{0,40}")
 MATURITIES = ("sketch", "usable", "reference")
 PERMISSIONS = ("network:mqtt", "network:http", "network:tcp", "network:udp", "files:own", "tables")
 KINDS: dict[str, type | tuple[type, ...]] = {
@@ -67,7 +72,7 @@ class Manifest:
     summary: dict[str, str]
     owner: str
     maturity: str
-    entry: str  # module:attribute of the Piece
+    entry: str  # module:attribute of the Piece; empty: there is no code, sources and views are all
     tenant: str  # it writes to, unless a setting `tenant` says another; "" is the default one
     reads: tuple[str, ...]
     writes: tuple[str, ...]
@@ -76,6 +81,8 @@ class Manifest:
     settings: tuple[SettingWord, ...] = ()
     layers: tuple[MapLayer, ...] = ()
     work_lists: tuple[WorkList, ...] = ()
+    sources: tuple[SourceFile, ...] = ()  # their mappings are MAPPING.toml in `mappings/`
+    datasets: tuple[DataSet, ...] = ()
     folder: Path | None = None
 
     def command(self, name: str) -> CommandWord | None:
@@ -105,7 +112,7 @@ def parse_manifest(told: dict[str, Any], *, folder: Path | None = None) -> Manif
         summary=section.titles("summary"),
         owner=section.text("owner"),
         maturity=section.choice("maturity", MATURITIES),
-        entry=section.text("entry", default=f"pintu.pieces.{name}:piece"),
+        entry=_entry(section, name),
         tenant=section.text("tenant", default="") if "tenant" in section.told else "",
         reads=section.words("reads", WORD),
         writes=writes,
@@ -114,14 +121,57 @@ def parse_manifest(told: dict[str, Any], *, folder: Path | None = None) -> Manif
         settings=settings,
         layers=tuple(read_layer(one) for one in section.sections("layers")),
         work_lists=tuple(read_work_list(one) for one in section.sections("work_lists")),
+        sources=tuple(_source(one) for one in section.sections("sources")),
+        datasets=tuple(_data_set(one) for one in section.sections("datasets")),
         folder=folder,
     )
     if folder is not None and name and folder.name != name:
         section.mistake("name", f"is {name!r} but the folder is {folder.name!r}")
-    for field in ("commands", "settings", "layers", "work_lists"):
+    for field in ("commands", "settings", "layers", "work_lists", "sources", "datasets"):
         section.no_twins(field, [getattr(one, "name", "") for one in getattr(manifest, field)])
     section.done()
     return manifest
+
+
+def _entry(section: Section, name: str) -> str:
+    if section.told.get("entry") == "":
+        section.anything("entry")
+        for code in ("commands", "work_lists"):
+            if section.told.get(code):
+                section.mistake("entry", f"is empty, but the piece has {code}, which need code")
+        return ""
+    return section.text("entry", default=f"pintu.pieces.{name}:piece")
+
+
+def _source(section: Section) -> SourceFile:
+    source = SourceFile(
+        name=section.text("name", DECLARED),
+        door=section.text("door", DECLARED),
+        title=section.titles("title"),
+        owner=section.text("owner", default="") if "owner" in section.told else "",
+        mappings=list(section.words("mappings", DECLARED)),
+        expected_interval_s=section.number("expected_interval_s", 0.0, low=0, high=1e9),
+        settings=section.table("settings"),
+    )
+    if not source.mappings:
+        section.mistake("mappings", "is missing: name the files in mappings/ that read it")
+    section.close()
+    return source
+
+
+def _data_set(section: Section) -> DataSet:
+    # A city without such a piece never loads the exchange for its manifests.
+    import msgspec
+
+    from pintu.kernel.exchange.words import DataSet
+
+    told = {name: section.anything(name) for name in list(section.told)}
+    section.titles("title")
+    try:
+        return msgspec.convert(told, DataSet)
+    except msgspec.ValidationError as error:
+        section.mistake("", f"is no data set: {error}")
+        return DataSet(name=section.text("name", DECLARED), provider="context")
 
 
 def _command(section: Section, writes: Iterable[str]) -> CommandWord:

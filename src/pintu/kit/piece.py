@@ -115,8 +115,10 @@ class Piece:
 
 
 def load_piece(manifest: Manifest) -> Piece:
-    """Import a piece and give its wiring; ConfigurationError when its entry is not there or does
-    not fit."""
+    """Import a piece and give its wiring, an empty one for a piece without code; ConfigurationError
+    when its entry is not there or does not fit."""
+    if not manifest.entry:
+        return Piece(name=manifest.name, read_settings=lambda told: told)
     module, _, attribute = manifest.entry.partition(":")
     try:
         piece = getattr(importlib.import_module(module), attribute or "piece")

@@ -12,7 +12,7 @@ from typing import Literal
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import BadInput, PintuError, Unavailable
 from pintu.kernel.intake.words import Batch, Envelope, SourceReport, Unreadable, Update
-from pintu.kit.lanes import Bucket, FloodGuard
+from pintu.kit.lanes import Bucket, FloodGuard, Pace
 from pintu.kit.link import Link
 from pintu.kit.piece import Connector, Piece, Received
 
@@ -21,21 +21,29 @@ BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_AFTER_S = 60.0
 LANES = 8
 LANE_DEPTH = 32
-MESSAGES_A_SECOND = 500.0
-"""Above this a source is held back: its connector is not read, and its broker keeps what waits."""
 
 
 class SourceRunner:
     """Runs one connector until cancelled."""
 
     def __init__(
-        self, connector: Connector, piece: Piece, link: Link, clock: Clock, *, tenant: str
+        self,
+        connector: Connector,
+        piece: Piece,
+        link: Link,
+        clock: Clock,
+        *,
+        tenant: str,
+        pace: Pace | None = None,
     ) -> None:
+        """Faster than its `pace` a source is held back: its connector is not read, and its broker
+        keeps what waits."""
         self.connector = connector
         self.source = f"{piece.name}/{connector.name}"
         self._piece, self._link, self._clock, self._tenant = piece, link, clock, tenant
-        self._pace = Bucket(MESSAGES_A_SECOND, MESSAGES_A_SECOND)
-        self._flood = FloodGuard()
+        pace = pace or Pace()
+        self._pace = Bucket(pace.messages_s, pace.messages_s)
+        self._flood = FloodGuard(per_sender_s=pace.per_sender_s, burst=pace.burst)
         self._lanes: list[asyncio.Queue[Received]] = []
         self._state: Literal["connecting", "up", "down"] = "connecting"
         self._detail = ""
@@ -74,12 +82,13 @@ class SourceRunner:
             self._bytes += len(envelope.body)
             self._last_us = self._clock.now_us()
             sender = envelope.meta.get("sender", "")
-            if self._flood.floods(sender, now_s):
+            # Who is asked by us (a poll, a subscription at our rate) has no name to flood under.
+            if sender and self._flood.floods(sender, now_s):
                 await self._refuse(received, sender, now_s)
                 continue
             wait_s = self._pace.wait_s(now_s)
             if wait_s > 0:
-                self._detail = f"held back to {MESSAGES_A_SECOND:g} messages a second"
+                self._detail = f"held back to {self._pace.rate:g} messages a second"
                 await asyncio.sleep(wait_s)
             # One sender stays in one lane, so that what it sent is applied in its order.
             await self._lanes[zlib.crc32(sender.encode()) % LANES].put(received)
@@ -169,6 +178,10 @@ class SourceRunner:
                 self._unreadable += len(batch.updates)
                 return
 
+    def _said(self) -> str:
+        """What a connector that is up has to tell: a register that does not answer, for one."""
+        return str(getattr(self.connector, "detail", ""))[:500]
+
     def report(self) -> SourceReport:
         """How the source is, counted since its start."""
         if self._state == "connecting" and self.connector.connected:
@@ -185,7 +198,7 @@ class SourceRunner:
             last_us=self._last_us,
             lag_us=self._lag_us,
             state=self._state,
-            detail=(self._detail + refused).lstrip("; "),
+            detail=(self._detail + refused).lstrip("; ") or self._said(),
             expected_interval_s=self.connector.expected_interval_s,
             tenant=self._tenant,
         )

@@ -7,9 +7,14 @@ import logging
 import signal
 
 from pintu.kernel.clock import parse_clock
+from pintu.kernel.configuration import Configuration
+from pintu.kernel.egress import Egress
 from pintu.kernel.errors import ConfigurationError
 from pintu.kernel.intake.link import FieldLink
+from pintu.kernel.intake.mapping.words import Words
 from pintu.kernel.tables import CityTables, open_tables
+from pintu.kit.declared import declared_sources
+from pintu.kit.doors import DOORS_PIECE, DoorRunner, Ground
 from pintu.kit.manifest import Manifest, demo_settings, find_pieces
 from pintu.kit.runtime import run_piece
 from pintu.processes.child import run_child, told
@@ -34,14 +39,19 @@ async def _run(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     pieces = find_pieces()
     link = FieldLink(
-        settings.data / "broker.sock", name="field", pieces=[one.name for one in pieces]
+        settings.data / "broker.sock",
+        name="field",
+        pieces=[*(one.name for one in pieces), DOORS_PIECE],
     )
     await link.start()
     tables = open_tables(settings.data)
     running = [
         asyncio.create_task(_keep(piece, link, settings, tables), name=piece.name)
         for piece in pieces
+        if piece.entry
     ]
+    doors = _doors(pieces, link, settings)
+    running.append(asyncio.create_task(doors.run(), name="doors"))
     await stop.wait()
     for task in running:
         task.cancel()
@@ -66,6 +76,34 @@ async def _keep(piece: Manifest, link: FieldLink, settings: Settings, tables: Ci
             failures += 1
             log.exception("piece %s failed and starts again in %g s", piece.name, delay)
             await asyncio.sleep(delay)
+
+
+def _doors(pieces: list[Manifest], link: FieldLink, settings: Settings) -> DoorRunner:
+    """The sources that people connected, and those that pieces declare."""
+    clock = parse_clock(settings.clock)
+    try:
+        declared = declared_sources(
+            pieces, lambda one: piece_settings(one, settings), settings.data
+        )
+    except ConfigurationError as error:
+        declared = []
+        for mistake in error.mistakes:
+            log.error("the sources of pieces are not started: %s", mistake)
+    ground = Ground(
+        data=settings.data,
+        egress=Egress(allow=settings.may_reach, allow_loopback=settings.open),
+        clock=clock,
+        words=_words,
+        declared=declared,
+    )
+    return DoorRunner(Configuration(settings.data / "config", clock), link, ground)
+
+
+def _words() -> Words:
+    # A city without doors never reads the vocabulary here.
+    from pintu.vocabulary.mapping_words import mapping_words
+
+    return mapping_words()
 
 
 def piece_settings(piece: Manifest, settings: Settings) -> dict[str, object]:

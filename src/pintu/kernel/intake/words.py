@@ -105,7 +105,7 @@ class SourceReport(msgspec.Struct, frozen=True):
     unreadable: int
     last_us: int
     lag_us: int
-    state: Literal["connecting", "up", "down"]
+    state: Literal["connecting", "up", "down", "off"]  # off: somebody stopped it
     detail: str = ""
     expected_interval_s: float = 0.0  # real seconds; 0: it need not say anything
     tenant: str = ""  # where its alerts belong
