@@ -83,7 +83,7 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
     data = settings.data
     tables = tables or open_tables(data)
     clock = parse_clock(settings.clock)
-    egress = Egress(allow=settings.egress_allow, allow_loopback=settings.open)
+    egress = Egress(allow=settings.may_reach, allow_loopback=settings.open)
     library = ContextLibrary(data / "contexts", egress=egress, clock=clock)
     identity = Identity(
         tables,
