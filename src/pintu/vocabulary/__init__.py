@@ -7,7 +7,7 @@ the kind of attribute, the unit (UN/CEFACT), the owner. Names are those of Smart
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -25,13 +25,35 @@ from pintu.vocabulary.book import (
     TypeWord,
     Vocabulary,
 )
+from pintu.vocabulary.town import TownWord, schema_of
+
+_TOWN: dict[str, dict[str, Any]] = {}
+
+
+def adopt(words: Iterable[TownWord]) -> bool:
+    """Join a town's adopted words to the built-in ones in this process; whether anything changed.
+
+    Proposed and retired words are left out: nobody may build on the first, and what used the
+    second keeps its stored names without them.
+    """
+    joined = {
+        f"{ADDRESS}types/{one.type}.json": schema_of(one, ADDRESS)
+        for one in words
+        if one.state == "adopted"
+    }
+    if joined == _TOWN:
+        return False
+    _TOWN.clear()
+    _TOWN.update(joined)
+    vocabulary.cache_clear()
+    return True
 
 
 @cache
 def vocabulary() -> Vocabulary:
-    """The built-in vocabulary, read and compiled at the first call (some 10 ms)."""
+    """The vocabulary, read and compiled at the first call (some 10 ms) and after `adopt`."""
     root = files(__name__)
-    documents = {}
+    documents: dict[str, Any] = dict(_TOWN)
     for folder in ("types", "codes"):
         for file in root.joinpath(folder).iterdir():
             if file.name.endswith(".json"):
@@ -92,8 +114,10 @@ __all__ = [
     "CodeList",
     "Mistake",
     "Said",
+    "TownWord",
     "TypeWord",
     "Vocabulary",
+    "adopt",
     "attribute_title",
     "check",
     "context_document",
