@@ -1,1 +1,22 @@
 """Mappings: how records of a source become words of the vocabulary or rows of a data set."""
+
+from pintu.kernel.intake.mapping.doubts import Doubt
+from pintu.kernel.intake.mapping.file import read_mapping, write_mapping
+from pintu.kernel.intake.mapping.guess import Guess, Question_, guess_mapping
+from pintu.kernel.intake.mapping.mapper import Mapper, compile_mapping
+from pintu.kernel.intake.mapping.paths import records_of
+from pintu.kernel.intake.mapping.people import person_mark, person_marks
+
+__all__ = [
+    "Doubt",
+    "Guess",
+    "Mapper",
+    "Question_",
+    "compile_mapping",
+    "guess_mapping",
+    "person_mark",
+    "person_marks",
+    "read_mapping",
+    "records_of",
+    "write_mapping",
+]

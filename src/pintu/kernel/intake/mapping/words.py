@@ -74,6 +74,7 @@ class BadRecord(msgspec.Struct, frozen=True):
     record: dict[str, Any]
     reason: str
     field: str = ""
+    zh: str = ""  # the reason in Chinese, where somebody wrote it
 
 
 class WordOfAttribute(msgspec.Struct, frozen=True):
@@ -85,7 +86,8 @@ class WordOfAttribute(msgspec.Struct, frozen=True):
     other_units: dict[str, float] = {}  # code → factor to `unit`
     codes: tuple[str, ...] = ()  # closed list of values, empty: any
     labels: dict[str, str] = {}  # zh, en
-    json_type: str = ""  # number | integer | string | boolean | object | array
+    json_type: str = ""  # number | integer | string | boolean | object | array; empty: any
+    format: str = ""  # of a string: date-time | date
     minimum: float | None = None
     maximum: float | None = None
     target: str = ""  # of a Relationship: the type it points at
