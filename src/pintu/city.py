@@ -124,7 +124,7 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
         exchange=Exchange(
             configuration,
             tables,
-            Readable(store=store, gate=identity.gate, clock=clock),
+            Readable(store=store, gate=identity.gate, clock=clock, zone=settings.tz),
             declared=declared_sets(pieces),
             tenant=settings.demo_tenant if settings.demo else "",
         ),

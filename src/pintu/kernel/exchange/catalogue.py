@@ -20,10 +20,9 @@ KINDS: Final = frozenset(
 PERSONS: Final = frozenset(
     ("", "name", "id_number", "phone", "address", "birth", "account", "health")
 )
-COLUMN: Final = re.compile(r"[^\W\d][\w.-]{0,62}")
+COLUMN: Final = re.compile(r"[^\W\d_][\w.-]{0,62}")
 """Letters of any script, digits, `_`, `.` and `-`, a letter first: no control sign, no quote."""
 
-RESERVED: Final = frozenset(("number", "key", "first_seen_us", "changed_us", "removed_us"))
 MOST_COLUMNS: Final = 400
 
 
@@ -125,7 +124,7 @@ def _mistakes(found: DataSet) -> list[str]:
         mistakes.append(f"{len(names)} columns are more than {MOST_COLUMNS}")
     mistakes += [f"column {one!r} stands twice" for one in sorted(_twins(names))]
     for one in found.columns:
-        if not COLUMN.fullmatch(one.name) or one.name.lower() in RESERVED:
+        if not COLUMN.fullmatch(one.name):
             mistakes.append(f"column {one.name[:70]!r} cannot be called that")
         if one.kind not in KINDS:
             mistakes.append(f"column {one.name!r} has no kind {one.kind!r}")

@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from pintu.kernel.access import Act, Actor, Deed, Gate, Projection
-from pintu.kernel.clock import Clock
+from pintu.kernel.clock import Clock, iso
 from pintu.kernel.configuration import Configuration
-from pintu.kernel.errors import Forbidden, Unauthorized
+from pintu.kernel.errors import BadRequestData, Forbidden, Unauthorized
 from pintu.kernel.exchange.catalogue import Catalogue
-from pintu.kernel.exchange.words import DataSet, Question, Rows, Sample
+from pintu.kernel.exchange.context_provider import ContextProvider
+from pintu.kernel.exchange.file_provider import COLUMNS, FileProvider
+from pintu.kernel.exchange.past import series
+from pintu.kernel.exchange.profile import Measuring
+from pintu.kernel.exchange.tables import TableFiles
+from pintu.kernel.exchange.words import Condition, DataSet, Question, Rows, Sample
 
 if TYPE_CHECKING:
+    from pintu.kernel.intake.mapping.words import Words
     from pintu.kernel.store.port import Store
     from pintu.kernel.tables import CityTables
 
-ADMINISTRATOR = frozenset(("admin", "open"))
+ADMINISTRATOR: Final = frozenset(("admin", "open"))
 """Bases of a decision under which rows with persons are read, until agreements exist."""
+
+PROFILED: Final = 20_000
+"""Rows a profile measures; of more, the first."""
+
+WHOLE_PAGE: Final = 5_000
+
+
+def no_words() -> Words | None:
+    """A city whose vocabulary says nothing of attributes."""
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readable:
-    """What the providers read from."""
+    """What the providers read from; `words` is opened when first needed."""
 
     store: Store
     gate: Gate
     clock: Clock
+    words: Callable[[], Words | None] = no_words
+    zone: str = "Asia/Shanghai"
 
 
 class Exchange:
@@ -43,44 +64,87 @@ class Exchange:
         tenant: str = "",
     ) -> None:
         self._readable = readable
-        self.catalogue = Catalogue(configuration, declared, list)
         self._tenant = tenant
+        clock, zone = readable.clock, readable.zone
+        self._context = ContextProvider(readable.store, clock, readable.words, zone)
+        self._tables = TableFiles(tables, clock, zone)
+        self._files = FileProvider(tables.data, clock, zone)
+        self.catalogue = Catalogue(
+            configuration, declared, lambda: self._context.automatic(self._tenant)
+        )
 
     def list_sets(self, actor: Actor) -> list[DataSet]:
         """The data sets whose existence the actor may know, by name."""
-        return [one for one in self.catalogue.list_sets() if self._may_know(actor, one)]
+        return [
+            self._whole(one) for one in self.catalogue.list_sets() if self._may_know(actor, one)
+        ]
 
     def get(self, name: str) -> DataSet:
-        """One; ResourceNotFound."""
-        return self.catalogue.get(name)
+        """One, with every column it can show; ResourceNotFound."""
+        return self._whole(self.catalogue.get(name))
 
     async def ask(self, actor: Actor, name: str, question: Question) -> Rows:
-        """Rows of a data set; Forbidden for rows with persons and no administrator."""
-        found = self.catalogue.get(name)
-        self.decide(actor, found)
-        return Rows(columns=found.columns, rows=[], as_of_us=self._readable.clock.now_us())
+        """Rows of a data set; Forbidden for rows with persons and no administrator.
+
+        Groups may cut a time: `observedAt@day` (hour, day, week, month, year of the town's zone).
+        """
+        found = self.get(name)
+        projection = self.decide(actor, found)
+        if found.provider == "context":
+            return await self._context.ask(found, question, projection)
+        if found.provider == "table":
+            return await self._tables.ask(found, question)
+        return await self._files.ask(found, question)
 
     async def series(
         self, actor: Actor, name: str, value: tuple[str, str], *, since_us: int, until_us: int
     ) -> list[Sample]:
-        """The past of one value, `(row id, column)`, oldest first, at most 5,000."""
-        self.decide(actor, self.catalogue.get(name))
-        return []
+        """The past of one value, `(row id, column)`, oldest first, at most 5,000.
+
+        Tables and files keep no past of a value: BadRequestData.
+        """
+        found = self.get(name)
+        projection = self.decide(actor, found)
+        if found.provider != "context":
+            raise BadRequestData(f"Data set {name!r} keeps no past of its values; chart its rows")
+        question = Question(
+            columns=("id", value[1]), where=(Condition("id", "=", value[0]),), limit=1
+        )
+        # asked first: who may not see the row or the column may not see its past either
+        if not (await self._context.ask(found, question, projection)).rows:
+            return []
+        tenant = self._readable.store.tenant(found.tenant) or 0
+        place = (tenant, value[0], value[1])
+        return series(self._readable.store, place, since_us=since_us, until_us=until_us)
 
     async def profile(self, actor: Actor, name: str) -> dict[str, Any]:
-        """Measured, never typed in: rows, completeness, distinct, range and freshness a column."""
-        self.decide(actor, self.catalogue.get(name))
-        return {}
+        """Measured, never typed in: rows, completeness, distinct, range and freshness a column.
+
+        Of more than 20,000 rows the first are measured; `measured` says how many.
+        """
+        found = self.get(name)
+        projection = self.decide(actor, found)
+        ask: Callable[[Question], Any]
+        newest = ""
+        if found.provider == "table":
+            facts = await self._tables.facts(found)
+            newest = iso(facts.changed_us) if facts.changed_us else ""
+            ask = lambda question: self._tables.ask(found, question)  # noqa: E731
+        elif found.provider == "context":
+            ask = lambda question: self._context.ask(found, question, projection)  # noqa: E731
+        else:
+            ask = lambda question: self._files.ask(found, question)  # noqa: E731
+        return await _measured(found, ask, newest)
+
+    def file(self, actor: Actor, name: str, file: str) -> Path:
+        """One file of a data set of files, to be sent; ResourceNotFound."""
+        found = self.get(name)
+        self.decide(actor, found)
+        return self._files.path(found, file)
 
     def decide(self, actor: Actor, data_set: DataSet) -> Projection:
         """Ask the gate once; Forbidden when rows tell of persons and no administrator asks."""
-        act = Act(
-            deed=Deed.READ,
-            tenant=data_set.tenant,
-            data_set=data_set.name,
-            types=(data_set.type,) if data_set.type else (),
-        )
-        projection = self._readable.gate.decide(actor, act)
+        projection = self._readable.gate.decide(actor, _reading(data_set))
         if data_set.persons and projection.basis not in ADMINISTRATOR:
             raise Forbidden(
                 f"Data set {data_set.name!r} tells of persons; until there are agreements only "
@@ -88,11 +152,47 @@ class Exchange:
             )
         return projection
 
+    def _whole(self, data_set: DataSet) -> DataSet:
+        if data_set.provider == "context":
+            return self._context.whole(data_set)
+        if data_set.provider == "file":
+            return msgspec.structs.replace(data_set, columns=list(COLUMNS))
+        return data_set
+
     def _may_know(self, actor: Actor, data_set: DataSet) -> bool:
         try:
-            self._readable.gate.decide(
-                actor, Act(deed=Deed.READ, tenant=data_set.tenant, data_set=data_set.name)
-            )
+            self._readable.gate.decide(actor, _reading(data_set))
         except (Unauthorized, Forbidden):
             return False
         return True
+
+
+def _reading(data_set: DataSet) -> Act:
+    return Act(
+        deed=Deed.READ,
+        tenant=data_set.tenant,
+        data_set=data_set.name,
+        types=(data_set.type,) if data_set.type else (),
+    )
+
+
+async def _measured(
+    data_set: DataSet, ask: Callable[[Question], Any], newest: str
+) -> dict[str, Any]:
+    measuring = Measuring(data_set.columns)
+    total, offset = 0, 0
+    while offset < PROFILED:
+        page = await ask(Question(limit=WHOLE_PAGE, offset=offset, count=offset == 0))
+        if offset == 0:
+            total = page.total or 0
+            measuring = Measuring(page.columns)
+        measuring.add(page.rows)
+        offset += WHOLE_PAGE
+        if len(page.rows) < WHOLE_PAGE:
+            break
+    told = measuring.told(rows=total, newest=newest)
+    if not newest:
+        measured = told["columns"]
+        times = [measured.get(one, {}).get("high", "") for one in ("observedAt", "changed_at")]
+        told["newest"] = max(map(str, times))
+    return told
