@@ -13,7 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from pintu import __version__
 from pintu.web import failures, security, static_files
-from pintu.web.api import acting, health, reading
+from pintu.web.api import acting, health, push, reading
 from pintu.web.api.picture import Pictures
 from pintu.web.events import Hub
 from pintu.web.house import House, house_of
@@ -59,6 +59,7 @@ API: tuple[Any, ...] = (
     acting.quarantine,
     acting.retry,
     acting.drop,
+    push.push,
 )
 
 
@@ -79,6 +80,7 @@ def build_app(rooms: Rooms) -> Litestar:
     """One application over the rooms it is given; keeps nothing but what the screens look at."""
     pictures = Pictures(rooms)
     hub = Hub(rooms, pictures)
+    desk = push.Desk(rooms)
 
     def on_step(entry: Entry, step: Step) -> None:
         told = {"id": step.command, "target": entry.command.target, "state": step.state}
@@ -100,7 +102,7 @@ def build_app(rooms: Rooms) -> Litestar:
         handlers.append(ngsi_ld(rooms))
     return Litestar(
         handlers,
-        state=State({"house": House(rooms=rooms, pictures=pictures, hub=hub)}),
+        state=State({"house": House(rooms=rooms, pictures=pictures, hub=hub), "push": desk}),
         before_send=[security.headers],
         exception_handlers={Exception: failures.answer},
         openapi_config=OpenAPIConfig(
@@ -109,8 +111,8 @@ def build_app(rooms: Rooms) -> Litestar:
             path="/api/v1",
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         ),
-        on_startup=[warm],
-        on_shutdown=[hub.close],
+        on_startup=[warm, desk.start],
+        on_shutdown=[hub.close, desk.close],
         request_max_body_size=1_000_000,
         logging_config=None,
     )

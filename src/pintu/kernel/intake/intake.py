@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import inspect
 import logging
+import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -74,6 +76,7 @@ class Intake:
         self._store, self._library, self._clock = store, library, clock
         self._strict, self._vocabulary, self._context = strict_tenants, vocabulary, context
         self.limits = limits or Limits()
+        self._of_the_past = replace(self.limits, late_s=math.inf)
         file = tables.register(TABLES)
         self.quarantine = Quarantine(file, self.limits)
         self._repeats = Repeats(file, store, self.limits)
@@ -191,9 +194,9 @@ class Intake:
         still to be held is kept for the batch's next coming, so that nothing is stored twice.
         """
         name = (batch.source, batch.key)
-        refused = self._half_done.get(name)
+        refused, unchanged = self._half_done.get(name), 0
         if refused is None:
-            refused = await self._store_updates(batch) if batch.updates else []
+            refused, unchanged = await self._store_updates(batch) if batch.updates else ([], 0)
         now_us = self._clock.now_us()
         try:
             await self.quarantine.put(batch.tenant, [*batch.unreadable, *refused], now_us)
@@ -207,14 +210,15 @@ class Intake:
         source = self._sources.batch(batch.source, batch.tenant, now_us)
         source.accepted += accepted
         source.quarantined += len(held)
-        receipt = Receipt(batch.key, accepted, len(held), [item.reason for item in held[:20]])
+        reasons = [item.reason for item in held[:20]]
+        receipt = Receipt(batch.key, accepted, len(held), reasons, unchanged=unchanged)
         if batch.retry_of:
             await self._retried(batch, receipt)
         return receipt
 
-    async def _store_updates(self, batch: Batch) -> list[Unreadable]:
+    async def _store_updates(self, batch: Batch) -> tuple[list[Unreadable], int]:
         """Submit every update that can be read, in one call; what cannot is handed back with its
-        reason.
+        reason, and how many changed nothing.
         """
         refused: list[Unreadable] = []
         ops: list[tuple[int, Op]] = []
@@ -247,13 +251,15 @@ class Intake:
         for (number, _), outcome in zip(ops, outcomes, strict=True):
             if outcome.error is not None:
                 refuse(number, outcome.error)
-        return refused
+        quiet = batch.quiet and sum(one.verb is None and one.error is None for one in outcomes)
+        return refused, int(quiet)
 
     def _op(self, batch: Batch, tenant: int, update: Update, terms: Terms) -> Op | None:
         """The operation an update is, or None when the log in doubt after a crash has it
         already.
         """
-        document = read_update(update, terms, self._clock.now_us(), self.limits)
+        limits = self._of_the_past if batch.past else self.limits
+        document = read_update(update, terms, self._clock.now_us(), limits)
         if batch.tenant in self._strict and self._vocabulary is not None:
             wrong = self._vocabulary(document)
             if wrong:
@@ -263,6 +269,8 @@ class Intake:
             if observed(document):
                 return None
             transform = unless_same(transform)
+        elif batch.quiet:
+            transform = unless_same(transform)
         return Op(tenant, document["id"], transform)
 
     async def _terms(self, update: Update) -> Terms:
@@ -270,6 +278,10 @@ class Intake:
         if context is None:
             return CORE
         return self._library.now(context) or await self._library.terms(context)
+
+    def answered(self, source: str) -> list[str]:
+        """The keys of a source's batches that were answered, oldest first: its newest 2,000."""
+        return self._repeats.keys(source)
 
     # --- quarantine -------------------------------------------------------------------------------
     def on_retry(self, read_again: ReadAgain | None) -> None:

@@ -56,6 +56,10 @@ class Repeats:
         answers = self._answers.get(source)
         return None if answers is None else answers.get(key)
 
+    def keys(self, source: str) -> list[str]:
+        """Every key of a source that is remembered, oldest first."""
+        return list(self._answers.get(source, ()))
+
     def begin(self) -> int:
         """A batch starts: nothing it will write is behind the mark until `end`."""
         self._ticket += 1
@@ -190,6 +194,7 @@ def unless_same(transform: Transform) -> Transform:
         same = (
             isinstance(effect, Put)
             and record is not None
+            and effect.payload is None  # a late reading leaves the document as it is: it is news
             and effect.entity == orjson.loads(record.body)
         )
         return Keep() if same else effect

@@ -105,8 +105,8 @@ def compile_source(
 
     Raises ConfigurationError with every mistake of the source and its mappings.
     """
-    from pintu.kernel.intake.mapping.mapper import compile_mapping
     from pintu.kernel.intake.mapping.file import read_mapping
+    from pintu.kernel.intake.mapping.mapper import compile_mapping
 
     mistakes: list[str] = []
     ways = []
