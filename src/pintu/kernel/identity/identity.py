@@ -89,6 +89,20 @@ class Identity:
                 return token.actor(is_local(headers, peer))
         return ANONYMOUS_LOCAL if is_local(headers, peer) else ANONYMOUS
 
+    def recall(self, raw: bytes | None, local: bool) -> Actor | None:
+        """`actor` again, for an Authorization header it recognised before (None: there was none)
+        and no cookie; `local` as `is_local` said. None when it has to be recognised anew.
+        """
+        if raw is None:
+            return ANONYMOUS_LOCAL if local else ANONYMOUS
+        now_us = self._clock.now_us()
+        if now_us >= self._look_at_us:
+            self._look(now_us)
+        known = self._known.get(raw)
+        if known is None or now_us >= known[0]:
+            return None
+        return known[3] if local else known[2]
+
     def _recognise(self, raw: bytes, now_us: int, caller: str) -> tuple[int, Token, Actor, Actor]:
         scheme, _, secret = raw.strip().partition(b" ")
         if scheme.lower() != b"bearer" or not secret or len(secret) > 512:

@@ -23,6 +23,7 @@ from pintu.web.ngsi_ld.message import Answer, Request, Response
 from pintu.web.ngsi_ld.negotiation import accepted, content_type, linked_context
 from pintu.web.ngsi_ld.operation import Call, Operation, Result
 from pintu.web.ngsi_ld.params import NO_PARAMS, known, read_params
+from pintu.web.ngsi_ld.repeated import Repeats
 from pintu.web.ngsi_ld.routes import ROUTES
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Broker:
     def __init__(self, rooms: Rooms) -> None:
         self.rooms = rooms
         self._acts: dict[tuple[Deed, bytes], tuple[Act, Pairs]] = {}
+        self.repeats = Repeats(self)
         started(rooms)
 
     def handle(self, request: Request) -> Answer:
@@ -47,8 +49,7 @@ class Broker:
         try:
             operation, parts = ROUTES.find(request.method, request.path)
             headers, rooms = request.headers, self.rooms
-            key = (operation.deed, headers.get(b"ngsild-tenant", b""))
-            act, echo = self._acts.get(key) or self._act(key)
+            act, echo = self.act(operation.deed, headers)
             media_type = self._media_type(operation, headers) if operation.body != "none" else b""
             accept = accepted(headers.get(b"accept"), operation.offer)
             params = NO_PARAMS
@@ -57,7 +58,7 @@ class Broker:
                 known(params, operation.params, operation.name)
             actor = rooms.identity.actor(headers, request.peer)
             projection = rooms.gate.decide(actor, act)
-            tenant = self._tenant(act.tenant, operation) if act.tenant else 1
+            tenant = self.tenant(act.tenant, operation) if act.tenant else 1
             call = Call(
                 operation, request, parts, params, rooms, act.tenant, tenant, projection, CORE,
                 accept, echo, actor.id,
@@ -65,14 +66,17 @@ class Broker:
             link = linked_context(headers.get(b"link"))
             context = link if not media_type else _take_body(call, media_type, link)
             if context is None and tenant:
-                result = operation.handler(call)
-            else:
-                result = self._in_context(call, context)
-            return result if type(result) is Response else _waiting(result, call)
+                return self.perform(call)
+            return self.waiting(self._in_context(call, context), call)
         except Exception as error:
             return problem(error, echo)
 
     # --- what every call has ------------------------------------------------------------------
+    def act(self, deed: Deed, headers: dict[bytes, bytes]) -> tuple[Act, Pairs]:
+        """What is asked for, and the header that says the tenant again; raises BadRequestData."""
+        key = (deed, headers.get(b"ngsild-tenant", b""))
+        return self._acts.get(key) or self._act(key)
+
     def _act(self, key: tuple[Deed, bytes]) -> tuple[Act, Pairs]:
         """The act and the echoed header of a tenant as it is spelled; raises BadRequestData."""
         deed, tenant = key
@@ -93,7 +97,7 @@ class Broker:
             raise LengthRequired()
         return content_type(headers.get(b"content-type"), merge=operation.merge_patch)
 
-    def _tenant(self, name: str, operation: Operation) -> int:
+    def tenant(self, name: str, operation: Operation) -> int:
         """The number of a tenant, 0 when it has yet to be made; raises NonexistentTenant."""
         number = self.rooms.store.tenant(name)
         if number is not None:
@@ -105,6 +109,19 @@ class Broker:
         raise NonexistentTenant(f"Tenant {name} does not exist")
 
     # --- performing ----------------------------------------------------------------------------
+    def perform(self, call: Call) -> Answer:
+        """Perform a call in the core context, for a tenant there is."""
+        return self.waiting(call.operation.handler(call), call)
+
+    def waiting(self, result: Result, call: Call) -> Answer:
+        """An answer that is there, or one that waits, given its way to turn into a problem."""
+        if type(result) is Response:
+            return result
+        if type(result) is Deferred:
+            result.failed = partial(problem, echo=call.echo)
+            return result
+        return _awaited(result, call)
+
     def _in_context(self, call: Call, context: Any) -> Result:
         """Perform with the caller's @context, now when it is at hand."""
         if context is not None:
@@ -144,14 +161,6 @@ def _take_body(call: Call, media_type: bytes, link: str | None) -> Any:
     if "@context" in document:
         call.encoded = b""
     return take_context(document, media_type, link)
-
-
-def _waiting(result: Any, call: Call) -> Answer:
-    """An answer that waits, given its way to turn into a problem document."""
-    if type(result) is Deferred:
-        result.failed = partial(problem, echo=call.echo)
-        return result
-    return _awaited(result, call)
 
 
 async def _awaited(result: Any, call: Call) -> Response:

@@ -24,14 +24,14 @@ from pintu.web.ngsi_ld.message import Response
 from pintu.web.ngsi_ld.operation import Call, Result
 from pintu.web.ngsi_ld.paging import Window, page_headers, window
 from pintu.web.ngsi_ld.params import flag
-from pintu.web.ngsi_ld.picking import Tree, read_tree
+from pintu.web.ngsi_ld.picking import WHOLE, Tree, read_tree
 from pintu.web.ngsi_ld.querying import read_query
 from pintu.web.ngsi_ld.waiting import settled
 
 _EXPIRES = b'"expiresAt"'
 _SCOPE = b'"scope"'
 _EVERY = Window(100_000)
-_SELECTORS = frozenset(("type", "attrs", "q", "georel", "geometry", "coordinates", "pick"))
+SELECTORS = frozenset(("type", "attrs", "q", "georel", "geometry", "coordinates", "pick"))
 
 
 def retrieve_entity(call: Call) -> Result:
@@ -44,7 +44,7 @@ def retrieve_entity(call: Call) -> Result:
             raise ResourceNotFound(f"{id} does not exist")
         if found.__class__ is Record and call.terms.is_core:
             body = found.body
-            if _EXPIRES not in body and _SCOPE not in body:
+            if stored_as_shown(body):
                 headers = data_headers(JSON, call.terms)
                 return Response(200, body, headers + call.echo if call.echo else headers)
     return _retrieve(call, id)
@@ -96,7 +96,7 @@ def _visible(call: Call, record: Record) -> bool:
 
 # --- queries ----------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Query:
+class Query:
     """One query, read: what was asked for, which part of it, and how it is to be shown."""
 
     call: Call
@@ -116,7 +116,7 @@ def query_entities(call: Call) -> Result:
     """5.7.2 by parameters: a page of entities."""
     params = call.params
     part = window(params)
-    if params.keys().isdisjoint(_SELECTORS) and not flag(params, "local"):
+    if params.keys().isdisjoint(SELECTORS) and not flag(params, "local"):
         raise BadRequestData("A query needs type, attrs, q, a geoquery, or local=true")
     return _answer(_read(call, params, part))
 
@@ -131,15 +131,15 @@ def query_by_post(call: Call) -> Result:
     return _answer(_read(call, params, part))
 
 
-def _read(call: Call, params: dict[str, Any], part: Window) -> _Query:
+def _read(call: Call, params: dict[str, Any], part: Window) -> Query:
     flag(params, "local")
     view = read_view(params, call.terms, call.projection, call.accept)
     tree = read_tree(params)
     join = read_join(call, params, view, tree)
-    return _Query(call=call, params=params, part=part, view=view, tree=tree, join=join)
+    return Query(call=call, params=params, part=part, view=view, tree=tree, join=join)
 
 
-def _answer(query: _Query) -> Result:
+def _answer(query: Query) -> Result:
     """Answer at once when the store can and nothing is linked; otherwise wait."""
     call, params = query.call, query.params
     if "entities" in params:
@@ -149,13 +149,22 @@ def _answer(query: _Query) -> Result:
     if picked and not selection.attributes:
         refuse_hidden(call.projection, call.terms, picked)
         selection = dataclasses.replace(selection, attributes=picked)
-    found = call.rooms.store.select(selection)
+    return shown(query, call.rooms.store.select(selection))
+
+
+def plain_query(call: Call, part: Window) -> Query:
+    """The query of a call that narrows nothing of what is shown."""
+    return Query(call=call, params=call.params, part=part, view=PLAIN, tree=WHOLE, join=None)
+
+
+def shown(query: Query, found: Page | Awaitable[Page]) -> Result:
+    """The answer at once when the page is there and nothing is linked."""
     if query.join is None and isinstance(found, Page):
         return _page(query, found)
     return _later(query, found)
 
 
-async def _later(query: _Query, found: Page | Awaitable[Page]) -> Response:
+async def _later(query: Query, found: Page | Awaitable[Page]) -> Response:
     page: Page = await settled(found)
     call, join = query.call, query.join
     if join is None:
@@ -174,7 +183,7 @@ async def _later(query: _Query, found: Page | Awaitable[Page]) -> Response:
     return _documents(call, members, *headers, plan=_plan(query.params, page))
 
 
-async def _union(query: _Query, entities: list[dict[str, Any]]) -> Response:
+async def _union(query: Query, entities: list[dict[str, Any]]) -> Response:
     """The union of several entity selectors: each is asked for as far as the page reaches."""
     call, part = query.call, query.part
     reach = _EVERY if part.count else Window(part.offset + part.limit + 1)
@@ -193,7 +202,7 @@ async def _union(query: _Query, entities: list[dict[str, Any]]) -> Response:
     return await _later(query, union)
 
 
-def _page(query: _Query, page: Page) -> Response:
+def _page(query: Query, page: Page) -> Response:
     """Stored bytes joined as they are when nothing narrows them, rendered otherwise."""
     call, records = query.call, page.records[: query.part.limit]
     headers = _headers(call, query.part, page)
@@ -201,21 +210,39 @@ def _page(query: _Query, page: Page) -> Response:
     view = query.shown
     whole = view is PLAIN and call.projection.whole and call.terms.is_core
     if whole and plan is None and call.accept == JSON:
-        body = b"[" + b",".join([record.body for record in records]) + b"]"
-        if _EXPIRES not in body and _SCOPE not in body:
+        body = joined(page, query.part)
+        if body is not None:
             return Response(200, body, (*data_headers(JSON, call.terms), *headers, *call.echo))
     view = _as_of_now(call, view, records)
     members = [render(record, call.terms, view) for record in records]
     return _documents(call, [shown for shown in members if shown], *headers, plan=plan)
 
 
+def stored_as_shown(body: bytes) -> bool:
+    """Whether stored bytes are what is sent: nothing in them has an end, and no scope is shown in
+    another form. (One letter is looked for first: `x` is rare, and a page is 12 KB.)
+    """
+    return (b"x" not in body or _EXPIRES not in body) and _SCOPE not in body
+
+
+def joined(page: Page, part: Window) -> bytes | None:
+    """A page as its stored bytes joined; None when some of them have to be rendered."""
+    body = b"[" + b",".join([record.body for record in page.records[: part.limit]]) + b"]"
+    return body if stored_as_shown(body) else None
+
+
+def follow(part: Window, page: Page) -> bool:
+    """Whether there are more entities after this page."""
+    if len(page.records) > part.limit:
+        return True
+    count = page.count if part.count else None
+    return count is not None and part.offset + len(page.records) < count
+
+
 def _headers(call: Call, part: Window, page: Page) -> tuple[tuple[bytes, bytes], ...]:
     count = page.count if part.count else None
-    more = len(page.records) > part.limit
-    if not more and count is not None:
-        more = part.offset + len(page.records) < count
     request = call.request
-    return page_headers(request.path, request.query, part, more=more, count=count)
+    return page_headers(request.path, request.query, part, more=follow(part, page), count=count)
 
 
 def _plan(params: dict[str, Any], page: Page) -> str | None:

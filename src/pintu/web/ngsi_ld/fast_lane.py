@@ -13,92 +13,42 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pintu.web.ngsi_ld.answers import Deferred, from_error
+from pintu.web.ngsi_ld.connection import BODY, HEADERS, IDLE, WORK, Connection
 from pintu.web.ngsi_ld.headers import gather
-from pintu.web.ngsi_ld.message import Request, Response
-from pintu.web.ngsi_ld.turn import TOO_LARGE, TOO_MANY_HEADERS, TOO_SLOW, Occupied, Turn
-from pintu.web.ngsi_ld.wire import CONTINUE, LIMITS, Heads, Limits, Outbox, has_body
+from pintu.web.ngsi_ld.message import Answer, Prepared, Request, Response
+from pintu.web.ngsi_ld.repeated import LONGEST, Repeat, Repeats
+from pintu.web.ngsi_ld.turn import TOO_LARGE, TOO_MANY_HEADERS, Occupied, Turn
+from pintu.web.ngsi_ld.wire import CONTINUE, LIMITS, Heads, Limits, Outbox
 
 if TYPE_CHECKING:
     from pintu.web.ngsi_ld.broker import Broker
 
 _log = logging.getLogger("pintu.web")
 _PREFIX = b"/ngsi-ld/"
-_BIG = 16 * 1024  # larger answers are not held back: memory, and the client may start reading
-_SWEEP_SECONDS = 1.0
-_IDLE, _HEADERS, _BODY, _WORK = range(4)
 
 
 def fast_lane(broker: Broker, limits: Limits = LIMITS) -> type[HttpToolsProtocol]:
     """The protocol class for uvicorn's `http=`, bound to one broker."""
     members = {"broker": broker, "limits": limits, "heads": Heads(), "outbox": Outbox()}
+    members["repeats"] = getattr(broker, "repeats", None)  # a floor or a test goes without
     return type("FastLane", (Lane,), members)
 
 
-class Lane(HttpToolsProtocol):
+class Lane(Connection):
     """One connection. Answers leave in the order requests came, whoever answers them."""
 
     broker: Broker
-    limits: Limits
-    heads: Heads
-    outbox: Outbox
-
-    # --- life of the connection ---------------------------------------------------------------
-    def connection_made(self, transport: Any) -> None:
-        """Start the clocks of the connection."""
-        super().connection_made(transport)
-        self._peer = self.client[0] if self.client else ""
-        self._in_lane = False  # the request being parsed is ours
-        self._busy = False  # a request is being answered, by the lane or by uvicorn
-        self._last_pairs: list[tuple[bytes, bytes]] | None = None
-        self._last_headers: dict[bytes, bytes] = {}
-        self._held = b""  # one answer kept until the end of the loop's turn
-        self._deaf = False  # nothing more is read from this connection
-        self._discard = 0  # bytes of a refused body still tolerated
-        self._body: list[bytes] = []
-        self._body_bytes = 0
-        self._header_bytes = 0
-        self._owes_continue = False
-        self._parsed: Request | None = None
-        self._phase = _IDLE
-        self._since = self.loop.time()
-        self._sweep = self.loop.call_later(_SWEEP_SECONDS, self._check_clocks)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of everything; a write in flight still completes in the store."""
-        self._sweep.cancel()
-        self._deaf = True
-        self.pipeline.clear()
-        super().connection_lost(exc)
-
-    def _check_clocks(self) -> None:
-        limits, phase = self.limits, self._phase
-        waited = self.loop.time() - self._since
-        if phase == _IDLE and waited > limits.idle_seconds:
-            self._close()
-        elif (phase == _HEADERS and waited > limits.header_seconds) or (
-            phase == _BODY and waited > limits.body_seconds
-        ):
-            self._deaf = True
-            if not self._busy and not self.pipeline and not self._discard:
-                self._write(TOO_SLOW, keep_alive=False, head_only=False)
-            self._close()
-        else:
-            self._sweep = self.loop.call_later(_SWEEP_SECONDS, self._check_clocks)
-
-    def shutdown(self) -> None:
-        """Close now when idle, otherwise after the answer in flight."""
-        self._deaf = True
-        if self._busy or self.pipeline:
-            return
-        super().shutdown()
+    repeats: Repeats | None
 
     # --- reading --------------------------------------------------------------------------------
     def data_received(self, data: bytes) -> None:
         """Parse what came; every complete request is answered or queued before this returns."""
-        if self._deaf:
+        if self._deaf or (self._repeat is not None and self._answer_again(self._repeat, data)):
             return
+        self._data = data
         try:
             self.parser.feed_data(data)
+            self._data = b""
         except httptools.HttpParserUpgrade:
             if self._in_lane:
                 self._deaf = True
@@ -117,7 +67,7 @@ class Lane(HttpToolsProtocol):
         self.headers = []
         self._header_bytes = 0
         self._in_lane = False
-        self._phase = _HEADERS
+        self._phase = HEADERS
         self._since = self.loop.time()
 
     def on_url(self, url: bytes) -> None:
@@ -155,14 +105,15 @@ class Lane(HttpToolsProtocol):
             return
         self._in_lane = True
         path, _, query = url.partition(b"?")
-        if self.headers != self._last_pairs:  # most requests of a connection carry the same ones
+        self._again = self.headers == self._last_pairs
+        if not self._again:  # most requests of a connection carry the same ones
             self._last_pairs = self.headers
             self._last_headers = gather(self.headers)
         headers = self._last_headers
         method = self.parser.get_method().decode("ascii")
         self._parsed = Request(method, path, query, headers, b"", self._peer)
         self._keep = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
-        self._phase = _BODY
+        self._phase = BODY
         length = headers.get(b"content-length")
         if length is not None and int(length) > self.limits.body_bytes:
             self._refuse_body()
@@ -184,7 +135,7 @@ class Lane(HttpToolsProtocol):
             "headers": self.headers,
             "state": self.app_state.copy(),
         }
-        self._phase = _WORK
+        self._phase = WORK
         if self._busy or self.pipeline or self.flow.write_paused:
             self.cycle = Occupied()  # type: ignore[assignment]
         super().on_headers_complete()
@@ -229,13 +180,15 @@ class Lane(HttpToolsProtocol):
             self._body = []
             self._body_bytes = 0
         self._owes_continue = False
-        self._phase = _WORK
+        self._phase = WORK
         if request.method == "HEAD":
             request.method = "GET"
             self._take(Turn(request, self._keep, True))
         elif self._busy or self.pipeline or self.flow.write_paused:
             self._take(Turn(request, self._keep))
         else:
+            if self._again:
+                self._learn(request)
             self._answer(request, self._keep, False)
 
     def _refuse_body(self) -> None:
@@ -250,6 +203,38 @@ class Lane(HttpToolsProtocol):
         self._deaf = waits
         self._discard = 0 if waits else self.limits.discard_bytes
         self._take(Turn(self._parsed, False, False, error, linger=not waits))
+
+    # --- the same again -------------------------------------------------------------------------
+    def _learn(self, request: Request) -> None:
+        """The second GET with the same headers: the third need not be parsed."""
+        self._again = False
+        data, repeats = self._data, self.repeats
+        if repeats is None or request.method != "GET" or not self._keep or request.body:
+            return
+        if data[4 : 4 + len(self.url)] != self.url or self.expect_100_continue:
+            return
+        if len(data) + LONGEST <= self.limits.header_bytes:
+            self._repeat = repeats.learn(data, request) or self._repeat
+
+    def _answer_again(self, repeat: Repeat, data: bytes) -> bool:
+        """Answer when `data` is one more GET with known header lines and nothing is in its way."""
+        target = repeat.target(data)
+        if target is None or self._phase != IDLE or self._busy or self.pipeline:
+            return False
+        assert self.repeats is not None
+        if self.flow.write_paused or self.transport.is_closing():
+            return False
+        answer = self.repeats.answer(repeat.standing, target)
+        if answer is None:
+            return False
+        if not isinstance(answer, Prepared):
+            self._phase = WORK
+            self._give(answer, True, False)
+            return True
+        self.server_state.total_requests += 1
+        self._since = self.loop.time()
+        self._write_prepared(answer)
+        return True
 
     # --- turns ----------------------------------------------------------------------------------
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
@@ -274,7 +259,10 @@ class Lane(HttpToolsProtocol):
             self._answer(turn.request, turn.keep_alive, turn.head_only)
 
     def _answer(self, request: Request, keep_alive: bool, head_only: bool) -> None:
-        answer = self.broker.handle(request)
+        self._give(self.broker.handle(request), keep_alive, head_only)
+
+    def _give(self, answer: Answer, keep_alive: bool, head_only: bool) -> None:
+        """Send an answer, now or when it is there."""
         if type(answer) is Response:
             self._finish(answer, keep_alive, head_only)
             return
@@ -312,8 +300,8 @@ class Lane(HttpToolsProtocol):
             self.pipeline.clear()
             self._close()
             return
-        if self._phase == _WORK:
-            self._phase = _IDLE
+        if self._phase == WORK:
+            self._phase = IDLE
             self._since = self.loop.time()
 
     def _next(self) -> None:
@@ -337,8 +325,8 @@ class Lane(HttpToolsProtocol):
         self._busy = False
         if self.transport.is_closing():
             return
-        if self._phase == _WORK:
-            self._phase = _IDLE
+        if self._phase == WORK:
+            self._phase = IDLE
             self._since = self.loop.time()
         if self._deaf and not self.pipeline:
             self._close()
@@ -350,38 +338,6 @@ class Lane(HttpToolsProtocol):
         super().resume_writing()
         if not self._busy:
             self._next()
-
-    # --- writing --------------------------------------------------------------------------------
-    def _write(self, response: Response, *, keep_alive: bool, head_only: bool) -> None:
-        head = self.heads.head(response, self.server_state.default_headers)
-        ends = not keep_alive or (self._deaf and not self.pipeline)
-        close = b"connection: close\r\n" if ends else b""
-        body = response.body
-        if not has_body(response.status):
-            data = b"".join((head, close, b"\r\n"))
-        else:
-            length = b"%d\r\n" % len(body)
-            data = b"".join((head, length, close, b"\r\n", b"" if head_only else body))
-        self._send(data, now=ends or len(data) > _BIG)
-
-    def _send(self, data: bytes, *, now: bool) -> None:
-        """Send at the end of this turn; now what is large, last, or second on its connection."""
-        if now or self._held:
-            data, self._held = self._held + data, b""
-            self.transport.write(data)
-        else:
-            self._held = data
-            self.outbox.put(self)
-
-    def send_held(self) -> None:
-        """Send the answer held back, if any."""
-        if self._held:
-            data, self._held = self._held, b""
-            self.transport.write(data)
-
-    def _close(self) -> None:
-        self.send_held()
-        self.transport.close()
 
 
 async def _await(answer: Awaitable[Response]) -> Response:

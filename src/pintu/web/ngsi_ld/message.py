@@ -30,4 +30,11 @@ class Response(msgspec.Struct, gc=False):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
+class Prepared(msgspec.Struct, gc=False):
+    """A 200 whose header lines are bytes already."""
+
+    lines: bytes
+    body: bytes
+
+
 Answer = Response | Awaitable[Response]

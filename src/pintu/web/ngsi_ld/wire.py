@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
@@ -36,30 +37,34 @@ LIMITS = Limits()
 
 
 class Heads:
-    """Renders response heads; those of ordinary answers are kept, with the server's own headers
-    in them.
+    """Renders response heads: the server's own lines once a second, those of ordinary answers
+    once.
     """
 
     def __init__(self) -> None:
-        self._defaults: list[tuple[bytes, bytes]] | None = None
-        self._kept: dict[tuple[int, Pairs], bytes] = {}
+        self._defaults: Sequence[tuple[bytes, bytes]] | None = None
+        self._starts: dict[int, bytes] = {}
+        self._kept: dict[Pairs, bytes] = {}
 
-    def head(self, response: Response, defaults: list[tuple[bytes, bytes]]) -> bytes:
-        """Everything up to and including `content-length: `, or the last header when there is no
-        body.
-
-        `defaults` is the server's list (date, server), which it replaces as a whole when it
-        changes.
+    def start(self, status: int, defaults: Sequence[tuple[bytes, bytes]]) -> bytes:
+        """The status line and the server's own headers (date, server), a list that the server
+        replaces as a whole when it changes.
         """
         if defaults is not self._defaults:
             self._defaults = defaults
-            self._kept = {}
-        key = (response.status, response.headers)
-        found = self._kept.get(key)
+            self._starts = {}
+        found = self._starts.get(status)
         if found is None:
-            found = _render(response, defaults)
+            found = self._starts[status] = STATUS_LINES[status] + header_lines(defaults)
+        return found
+
+    def lines(self, response: Response) -> bytes:
+        """The header lines of a response."""
+        found = self._kept.get(response.headers)
+        if found is None:
+            found = header_lines(response.headers)
             if response.status != 201 and len(self._kept) < _MAX_HEADS:
-                self._kept[key] = found
+                self._kept[response.headers] = found
         return found
 
 
@@ -100,12 +105,11 @@ def has_body(status: int) -> bool:
     return status not in _BODILESS
 
 
-def _render(response: Response, defaults: list[tuple[bytes, bytes]]) -> bytes:
-    parts = [STATUS_LINES[response.status]]
-    for name, value in (*defaults, *response.headers):
+def header_lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Headers as they go over the wire; no value can end its line."""
+    parts = []
+    for name, value in headers:
         if b"\r" in value or b"\n" in value:
             value = value.replace(b"\r", b" ").replace(b"\n", b" ")
         parts.append(name + b": " + value + b"\r\n")
-    if has_body(response.status):
-        parts.append(b"content-length: ")
     return b"".join(parts)
