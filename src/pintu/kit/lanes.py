@@ -39,11 +39,13 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How fast one source may be: messages a second in all, and of one sender."""
+    """How fast one source may be: messages a second in all, and of one sender; `lanes` are handed
+    in at once."""
 
     messages_s: float = 500.0
     per_sender_s: float = 20.0
     burst: float = 200.0
+    lanes: int = 8
 
 
 @dataclass(slots=True)

@@ -19,7 +19,10 @@ from pintu.kit.manifest import Manifest, is_kind
 
 class Connector(Protocol):
     """(1) One connection to the world. The runtime starts it again, later and later, when it
-    ends."""
+    ends.
+
+    It may also say its `pace` (a kit.lanes.Pace), and `again(envelope)`, which judges an envelope
+    anew that comes out of quarantine."""
 
     name: str
     expected_interval_s: float  # how often it should be heard; 0: nobody knows

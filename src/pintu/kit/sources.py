@@ -41,7 +41,8 @@ class SourceRunner:
         self.connector = connector
         self.source = f"{piece.name}/{connector.name}"
         self._piece, self._link, self._clock, self._tenant = piece, link, clock, tenant
-        pace = pace or Pace()
+        pace = pace or getattr(connector, "pace", None) or Pace()
+        self._width = pace.lanes
         self._pace = Bucket(pace.messages_s, pace.messages_s)
         self._flood = FloodGuard(per_sender_s=pace.per_sender_s, burst=pace.burst)
         self._lanes: list[asyncio.Queue[Received]] = []
@@ -52,7 +53,7 @@ class SourceRunner:
 
     async def run(self) -> None:
         """Connect again and again, later each time, until cancelled."""
-        self._lanes = [asyncio.Queue(LANE_DEPTH) for _ in range(LANES)]
+        self._lanes = [asyncio.Queue(LANE_DEPTH) for _ in range(self._width)]
         async with asyncio.TaskGroup() as group:
             for lane in self._lanes:
                 group.create_task(self._work(lane))
@@ -91,7 +92,7 @@ class SourceRunner:
                 self._detail = f"held back to {self._pace.rate:g} messages a second"
                 await asyncio.sleep(wait_s)
             # One sender stays in one lane, so that what it sent is applied in its order.
-            await self._lanes[zlib.crc32(sender.encode()) % LANES].put(received)
+            await self._lanes[zlib.crc32(sender.encode()) % self._width].put(received)
 
     async def _refuse(self, received: Received, sender: str, now_s: float) -> None:
         """A flooding sender: a few of its messages are kept as evidence, all are counted, none is
@@ -132,7 +133,12 @@ class SourceRunner:
         self._lag_us = int(passed_us / self._clock.rate)  # a person waits in real time
 
     async def take_again(self, envelope: Envelope) -> None:
-        """Read an envelope out of quarantine once more; unreadable again, it goes back."""
+        """Read an envelope out of quarantine once more; unreadable again, it goes back.
+
+        A connector with `again` judges it anew first: its sender may be known by now."""
+        judge = getattr(self.connector, "again", None)
+        if judge is not None:
+            envelope = judge(envelope)
         await self._take(envelope, again=True)
 
     def read(self, envelope: Envelope) -> Batch:

@@ -19,48 +19,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pintu.protocols.hj212_words import EDITIONS
+
 HEAD, LENGTH, TAIL = b"##", 4, b"\r\n"
 AROUND = len(HEAD) + LENGTH + 4 + len(TAIL)
 """Bytes of a frame that are not its data."""
 LONGEST_2017 = 1024
 LONGEST = 9999
-EDITIONS = {0: "HJ/T 212-2005", 1: "HJ 212-2017", 2: "HJ 212-2025"}
 FIELDS = ("QN", "ST", "CN", "PW", "MN", "Flag", "PNUM", "PNO")
-UPLOADS = {
-    "2011": "real-time data",
-    "2021": "state of devices",
-    "2031": "data of a day",
-    "2041": "hours devices ran in a day",
-    "2051": "data of minutes",
-    "2061": "data of an hour",
-    "2081": "when the logger was switched on",
-    "3019": "serial number of the logger",
-    "3020": "what the station tells of itself",
-}
-"""Commands by which a station sends data (HJ 212-2017, 6.6.5)."""
-RESULTS = {
-    "1": "done",
-    "2": "failed, nobody knows why",
-    "3": "the request's conditions are wrong",
-    "4": "timed out",
-    "5": "busy",
-    "6": "out of order",
-    "100": "there is no data",
-}
-"""ExeRtn of a 9012: what became of a request."""
-REFUSALS = {
-    "1": "begins",
-    "2": "refused",
-    "3": "wrong password",
-    "4": "wrong MN",
-    "5": "wrong ST",
-    "6": "wrong Flag",
-    "7": "wrong QN",
-    "8": "wrong CN",
-    "9": "wrong CRC",
-    "100": "unknown mistake",
-}
-"""QnRtn of a 9011: whether a request is begun."""
 
 _TIME = r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d[0-5]\d"
 _SHAPES = {
@@ -351,7 +317,7 @@ def write_frame(frame: Frame, *, longest: int = LONGEST_2017) -> bytes:
     if len(data) > longest:
         raise BadFrame(f"Data of {len(data)} bytes is over {longest}")
     read_data(data)
-    return b"##%04d%s%s\r\n" % (len(data), data, crc16(data).encode())
+    return framed(data)
 
 
 def write_packets(frame: Frame, *, longest: int = LONGEST_2017) -> list[bytes]:
@@ -387,3 +353,22 @@ def _fits(frame: Frame, longest: int) -> bool:
     except BadFrame:
         return False
     return True
+
+
+def answer(frame: Frame, command: str, content: str = "") -> bytes:
+    """The platform's answer to a frame of a station: 9013 to a notice, 9014 to data.
+
+    Since 2017 it repeats the frame's QN, PW and MN; that of 2005 names the QN in CP.
+    """
+    fields, flag = frame.fields, int(frame.fields.get("Flag", "0")) & ~3
+    if flag:
+        head = f"QN={fields['QN']};ST=91;CN={command};PW={fields.get('PW', '')}"
+        text = f"{head};MN={fields['MN']};Flag={flag};CP=&&{content}&&"
+    else:
+        text = f"ST=91;CN={command};CP=&&QN={fields.get('QN', '')};CN={fields['CN']}&&"
+    return framed(text.encode())
+
+
+def framed(data: bytes) -> bytes:
+    """Data with its head, length, CRC and end."""
+    return b"##%04d%s%s\r\n" % (len(data), data, crc16(data).encode())
