@@ -54,6 +54,8 @@ class Batch(msgspec.Struct, frozen=True):
     retry_of: str = (
         ""  # key of the quarantined envelope this was read from; gone when all is accepted
     )
+    past: bool = False  # somebody asked for the past: no observation is too long ago
+    quiet: bool = False  # what is so already is not written once more
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -64,6 +66,7 @@ class Receipt(msgspec.Struct, frozen=True):
     quarantined: int
     errors: list[str] = []
     repeated: bool = False
+    unchanged: int = 0  # of a quiet batch: accepted, and so already
 
 
 CommandState = Literal[
