@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from pintu.kernel.clock import parse_clock
+from pintu.kernel.access import Gate
+from pintu.kernel.clock import Clock, parse_clock
 from pintu.kernel.configuration import Configuration
 from pintu.kernel.egress import Egress
 from pintu.kernel.exchange import DataSet, Exchange, Readable
@@ -110,14 +111,7 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
         intake=Intake(
             store, library, clock, tables, strict_tenants=strict, vocabulary=unknown_words
         ),
-        commands=Commands(
-            tables,
-            timers,
-            clock,
-            identity.gate,
-            patience=patience(pieces),
-            kept_days=settings.command_days,
-        ),
+        commands=commands_of(settings, pieces, (tables, timers, clock, identity.gate)),
         pieces=pieces,
         basemap=basemap_file(settings),
         configuration=configuration,
@@ -125,19 +119,30 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
             configuration,
             tables,
             Readable(store=store, gate=identity.gate, clock=clock, zone=settings.tz),
-            declared=declared_sets(pieces),
+            declared=declared_sets(pieces, tenants_of(pieces, settings)),
             tenant=settings.demo_tenant if settings.demo else "",
         ),
         work=PieceWork(pieces, tables, clock, tenants_of(pieces, settings)),
     )
 
 
-def declared_sets(pieces: list[Manifest]) -> list[DataSet]:
-    """The data sets that pieces declare, called PIECE.NAME."""
+def commands_of(
+    settings: Settings, pieces: list[Manifest], rooms: tuple[CityTables, Timers, Clock, Gate]
+) -> Commands:
+    """The ledger of commands, as patient as the pieces' manifests ask."""
+    return Commands(*rooms, patience=patience(pieces), kept_days=settings.command_days)
+
+
+def declared_sets(pieces: list[Manifest], tenants: dict[str, str]) -> list[DataSet]:
+    """The data sets that pieces declare, called PIECE.NAME, of the tenant the piece writes to."""
     return [
-        msgspec.structs.replace(one, name=f"{piece.name}.{one.name}")
+        msgspec.structs.replace(
+            one,
+            name=f"{piece.name}.{one.name}",
+            tenant=one.tenant or tenants.get(piece.name, piece.tenant),
+        )
         for piece in pieces
-        for one in getattr(piece, "datasets", ())
+        for one in piece.datasets
     ]
 
 

@@ -143,7 +143,7 @@ async def open_small_city(
         configuration,
         tables,
         readable,
-        declared=declared_sets(found),
+        declared=declared_sets(found, tenants_of(found, settings)),
         tenant=settings.demo_tenant if demo else "",
     )
     rooms = Rooms(
