@@ -55,6 +55,9 @@ class Code:
     value: str
     label: Said
     sign: str | None = None
+    colour: str | None = None  # `#rrggbb`, where a standard gives one
+    low: float | None = None  # the numbers it stands for, where it is a class of them
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,7 +304,14 @@ class Vocabulary:
                 source=document["x-source"],
                 published=document["x-published"],
                 codes=tuple(
-                    Code(value=one["const"], label=one["x-label"], sign=one.get("x-sign"))
+                    Code(
+                        value=one["const"],
+                        label=one["x-label"],
+                        sign=one.get("x-sign"),
+                        colour=one.get("x-colour"),
+                        low=one.get("x-low"),
+                        high=one.get("x-high"),
+                    )
                     for one in document["oneOf"]
                 ),
             )
