@@ -32,6 +32,29 @@ class Fetched:
     url: str  # after redirects
     body: bytes
     content_type: str
+    etag: str = ""
+    modified: str = ""
+    unchanged: bool = False  # 304: it is what the caller has already; the body is empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How a document is asked for, besides its address. Headers may hold a secret: they go to the
+    first address's own host and port alone, never to where it redirects."""
+
+    headers: tuple[tuple[str, str], ...] = ()
+    etag: str = ""
+    modified: str = ""
+    timeout_s: float = TOTAL_TIMEOUT_S
+
+    def lines(self, *, own: bool) -> dict[str, str]:
+        """The headers of one request; `own`: it goes where the first one went."""
+        found = dict(self.headers) if own else {}
+        if own and self.etag:
+            found["If-None-Match"] = self.etag
+        if own and self.modified:
+            found["If-Modified-Since"] = self.modified
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,40 +111,46 @@ class Egress:
                 return True
         return False
 
-    async def fetch(self, url: str, *, accept: str, limit: int) -> Fetched:
+    async def fetch(
+        self, url: str, *, accept: str, limit: int, asking: Asking | None = None
+    ) -> Fetched:
         """GET a document of at most `limit` bytes.
 
         Raises Forbidden (address), TooLarge (size), Unavailable (anything the other side did
         wrong).
         """
+        asking = asking or Asking()
         try:
-            async with asyncio.timeout(TOTAL_TIMEOUT_S):
-                return await self._follow(url, accept, limit)
+            async with asyncio.timeout(asking.timeout_s):
+                return await self._follow(url, accept, limit, asking)
         except TimeoutError as error:
-            raise Unavailable(f"{url} did not answer within {TOTAL_TIMEOUT_S:g} s") from error
+            raise Unavailable(f"{url} did not answer within {asking.timeout_s:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise Unavailable(
                 f"{url} cannot be fetched: {str(error) or type(error).__name__}"
             ) from error
 
-    async def _follow(self, url: str, accept: str, limit: int) -> Fetched:
-        timeout = httpx.Timeout(TOTAL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+    async def _follow(self, url: str, accept: str, limit: int, asking: Asking) -> Fetched:
+        timeout = httpx.Timeout(asking.timeout_s, connect=CONNECT_TIMEOUT_S)
+        first = _origin(url)
         async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
             for _ in range(REDIRECT_LIMIT + 1):
                 target = await self.target(url)
-                request = _request(client, url, target, accept)
+                lines = {**asking.lines(own=_origin(url) == first), "Accept": accept}
+                request = _request(client, url, target, lines)
                 response = await client.send(request, stream=True, follow_redirects=False)
                 try:
                     if response.status_code in _REDIRECTS and "location" in response.headers:
                         url = urljoin(url, response.headers["location"])
                         continue
+                    if response.status_code == 304 and (asking.etag or asking.modified):
+                        return _fetched(url, b"", response, unchanged=True)
                     if response.status_code != 200:
                         raise Unavailable(f"{url} answered {response.status_code}")
                     body = await _body(response, url, limit)
                 finally:
                     await response.aclose()
-                kind = response.headers.get("content-type", "")
-                return Fetched(url=url, body=body, content_type=kind)
+                return _fetched(url, body, response)
         raise Unavailable(f"{url} redirects more than {REDIRECT_LIMIT} times")
 
 
@@ -138,6 +167,25 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = _split(url)
+    return parts.scheme, parts.hostname or "", parts.port
+
+
+def _fetched(
+    url: str, body: bytes, response: httpx.Response, *, unchanged: bool = False
+) -> Fetched:
+    headers = response.headers
+    return Fetched(
+        url=url,
+        body=body,
+        content_type=headers.get("content-type", ""),
+        etag=headers.get("etag", "")[:300],
+        modified=headers.get("last-modified", "")[:100],
+        unchanged=unchanged,
+    )
+
+
 async def _body(response: httpx.Response, url: str, limit: int) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_bytes():
@@ -147,11 +195,13 @@ async def _body(response: httpx.Response, url: str, limit: int) -> bytes:
     return bytes(body)
 
 
-def _request(client: httpx.AsyncClient, url: str, target: Target, accept: str) -> httpx.Request:
+def _request(
+    client: httpx.AsyncClient, url: str, target: Target, lines: dict[str, str]
+) -> httpx.Request:
     """The request goes to the checked address; Host and TLS name stay those of the URL."""
     original = httpx.URL(url)
     pinned = original.copy_with(host=target.address)
-    headers = {"Host": original.netloc.decode("ascii"), "Accept": accept}
+    headers = {**lines, "Host": original.netloc.decode("ascii")}
     extensions = {"sni_hostname": target.host} if target.scheme == "https" else {}
     return client.build_request("GET", pinned, headers=headers, extensions=extensions)
 
