@@ -1,4 +1,4 @@
-"""Zip files are looked at before anything in them is: how many members, how large, where they lie."""
+"""A zip file is looked at before anything in it is read: how many members, how large, where."""
 
 from __future__ import annotations
 

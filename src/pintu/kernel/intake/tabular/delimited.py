@@ -1,4 +1,4 @@
-"""CSV and TSV, read in blocks: an unclosed quote, a torn row or a broken sign costs its own line."""
+"""CSV and TSV, in blocks: an unclosed quote, a torn row or a broken sign costs its own line."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class _Parse:
         return False
 
     def _reader(self, base: int) -> Any:
-        lines = iter(self.lines)
+        lines: Any = iter(self.lines)
         lines.__setstate__(base)  # there at once, however many lines stand before
         return csv.reader(lines, **self.dialect)
 
@@ -166,7 +166,7 @@ class _Parse:
         reason = f"line {line} has {len(values)} values for {self.width} columns"
         if several:
             reason += "; a quote in it may not be closed"
-        record = dict(zip(self.names, (one[:SHOWN] for one in values), strict=False))
+        record: Record = dict(zip(self.names, (one[:SHOWN] for one in values), strict=False))
         if len(values) > self.width:
             record["(more)"] = [one[:SHOWN] for one in values[self.width :][:50]]
         self.bad.append(BadRecord(line, record, reason))
@@ -188,9 +188,7 @@ class _Parse:
                 f"line {line} has {block.sizes[0]} bytes, more than a line may",
             )
         )
-        self.place = Place(
-            offset=self.place.offset + block.sizes[0], line=line, row=self.place.row
-        )
+        self.place = Place(offset=self.place.offset + block.sizes[0], line=line, row=self.place.row)
 
     def _portion(self, lines: int) -> Portion:
         """What was read, and the lines it took let go of."""

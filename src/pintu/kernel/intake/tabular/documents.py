@@ -73,9 +73,7 @@ class Lined:
                 reason = f"line {line} is no JSON record: {_short(error)}"
                 bad.append(BadRecord(line, {"(line)": plain[:SHOWN]}, reason))
         sizes = block.sizes[start : start + PORTION_ROWS]
-        behind = Place(
-            offset=place.offset + sum(sizes), line=line, row=place.row + len(records)
-        )
+        behind = Place(offset=place.offset + sum(sizes), line=line, row=place.row + len(records))
         return Portion(records=records, bad=bad, place=behind)
 
     def close(self) -> None:
@@ -98,7 +96,7 @@ class Document:
         file.seek(self._mark)
         if self._codec == "utf-8":
             return file
-        return codecs.EncodedFile(file, "utf-8", self._codec, "replace")  # type: ignore[return-value]
+        return codecs.EncodedFile(file, "utf-8", self._codec, "replace")
 
     def _find_records(self) -> str:
         """The list with the most objects among the first megabytes, the outermost of equals."""

@@ -32,8 +32,6 @@ _FOREIGN: Final = re.compile(rb"[^\n]*[\x80-\xff][^\n]*")
 _HAN: Final = re.compile(rb"[\xb0-\xf7][\xa1-\xfe]")
 
 
-
-
 def find_encoding(path: Path, told: str = "") -> tuple[str, int, list[Said]]:
     """Codec, length of the byte order mark, and what may surprise.
 
@@ -112,7 +110,7 @@ def _narrow(lines: list[bytes]) -> tuple[str, int, list[Said]]:
         0,
         [
             {
-                "zh": "文件既不是 UTF-8 也不是 GB 18030，按西欧编码读取；如有乱码，请在设置里写明编码",
+                "zh": "文件既不是 UTF-8 也不是 GB 18030，按西欧编码读取；有乱码时请写明编码",
                 "en": "The file is neither UTF-8 nor GB 18030 and was read as Western European; "
                 "if letters look wrong, say its encoding in the settings",
             }

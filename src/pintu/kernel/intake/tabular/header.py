@@ -42,9 +42,7 @@ def find_header(rows: Sequence[Cells], told: int = -1) -> Header:
     body = rows[titles:]
     count = told if told >= 0 else _header_rows(body)
     said = _said(rows[:titles], count)
-    return Header(
-        titles=titles, rows=count, columns=_names(body[:count], width), said=said
-    )
+    return Header(titles=titles, rows=count, columns=_names(body[:count], width), said=said)
 
 
 def _said(titles: Sequence[Cells], count: int) -> list[Said]:
@@ -111,7 +109,9 @@ def _names_only(row: Cells, below: Sequence[Cells]) -> bool:
         return False
     if not all(len(one) == 4 and one.isdigit() and one[:2] in ("19", "20") for one in years):
         return False
-    return any(str(one[at]).strip() not in years for one in below[:5] for at in data if at < len(one))
+    return any(
+        str(one[at]).strip() not in years for one in below[:5] for at in data if at < len(one)
+    )
 
 
 def _stands_over_data(row: Cells, rest: Sequence[Cells]) -> bool:

@@ -21,7 +21,7 @@ _DATE: Final = re.compile(
 _CLOCK: Final = re.compile(
     r"[0-2]?\d[:时][0-5]?\d(?:[:分][0-5]?\d(?:\.\d{1,9})?秒?)?分?(?:\s?(?:Z|[+-]\d\d:?\d\d))?"
 )
-_YES_NO: Final = frozenset("是 否 true false yes no y n t f True False TRUE FALSE Yes No Y N".split())
+_YES_NO: Final = frozenset(("是", "否", "true", "false", "yes", "no", "y", "n"))
 _POINT: Final = re.compile(r"[\[(]?\s*-?\d{1,3}\.\d+\s*[,，;\s]\s*-?\d{1,3}\.\d+\s*[\])]?")
 LONGEST: Final = 64  # nothing longer is a number, a time or a point
 
@@ -43,7 +43,11 @@ def kind_of(value: Any) -> str:
         return "whole"
     if isinstance(value, float):
         return "number"
-    if isinstance(value, dict) and "type" in value and ("coordinates" in value or "geometries" in value):
+    if (
+        isinstance(value, dict)
+        and "type" in value
+        and ("coordinates" in value or "geometries" in value)
+    ):
         return "point" if value["type"] == "Point" else "shape"
     return "text"
 
@@ -66,4 +70,4 @@ def _kind_of_text(text: str) -> str:
             return "time" if _CLOCK.fullmatch(rest.lstrip(" T\t")) else "text"
         if _POINT.fullmatch(text):
             return "point"
-    return "yes_no" if text in _YES_NO else "text"
+    return "yes_no" if text.lower() in _YES_NO else "text"

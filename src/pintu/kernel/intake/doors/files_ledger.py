@@ -1,0 +1,262 @@
+"""Which files were read already, what columns they had, and which rows they said: so that the
+same file twice is passed over and two files that contradict each other are named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from alembic.operations import Operations
+from sqlalchemy import Connection
+
+from pintu.kernel.intake.doors.files_inbox import Waiting
+from pintu.kernel.tables import PrivateTables, TableFile
+
+COMPARED_ROWS: Final = 500_000  # of one mapping's files; what comes after is not compared
+_AT_ONCE: Final = 500
+METADATA = sa.MetaData()
+
+FILES = sa.Table(
+    "files",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("scope", sa.String, nullable=False),
+    sa.Column("content", sa.String, nullable=False),
+    sa.Column("name", sa.String, nullable=False),
+    sa.Column("stamp", sa.String, nullable=False),  # which file on the disk it was
+    sa.Column("columns", sa.String, nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("begun_us", sa.BigInteger, nullable=False),
+    sa.Column("ended_us", sa.BigInteger, nullable=False),  # 0: not read to its end
+    sa.UniqueConstraint("scope", "content", name="read_once"),
+)
+
+SAID = sa.Table(
+    "said",
+    METADATA,
+    sa.Column("scope", sa.String, primary_key=True),
+    sa.Column("key", sa.LargeBinary, primary_key=True),
+    sa.Column("file", sa.Integer, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+FETCHED = sa.Table(
+    "fetched",
+    METADATA,
+    sa.Column("source", sa.String, primary_key=True),
+    sa.Column("address", sa.String, primary_key=True),
+    sa.Column("mark", sa.String, nullable=False),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+)
+
+
+def _first(op: Operations) -> None:
+    op.create_table(
+        "files",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("scope", sa.String, nullable=False),
+        sa.Column("content", sa.String, nullable=False),
+        sa.Column("name", sa.String, nullable=False),
+        sa.Column("stamp", sa.String, nullable=False),
+        sa.Column("columns", sa.String, nullable=False),
+        sa.Column("rows", sa.Integer, nullable=False),
+        sa.Column("begun_us", sa.BigInteger, nullable=False),
+        sa.Column("ended_us", sa.BigInteger, nullable=False),
+        sa.UniqueConstraint("scope", "content", name="read_once"),
+    )
+    op.create_table(
+        "said",
+        sa.Column("scope", sa.String, primary_key=True),
+        sa.Column("key", sa.LargeBinary, primary_key=True),
+        sa.Column("file", sa.Integer, nullable=False),
+        sa.Column("digest", sa.LargeBinary, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "fetched",
+        sa.Column("source", sa.String, primary_key=True),
+        sa.Column("address", sa.String, primary_key=True),
+        sa.Column("mark", sa.String, nullable=False),
+        sa.Column("at_us", sa.BigInteger, nullable=False),
+    )
+
+
+TABLES = PrivateTables(name="files", metadata=METADATA, migrations=(_first,))
+
+
+class FileRead(msgspec.Struct, frozen=True, kw_only=True):
+    """One file as one mapping read it."""
+
+    id: int
+    content: str
+    name: str
+    stamp: str
+    columns: list[str]
+    rows: int
+    begun_us: int
+    ended_us: int
+
+
+class Ledger:
+    """The memory of one mapping of one source; `scope` changes when the mapping does, because
+    then the same file says something else."""
+
+    def __init__(self, file: TableFile, scope: str) -> None:
+        self._file, self._scope = file, scope
+        self._compared: int | None = None
+
+    async def find(self, content: str) -> FileRead | None:
+        """A file with this content that was begun or read before."""
+        found = await self._list(FILES.c.content == content)
+        return found[0] if found else None
+
+    async def find_stamp(self, stamp: str) -> FileRead | None:
+        """The very file on the disk, read to its end before and still lying there."""
+        found = await self._list(sa.and_(FILES.c.stamp == stamp, FILES.c.ended_us > 0))
+        return found[0] if found else None
+
+    async def newest(self) -> FileRead | None:
+        """The file read to its end last."""
+        found = await self._list(FILES.c.ended_us > 0)
+        return found[0] if found else None
+
+    async def _list(self, chosen: Any) -> list[FileRead]:
+        query = (
+            sa.select(FILES)
+            .where(FILES.c.scope == self._scope, chosen)
+            .order_by(FILES.c.ended_us.desc(), FILES.c.id.desc())
+            .limit(1)
+        )
+        return await self._file.read(
+            lambda connection: [
+                FileRead(
+                    id=row.id,
+                    content=row.content,
+                    name=row.name,
+                    stamp=row.stamp,
+                    columns=msgspec.json.decode(row.columns, type=list[str]),
+                    rows=row.rows,
+                    begun_us=row.begun_us,
+                    ended_us=row.ended_us,
+                )
+                for row in connection.execute(query)
+            ]
+        )
+
+    async def begin(self, content: str, file: Waiting, columns: list[str], now_us: int) -> int:
+        """Note that a file is being read; its number. The same content keeps its number."""
+        values = {
+            "name": file.name,
+            "stamp": file.stamp,
+            "columns": msgspec.json.encode(columns).decode(),
+        }
+
+        def work(connection: Connection) -> int:
+            mine = sa.and_(FILES.c.scope == self._scope, FILES.c.content == content)
+            if not connection.execute(FILES.update().where(mine).values(**values)).rowcount:
+                connection.execute(
+                    FILES.insert(),
+                    {
+                        **values,
+                        "scope": self._scope,
+                        "content": content,
+                        "rows": 0,
+                        "begun_us": now_us,
+                        "ended_us": 0,
+                    },
+                )
+            return int(connection.execute(sa.select(FILES.c.id).where(mine)).scalar_one())
+
+        return await self._file.run(work)
+
+    async def end(self, file: int, rows: int, now_us: int) -> None:
+        """Note that a file was read to its end."""
+        change = FILES.update().where(FILES.c.id == file).values(rows=rows, ended_us=now_us)
+        await self._file.run(lambda connection: connection.execute(change))
+
+    async def compare(self, file: int, rows: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Keep what a file says of each key: (key, values) in its order.
+
+        Returns (key, name of the file that said otherwise before), the file's own name when it
+        contradicts itself. Beyond COMPARED_ROWS keys nothing more is kept.
+        """
+        return await self._file.run(lambda connection: self._compare(connection, file, rows))
+
+    def _compare(
+        self, connection: Connection, file: int, rows: Sequence[tuple[str, str]]
+    ) -> list[tuple[str, str]]:
+        raw: Any = connection.connection.driver_connection
+        if self._compared is None:
+            sql = "SELECT count(*) FROM said WHERE scope = ?"
+            self._compared = int(raw.execute(sql, (self._scope,)).fetchone()[0])
+        marked = [(_mark(key), key, _mark(values)) for key, values in rows]
+        known: dict[bytes, tuple[int, bytes]] = {}
+        for at in range(0, len(marked), _AT_ONCE):
+            part = [one[0] for one in marked[at : at + _AT_ONCE]]
+            marks = ",".join("?" * len(part))
+            sql = f"SELECT key, file, digest FROM said WHERE scope = ? AND key IN ({marks})"
+            known.update((k, (f, d)) for k, f, d in raw.execute(sql, (self._scope, *part)))
+        found: list[tuple[str, int]] = []
+        write: dict[bytes, bytes] = {}
+        for mark, key, digest in marked:
+            before = known.get(mark)
+            if before is not None and before[1] == digest:
+                continue
+            if before is None:
+                if self._compared >= COMPARED_ROWS:
+                    continue
+                self._compared += 1
+            else:
+                found.append((key, before[0]))
+            known[mark] = (file, digest)
+            write[mark] = digest
+        raw.executemany(
+            "INSERT OR REPLACE INTO said VALUES (?, ?, ?, ?)",
+            [(self._scope, mark, file, digest) for mark, digest in write.items()],
+        )
+        return _named(connection, found)
+
+    @property
+    def full(self) -> bool:
+        """True when later rows are no longer compared."""
+        return (self._compared or 0) >= COMPARED_ROWS
+
+
+def _named(connection: Connection, found: list[tuple[str, int]]) -> list[tuple[str, str]]:
+    ids = {number for _, number in found}
+    names: dict[int, str] = {}
+    if ids:
+        chosen = sa.select(FILES.c.id, FILES.c.name).where(FILES.c.id.in_(sorted(ids)[:500]))
+        names = {row.id: row.name for row in connection.execute(chosen)}
+    return [(key, names.get(number, "?")) for key, number in found]
+
+
+def _mark(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+async def find_mark(file: TableFile, source: str, address: str) -> dict[str, str]:
+    """What is known of a fetched address since last time: its ETag, its time, its size."""
+    query = sa.select(FETCHED.c.mark).where(
+        FETCHED.c.source == source, FETCHED.c.address == address
+    )
+    found = await file.read(lambda connection: connection.execute(query).scalar())
+    return msgspec.json.decode(found, type=dict[str, str]) if found else {}
+
+
+async def keep_mark(
+    file: TableFile, source: str, address: str, mark: dict[str, str], now_us: int
+) -> None:
+    """Remember what an address was like when it was fetched whole."""
+    insert = FETCHED.insert().prefix_with("OR REPLACE")
+    values = {
+        "source": source,
+        "address": address,
+        "mark": msgspec.json.encode(mark).decode(),
+        "at_us": now_us,
+    }
+    await file.run(lambda connection: connection.execute(insert, values))

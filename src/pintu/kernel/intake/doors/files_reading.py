@@ -1,0 +1,259 @@
+"""Reads the files of one source through one mapping, oldest first, chunk by chunk; goes on where
+an earlier run stopped, and tells in words what a data officer should know."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import msgspec
+
+from pintu.kernel.clock import Clock, iso
+from pintu.kernel.errors import PintuError
+from pintu.kernel.intake.doors.files_inbox import (
+    Inbox,
+    Waiting,
+    changed,
+    content_hash,
+    fitting,
+    standing_still,
+)
+from pintu.kernel.intake.doors.files_ledger import FileRead, Ledger
+from pintu.kernel.intake.doors.files_sameness import Sameness, columns_said
+from pintu.kernel.intake.loading_words import Chunk
+from pintu.kernel.intake.mapping.words import Mapping
+from pintu.kernel.intake.tabular import Options, Place, Portion, TableReader, open_table, said_of
+from pintu.kernel.intake.tabular.drift import Drift
+from pintu.kernel.intake.tabular.words import Said, refused
+
+STILL_S: Final = 1.0  # a file is taken when two looks this far apart see the same size and time
+T = TypeVar("T")
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a load stands: in which content, behind which record of it."""
+
+    content: str
+    name: str
+    place: Place = Place()
+    end: bool = False
+
+    @classmethod
+    def read(cls, text: str) -> Position | None:
+        """A position from its text; None for an empty text, or one of another make."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except (msgspec.ValidationError, msgspec.DecodeError):
+            return None
+
+    def text(self) -> str:
+        """For the landing to keep."""
+        return msgspec.json.encode(self).decode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a reader of files works with."""
+
+    inbox: Inbox
+    options: Options
+    mapping: Mapping
+    ledger: Ledger
+    clock: Clock
+    full: bool = False  # each file holds all there is
+    alone: Callable[[str], bool] = lambda _: True  # may a file of this content be moved away?
+
+
+class FilesReader:
+    """Implements Reader."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._inbox, self._ledger = reading.inbox, reading.ledger
+
+    async def chunks(self, after: str) -> AsyncIterator[Chunk]:
+        """See Reader."""
+        position = Position.read(after)
+        said: list[Said] = []
+        if position is not None:
+            begun = await _aside(
+                lambda: self._inbox.find(position.name, position.content, aside=not position.end)
+            )
+            if begun is None and not position.end:
+                said.append(_gone(position.name))
+            if begun is not None:
+                async for chunk in self._file(begun, position, position.content):
+                    yield chunk
+        before = self._inbox.waiting()
+        if before:
+            await asyncio.sleep(STILL_S)
+        for file in standing_still(before, self._inbox.waiting()):
+            if changed(file):
+                continue  # replaced while others were read: it is looked at next time
+            read = await self._ledger.find_stamp(file.stamp)
+            if read is not None:  # it waits for the other mappings of its source
+                await self._settle(file, read.content, _note(file, [], self._now()))
+                continue
+            content = await _aside(lambda file=file: content_hash(file))  # type: ignore[misc]
+            async for chunk in self._file(file, None, content):
+                yield _with(chunk, said)
+                said = []
+
+    async def _file(
+        self, file: Waiting, position: Position | None, content: str
+    ) -> AsyncIterator[Chunk]:
+        here = position or Position(content=content, name=file.name)
+        known = await self._ledger.find(content)
+        if here.end or (known is not None and known.ended_us and position is None):
+            if known is not None and not known.ended_us:  # landed, but nobody noted it any more
+                await self._ledger.end(known.id, here.place.row, self._reading.clock.now_us())
+            if not here.end:
+                again = _again(file, known)
+                yield _saying(msgspec.structs.replace(here, end=True), [again], "again")
+                await self._settle(file, content, _note(file, [again], self._now()))
+            else:
+                await self._settle(file, content, _note(file, [], self._now()))
+            return
+        try:
+            table = await _aside(lambda: self._open(file))
+        except PintuError as error:
+            told = _named(file, error)
+            yield _saying(msgspec.structs.replace(here, end=True), [told], "refused")
+            await _aside(
+                lambda: self._inbox.settle(file, read=False, note=_note(file, [told], self._now()))
+            )
+            return
+        try:
+            async for chunk in self._table(file, here, table):
+                yield chunk
+        finally:
+            table.close()
+
+    def _open(self, file: Waiting) -> TableReader:
+        fitting(self._inbox, file)
+        options = self._reading.options
+        if self._reading.mapping.records and not options.records:
+            options = msgspec.structs.replace(options, records=self._reading.mapping.records)
+        return open_table(file.path, options)
+
+    async def _table(
+        self, file: Waiting, here: Position, table: TableReader
+    ) -> AsyncIterator[Chunk]:
+        reading, now_us = self._reading, self._reading.clock.now_us()
+        last = await self._ledger.newest()
+        number = await self._ledger.begin(here.content, file, table.columns, now_us)
+        said = list(table.said) if not here.place.row else []
+        said += columns_said(file.name, table.columns, last)
+        drift = await _aside(lambda: _learnt(table, reading.mapping))
+        sameness = Sameness(self._ledger, number, reading.mapping, file.name)
+        portions = table.portions(here.place)
+        place, notes, bad = here.place, list(said), 0
+        while (portion := await _aside(lambda: self._next(portions, file))) is not None:
+            said += [*portion.said, *await _aside(lambda p=portion: drift.look(p.records))]  # type: ignore[misc]
+            await sameness.look(portion.records)
+            place, bad = portion.place, bad + len(portion.bad)
+            here = msgspec.structs.replace(here, place=place)
+            notes += said
+            yield Chunk(
+                records=portion.records,
+                bad=portion.bad,
+                position=here.text(),
+                key=f"{here.content}:{place.offset}:{place.row}",
+                messages=said,
+            )
+            said = []
+        said += sameness.said()
+        notes += said
+        ended = msgspec.structs.replace(here, end=True)
+        yield _saying(ended, said, "end", full=reading.full)
+        await self._ledger.end(number, place.row, reading.clock.now_us())
+        note = _note(file, notes, self._now(), rows=place.row, bad=bad)
+        await self._settle(file, here.content, note)
+
+    def _next(self, portions: Iterator[Portion], file: Waiting) -> Portion | None:
+        portion = next(portions, None)
+        if changed(file):
+            raise refused(
+                f"文件 {file.name} 在读取时被改动；已读入的行保留，下次从头再读",
+                f"File {file.name} was changed while it was read; what landed stays, the next run "
+                "reads it from its beginning",
+            )
+        return portion
+
+    async def _settle(self, file: Waiting, content: str, note: str) -> None:
+        """Out of the way, once every mapping of the source has read it."""
+        if await _aside(lambda: self._reading.alone(content)):
+            await _aside(lambda: self._inbox.settle(file, read=True, note=note))
+
+    def _now(self) -> str:
+        return iso(self._reading.clock.now_us())
+
+
+def _learnt(table: TableReader, mapping: Mapping) -> Drift:
+    private = frozenset(
+        name
+        for one in mapping.fields
+        if one.person
+        for name in ([one.source] if isinstance(one.source, str) else one.source)
+    )
+    first = next(table.portions(Place()), None)
+    return Drift(first.records if first is not None else [], private)
+
+
+async def _aside(work: Callable[[], T]) -> T:
+    """Work on the disk, off the loop."""
+    return await asyncio.to_thread(work)
+
+
+def _saying(position: Position, said: Sequence[Said], why: str, *, full: bool = False) -> Chunk:
+    """A chunk without records: it moves the position on and says why."""
+    return Chunk(
+        records=[],
+        position=position.text(),
+        key=f"{position.content}:{why}",
+        full=full,
+        messages=said,
+    )
+
+
+def _with(chunk: Chunk, said: Sequence[Said]) -> Chunk:
+    return msgspec.structs.replace(chunk, messages=[*said, *chunk.messages]) if said else chunk
+
+
+def _gone(name: str) -> Said:
+    return {
+        "zh": f"上次没读完的文件 {name} 不见了，或内容已变；已读入的行保留",
+        "en": f"File {name}, of which a part was read, is gone or was changed; what landed stays",
+    }
+
+
+def _again(file: Waiting, known: FileRead | None) -> Said:
+    when = iso(known.ended_us)[:19] if known is not None else "?"
+    name = known.name if known is not None else "?"
+    return {
+        "zh": f"文件 {file.name} 与 {when} 读过的 {name} 内容完全相同，已跳过",
+        "en": f"File {file.name} holds exactly what {name} held at {when}; it was passed over",
+    }
+
+
+def _named(file: Waiting, error: PintuError) -> Said:
+    said = said_of(error)
+    return {
+        "zh": f"文件 {file.name} 无法读取：{said['zh']}",
+        "en": f"File {file.name} cannot be read: {said['en']}",
+    }
+
+
+def _note(
+    file: Waiting, said: Sequence[Said], now: str, *, rows: int | None = None, bad: int = 0
+) -> str:
+    """What happened, for the person who looks into the folder."""
+    lines = [f"{file.name}  {file.size} B  {now}"]
+    if rows is not None:
+        lines.append(f"读取 {rows} 行，另有 {bad} 行无法读取（见来源页面的隔离区）")
+        lines.append(f"{rows} rows read, {bad} more could not be (see the source's quarantine)")
+    for one in said[:200]:
+        lines += ["", one["zh"], one["en"]]
+    return "\n".join(lines) + "\n"
