@@ -1,0 +1,1 @@
+"""(1) Where frames and the list of stations come from."""
