@@ -19,6 +19,7 @@ from pintu.kernel.exchange import DataSet, Exchange, Readable
 from pintu.kernel.feed import Feed
 from pintu.kernel.identity import Identity
 from pintu.kernel.intake import Intake, SocketServer, socket_server
+from pintu.kernel.intake.runs import Runs
 from pintu.kernel.jsonld import ContextLibrary
 from pintu.kernel.operations import Commands, Patience
 from pintu.kernel.store.sqlite import open_sqlite
@@ -115,6 +116,8 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
         pieces=pieces,
         basemap=basemap_file(settings),
         configuration=configuration,
+        egress=egress,
+        runs=Runs(tables, clock),
         exchange=Exchange(
             configuration,
             tables,

@@ -14,10 +14,12 @@ from pintu.city import declared_sets, tenants_of
 from pintu.kernel.clock import CityClock, iso
 from pintu.kernel.configuration import Configuration
 from pintu.kernel.context.record import Keep, Put, Record
+from pintu.kernel.egress import Egress
 from pintu.kernel.exchange import Exchange, Readable
 from pintu.kernel.feed import Feed
 from pintu.kernel.identity import Identity
 from pintu.kernel.intake import Intake
+from pintu.kernel.intake.runs import Runs
 from pintu.kernel.intake.words import Batch, Envelope, SourceReport, Unreadable
 from pintu.kernel.jsonld import ContextLibrary
 from pintu.kernel.operations import Commands
@@ -158,6 +160,8 @@ async def open_small_city(
         intake=intake,
         commands=Commands(tables, timers, clock, identity.gate),
         configuration=configuration,
+        egress=Egress(allow_loopback=True),
+        runs=Runs(tables, clock),
         exchange=exchange,
         pieces=found,
         work=PieceWork(found, tables, clock, tenants_of(found, settings)),

@@ -13,12 +13,23 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from pintu import __version__
 from pintu.web import failures, security, static_files
-from pintu.web.api import acting, health, push, reading
+from pintu.web.api import acting, health, push, reading, uploads
 from pintu.web.api.picture import Pictures
 from pintu.web.events import Hub
 from pintu.web.house import House, house_of
-from pintu.web.pages import entity, map, session, things, work, work_list
+from pintu.web.pages import (
+    connect,
+    connect_mapping,
+    entity,
+    map,
+    session,
+    things,
+    vocabulary,
+    work,
+    work_list,
+)
 from pintu.web.pages import search as search_page
+from pintu.web.pages.connect_looks import Looks
 from pintu.web.visit import AnyRequest
 
 if TYPE_CHECKING:
@@ -28,6 +39,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("pintu.web")
 
 PAGES: tuple[Any, ...] = (
+    *connect.PAGES,
+    *connect_mapping.PAGES,
+    *vocabulary.PAGES,
     map.city_map,
     map.alert_list,
     things.things,
@@ -40,7 +54,6 @@ PAGES: tuple[Any, ...] = (
     work.quarantine,
     work.quarantined,
     work.pieces,
-    work.vocabulary,
     work.system,
     session.sign_in,
     session.open_session,
@@ -59,6 +72,7 @@ API: tuple[Any, ...] = (
     acting.quarantine,
     acting.retry,
     acting.drop,
+    uploads.upload,
     push.push,
 )
 
@@ -81,6 +95,7 @@ def build_app(rooms: Rooms) -> Litestar:
     pictures = Pictures(rooms)
     hub = Hub(rooms, pictures)
     desk = push.Desk(rooms)
+    house = House(rooms=rooms, pictures=pictures, hub=hub, looks=Looks())
 
     def on_step(entry: Entry, step: Step) -> None:
         told = {"id": step.command, "target": entry.command.target, "state": step.state}
@@ -102,7 +117,7 @@ def build_app(rooms: Rooms) -> Litestar:
         handlers.append(ngsi_ld(rooms))
     return Litestar(
         handlers,
-        state=State({"house": House(rooms=rooms, pictures=pictures, hub=hub), "push": desk}),
+        state=State({"house": house, "push": desk}),
         before_send=[security.headers],
         exception_handlers={Exception: failures.answer},
         openapi_config=OpenAPIConfig(

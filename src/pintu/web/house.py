@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from pintu.web.api.picture import Pictures
     from pintu.web.events import Hub
+    from pintu.web.pages.connect_looks import Looks
     from pintu.web.rooms import Rooms
 
 
@@ -22,6 +23,7 @@ class House:
     rooms: Rooms
     pictures: Pictures
     hub: Hub
+    looks: Looks
 
 
 def house_of(request: Request[Any, Any, State]) -> House:

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from pintu.kernel.access import Gate
     from pintu.kernel.clock import Clock
     from pintu.kernel.configuration import Configuration
+    from pintu.kernel.egress import Egress
     from pintu.kernel.exchange import Exchange
     from pintu.kernel.feed import Feed
     from pintu.kernel.identity import Identity
     from pintu.kernel.intake import Intake
+    from pintu.kernel.intake.runs import Runs
     from pintu.kernel.jsonld import ContextLibrary
     from pintu.kernel.operations import Commands
     from pintu.kernel.store.port import Store
@@ -60,6 +62,8 @@ class Rooms:
     commands: Commands
     configuration: Configuration  # what people of the town decided: DATA/config
     exchange: Exchange  # every data set there is, whoever holds it
+    egress: Egress  # asked before any address that somebody typed
+    runs: Runs  # loads from files and databases: asked for, running, done
     pieces: list[Manifest] = field(default_factory=list)
     basemap: Path | None = None  # GeoJSON under the map: water, roads, places; None: a graticule
     work: Work | None = None  # the pieces' work lists; None: nobody works through anything

@@ -12,7 +12,6 @@ from pintu.web.api.states import parse_time, value_of
 from pintu.web.words import Words
 
 if TYPE_CHECKING:
-    from pintu.kernel.store.port import Kind
     from pintu.web.visit import Visit
 
 @cache
@@ -115,30 +114,6 @@ def _told(function: str, name: str) -> Any:
 
 def _short(name: str) -> str:
     return name.rstrip("/#").replace("#", "/").rpartition("/")[2] if "://" in name else name
-
-
-def word_list(kinds: list[Kind], words: Words) -> list[dict[str, Any]]:
-    """Types in use with their attributes, counted, by how many there are."""
-    found: dict[str, dict[str, Any]] = {}
-    for kind in kinds:
-        for one in kind.types:
-            entry = found.setdefault(one, {"name": one, "count": 0, "attributes": {}})
-            entry["count"] += kind.count
-            for name, shape in kind.attributes:
-                entry["attributes"].setdefault(name, set()).add(shape)
-    for entry in found.values():
-        entry["label"] = type_label((entry["name"],), words)
-        entry["description"] = words.pick(_told("type_description", entry["name"]))
-        entry["attributes"] = [
-            {
-                "name": name,
-                "label": attribute_label(name, words),
-                "kind": ", ".join(sorted(shapes)),
-                "unit": unit_sign(_told("attribute_unit", name) or None),
-            }
-            for name, shapes in sorted(entry["attributes"].items())
-        ]
-    return sorted(found.values(), key=lambda entry: (-entry["count"], entry["name"]))
 
 
 def context_bytes() -> bytes:

@@ -14,7 +14,6 @@ from pintu.kernel.access import Deed
 from pintu.web.api.acting import held_of
 from pintu.web.api.health import STARTED_S, resident_bytes
 from pintu.web.house import house_of
-from pintu.web.pages import labels
 from pintu.web.pages.listing import (
     BOM,
     Cell,
@@ -220,15 +219,6 @@ def shown(manifest: Any, visit: Visit) -> dict[str, Any]:
     found["title"] = visit.words.pick(manifest.title)
     found["summary"] = visit.words.pick(manifest.summary)
     return found
-
-
-@get("/vocabulary", include_in_schema=False)
-async def vocabulary(request: AnyRequest) -> Response[str]:
-    """The shared words: types and attributes with labels and units, and how many there are."""
-    house = house_of(request)
-    visit = enter(request, house.rooms, data_set="vocabulary")
-    kinds = house.rooms.store.kinds(visit.number) if visit.number else []
-    return page(visit, "vocabulary.html", types=labels.word_list(kinds, visit.words))
 
 
 @get("/system", include_in_schema=False)

@@ -1,0 +1,211 @@
+"""Mapping a source without code: what is there, which word each column becomes, and a dry run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+import msgspec
+from litestar import Response, get, post
+from litestar.response import Redirect
+
+from pintu.kernel.access import Deed
+from pintu.kernel.errors import ConfigurationError, PintuError
+from pintu.kernel.exchange.catalogue import write_data_set
+from pintu.kernel.intake.doors.words import SourceFile, TableSeen
+from pintu.kernel.intake.mapping import (
+    compile_mapping,
+    guess_mapping,
+    read_mapping,
+    write_mapping,
+)
+from pintu.kernel.intake.mapping.words import FieldKind, Mapping, PersonMark
+from pintu.web.house import House, house_of
+from pintu.web.pages.connect import (
+    DATA_SET,
+    around,
+    door_called,
+    operate,
+    read_saved,
+    said,
+    save,
+)
+from pintu.web.pages.connect_form import name_of, read_mapping_form, text
+from pintu.web.pages.connect_looks import table_called
+from pintu.web.pages.connect_tables import data_set_of, table_mapping
+from pintu.web.pages.connect_trial import known_words, try_mapping
+from pintu.web.pages.render import page
+from pintu.web.visit import AnyRequest, Visit, enter
+
+if TYPE_CHECKING:
+    from pintu.web.rooms import Rooms
+
+KINDS = get_args(FieldKind)
+MARKS = get_args(PersonMark)
+FRAMES = ("WGS-84", "CGCS2000", "GCJ-02", "BD-09", "EPSG:4549", "EPSG:4528", "EPSG:3857")
+"""Frames offered; any `EPSG:n` may be typed."""
+
+
+@get("/connect/{name:str}/look", include_in_schema=False)
+async def look(request: AnyRequest, name: str) -> Response[Any]:
+    """What is at the other side: tables, columns, how full and how different they are."""
+    house = house_of(request)
+    visit = enter(request, house.rooms, Deed.OPERATE, DATA_SET)
+    source, _ = read_saved(house.rooms, name)
+    again = "again" in request.query_params
+    failed, tables = "", []
+    try:
+        tables = await seen(house, source, again=again)
+    except PintuError as error:
+        failed = said(error)
+    return page(visit, "connect_look.html", source=source, tables=tables, failed=failed)
+
+
+@get("/connect/{name:str}/mapping", include_in_schema=False)
+async def mapping(request: AnyRequest, name: str, table: str = "") -> Response[Any]:
+    """The mapping of one table: the saved one, else a guess; `?target=`, `?type=` guess again."""
+    house = house_of(request)
+    visit = enter(request, house.rooms, Deed.OPERATE, DATA_SET)
+    source, _ = read_saved(house.rooms, name)
+    found = table_called(await seen(house, source), table)
+    saved = saved_for(house.rooms, source, found)
+    asked = {one: request.query_params.get(one, "") for one in ("target", "type")}
+    questions: list[Any] = []
+    if saved is not None and not any(asked.values()):
+        chosen = read_mapping(saved.content)
+    else:
+        own = mapping_name(house.rooms, source, found)
+        chosen, questions = guessed(house.rooms, source, found, own=own, **asked)
+    return _page(visit, source, found, chosen, questions, saved.version if saved else 0)
+
+
+@post("/connect/{name:str}/mapping", include_in_schema=False)
+async def keep_mapping(request: AnyRequest, name: str, table: str = "") -> Response[Any]:
+    """Keep the mapping as a readable file, then try it; what is wrong comes back with the form."""
+    house = house_of(request)
+    form, visit = await operate(request, house)
+    rooms = house.rooms
+    source, version = read_saved(rooms, name)
+    found = table_called(await seen(house, source), table)
+    own = mapping_name(rooms, source, found)
+    content = read_mapping_form(form, own)
+    if source.door == "database":
+        content["records"] = found.name  # which of the tables it reads
+    try:
+        chosen = read_mapping(content)
+        compiled_or_raise(rooms, chosen, source)
+    except ConfigurationError as error:
+        shown = msgspec.convert(content, Mapping, strict=False)
+        return _page(visit, source, found, shown, [], 0, mistakes=error.mistakes)
+    over = int(text(form, "version") or 0)
+    rooms.configuration.save("mappings", own, write_mapping(chosen), by=visit.actor.id, over=over)
+    if chosen.target == "table":
+        entry = data_set_of(chosen, source)
+        rooms.configuration.save(
+            "datasets", entry.name, write_data_set(entry), by=visit.actor.id
+        )
+    if own not in source.mappings:
+        changed = msgspec.structs.replace(source, mappings=[*source.mappings, own])
+        save(rooms, visit, changed, over=version)
+    return Redirect(f"/connect/{name}/try?table={found.name}", status_code=303)
+
+
+@get("/connect/{name:str}/try", include_in_schema=False)
+async def trial(request: AnyRequest, name: str, table: str = "") -> Response[Any]:
+    """A dry run on the sample: what would be new, changed or the same, and what cannot be read."""
+    house = house_of(request)
+    visit = enter(request, house.rooms, Deed.OPERATE, DATA_SET)
+    rooms = house.rooms
+    source, _ = read_saved(rooms, name)
+    found = table_called(await seen(house, source), table)
+    saved = saved_for(rooms, source, found)
+    if saved is None:
+        return Redirect(f"/connect/{name}/mapping?table={found.name}", status_code=303)
+    tried = await try_mapping(rooms, visit, read_mapping(saved.content), source, found)
+    return page(
+        visit, "connect_try.html", source=source, table=found, tried=tried, mapping=saved
+    )
+
+
+# --- what these pages share -------------------------------------------------------------------
+def guessed(
+    rooms: Rooms, source: SourceFile, table: TableSeen, *, own: str, target: str, type: str
+) -> tuple[Mapping, list[Any]]:
+    """A mapping to begin with, and what only a person can tell."""
+    if target == "table":
+        return table_mapping(table, name=own, data_set=own), []
+    guess = guess_mapping(table, known_words(), name=own, type=type)
+    if guess.mapping.target == "table" and not target:
+        return table_mapping(table, name=own, data_set=own), guess.questions
+    return guess.mapping, guess.questions
+
+
+async def seen(house: House, source: SourceFile, *, again: bool = False) -> list[TableSeen]:
+    """The tables of a source, looked at when nobody did lately."""
+    door = door_called(source.door)
+    return await house.looks.at(door, source, around(house.rooms, source.name), again=again)
+
+
+def mapping_name(rooms: Rooms, source: SourceFile, table: TableSeen) -> str:
+    """The mapping's file: the one this table has, else the source's name or with the table's."""
+    for name in source.mappings:
+        saved = rooms.configuration.find("mappings", name)
+        if saved is None:
+            continue
+        if source.door != "database" or saved.content.get("records") == table.name:
+            return name
+    if not source.mappings:
+        return source.name
+    return name_of("", f"{source.name}_{table.name}", source.mappings)
+
+
+def saved_for(rooms: Rooms, source: SourceFile, table: TableSeen) -> Any:
+    """The saved mapping of a table of a source, or None."""
+    return rooms.configuration.find("mappings", mapping_name(rooms, source, table))
+
+
+def compiled_or_raise(rooms: Rooms, chosen: Mapping, source: SourceFile) -> None:
+    """What only the vocabulary knows to be wrong; ConfigurationError."""
+    compile_mapping(chosen, known_words(), source=source.name)
+
+
+def _page(
+    visit: Visit,
+    source: SourceFile,
+    table: TableSeen,
+    chosen: Mapping,
+    questions: list[Any],
+    version: int,
+    *,
+    mistakes: list[str] | None = None,
+) -> Response[Any]:
+    words = known_words()
+    of = {column: one for one in chosen.fields for column in columns_of(one.source)[:1]}
+    seen_columns = {one.name for one in table.columns}
+    others = [one for one in chosen.fields if not set(columns_of(one.source)) & seen_columns]
+    return page(
+        visit,
+        "connect_mapping.html",
+        400 if mistakes else 200,
+        source=source,
+        table=table,
+        mapping=chosen,
+        of=of,
+        others=others,
+        questions=questions,
+        version=version,
+        mistakes=mistakes or [],
+        types=words.types(),
+        attributes=words.attributes(chosen.type) if chosen.type else {},
+        columns_of=columns_of,
+        kinds=KINDS,
+        marks=MARKS,
+        frames=FRAMES,
+    )
+
+
+def columns_of(source: str | list[str]) -> list[str]:
+    """The columns a field is read from."""
+    return [source] if isinstance(source, str) and source else list(source or [])
+
+
+PAGES = (look, mapping, keep_mapping, trial)

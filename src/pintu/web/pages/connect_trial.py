@@ -1,0 +1,161 @@
+"""A dry run of a mapping on the sample that was seen: what would be new, changed or the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from pintu.kernel.errors import PintuError
+from pintu.kernel.exchange.words import Condition, Question
+from pintu.kernel.intake.doors.words import SourceFile, TableSeen
+from pintu.kernel.intake.mapping import compile_mapping
+from pintu.kernel.intake.mapping.words import BadRecord, Mapping, Row, Words
+from pintu.web.api.states import value_of
+from pintu.web.pages import labels
+from pintu.web.visit import Visit, settled
+
+if TYPE_CHECKING:
+    from pintu.web.rooms import Rooms
+
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heading:
+    """One column of what the sample becomes."""
+
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """One record as it would be; `before` holds what it would replace."""
+
+    state: str  # new | changed | same
+    cells: dict[str, str]
+    before: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What a dry run found."""
+
+    rows: list[Tried]
+    columns: list[Heading]
+    bad: list[BadRecord]
+    persons: bool = False
+
+    @property
+    def tried(self) -> int:
+        """Records of the sample."""
+        return len(self.rows) + len(self.bad)
+
+    def _count(self, state: str) -> int:
+        return sum(1 for one in self.rows if one.state == state)
+
+    @property
+    def new(self) -> int:
+        """Records nobody had."""
+        return self._count("new")
+
+    @property
+    def changed(self) -> int:
+        """Records that differ from what is there."""
+        return self._count("changed")
+
+    @property
+    def same(self) -> int:
+        """Records that are there already."""
+        return self._count("same")
+
+
+def known_words() -> Words:
+    """The vocabulary as mappings need it; read when somebody first maps."""
+    from pintu.vocabulary.mapping_words import mapping_words
+
+    return mapping_words()
+
+
+async def try_mapping(
+    rooms: Rooms, visit: Visit, mapping: Mapping, source: SourceFile, table: TableSeen
+) -> Trial:
+    """Map the sample and compare it with what the city has; nothing is kept."""
+    mapper = compile_mapping(mapping, known_words(), source=source.name)
+    records = list(enumerate(table.sample, start=1))
+    if mapping.target == "table":
+        rows, bad = mapper.rows(records)
+        return await _try_rows(rooms, visit, mapping, rows, bad)
+    updates, bad = mapper.context(records, rooms.clock.now_us())
+    number = rooms.store.tenant(source.tenant) or 0
+    tried = []
+    for update in updates:
+        record = await settled(rooms.store.retrieve(number, update.entity["id"]))
+        before = orjson.loads(record.body) if record is not None else None
+        tried.append(_compared(update.entity, before, visit))
+    headings = [
+        Heading(name=one.to, title=labels.attribute_label(one.to, visit.words))
+        for one in mapping.fields
+    ]
+    return Trial(
+        rows=tried, columns=[Heading(name="id", title="id"), *_once(headings)], bad=bad
+    )
+
+
+def _once(headings: list[Heading]) -> list[Heading]:
+    return list({one.name: one for one in headings}.values())
+
+
+def _compared(entity: dict[str, Any], before: dict[str, Any] | None, visit: Visit) -> Tried:
+    """One entity beside what is stored under its id."""
+    names = [one for one in entity if one not in ("id", "type", "@context")]
+    cells = {one: labels.said(value_of(entity, one), visit.words)[:200] for one in names}
+    cells["id"] = entity["id"]
+    if before is None:
+        return Tried(state="new", cells=cells)
+    was = {
+        one: labels.said(value_of(before, one), visit.words)[:200]
+        for one in names
+        if value_of(before, one) != value_of(entity, one)
+    }
+    return Tried(state="changed" if was else "same", cells=cells, before=was)
+
+
+async def _try_rows(
+    rooms: Rooms, visit: Visit, mapping: Mapping, rows: list[Row], bad: list[BadRecord]
+) -> Trial:
+    keys = [one.to for one in mapping.fields if one.key]
+    there = await _rows_there(rooms, visit, mapping, keys, rows)
+    tried = []
+    for row in rows:
+        cells = {name: labels.said(value, visit.words)[:200] for name, value in row.values.items()}
+        old = there.get(tuple(str(row.values.get(one)) for one in keys)) if keys else None
+        if old is None:
+            tried.append(Tried(state="new", cells=cells))
+            continue
+        said = {one: labels.said(old.get(one), visit.words)[:200] for one in row.values}
+        was = {name: text for name, text in said.items() if text != cells[name]}
+        tried.append(Tried(state="changed" if was else "same", cells=cells, before=was))
+    headings = [
+        Heading(name=one.to, title=visit.words.title(one.title) or one.to)
+        for one in mapping.fields
+    ]
+    persons = any(one.person for one in mapping.fields)
+    return Trial(rows=tried, columns=_once(headings), bad=bad, persons=persons)
+
+
+async def _rows_there(
+    rooms: Rooms, visit: Visit, mapping: Mapping, keys: list[str], rows: list[Row]
+) -> dict[tuple[str, ...], dict[str, Any]]:
+    """The rows a data set has already under these keys; none when there is no data set yet."""
+    if not keys or not rows:
+        return {}
+    wanted = [row.values.get(keys[0]) for row in rows]
+    question = Question(where=(Condition(keys[0], "in", wanted),), limit=1_000)
+    try:
+        found = await rooms.exchange.ask(visit.actor, mapping.data_set, question)
+    except PintuError:
+        return {}
+    return {tuple(str(one.get(key)) for key in keys): one for one in found.rows}
