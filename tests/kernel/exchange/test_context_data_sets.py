@@ -228,3 +228,12 @@ async def test_a_name_nobody_knows_is_said_so(scene: Scene) -> None:
     for name in ("nothing", "context.Nothing", "../../etc/passwd", "a.b.c", ""):
         with pytest.raises(ResourceNotFound):
             scene.exchange.get(name)
+
+
+async def test_a_measure_alone_is_added_up_over_everything(scene: Scene) -> None:
+    """One row, also where nothing fits."""
+    assert [{"pm25": 120}] == await asked(scene, aggregate="max", measure="pm25")
+    nothing = await asked(
+        scene, aggregate="max", measure="pm25", where=where("district", "=", "no")
+    )
+    assert [{"pm25": None}] == nothing

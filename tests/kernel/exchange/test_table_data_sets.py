@@ -291,3 +291,13 @@ async def test_files_of_data_sets_are_part_of_a_backup(scene: Scene, tmp_path: P
         assert "row 1" == await landing.position()
     finally:
         other.close()
+
+
+async def test_a_measure_alone_is_added_up_over_everything(scene: Scene) -> None:
+    """One row, also where nothing fits."""
+    await landing_of(scene).land("c", "1", [school(n) for n in range(1, 5)], [])
+    assert [{"pupils": 1000}] == await asked(scene, aggregate="sum", measure="pupils")
+    nothing = (Condition("编号", "=", "no"),)
+    assert [{"pupils": None}] == await asked(
+        scene, aggregate="sum", measure="pupils", where=nothing
+    )

@@ -34,7 +34,7 @@ def statement(
     known = check(question, columns)
     present = frozenset(there)
     conditions, bindings = _where(fitted(question.where, known, zone), present)
-    if question.group:
+    if question.adds_up:
         return _grouped(question, known, present, (conditions, bindings))
     names = question.columns or tuple(known)
     listed = ", ".join(_name(one, present) for one in names)
@@ -67,15 +67,15 @@ def _grouped(
     listed.append(f"{_measure(question, present)} AS g{len(groups)}")
     last = ", MAX(_changed)" if question.aggregate == "last" else ""
     inner = (
-        f"SELECT {', '.join(listed)}{last} FROM rows WHERE {conditions} "
-        f"GROUP BY {', '.join(f'g{n}' for n in range(len(groups)))}"
+        f"SELECT {', '.join(listed)}{last} FROM rows WHERE {conditions}"
+        + (f" GROUP BY {', '.join(f'g{n}' for n in range(len(groups)))}" if groups else "")
     )
     order = [
         f"{aliases[one.removeprefix('-')]}{' DESC' if one.startswith('-') else ''} NULLS LAST"
         for one in question.order
         if one.removeprefix("-") in aliases
     ]
-    order += [f"g{n} NULLS LAST" for n in range(len(groups))]
+    order += [f"g{n} NULLS LAST" for n in range(len(groups) or 1)]
     shown = ", ".join(f"g{n}" for n in range(len(columns)))
     sql = f"SELECT {shown} FROM ({inner}) ORDER BY {', '.join(order)} LIMIT ? OFFSET ?"
     return Statement(sql, bindings, columns, f"SELECT count(*) FROM ({inner})")

@@ -34,7 +34,7 @@ def check(question: Question, columns: Iterable[Column]) -> dict[str, Column]:
     named += [group_of(one)[0] for one in question.group]
     if question.measure:
         named.append(question.measure)
-    if not question.group:
+    if not question.adds_up:
         named += [one.removeprefix("-") for one in question.order]
     for name in named:
         if name not in known:

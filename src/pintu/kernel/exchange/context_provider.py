@@ -127,7 +127,7 @@ class ContextProvider:
             return Rows(columns=columns, rows=[], total=0, as_of_us=self._clock.now_us())
         selection, left = self._selection(number, data_set, where, projection)
         names = question.columns or tuple(known)
-        if question.group:
+        if question.adds_up:
             return await self._grouped(question, known, (selection, left))
         total: int | None
         if left:

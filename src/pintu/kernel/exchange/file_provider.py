@@ -48,7 +48,7 @@ class FileProvider:
         listed = await asyncio.to_thread(self._list, data_set)
         rows = [row for row in listed if test(row)]
         now_us = self._clock.now_us()
-        if question.group:
+        if question.adds_up:
             grouping = Grouping(question, known, self._zone)
             for row in rows:
                 grouping.add(row)

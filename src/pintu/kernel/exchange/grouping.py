@@ -28,6 +28,8 @@ class Grouping:
         if question.measure:
             self.needed |= {question.measure, "observedAt"}
         self._found: dict[tuple[Any, ...], list[Any]] = {}
+        if not question.group:  # one row for all, also when there is none
+            self._found[()] = _nothing()
 
     def add(self, row: dict[str, Any]) -> None:
         """TooComplex when there are more groups than an answer may have."""
@@ -39,11 +41,10 @@ class Grouping:
         if held is None:
             if len(self._found) >= MOST_GROUPS:
                 raise TooComplex(f"The answer has more than {MOST_GROUPS:,} groups; group coarser")
-            held = self._found[key] = [0, 0.0, None, None, None, ""]
+            held = self._found[key] = _nothing()
         self._count(held, row)
 
     def _count(self, held: list[Any], row: dict[str, Any]) -> None:
-        """held: rows, sum, least, most, last value, its time."""
         if self._question.aggregate == "count":
             held[0] += 1
             return
@@ -83,6 +84,11 @@ class Grouping:
         found = ordered(found, [*order, *names[:-1]])
         offset = self._question.offset
         return found[offset : offset + self._question.limit], len(found)
+
+
+def _nothing() -> list[Any]:
+    """What is held of a group: rows, sum, least, most, last value, its time."""
+    return [0, 0.0, None, None, None, ""]
 
 
 def _hashable(value: Any) -> Any:

@@ -55,8 +55,8 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of a data set. Without `group`: rows. With it: one row a group with
-    `aggregate` of `measure`."""
+    """What is asked of a data set. Without `group` and `measure`: rows. With a group: one row a
+    group with `aggregate` of `measure`; with a measure alone: one row for all."""
 
     columns: tuple[str, ...] = ()  # empty: all
     where: tuple[Condition, ...] = ()
@@ -67,6 +67,11 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     group: tuple[str, ...] = ()
     aggregate: Aggregate = "count"
     measure: str = ""
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether rows are added up rather than listed."""
+        return bool(self.group or self.measure)
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True):
