@@ -89,6 +89,8 @@ class AttributeWord:
     target: str | None
     shared: bool
     rule: Rule = field(repr=False, compare=False)
+    schema: Mapping[str, Any] = field(repr=False, compare=False, default_factory=dict)
+    """The first form its value may take, references followed: type, bounds, format, enum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,6 +296,7 @@ class Vocabulary:
             target=schema.get("x-target"),
             shared=shared,
             rule=self._schemas.rule(schema, address),
+            schema=self._schemas.first_form(schema, address),
         )
 
     def _read_lists(self, documents: Mapping[str, Mapping[str, Any]]) -> dict[str, CodeList]:

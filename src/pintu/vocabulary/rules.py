@@ -45,6 +45,17 @@ class Schemas:
             rule = self._rules[address] = self.rule(self.find(address), address.partition("#")[0])
         return rule
 
+    def first_form(self, schema: Schema, base: str) -> Schema:
+        """A schema with its references followed and, of several forms, the first one alone."""
+        if "$ref" in schema:
+            address = urljoin(base, schema["$ref"])
+            found = self.first_form(self.find(address), address.partition("#")[0])
+            return {**found, **{key: one for key, one in schema.items() if key != "$ref"}}
+        if "anyOf" in schema:
+            found = self.first_form(schema["anyOf"][0], base)
+            return {**found, **{key: one for key, one in schema.items() if key != "anyOf"}}
+        return schema
+
     def rule(self, schema: Schema, base: str) -> Rule:
         """The rule of a schema; references in it are relative to `base`. Raises ValueError on a
         keyword that is not understood: nothing is left unchecked in silence."""
