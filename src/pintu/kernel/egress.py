@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -131,6 +133,22 @@ class Egress:
             ) from error
 
     async def _follow(self, url: str, accept: str, limit: int, asking: Asking) -> Fetched:
+        async with self.stream(url, accept=accept, asking=asking) as (url, response):
+            if response.status_code == 304 and (asking.etag or asking.modified):
+                return _fetched(url, b"", response, unchanged=True)
+            if response.status_code != 200:
+                raise Unavailable(f"{url} answered {response.status_code}")
+            return _fetched(url, await _body(response, url, limit), response)
+
+    @asynccontextmanager
+    async def stream(
+        self, url: str, *, accept: str, asking: Asking
+    ) -> AsyncIterator[tuple[str, httpx.Response]]:
+        """GET whose body the caller reads and bounds: (address after redirects, answer).
+
+        `asking.timeout_s` bounds each wait here, not their sum. Raises Forbidden, Unavailable for
+        too many redirects, and httpx.HTTPError when the other side lets go.
+        """
         timeout = httpx.Timeout(asking.timeout_s, connect=CONNECT_TIMEOUT_S)
         first = _origin(url)
         async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
@@ -143,14 +161,10 @@ class Egress:
                     if response.status_code in _REDIRECTS and "location" in response.headers:
                         url = urljoin(url, response.headers["location"])
                         continue
-                    if response.status_code == 304 and (asking.etag or asking.modified):
-                        return _fetched(url, b"", response, unchanged=True)
-                    if response.status_code != 200:
-                        raise Unavailable(f"{url} answered {response.status_code}")
-                    body = await _body(response, url, limit)
+                    yield url, response
+                    return
                 finally:
                     await response.aclose()
-                return _fetched(url, body, response)
         raise Unavailable(f"{url} redirects more than {REDIRECT_LIMIT} times")
 
 
