@@ -100,6 +100,8 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
     strict = settings.strict_tenants
     timers = Timers(tables, clock)
     configuration = Configuration(data / "config", clock)
+    if configuration.list_saved("words"):
+        adopt_town_words(configuration)
     return Rooms(
         settings=settings,
         clock=clock,
@@ -176,6 +178,13 @@ def patience(pieces: list[Manifest]) -> dict[str, Patience]:
         for piece in pieces
         if piece.commands
     }
+
+
+def adopt_town_words(configuration: Configuration) -> None:
+    """Read the vocabulary only where a town has words of its own to join to it."""
+    from pintu.vocabulary import adopt_saved
+
+    adopt_saved(configuration)
 
 
 def unknown_words(document: dict[str, Any]) -> list[str]:

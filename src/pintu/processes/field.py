@@ -81,6 +81,7 @@ async def _keep(piece: Manifest, link: FieldLink, settings: Settings, tables: Ci
 def _doors(pieces: list[Manifest], link: FieldLink, settings: Settings) -> DoorRunner:
     """The sources that people connected, and those that pieces declare."""
     clock = parse_clock(settings.clock)
+    configuration = Configuration(settings.data / "config", clock)
     try:
         declared = declared_sources(
             pieces, lambda one: piece_settings(one, settings), settings.data
@@ -93,16 +94,19 @@ def _doors(pieces: list[Manifest], link: FieldLink, settings: Settings) -> DoorR
         data=settings.data,
         egress=Egress(allow=settings.may_reach, allow_loopback=settings.open),
         clock=clock,
-        words=_words,
+        words=lambda: read_words(configuration),
         declared=declared,
     )
-    return DoorRunner(Configuration(settings.data / "config", clock), link, ground)
+    return DoorRunner(configuration, link, ground)
 
 
-def _words() -> Words:
+def read_words(configuration: Configuration) -> Words:
+    """The vocabulary with the town's own words, as mappings need it."""
     # A city without doors never reads the vocabulary here.
+    from pintu.vocabulary import adopt_saved
     from pintu.vocabulary.mapping_words import mapping_words
 
+    adopt_saved(configuration)
     return mapping_words()
 
 

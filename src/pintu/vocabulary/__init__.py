@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from pintu.kernel.configuration import Configuration
 from pintu.kernel.errors import BadRequestData
 from pintu.vocabulary.book import (
     ADDRESS,
@@ -25,7 +26,7 @@ from pintu.vocabulary.book import (
     TypeWord,
     Vocabulary,
 )
-from pintu.vocabulary.town import TownWord, schema_of
+from pintu.vocabulary.town import TownWord, saved_words, schema_of
 
 _TOWN: dict[str, dict[str, Any]] = {}
 
@@ -47,6 +48,11 @@ def adopt(words: Iterable[TownWord]) -> bool:
     _TOWN.update(joined)
     vocabulary.cache_clear()
     return True
+
+
+def adopt_saved(configuration: Configuration) -> bool:
+    """As `adopt`, with the words saved in a configuration."""
+    return adopt(word for _, word in saved_words(configuration))
 
 
 @cache
@@ -118,6 +124,7 @@ __all__ = [
     "TypeWord",
     "Vocabulary",
     "adopt",
+    "adopt_saved",
     "attribute_title",
     "check",
     "context_document",

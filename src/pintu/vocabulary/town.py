@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from pintu.kernel.configuration import Configuration, Saved
 from pintu.kernel.errors import ConfigurationError
 
 State = Literal["proposed", "adopted", "retired"]
@@ -47,6 +48,17 @@ class TownWord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     since: str = ""
     source: str = ""  # where it was taken from, "smartdatamodels: WaterObserved 0.0.4"
     attributes: list[TownAttribute] = []
+
+
+def saved_words(configuration: Configuration) -> list[tuple[Saved, TownWord]]:
+    """The town's own words that can be read, with the files they stand in."""
+    found = []
+    for saved in configuration.list_saved("words"):
+        try:
+            found.append((saved, msgspec.convert(saved.content, TownWord)))
+        except msgspec.ValidationError:
+            continue
+    return found
 
 
 def read_word(

@@ -34,7 +34,7 @@ async def doors(request: AnyRequest) -> Response[Any]:
     return page(
         visit,
         "connect.html",
-        doors=[find_door(name) for name in DOORS],
+        doors=list_doors(),
         connected=[shown(rooms, one, visit) for one in list_sources(rooms)],
         mistakes=rooms.configuration.mistakes("sources"),
         may=visit.may(Deed.OPERATE, DATA_SET),
@@ -151,6 +151,17 @@ async def operate(request: AnyRequest, house: House) -> tuple[Any, Visit]:
     return form, visit
 
 
+def list_doors() -> list[Door]:
+    """The doors that open here; one whose library is not installed is not offered."""
+    found = []
+    for name in DOORS:
+        try:
+            found.append(find_door(name))
+        except ConfigurationError:
+            continue
+    return found
+
+
 def door_called(name: str) -> Door:
     """A door; ResourceNotFound names those there are."""
     if name not in DOORS:
@@ -194,7 +205,7 @@ def around(rooms: Rooms, name: str) -> Around:
 
 def shown(rooms: Rooms, source: SourceFile, visit: Visit) -> dict[str, Any]:
     """How a source is, as intake and the source itself say."""
-    door = find_door(source.door) if source.door in DOORS else None
+    door = next((one for one in list_doors() if one.name == source.door), None)
     kind = "loads" if door is not None and door.kind == "load" else "doors"
     full = f"{kind}/{source.name}"
     heard = next((one for one in rooms.intake.sources() if one.name == full), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
@@ -75,7 +76,8 @@ async def mapping(request: AnyRequest, name: str, table: str = "") -> Response[A
     else:
         own = mapping_name(house.rooms, source, found)
         chosen, questions = guessed(house.rooms, source, found, own=own, **asked)
-    return _page(visit, source, found, chosen, questions, saved.version if saved else 0)
+    version = saved.version if saved else 0
+    return _page(visit, source, found, chosen, questions=questions, version=version)
 
 
 @post("/connect/{name:str}/mapping", include_in_schema=False)
@@ -95,7 +97,7 @@ async def keep_mapping(request: AnyRequest, name: str, table: str = "") -> Respo
         compiled_or_raise(rooms, chosen, source)
     except ConfigurationError as error:
         shown = msgspec.convert(content, Mapping, strict=False)
-        return _page(visit, source, found, shown, [], 0, mistakes=error.mistakes)
+        return _page(visit, source, found, shown, mistakes=error.mistakes)
     over = int(text(form, "version") or 0)
     rooms.configuration.save("mappings", own, write_mapping(chosen), by=visit.actor.id, over=over)
     if chosen.target == "table":
@@ -173,10 +175,10 @@ def _page(
     source: SourceFile,
     table: TableSeen,
     chosen: Mapping,
-    questions: list[Any],
-    version: int,
     *,
-    mistakes: list[str] | None = None,
+    questions: Sequence[Any] = (),
+    version: int = 0,
+    mistakes: Sequence[str] = (),
 ) -> Response[Any]:
     words = known_words()
     of = {column: one for one in chosen.fields for column in columns_of(one.source)[:1]}
@@ -193,7 +195,7 @@ def _page(
         others=others,
         questions=questions,
         version=version,
-        mistakes=mistakes or [],
+        mistakes=mistakes,
         types=words.types(),
         attributes=words.attributes(chosen.type) if chosen.type else {},
         columns_of=columns_of,

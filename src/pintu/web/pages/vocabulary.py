@@ -15,9 +15,9 @@ from litestar.response import Redirect
 
 from pintu.kernel.access import Act, Deed
 from pintu.kernel.errors import BadRequestData, ConfigurationError, ResourceNotFound, Unavailable
-from pintu.vocabulary import TownWord, adopt, vocabulary
+from pintu.vocabulary import TownWord, adopt_saved, vocabulary
 from pintu.vocabulary.compatible import changes
-from pintu.vocabulary.town import JSON_TYPES, KINDS, read_word
+from pintu.vocabulary.town import JSON_TYPES, KINDS, read_word, saved_words
 from pintu.web.api.search import plain
 from pintu.web.house import House, house_of
 from pintu.web.pages import labels
@@ -25,6 +25,7 @@ from pintu.web.pages.render import page
 from pintu.web.visit import AnyRequest, Visit, enter, raw_headers
 
 if TYPE_CHECKING:
+    from pintu.kernel.configuration import Saved
     from pintu.web.rooms import Rooms
 
 DATA_SET = "vocabulary"
@@ -60,7 +61,7 @@ async def browse(request: AnyRequest, q: str = "") -> Response[str]:
         types=sorted(found, key=lambda one: (-counts.get(one.name, 0), one.name)),
         counts=counts,
         strangers=strangers,
-        town=[(saved, word) for saved, word in town_words(rooms) if word.state != "adopted"],
+        town=[(saved, one) for saved, one in _own(rooms) if one.state != "adopted"],
         q=q[:100],
         may=visit.may(Deed.OPERATE, DATA_SET),
     )
@@ -72,7 +73,7 @@ async def one_type(request: AnyRequest, name: str) -> Response[str]:
     rooms = house_of(request).rooms
     visit = enter(request, rooms, data_set=DATA_SET)
     word = vocabulary().find_type(name)
-    saved, town = next(((s, w) for s, w in town_words(rooms) if w.type == name), (None, None))
+    saved, town = _own_called(rooms, name)
     if word is None and town is None:
         raise ResourceNotFound(f"Type {name[:80]} is no word of the vocabulary")
     versions = rooms.configuration.versions("words", saved.name) if saved else []
@@ -141,7 +142,7 @@ async def keep_proposal(request: AnyRequest) -> Response[Any]:
     house.rooms.configuration.save(
         "words", name, msgspec.to_builtins(word), by=visit.actor.id, over=version
     )
-    adopt(word for _, word in town_words(house.rooms))
+    adopt_saved(house.rooms.configuration)
     return Redirect(f"/vocabulary/types/{word.type}", status_code=303)
 
 
@@ -151,7 +152,7 @@ async def decide(request: AnyRequest, name: str, deed: str) -> Response[Any]:
     house = house_of(request)
     _, visit = await _operate(request, house)
     rooms = house.rooms
-    saved, word = next(((s, w) for s, w in town_words(rooms) if w.type == name), (None, None))
+    saved, word = _own_called(rooms, name)
     if saved is None or word is None:
         raise ResourceNotFound(f"Type {name[:80]} is no word of this town")
     states = {"adopt": "adopted", "retire": "retired"}
@@ -162,25 +163,22 @@ async def decide(request: AnyRequest, name: str, deed: str) -> Response[Any]:
     rooms.configuration.save(
         "words", saved.name, msgspec.to_builtins(changed), by=visit.actor.id, over=saved.version
     )
-    adopt(one for _, one in town_words(rooms))
+    adopt_saved(rooms.configuration)
     return Redirect(f"/vocabulary/types/{name}", status_code=303)
 
 
 # --- what these pages share -------------------------------------------------------------------
-def town_words(rooms: Rooms) -> list[tuple[Any, TownWord]]:
-    """The town's own words that can be read, with the files they stand in."""
-    found = []
-    for saved in rooms.configuration.list_saved("words"):
-        try:
-            found.append((saved, msgspec.convert(saved.content, TownWord)))
-        except msgspec.ValidationError:
-            continue
-    return found
+def _own(rooms: Rooms) -> list[tuple[Saved, TownWord]]:
+    return saved_words(rooms.configuration)
+
+
+def _own_called(rooms: Rooms, name: str) -> tuple[Saved, TownWord] | tuple[None, None]:
+    return next(((saved, one) for saved, one in _own(rooms) if one.type == name), (None, None))
 
 
 def built_in(rooms: Rooms) -> set[str]:
     """Types a town cannot redefine."""
-    return {one.name for one in vocabulary().types()} - {one.type for _, one in town_words(rooms)}
+    return {one.name for one in vocabulary().types()} - {one.type for _, one in _own(rooms)}
 
 
 def fits(word: Any, text: str) -> bool:
