@@ -240,3 +240,17 @@ def _certificate(folder: Path, certificate: str, key: str, user: str) -> None:
     if os.getuid() == 0:
         for one in (certificate, key):
             shutil.chown(folder / one, user, user)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """One PostgreSQL for all tests that only need tables; logical replication is on."""
+    with postgres(wal="logical") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[Server]:
+    """One MariaDB for all tests that only need tables."""
+    with mariadb() as server:
+        yield server

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import QueuePool
 
 from pintu.kernel.egress import Egress
 from pintu.kernel.errors import Forbidden, ResourceNotFound
@@ -91,7 +92,12 @@ async def open_database(told: Told, *, secret: str, egress: Egress, data: Path) 
             return _open_sqlite(file, told)
 
     engine = create_engine(
-        f"{told.system.dialect}://", creator=creator, pool_size=1, max_overflow=0, pool_timeout=5
+        f"{told.system.dialect}://",
+        creator=creator,
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=5,
     )
     if told.system.name == "kingbase":
         vars(engine.dialect)["_get_server_version_info"] = old_version

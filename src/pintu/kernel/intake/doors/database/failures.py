@@ -117,8 +117,8 @@ def _is_away(error: BaseException) -> bool:
 
 def _meaning(origin: Any, first: str) -> str:
     state = getattr(origin, "sqlstate", None)
-    if isinstance(state, str):
-        return _STATES.get(state) or _STATES.get(state[:2], "")
+    if isinstance(state, str) and (found := _STATES.get(state) or _STATES.get(state[:2])):
+        return found
     if "password authentication failed" in first or "no password supplied" in first:
         return "who"  # libpq gives no SQLSTATE for what happens before the session
     if re.search(r'database ".*" does not exist', first):
@@ -129,8 +129,8 @@ def _meaning(origin: Any, first: str) -> str:
         return "full"
     number = next((one for one in getattr(origin, "args", ()) if isinstance(one, int)), None)
     if number is None:
-        found = re.match(r"(?:ORA|DPY)-0*(\d+)", first)
-        number = int(found[1]) if found else None
+        said = re.match(r"(?:ORA|DPY)-0*(\d+)", first)
+        number = int(said[1]) if said else None
     if number in _NUMBERS:
         return _NUMBERS[number]
     return next((meaning for text, meaning in _SQLITE if text in first), "")
