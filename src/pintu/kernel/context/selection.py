@@ -146,3 +146,4 @@ class Selection:
     limit: int = 20
     offset: int = 0
     count: bool = False
+    bodies: bool = False  # the stored documents will do; it will be asked again as this object

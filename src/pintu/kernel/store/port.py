@@ -68,11 +68,16 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a selection. `count` only when asked; `plan` says which indexes served it."""
+    """One page of a selection. `count` only when asked; `plan` says which indexes served it.
+
+    `bodies` may stand instead of records when the selection asked for no more and was answered at
+    once.
+    """
 
     records: list[Record]
     count: int | None = None
     plan: str = ""
+    bodies: list[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,16 +227,20 @@ def stored_as_shown(body: bytes) -> bool:
 
 def joined(page: Page, part: Window) -> bytes | None:
     """A page as its stored bytes joined; None when some of them have to be rendered."""
-    body = b"[" + b",".join([record.body for record in page.records[: part.limit]]) + b"]"
+    bodies = page.bodies
+    if bodies is None:
+        bodies = [record.body for record in page.records]
+    body = b"[" + b",".join(bodies[: part.limit]) + b"]"
     return body if stored_as_shown(body) else None
 
 
 def follow(part: Window, page: Page) -> bool:
     """Whether there are more entities after this page."""
-    if len(page.records) > part.limit:
+    length = len(page.records if page.bodies is None else page.bodies)
+    if length > part.limit:
         return True
     count = page.count if part.count else None
-    return count is not None and part.offset + len(page.records) < count
+    return count is not None and part.offset + length < count
 
 
 def _headers(call: Call, part: Window, page: Page) -> tuple[tuple[bytes, bytes], ...]:

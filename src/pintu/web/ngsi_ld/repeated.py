@@ -9,6 +9,7 @@ a plain read of what is stored is handed to the operation as on the ordinary way
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -170,11 +171,14 @@ class Repeats:
             decided = self._decided(standing, actor)
         if asked is None or not decided[0].whole:
             return self._broker.perform(call or self._call(standing, actor, target, decided))
-        page = self._rooms.store.select(asked.selection)
+        store, selection = self._rooms.store, asked.selection
+        page = store.select(selection)
         if isinstance(page, Page):
             body = joined(page, asked.part)
             if body is not None:
                 return Prepared(self._lines(standing, target, asked, page), body)
+            if page.bodies is not None:  # to be rendered, which takes whole records
+                page = store.select(replace(selection, bodies=False))
         call = call or self._call(standing, actor, target, decided)
         return self._broker.waiting(shown(plain_query(call, asked.part), page), call)
 
@@ -187,6 +191,7 @@ class Repeats:
             return None
         part = window(params)
         selection = read_selection(params, CORE, call.tenant, call.projection, part)
+        selection = replace(selection, bodies=True)
         if len(self._asked) >= _KEPT_QUERIES:
             self._asked.clear()
         asked = self._asked[standing.lines, target] = _Asked(selection, part, {})

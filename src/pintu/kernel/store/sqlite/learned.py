@@ -185,7 +185,7 @@ class Learned:
             if state == "ready":
                 self._work.remove(index)
                 self.built += 1
-                self._publish(partial(setattr, index, "state", state))
+                self._publish(partial(self._names.ready, index))
 
         return after
 

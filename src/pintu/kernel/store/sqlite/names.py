@@ -97,6 +97,7 @@ class Names:
         self._shape_cache: dict[tuple[int, tuple[str, ...], tuple[Any, ...]], Shape] = {}
         self._deltas: dict[Shape, int] = {}
         self._new: list[tuple[str, Any]] = []
+        self.version = 0  # another one when a plan made before may no longer be the right one
         self._load()
 
     def _load(self) -> None:
@@ -133,6 +134,7 @@ class Names:
         else:
             path.kind.geo[path.form, path.text] = path
         path.kind.watch()
+        self.version += 1
 
     def drop_path(self, path: IndexPath) -> None:
         """Forget a path."""
@@ -142,12 +144,19 @@ class Names:
         else:
             path.kind.geo.pop((path.form, path.text), None)
             path.kind.watch()
+            self.version += 1
 
     def unlearn(self, path: IndexPath) -> None:
         """Writes no longer maintain a learned path, queries no longer use it."""
         kept = {key: one for key, one in path.kind.learned.items() if one is not path}
         path.kind.learned = kept
         path.kind.watch()
+        self.version += 1
+
+    def ready(self, path: IndexPath) -> None:
+        """A learned path is complete: queries may use it."""
+        path.state = "ready"
+        self.version += 1
 
     # --- the writer's side, inside a transaction -------------------------------------------------
     def tenant(self, name: str) -> int:
@@ -239,9 +248,16 @@ class Names:
                 self._db.execute("UPDATE shape SET count = count + ? WHERE n = ?", (by, shape.n))
 
     def commit(self) -> None:
-        """The transaction is durable: its additions stay."""
+        """The transaction is durable: its additions stay.
+
+        A plan depends on which kinds and shapes have entities, and roughly on how many.
+        """
+        known = not self._new
         for shape, by in self._deltas.items():
-            shape.count += by
+            before, shape.count = shape.count, shape.count + by
+            known = known and before.bit_length() == shape.count.bit_length()
+        if not known:
+            self.version += 1
         self._deltas.clear()
         self._new.clear()
 
@@ -266,6 +282,7 @@ class Names:
             else:
                 self.drop_path(thing)
         self._new.clear()
+        self.version += 1
 
     def _insert(self, sql: str, values: tuple[Any, ...]) -> int:
         self._db.execute(sql, values)

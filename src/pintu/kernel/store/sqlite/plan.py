@@ -28,6 +28,7 @@ from pintu.kernel.store.sqlite.pending import PendingPoints
 from pintu.kernel.store.sqlite.rows import COLUMNS, cell_ranges
 
 ENTITY = "e.n, e.id, e.kind, e.body, e.created, e.modified, e.times, e.last"
+BODY = "e.n, e.body"
 SHORT_TEXT = 20
 """Texts shorter than this are no date-times: what an index holds of them is the text itself."""
 
@@ -72,6 +73,17 @@ class Step:
     key: str = "e.n"
     loose: str = "1"
     extra: str = ""
+    statements: dict[str, str] = field(default_factory=dict)
+
+    def select(self, columns: str) -> str:
+        """SELECT of these columns and the loose one, a part of it: one text as long as the plan is
+        kept, so that its compiled form is found by identity.
+        """
+        found = self.statements.get(columns)
+        if found is None:
+            found = f"SELECT {columns}, {self.loose} {self.tail} LIMIT ? OFFSET ?"
+            self.statements[columns] = found
+        return found
 
     @property
     def tail(self) -> str:

@@ -20,7 +20,7 @@ from pintu.kernel.context.selection import Selection
 from pintu.kernel.errors import DeadlineExceeded, TooComplex
 from pintu.kernel.store.port import Page
 from pintu.kernel.store.sqlite.names import Names
-from pintu.kernel.store.sqlite.plan import ENTITY, Plan
+from pintu.kernel.store.sqlite.plan import BODY, ENTITY, Plan
 
 LOOP_ROWS = 400
 """Rows a selection may look at on the loop before a reader thread takes it over."""
@@ -59,15 +59,28 @@ class Reading:
     def page(self, sort_rows: int) -> Page:
         """The page, exact; OverBudget when there is a budget and it is spent."""
         selection = self._selection
-        found: tuple[list[Record], int | None] | None = None
-        if selection.order:
-            found = self._ordered(sort_rows)
-        elif self._plan.exact:
-            found = self._straight()
-        records, count = found or self._in_plan_order()
-        return Page(records, count if selection.count else None, self._plan.name)
+        if self._plan.exact and not selection.order:
+            straight = self._straight()
+            if straight is not None:
+                return self._cut(*straight)
+        found: tuple[list[Record], int | None]
+        found = self._ordered(sort_rows) if selection.order else self._in_plan_order()
+        return Page(found[0], found[1] if selection.count else None, self._plan.name)
 
-    def _straight(self) -> tuple[list[Record], int | None] | None:
+    def _cut(self, rows: list[Any], count: int | None) -> Page:
+        """The page of rows that are matches as they are."""
+        if not self._selection.count:
+            count = None
+        if self._selection.bodies:
+            return Page([], count, self._plan.name, [row[1] for row in rows])
+        kinds = self._kinds
+        records = [
+            Record(n, id, kinds[kind].types, body, created, modified, times, last)
+            for n, id, kind, body, created, modified, times, last, _ in rows
+        ]
+        return Page(records, count, self._plan.name)
+
+    def _straight(self) -> tuple[list[Any], int | None] | None:
         """Let SQLite cut the page out, as long as every row is a match; None when one is not."""
         plan, selection = self._plan, self._selection
         count = plan.count
@@ -78,27 +91,22 @@ class Reading:
         skip = 0 if plan.distinct else selection.offset
         first = selection.offset - skip
         wanted = first + selection.limit
+        columns = BODY if selection.bodies else ENTITY
         rows: list[Any] = []
         for step in plan.steps:
             missing = wanted - len(rows)
             if missing <= 0:
                 break
-            sql = f"SELECT {ENTITY}, {step.loose} {step.tail} LIMIT ? OFFSET ?"
+            sql = step.select(columns)
             more = self._db.execute(sql, (*step.bindings, missing, skip)).fetchall()
             if skip and not more:
                 skip -= min(skip, self._number(f"SELECT count(*) {step.counting}", step.bindings))
             elif more:
                 skip = 0
                 rows += more
-        if plan.distinct and (
-            any(row[8] for row in rows) or len({row[0] for row in rows}) < len(rows)
-        ):
+        if plan.distinct and not _all_once(rows):
             return None
-        kinds = self._kinds
-        return [
-            Record(n, id, kinds[kind].types, body, created, modified, times, last)
-            for n, id, kind, body, created, modified, times, last, _ in rows[first:wanted]
-        ], count
+        return rows[first:wanted] if first or len(rows) > wanted else rows, count
 
     def _number(self, sql: str, bindings: tuple[Any, ...]) -> int:
         found: Any = self._db.execute(sql, bindings).get
@@ -194,6 +202,13 @@ class Reading:
                     yield row
             finally:
                 cursor.close()
+
+
+def _all_once(rows: list[Any]) -> bool:
+    """No row is only a candidate, none comes twice."""
+    if any(row[-1] for row in rows):
+        return False
+    return len({row[0] for row in rows}) == len(rows)
 
 
 class Readers:

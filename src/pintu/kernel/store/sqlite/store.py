@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from pintu.kernel.store.sqlite.checkpoint import Checkpoints
 from pintu.kernel.store.sqlite.learned import Learned
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.pending import PendingPoints
-from pintu.kernel.store.sqlite.plan import ENTITY, PROBE, Plan, Step, plan
+from pintu.kernel.store.sqlite.plan import ENTITY, PROBE, Plan, Step
+from pintu.kernel.store.sqlite.plans import Plans
 from pintu.kernel.store.sqlite.read import LOOP_PAGE, LOOP_ROWS, OverBudget, Readers, Reading
 from pintu.kernel.store.sqlite.schema import Claim, Tuning, connect, migrate
 from pintu.kernel.store.sqlite.writer import Listener, Writer
@@ -83,6 +85,7 @@ class SqliteStore:
         self._point = self._loop_db.cursor()
         self._snapshot = False
         self._writer.before_answers = self._let_go
+        self._plans = Plans(self._names, self._pending, self._probe)
         self._readers = Readers(reader, tuning.readers, tuning.deadline_s)
         self._writer.answered = self._hands.position
 
@@ -146,7 +149,7 @@ class SqliteStore:
         """A page of entities, exact."""
         if not self._snapshot:
             self._hold()
-        chosen = plan(self._names, selection, self._probe, self._pending)
+        chosen = self._plans.find(selection)
         if chosen.used or chosen.asked:
             self._learned.asked(chosen)
         here = not (selection.order or chosen.heavy) and (
@@ -158,7 +161,8 @@ class SqliteStore:
                 return reading.page(self._tuning.sort_rows)
             except OverBudget:
                 pass
-        return asyncio.ensure_future(self._elsewhere(selection, chosen))
+        whole = replace(selection, bodies=False) if selection.bodies else selection
+        return asyncio.ensure_future(self._elsewhere(whole, chosen))
 
     async def _elsewhere(self, selection: Selection, chosen: Plan) -> Page:
         """Read on a thread; planned anew when an index went before its turn came."""
@@ -170,7 +174,7 @@ class SqliteStore:
             return reading.page(self._tuning.sort_rows), reading.examined
 
         while (found := await self._readers.run(read)) is None:
-            chosen = plan(self._names, selection, self._probe, self._pending)
+            chosen = self._plans.find(selection)
         page: Page = found[0]
         self._learned.examined(chosen, found[1])
         return page
