@@ -1,6 +1,6 @@
 """MQTT for pieces: every broker, users and TLS by settings, acknowledged only after commit."""
 
-from pintu.kernel.intake.doors.mqtt import (
+from pintu.kernel.intake.doors.mqtt_connector import (
     MqttAddress,
     MqttConnector,
     MqttManner,
