@@ -236,9 +236,12 @@ def _form(door: Door, source: SourceFile | None, typed: Any) -> dict[str, Any]:
         else _written(source.settings.get(one.name, one.default) if source else one.default)
         for one in door.settings
     }
+    first = [one for one in door.settings if one.required or one.kind in ("secret", "lines")]
     return {
         "door": door,
         "source": source,
+        "first": first,
+        "others": [one for one in door.settings if one not in first],
         "values": values,
         "typed": typed,
         "mistakes": [],
@@ -247,6 +250,8 @@ def _form(door: Door, source: SourceFile | None, typed: Any) -> dict[str, Any]:
 
 
 def _written(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return "\n".join(str(one) for one in value) if isinstance(value, list | tuple) else value
 
 

@@ -84,8 +84,9 @@ def _number(name: str, typed: str, mistakes: list[str]) -> float:
     except ValueError:
         mistakes.append(f"{name}: {typed[:40]!r} is not a number")
         return 0.0
-    if not 0 <= value < 1e12:
-        mistakes.append(f"{name}: {typed[:40]} is not between 0 and a million million")
+    if not abs(value) < 1e12:  # also what is no number at all
+        mistakes.append(f"{name}: {typed[:40]} is not below a million million")
+        return 0.0
     return int(value) if value.is_integer() else value
 
 
