@@ -2,7 +2,8 @@
 
 from pintu.kernel.intake.mapping.doubts import Doubt
 from pintu.kernel.intake.mapping.file import read_mapping, write_mapping
-from pintu.kernel.intake.mapping.guess import Guess, Question_, guess_mapping
+from pintu.kernel.intake.mapping.guess import Guess, guess_mapping
+from pintu.kernel.intake.mapping.guess_asking import Question_
 from pintu.kernel.intake.mapping.mapper import Mapper, compile_mapping
 from pintu.kernel.intake.mapping.paths import records_of
 from pintu.kernel.intake.mapping.people import person_mark, person_marks

@@ -11,7 +11,7 @@ import msgspec
 
 from pintu.kernel.errors import BadInput
 from pintu.kernel.intake.mapping.paths import compile_path
-from pintu.kernel.intake.mapping.units import conversion, unit_code
+from pintu.kernel.intake.mapping.units import conversion, unit_code, unit_sign
 from pintu.kernel.intake.mapping.values import number
 from pintu.kernel.intake.mapping.words import Field, WordOfAttribute
 from pintu.kernel.intake.mapping.words import Mapping as MappingFile
@@ -86,7 +86,7 @@ def _scale(
     for factor, en, zh in ((FACTOR, "thousand times too small", "小了一千倍"),
                            (1 / FACTOR, "thousand times too large", "大了一千倍")):  # fmt: skip
         if low <= middle * factor <= high and not (low <= middle * factor**0.5 <= high):
-            unit = word.unit
+            unit = unit_sign(word.unit)
             return [
                 Doubt(
                     column=str(field.source),

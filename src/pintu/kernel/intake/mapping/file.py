@@ -13,7 +13,7 @@ from pintu.kernel.intake.mapping.frames import NAMES as FRAMES
 from pintu.kernel.intake.mapping.paths import steps_of
 from pintu.kernel.intake.mapping.times import zone_of
 from pintu.kernel.intake.mapping.units import unit_code
-from pintu.kernel.intake.mapping.words import Field, FieldKind, Mapping, PersonMark
+from pintu.kernel.intake.mapping.words import MISSING, Field, FieldKind, Mapping, PersonMark
 
 MOST_FIELDS: Final = 500
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -51,6 +51,8 @@ def read_mapping(content: dict[str, Any]) -> Mapping:
 def write_mapping(mapping: Mapping) -> dict[str, Any]:
     """What a mapping's file holds: only what differs from the usual."""
     plain: dict[str, Any] = msgspec.to_builtins(mapping)
+    if mapping.missing == list(MISSING):
+        plain.pop("missing", None)
     return plain
 
 
@@ -73,7 +75,7 @@ def _mistakes(mapping: Mapping) -> list[str]:
     if mapping.target == "context":
         if not mapping.type:
             found.append("A mapping into the context needs a type")
-        if not PLACE.search(mapping.id):
+        if not mapping.id:  # without a {column} all records are one thing: a station's own file
             found.append("A mapping into the context needs an id such as '{编号}'")
         found += _persons(mapping)
     elif not mapping.data_set:

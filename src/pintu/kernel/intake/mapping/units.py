@@ -124,6 +124,17 @@ def unit_code(sign: str) -> str | None:
     return _BY_SIGN.get(text) or _BY_LOWER.get(text.lower())
 
 
+def unit_sign(code: str) -> str:
+    """How a code is written for people: `GQ` is µg/m³; the code itself when nobody knows it."""
+    known = _UNITS.get(code)
+    if known is None:
+        return code
+    sign = known[3].split()[0]
+    if sign.startswith("u"):
+        sign = "µ" + sign[1:]
+    return sign.replace("m3", "m³").replace("m2", "m²")
+
+
 def conversion(
     source: str, target: str, more: Mapping[str, float] | None = None
 ) -> Callable[[float], float] | None:
