@@ -79,6 +79,22 @@ class TableLanding:
 
         return await self._file.run(work)
 
+    async def remove(self, keys: Sequence[str]) -> Landed:
+        """Mark rows as removed that the source says it deleted; once more changes nothing."""
+        now_us = self._clock.now_us()
+
+        def work(connection: Connection) -> int:
+            raw: Any = connection.connection.driver_connection
+            number, before = self._number(raw), raw.total_changes
+            raw.executemany(
+                "UPDATE rows SET _removed = ?, _changed = ? WHERE _key = ? AND _source = ? "
+                "AND _removed IS NULL",
+                [(now_us, now_us, one, number) for one in keys],
+            )
+            return int(raw.total_changes - before)
+
+        return Landed(landed=await self._file.run(work))
+
     async def finish(self) -> Landed:
         """Mark what a whole load did not bring as removed; it stays in the file, out of answers."""
         now_us = self._clock.now_us()

@@ -42,6 +42,10 @@ STOPPED: Final = {
     "zh": "按要求停止；下次从此处继续",
     "en": "Stopped as asked; it will go on from here",
 }
+KEPT: Final = {
+    "zh": "来源删除了一些记录；对应的实体仍保留",
+    "en": "The source deleted some records; their entities stay",
+}
 HOPELESS: Final = {
     "zh": "多数记录无法读取，已停止：请检查映射，然后重新运行；已读的坏记录在隔离区",
     "en": "Most records cannot be read, so it stopped: look at the mapping, then run it again; the "
@@ -149,8 +153,12 @@ class _Loading:
             template = Envelope(f"{PIECE}/{run.source}", chunk.key, now_us, b"", meta)
             key = f"{run.number}/{run.mapping}/{chunk.key}"
             await hold(work.link, work.tenant, template, bad, key=key)
+        said = [*chunk.messages, *await self._remove(chunk)]
         landed = await work.landing.land(chunk.key, chunk.position, items, bad)
-        said = [*chunk.messages, *landed.messages]
+        said += landed.messages
+        let_go = getattr(work.reader, "landed", None)
+        if let_go is not None:
+            let_go(chunk.position)
         finish = getattr(work.landing, "finish", None)
         if chunk.full and finish is not None:
             said += (await finish()).messages
@@ -169,6 +177,16 @@ class _Loading:
             )
         )
         work.progress(self._run)
+
+    async def _remove(self, chunk: Chunk) -> list[dict[str, str]]:
+        """What the source deleted goes from a table data set; an entity stays and is told of."""
+        if not chunk.removed:
+            return []
+        remove = getattr(self._work.landing, "remove", None)
+        if remove is None:
+            return [KEPT]
+        landed: Landed = await remove(self._work.mapper.keys(chunk.removed))
+        return landed.messages
 
     def _hopeless(self, chunk: Chunk, bad: int) -> bool:
         """Whether nearly nothing can be read any more; looked at over the last records only."""

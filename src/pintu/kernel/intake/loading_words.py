@@ -31,6 +31,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     full: bool = False  # the last chunk of a load that read everything there is
     total: int | None = None  # records in all, once somebody knows: for a progress bar
     messages: Sequence[dict[str, str]] = ()  # for the run, in zh and en: what the reader noticed
+    removed: Sequence[Record] = ()  # what the source deleted: their key columns at least
 
 
 class Landed(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +44,11 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reader(Protocol):
-    """What a door of kind `load` makes: the records of a source, from a position on."""
+    """What a door of kind `load` makes: the records of a source, from a position on.
+
+    A reader may also have `def landed(self, position: str) -> None`: called when a chunk is
+    durable, so that what it was read from may let it go.
+    """
 
     def chunks(self, after: str) -> AsyncIterator[Chunk]:
         """Chunks behind `after` (empty: from the beginning), then an end; PintuError in words when
@@ -63,7 +68,8 @@ class Landing(Protocol):
     """Where chunks land, exactly once: the position is kept with what it stands for.
 
     A landing may also have `async def finish(self) -> Landed`: called after a chunk that is
-    `full`, when everything the source has was landed in this run.
+    `full`, when everything the source has was landed in this run. And `async def remove(self, keys:
+    Sequence[str]) -> Landed`: called before a chunk lands that says what the source deleted.
     """
 
     async def position(self) -> str:
