@@ -129,6 +129,27 @@ class Mapper:
                 bad.append(refused(line, record, name, error))
         return rows, bad
 
+    def keys(self, records: Iterable[dict[str, Any]]) -> list[str]:
+        """The keys of rows of a table data set, of records that may say nothing but their key; one
+        that does not say it is left out."""
+        cells = [one for one in self._cells if one[1] in self._key]
+        found = []
+        for record in records:
+            row: dict[str, Any] = {}
+            try:
+                for _, to, get, missing, convert, _ in cells:
+                    value = record.get(name)
+                    if value is None and get is not None:
+                        value = get(record)
+                    if value is None or (value.__class__ is str and value in missing):
+                        break
+                    row[to] = convert(value)
+            except BadInput:
+                continue
+            if len(row) == len(self._key) > 0:
+                found.append(_key_of(row, self._key))
+        return found
+
     def read(self, field: Field, value: Any) -> Any:
         """One value as this mapping converts it, for a page that shows what would come out;
         BadRequestData says why nothing does."""
