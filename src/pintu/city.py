@@ -120,15 +120,24 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
         configuration=configuration,
         egress=egress,
         runs=Runs(tables, clock),
-        exchange=Exchange(
-            configuration,
-            tables,
+        exchange=exchange_of(
+            settings,
+            (configuration, tables, declared_sets(pieces, tenants_of(pieces, settings))),
             Readable(store=store, gate=identity.gate, clock=clock, zone=settings.tz),
-            declared=declared_sets(pieces, tenants_of(pieces, settings)),
-            tenant=settings.demo_tenant if settings.demo else "",
         ),
         work=PieceWork(pieces, tables, clock, tenants_of(pieces, settings)),
     )
+
+
+def exchange_of(
+    settings: Settings,
+    known: tuple[Configuration, CityTables, list[DataSet]],
+    readable: Readable,
+) -> Exchange:
+    """The register of data sets: those of the configuration and those that pieces declare."""
+    configuration, tables, declared = known
+    tenant = settings.demo_tenant if settings.demo else ""
+    return Exchange(configuration, tables, readable, declared=declared, tenant=tenant)
 
 
 def commands_of(

@@ -27,6 +27,7 @@ class Settings:
     public_url: str = ""
     trusted_proxies: tuple[str, ...] = ()
     egress_allow: tuple[str, ...] = ()
+    inbox_allow: tuple[str, ...] = ()  # folders outside of `data` that files may be taken from
     tz: str = "Asia/Shanghai"
     lang: str = "zh-CN"
     clock: str = "real"
@@ -175,6 +176,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "public_url": _address,
     "trusted_proxies": _networks,
     "egress_allow": _listed,
+    "inbox_allow": _listed,
     "tz": _zone,
     "lang": _language,
     "clock": _clock,
@@ -293,7 +295,7 @@ def from_plain(plain: Mapping[str, Any]) -> Settings:
     values = dict(plain)
     for name in ("data", "admin_token_file", "tls_cert", "tls_key"):
         values[name] = Path(values[name]) if values.get(name) else None
-    for name in ("trusted_proxies", "egress_allow"):
+    for name in ("trusted_proxies", "egress_allow", "inbox_allow"):
         values[name] = tuple(values[name])
     values["strict_tenants"] = frozenset(values["strict_tenants"])
     return Settings(**values)

@@ -199,7 +199,11 @@ def around(rooms: Rooms, name: str) -> Around:
     """What the door of a source may use."""
     data = rooms.settings.data
     return Around(
-        data=data, secret=read_secret(data, name), egress=rooms.egress, clock=rooms.clock
+        data=data,
+        secret=read_secret(data, name),
+        egress=rooms.egress,
+        clock=rooms.clock,
+        folders=rooms.settings.inbox_allow,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
+from urllib.parse import quote
 
 import msgspec
 from litestar import Response, get, post
@@ -108,7 +109,7 @@ async def keep_mapping(request: AnyRequest, name: str, table: str = "") -> Respo
     if own not in source.mappings:
         changed = msgspec.structs.replace(source, mappings=[*source.mappings, own])
         save(rooms, visit, changed, over=version)
-    return Redirect(f"/connect/{name}/try?table={found.name}", status_code=303)
+    return Redirect(f"/connect/{name}/try?table={quote(found.name)}", status_code=303)
 
 
 @get("/connect/{name:str}/try", include_in_schema=False)
@@ -121,7 +122,7 @@ async def trial(request: AnyRequest, name: str, table: str = "") -> Response[Any
     found = table_called(await seen(house, source), table)
     saved = saved_for(rooms, source, found)
     if saved is None:
-        return Redirect(f"/connect/{name}/mapping?table={found.name}", status_code=303)
+        return Redirect(f"/connect/{name}/mapping?table={quote(found.name)}", status_code=303)
     tried = await try_mapping(rooms, visit, read_mapping(saved.content), source, found)
     return page(
         visit, "connect_try.html", source=source, table=found, tried=tried, mapping=saved

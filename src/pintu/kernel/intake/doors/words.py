@@ -84,6 +84,7 @@ class Around:
     secret: str  # see doors/secrets.py
     egress: Egress  # asked before any address that somebody typed
     clock: Clock
+    folders: tuple[str, ...] = ()  # outside of the data folder, that files may be taken from
 
 
 Look = Callable[[SourceFile, Around], Awaitable[list[TableSeen]]]

@@ -1,0 +1,158 @@
+"""Somebody connects a source by pages alone: told, looked at, mapped, tried, started."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+
+from tests.web.conftest import HERE, sign_in
+from tests.web.small_city import SmallCity
+
+CSV = "编号,名称,学生数\nS1,演示一小,800\nS2,演示二小,\nS3,演示三小,abc\n".encode()
+
+
+def errors_of(answer: httpx.Response) -> str:
+    return re.sub(r"<[^>]+>", " ", answer.text)[:3000]
+
+
+async def post(client: httpx.AsyncClient, path: str, **form: str) -> httpx.Response:
+    return await client.post(path, data=form, headers={"origin": HERE})
+
+
+async def connect_upload(client: httpx.AsyncClient, csrf: str) -> None:
+    """An upload source called schools, with its file handed in."""
+    form = {"csrf": csrf, "title.zh": "学校（演示）", "title.en": "Schools (demo)", "name": "schools"}
+    answer = await post(client, "/connect/new/upload", **form)
+    assert 303 == answer.status_code, errors_of(answer)
+    assert "/connect/schools/look" == answer.headers["location"]
+    sent = await client.post(
+        "/api/v1/uploads/schools?filename=../../学校.csv",
+        content=CSV,
+        headers={"x-csrf-token": csrf, "origin": HERE, "content-type": "application/octet-stream"},
+    )
+    assert 201 == sent.status_code, sent.text
+    assert {"file": "学校.csv", "bytes": len(CSV), "next": "/connect/schools/look"} == sent.json()
+
+
+async def test_a_stranger_cannot_connect(page: httpx.AsyncClient) -> None:
+    """Without a session the form is refused, and nothing is kept."""
+    assert 401 == (await page.get("/connect/new/upload")).status_code
+
+
+async def test_every_door_has_a_form(page: httpx.AsyncClient, city: SmallCity) -> None:
+    """Each door on the page opens a form that says what it must be told."""
+    await sign_in(page, city)
+    listed = (await page.get("/connect")).text
+    doors = re.findall(r'href="/connect/new/(\w+)"', listed)
+    assert {"mqtt", "push", "poll", "folder", "upload", "database"} <= set(doors)
+    for door in doors:
+        answer = await page.get(f"/connect/new/{door}")
+        assert 200 == answer.status_code, door
+
+
+async def test_a_form_without_a_title_says_so(page: httpx.AsyncClient, city: SmallCity) -> None:
+    """What is missing comes back with what was typed."""
+    csrf = await sign_in(page, city)
+    answer = await post(page, "/connect/new/upload", csrf=csrf, owner="教育局")
+    assert 400 == answer.status_code
+    assert "give the source a name" in answer.text
+    assert "教育局" in answer.text
+
+
+async def test_a_form_without_its_csrf_token_is_refused(
+    page: httpx.AsyncClient, city: SmallCity
+) -> None:
+    """Another site cannot connect a source in somebody's name."""
+    await sign_in(page, city)
+    answer = await post(page, "/connect/new/upload", **{"title.en": "x"})
+    assert 403 == answer.status_code
+    assert [] == city.rooms.configuration.list_saved("sources")
+
+
+async def test_a_file_becomes_a_data_set(page: httpx.AsyncClient, city: SmallCity) -> None:
+    """Handed in, looked at, mapped to a table, tried and started: one page after another."""
+    csrf = await sign_in(page, city)
+    await connect_upload(page, csrf)
+    looked = await page.get("/connect/schools/look")
+    assert 200 == looked.status_code
+    assert "学生数" in looked.text
+    mapped = await page.get("/connect/schools/mapping?target=table")
+    assert 200 == mapped.status_code, errors_of(mapped)
+    kept = await post(page, "/connect/schools/mapping", **mapping_form(csrf))
+    assert 303 == kept.status_code, errors_of(kept)
+    tried = await page.get(kept.headers["location"])
+    assert 200 == tried.status_code, errors_of(tried)
+    assert "abc" in tried.text  # the bad record is named before anything is kept
+    started = await post(page, "/connect/schools/start", csrf=csrf)
+    assert 303 == started.status_code
+    saved = city.rooms.configuration.get("sources", "schools").content
+    assert (True, ["schools"]) == (saved.get("enabled", True), saved["mappings"])
+    assert "学生数" in city.rooms.configuration.get("datasets", "schools").text
+
+
+def mapping_form(csrf: str, **changed: str) -> dict[str, str]:
+    """The mapping of the three columns, as the page's form sends it."""
+    rows = (("编号", "text", True), ("名称", "text", False), ("学生数", "whole", False))
+    form = {"csrf": csrf, "version": "0", "target": "table", "data_set": "schools", "fields": "3"}
+    for number, (column, kind, key) in enumerate(rows):
+        form |= {f"f.{number}.from": column, f"f.{number}.to": column, f"f.{number}.kind": kind}
+        form |= {f"f.{number}.key": "on"} if key else {}
+    return form | changed
+
+
+async def test_a_wrong_mapping_comes_back_with_every_mistake(
+    page: httpx.AsyncClient, city: SmallCity
+) -> None:
+    """Nothing is kept of a mapping that cannot be read, and what was typed is still there."""
+    csrf = await sign_in(page, city)
+    await connect_upload(page, csrf)
+    form = mapping_form(csrf, **{"f.2.unit": "furlong", "frame": "MARS"})
+    answer = await post(page, "/connect/schools/mapping", **form)
+    assert 400 == answer.status_code
+    assert "furlong" in answer.text
+    assert "MARS" in answer.text
+    assert [] == city.rooms.configuration.list_saved("mappings")
+
+
+async def test_a_source_that_nobody_mapped_does_not_start(
+    page: httpx.AsyncClient, city: SmallCity
+) -> None:
+    """Start says what is missing."""
+    csrf = await sign_in(page, city)
+    await connect_upload(page, csrf)
+    answer = await post(page, "/connect/schools/start", csrf=csrf)
+    assert answer.status_code >= 400
+    assert "no mapping yet" in answer.text
+
+
+async def test_a_forgotten_source_is_gone_with_its_secret(
+    page: httpx.AsyncClient, city: SmallCity
+) -> None:
+    """The file of the source and its secret go; its versions stay."""
+    csrf = await sign_in(page, city)
+    form = {"csrf": csrf, "title.en": "Meters", "name": "meters", "s.password": "secret-7741"}
+    answer = await post(page, "/connect/new/mqtt", **form, **{"s.broker": "mqtt://127.0.0.1:1"})
+    keys = list((city.rooms.settings.data / "keys" / "sources").glob("*"))
+    if answer.status_code == 303 and keys:
+        assert [0o600] == [one.stat().st_mode & 0o777 for one in keys]
+    shown = await page.get("/connect/meters")
+    assert "secret-7741" not in shown.text
+    await post(page, "/connect/meters/forget", csrf=csrf)
+    assert [] == city.rooms.configuration.list_saved("sources")
+    assert [] == list((city.rooms.settings.data / "keys" / "sources").glob("*"))
+    assert 404 == (await page.get("/connect/meters")).status_code
+
+
+async def test_a_file_of_a_strange_kind_is_refused(
+    page: httpx.AsyncClient, city: SmallCity
+) -> None:
+    """A program is not a table."""
+    csrf = await sign_in(page, city)
+    await connect_upload(page, csrf)
+    answer = await page.post(
+        "/api/v1/uploads/schools?filename=x.exe",
+        content=b"MZ",
+        headers={"x-csrf-token": csrf, "origin": HERE},
+    )
+    assert 400 == answer.status_code
