@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,12 +30,13 @@ from pintu.kernel.intake.words import SourceReport
 from pintu.kit.declared import Declared
 from pintu.kit.lanes import Pace
 from pintu.kit.link import Link
-from pintu.kit.piece import Connector, Piece
+from pintu.kit.piece import Connector, Piece, Received
 from pintu.kit.sources import SourceRunner
 
 log = logging.getLogger("pintu.kit")
 DOORS_PIECE: Final = "doors"
 """The first half of every such source's name: `doors/NAME`, of a piece's `doors/PIECE.NAME`."""
+HEARD_ELSEWHERE: Final = "push"
 LOOK_S = 1.0
 REPORT_EVERY_S = 3.0
 BACK_OFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -117,7 +118,7 @@ class DoorRunner:
             if after is None or after.fingerprint != standing.fingerprint:
                 del self._standing[name]
                 self._stop(standing)
-                if after is None:
+                if after is None and standing.declared.source.door != HEARD_ELSEWHERE:
                     await self._link.report_source(_report(standing, off=True))
         for name, standing in wanted.items():
             if name not in self._standing:
@@ -193,23 +194,15 @@ class DoorRunner:
         mapped = self._mapped(declared)
         settings = {INSTANCE: _instance(ground.data), **source.settings}
         named = msgspec.structs.replace(source, settings=settings)
-        made = device_connector(named, around)
-        made.name = declared.name
-        # device_connector gives what a Connector is; the kernel has its own name for it
-        connector: Connector = made
-        piece = Piece(name=DOORS_PIECE, read_settings=lambda told: told, normalise=mapped.normalise)
-        per_sender_s = _most_a_second(source)
+        connector = _connector(named, around)
+        connector.name = declared.name
         return SourceRunner(
             connector,
-            piece,
+            Piece(name=DOORS_PIECE, read_settings=lambda told: told, normalise=mapped.normalise),
             self._link,
             ground.clock,
             tenant=source.tenant,
-            pace=Pace(
-                messages_s=max(MESSAGES_S, per_sender_s),
-                per_sender_s=per_sender_s,
-                burst=BURST_S * per_sender_s,
-            ),
+            pace=getattr(connector, "pace", None) or _pace(source),
         )
 
     def _mapped(self, declared: Declared) -> Mapped:
@@ -228,6 +221,8 @@ class DoorRunner:
     async def _report(self) -> None:
         while True:
             for standing in list(self._standing.values()):
+                if standing.declared.source.door == HEARD_ELSEWHERE:
+                    continue  # whoever hears it tells how it is
                 with contextlib.suppress(PintuError):
                     await self._link.report_source(_report(standing))
             await asyncio.sleep(REPORT_EVERY_S)
@@ -244,7 +239,7 @@ class DoorRunner:
 
 
 def _is_ours(source: SourceFile, wanted: dict[str, _Standing], declared: Declared) -> bool:
-    """Device sources with a connection of their own; loads and the HTTP door run elsewhere."""
+    """Device sources; loads run in a process of their own."""
     try:
         module = door_module(source.door)
     except PintuError as error:
@@ -252,7 +247,7 @@ def _is_ours(source: SourceFile, wanted: dict[str, _Standing], declared: Declare
             declared=declared, fingerprint=error.detail, trouble=error.detail
         )
         return False
-    return module.DOOR.kind == "device" and hasattr(module, "connector")
+    return bool(module.DOOR.kind == "device")
 
 
 def _report(standing: _Standing, *, off: bool = False) -> SourceReport:
@@ -274,10 +269,54 @@ def _report(standing: _Standing, *, off: bool = False) -> SourceReport:
     )
 
 
-def _most_a_second(source: SourceFile) -> float:
+def _connector(source: SourceFile, around: Around) -> Connector:
+    """The connector of a device source. Stations of HJ 212 connect to a server of the kit's, which
+    pieces use too; whoever pushes by HTTP is heard in the broker: here it can only be read
+    again."""
+    module = door_module(source.door)
+    if hasattr(module, "listening"):
+        from pintu.kit.hj212 import Hj212Connector
+
+        told = module.listening(source, around)
+        return Hj212Connector(
+            source.name,
+            told.listen,
+            around.clock,
+            expected_interval_s=source.expected_interval_s,
+            passwords=told.passwords,
+            add_to=f"the passwords of source {source.name}",
+            ask_missing=told.ask_missing,
+        )
+    if hasattr(module, "connector"):
+        return device_connector(source, around)
+    return _HeardElsewhere(source.name)
+
+
+class _HeardElsewhere:
+    """The connector of a source whose messages come in by another process."""
+
+    expected_interval_s = 0.0
+    connected = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def receive(self) -> AsyncIterator[Received]:
+        """Nothing ever comes here."""
+        await asyncio.Event().wait()
+        return
+        yield
+
+
+def _pace(source: SourceFile) -> Pace:
     told = source.settings.get("most_a_second")
     good = isinstance(told, int | float) and not isinstance(told, bool) and 0 < told <= 100_000
-    return float(told) if good else PER_SENDER_S  # type: ignore[arg-type]
+    per_sender_s = float(told) if good else PER_SENDER_S  # type: ignore[arg-type]
+    return Pace(
+        messages_s=max(MESSAGES_S, per_sender_s),
+        per_sender_s=per_sender_s,
+        burst=BURST_S * per_sender_s,
+    )
 
 
 def _instance(data: Path) -> str:

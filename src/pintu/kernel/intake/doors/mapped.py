@@ -11,17 +11,26 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from pintu.kernel.errors import BadInput, ConfigurationError
-from pintu.kernel.intake.doors.payload import PART, Bad, Payload, again, bad_body, numbered
+from pintu.kernel.intake.doors.payload import PART, Bad, again, bad_body, numbered
 from pintu.kernel.intake.doors.words import SourceFile
 from pintu.kernel.intake.mapping.words import BadRecord, Words
 from pintu.kernel.intake.mapping.words import Mapping as MappingWords
 from pintu.kernel.intake.words import Envelope, Unreadable, Update
 
-REFUSED: Final = "refused"  # of an envelope's meta: why its connector could make no value of it
+REFUSED: Final = "bad"  # of an envelope's meta: why its connector could make no value of it
 MAPPING: Final = "mapping"
 LONGEST_KEY: Final = 280
 LONGEST_REASON: Final = 1_500
 MOST_MAPPINGS: Final = 50
+
+
+class Decoder(Protocol):
+    """How the messages of a source are written."""
+
+    def decode(self, body: bytes) -> Any:
+        """A message as JSON values: a record, a list of them, or an object that holds one. BadInput
+        says what is wrong with it."""
+        ...
 
 
 class Mapper(Protocol):
@@ -52,7 +61,7 @@ class Way:
 class Mapped:
     """How the envelopes of one source are read."""
 
-    payload: Payload
+    payload: Decoder
     ways: tuple[Way, ...]
 
     def normalise(self, envelope: Envelope) -> list[Update | Unreadable]:
@@ -94,7 +103,7 @@ class Mapped:
 
 def compile_source(
     source: SourceFile,
-    payload: Payload,
+    payload: Decoder,
     contents: Mapping[str, dict[str, Any]],
     words: Words,
     *,
