@@ -85,44 +85,67 @@ def _kind_of(field: Field, word: WordOfAttribute) -> str:
 
 
 def _numeric(field: Field, word: WordOfAttribute | None, *, whole: bool) -> Convert:
-    read: Convert = values.whole if whole and not (word and field.unit) else values.number
-    if field.codes:
-        named = values.code(field.codes, (), {})
-        plain, keys = read, {values.folded(name) for name in field.codes}
-        read = lambda value: plain(  # noqa: E731 - winds and grades named in words
-            named(value) if value.__class__ is str and values.folded(value) in keys else value
-        )
-    if field.low is not None or field.high is not None:
-        read = values.within(read, field.low, field.high)
-    if word is None:
-        return read
-    if field.unit and word.unit:
-        code = unit_code(field.unit)
-        convert = conversion(code or field.unit, word.unit, word.other_units)
-        if convert is None:
-            raise ConfigurationError(
-                [f"{field.to} is kept in {word.unit}; {field.unit!r} cannot be turned into it"]
-            )
-        if code != word.unit:
-            source = read
-            read = lambda value: convert(source(value))  # noqa: E731
-            if whole:
-                converted = read
-                read = lambda value: values.whole(round(converted(value), 6))  # noqa: E731
-    if word.minimum is not None or word.maximum is not None:
-        read = values.within(read, word.minimum, word.maximum)
+    convert = None if word is None else _unit_change(field, word)
+    low = None if word is None else word.minimum
+    high = None if word is None else word.maximum
+    plain: Convert
+    if field.low is None and field.high is None and not whole:
+        plain = values.number_within(low, high, convert)
+    else:
+        plain = _numeric_steps(field, convert, whole=whole)
+        plain = values.within(plain, low, high)
+    if not field.codes:
+        return plain
+    named = values.code(field.codes, (), {})
+    keys = {values.folded(name) for name in field.codes}
+
+    def read(value: Any) -> Any:  # winds and grades named in words
+        told = value.__class__ is str and values.folded(value) in keys
+        return plain(named(value) if told else value)
+
     return read
 
 
+def _numeric_steps(
+    field: Field, convert: Callable[[float], float] | None, *, whole: bool
+) -> Convert:
+    """A number whose source has bounds of its own, or that must be whole."""
+    read: Convert = values.whole if whole and convert is None else values.number
+    first = values.within(read, field.low, field.high)
+    if convert is None:
+        return first
+    if whole:
+        return lambda value: values.whole(round(convert(first(value)), 6))
+    return lambda value: convert(first(value))
+
+
+def _unit_change(field: Field, word: WordOfAttribute) -> Callable[[float], float] | None:
+    """From the source's unit to the word's; None when they are one."""
+    if not field.unit or not word.unit:
+        return None
+    code = unit_code(field.unit)
+    if code == word.unit:
+        return None
+    convert = conversion(code or field.unit, word.unit, word.other_units)
+    if convert is None:
+        raise ConfigurationError(
+            [f"{field.to} is kept in {word.unit}; {field.unit!r} cannot be turned into it"]
+        )
+    return convert
+
+
 def _no_person(value: Any) -> str:
-    found = values.text(value)
+    if value.__class__ is str and len(value) < 4_000 and "\x00" not in value:
+        found = value.strip()
+    else:
+        found = values.text(value)
     if len(found) == 18 and is_id_number(found):
         raise wrong(
             "The value is a citizen's identity number: the context knows no person. "
             "Map the table into a table data set instead",
             "该值是公民身份号码：公共情境中不得出现个人。请改为映射到数据表",
         )
-    return found
+    return str(found)
 
 
 def putter(field: Field, word: WordOfAttribute, source: str) -> Put:
@@ -203,7 +226,16 @@ def id_maker(template: str, prefix: str, missing: frozenset[str]) -> Callable[[A
         parts.append(template[at:])
     if len(parts) == 1 and not isinstance(parts[0], str):
         column, get = parts[0]
-        return lambda record: prefix + _local(_id_part(get(record), column, missing))
+
+        def plain(record: Any) -> str:
+            value = get(record)
+            # the common case: digits and letters that are no citizen's number
+            usual = value.__class__ is str and value.isascii() and value.isalnum()
+            if usual and len(value) < 18 and value not in missing:
+                return prefix + str(value)
+            return prefix + _local(_id_part(value, column, missing))
+
+        return plain
 
     def make(record: Any) -> str:
         told = [

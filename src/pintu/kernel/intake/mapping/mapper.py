@@ -21,7 +21,7 @@ from pintu.kernel.intake.mapping.compiling import (
     putter,
 )
 from pintu.kernel.intake.mapping.doubts import Doubt, doubts_of
-from pintu.kernel.intake.mapping.paths import Get
+from pintu.kernel.intake.mapping.paths import Get, steps_of
 from pintu.kernel.intake.mapping.reasons import wrong
 from pintu.kernel.intake.mapping.times import parts_reader, time_reader
 from pintu.kernel.intake.mapping.values import Convert
@@ -30,9 +30,10 @@ from pintu.kernel.intake.mapping.words import Mapping as MappingFile
 from pintu.kernel.intake.words import Update
 
 AHEAD_US: Final = 300_000_000  # a clock may go wrong by five minutes
-Records = Iterable[tuple[int, dict[str, Any]]]
-Step = tuple[str, Get, frozenset[str], Convert, Put, bool]
-Cell = tuple[str, str, Get, frozenset[str], Convert, bool]
+Record = dict[str, Any]
+Records = Iterable[tuple[int, Record]]
+Step = tuple[str, Get | None, frozenset[str], Convert, Put, bool]
+Cell = tuple[str, str, Get | None, frozenset[str], Convert, bool]
 
 
 class Mapper:
@@ -72,8 +73,10 @@ class Mapper:
                 at = observed(record)
                 if at is not None and at > latest:
                     raise _ahead(at, now_us)
-                for name, get, missing, convert, put, required in steps:  # noqa: B007 - told when refused
-                    value = get(record)
+                for name, get, missing, convert, put, required in steps:
+                    value = record.get(name)
+                    if value is None and get is not None:
+                        value = get(record)
                     if value is None or (value.__class__ is str and value in missing):
                         if required:
                             raise _empty()
@@ -108,8 +111,10 @@ class Mapper:
         for line, record in records:
             row: dict[str, Any] = {}
             try:
-                for name, to, get, missing, convert, required in cells:  # noqa: B007 - the same
-                    value = get(record)
+                for name, to, get, missing, convert, required in cells:
+                    value = record.get(name)
+                    if value is None and get is not None:
+                        value = get(record)
                     if value is None or (value.__class__ is str and value in missing):
                         if required:
                             raise _empty()
@@ -137,7 +142,7 @@ class Mapper:
         for record in records:
             row: dict[str, Any] = {}
             try:
-                for _, to, get, missing, convert, _ in cells:
+                for name, to, get, missing, convert, _ in cells:
                     value = record.get(name)
                     if value is None and get is not None:
                         value = get(record)
@@ -179,7 +184,7 @@ class Mapper:
                 mistakes += error.mistakes
                 continue
             self._steps.append(
-                (_label(one), getter(one.source), missing.union(one.missing), convert, put,
+                (_label(one), _way(one.source), missing.union(one.missing), convert, put,
                  one.required)
             )  # fmt: skip
         if mistakes:
@@ -211,7 +216,7 @@ class Mapper:
                 mistakes += error.mistakes
                 continue
             self._cells.append(
-                (_label(one), one.to, getter(one.source), missing.union(one.missing), convert,
+                (_label(one), one.to, _way(one.source), missing.union(one.missing), convert,
                  one.required or one.key)
             )  # fmt: skip
         if mistakes:
@@ -234,6 +239,11 @@ def refused(line: int, record: Mapping[str, Any], name: str, error: BadInput) ->
         name,
         (f"{name}：{zh}" if name else zh) if zh else "",
     )
+
+
+def _way(source: str | list[str]) -> Get | None:
+    """How a value is got that is in no column of the label's name; None: it is nowhere else."""
+    return None if isinstance(source, str) and len(steps_of(source)) == 1 else getter(source)
 
 
 def _label(field: Field) -> str:

@@ -53,6 +53,43 @@ def number(value: Any) -> int | float:
     raise wrong(f"{shown(value)} is not a number", f"{shown(value)}不是数字")
 
 
+def number_within(
+    low: float | None, high: float | None, convert: Callable[[float], float] | None = None
+) -> Convert:
+    """`number`, turned into another unit and kept within bounds, in one step for the common case:
+    a short text of digits."""
+    least = float("-inf") if low is None else low
+    most = float("inf") if high is None else high
+
+    def checked(value: Any) -> int | float:
+        found = number(value)
+        if convert is not None:
+            found = convert(found)
+        if least <= found <= most:
+            return found
+        raise _outside(found, least, most)
+
+    def read(value: Any) -> int | float:
+        if value.__class__ is str and len(value) < 16:
+            try:
+                found = float(value) if "." in value else int(value)
+            except ValueError:
+                return checked(value)
+            if convert is not None:
+                found = convert(found)
+            if least <= found <= most and "_" not in value:
+                return found
+        return checked(value)
+
+    return read
+
+
+def _outside(found: float, least: float, most: float) -> Exception:
+    side, bound = ("below", least) if found < least else ("above", most)
+    zh = "小于" if found < least else "大于"
+    return wrong(f"{found:g} is {side} {bound:g}", f"{found:g}{zh}{bound:g}")
+
+
 def _fits(found: int, value: Any) -> int:
     if -LARGEST_WHOLE <= found <= LARGEST_WHOLE:
         return found
@@ -197,8 +234,6 @@ def within(convert: Convert, low: float | None, high: float | None) -> Convert:
         found = convert(value)
         if least <= found <= most:
             return found
-        side, bound = ("below", least) if found < least else ("above", most)
-        zh = "小于" if found < least else "大于"
-        raise wrong(f"{found:g} is {side} {bound:g}", f"{found:g}{zh}{bound:g}")
+        raise _outside(found, least, most)
 
     return bounded
