@@ -1,4 +1,4 @@
-"""`python -m pintu.demo`: a made-up district (演示) that speaks MQTT, until Ctrl-C."""
+"""`python -m pintu.demo`: a made-up district (演示) that speaks MQTT and HJ 212, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
+from pintu.demo import air_command
 from pintu.demo.broker import DemoBroker
 from pintu.demo.city_time import read_clock
 from pintu.demo.district import Site, base_map, build_roads, make_sites, place_lamps
@@ -48,8 +49,9 @@ def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--only-files", action="store_true", help="write the files asked for, then end"
     )
+    air_command.add_arguments(parser)
     told = parser.parse_args(arguments)
-    mistakes = [
+    mistakes = air_command.mistakes(told) + [
         text
         for wrong, text in (
             (not 1 <= told.port <= 65_535, "--port is not between 1 and 65535"),
@@ -75,6 +77,7 @@ async def run(told: argparse.Namespace) -> None:
         plan.write_truth(told.truth)
     if told.base_map:
         _write(told.base_map, json.dumps(base_map(roads), ensure_ascii=False))
+    stations = air_command.prepare(told)
     if told.only_files:
         return
     server = DemoBroker()
@@ -84,6 +87,7 @@ async def run(told: argparse.Namespace) -> None:
     print(f"演示 / demo: {told.lamps} lamps behind mqtt://{broker.host}:{broker.port}", flush=True)
     try:
         async with asyncio.TaskGroup() as group:
+            print(air_command.start(told, stations, group), flush=True)
             for number, site in enumerate(sites):
                 gateway = Gateway(
                     SiteState(site, plan, told.seed),
@@ -128,7 +132,7 @@ def main() -> int:
     told = read_arguments()
     try:
         asyncio.run(_until_told_to_stop(told))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         print(f"The demo cannot start: {error}", file=sys.stderr)
         return 1
     return 0

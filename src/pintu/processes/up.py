@@ -86,6 +86,8 @@ def demo_command(settings: Settings) -> tuple[str, ...]:
         settings.clock,
         "--base-map",
         str(settings.data / "demo-basemap.geojson"),
+        "--air-list",
+        str(settings.data / "demo-air-stations.json"),
     )
 
 
