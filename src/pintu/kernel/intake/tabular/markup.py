@@ -1,0 +1,126 @@
+"""XML of an archive, read as it unpacks: no document type, no entity, no outside word is followed
+(XXE), and no text grows beyond its bound."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Final
+from xml.etree.ElementTree import Element, ParseError, XMLPullParser
+from xml.parsers import expat
+
+from pintu.kernel.errors import TooLarge
+from pintu.kernel.intake.tabular.archive import unpacked
+from pintu.kernel.intake.tabular.words import refused
+
+LONGEST_TEXT: Final = 1 << 20
+Start = Callable[[str, dict[str, str]], None]
+End = Callable[[str], None]
+Text = Callable[[str], None]
+
+
+def local(name: str) -> str:
+    """A name without its prefix."""
+    return name.rpartition(":")[2]
+
+
+def read_markup(
+    archive: zipfile.ZipFile, member: str, handlers: tuple[Start, End, Text | None], *, limit: int
+) -> Iterator[None]:
+    """Parse a member piece by piece; the handlers were called for one piece at each step.
+
+    BadRequestData for what is no XML or has a document type, TooLarge above `limit` bytes.
+    """
+    start, end, text = handlers
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.buffer_size = 1 << 16
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    if text is not None:
+        parser.CharacterDataHandler = text
+    parser.StartDoctypeDeclHandler = _no_doctype
+    parser.EntityDeclHandler = _no_doctype
+    try:
+        info = archive.getinfo(member)
+        _fits(member, info.file_size, limit)
+        with archive.open(info) as file:
+            for piece in unpacked(file, info.file_size):
+                parser.Parse(piece, False)
+                yield
+        parser.Parse(b"", True)
+        yield
+    except KeyError as error:
+        raise _lacking(member) from error
+    except (expat.ExpatError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise _damaged(member, error) from error
+
+
+Event = tuple[str, Element]
+UNHEARD: Final = 8 << 20  # bytes without the begin or end of an element: one endless text
+
+
+def read_elements(
+    archive: zipfile.ZipFile, member: str, *, limit: int
+) -> Iterator[Iterator[Event]]:
+    """Begins and ends of a member's elements, those of one piece at each step; whoever takes them
+    clears what it has read. Four times as fast as handlers. Raises as `read_markup` does."""
+    parser = XMLPullParser(("start", "end"))
+    tail, unheard = b"", 0
+    try:
+        info = archive.getinfo(member)
+        _fits(member, info.file_size, limit)
+        with archive.open(info) as file:
+            for piece in unpacked(file, info.file_size):
+                if not tail and piece[:1] not in (b"<", b"\xef"):
+                    raise refused(
+                        f"工作簿里的 {member} 不是 UTF-8", f"{member} of the workbook is not UTF-8"
+                    )
+                if b"<!DOCTYPE" in tail + piece:
+                    _no_doctype()
+                tail = piece[-9:]
+                parser.feed(piece)
+                heard = list(parser.read_events())
+                unheard = 0 if heard else unheard + len(piece)
+                if unheard > UNHEARD:
+                    raise TooLarge(
+                        f"A text in {member} is larger than {UNHEARD} bytes",
+                        zh=f"{member} 里有超过 {UNHEARD} 字节的文字",
+                    )
+                yield iter(heard)
+        parser.close()
+    except KeyError as error:
+        raise _lacking(member) from error
+    except (ParseError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise _damaged(member, error) from error
+
+
+def _fits(member: str, size: int, limit: int) -> None:
+    if size > limit:
+        raise TooLarge(
+            f"{member} unpacks to {size} bytes; at most {limit} are read",
+            zh=f"{member} 解开后有 {size} 字节，上限是 {limit}",
+        )
+
+
+def _lacking(member: str) -> Exception:
+    return refused(f"工作簿不完整，缺少 {member}", f"The workbook is not whole: it lacks {member}")
+
+
+def _damaged(member: str, error: Exception) -> Exception:
+    return refused(f"工作簿里的 {member} 损坏", f"{member} of the workbook is damaged: {error}")
+
+
+def _no_doctype(*_: object) -> None:
+    raise refused(
+        "工作簿的 XML 含有文档类型声明，已拒绝",
+        "The XML of the workbook has a document type: it may read other files, so it is refused",
+    )
+
+
+def read_small(
+    archive: zipfile.ZipFile, member: str, start: Start, *, limit: int = 1 << 24
+) -> None:
+    """Parse a small member for its elements alone."""
+    for _ in read_markup(archive, member, (start, lambda _: None, None), limit=limit):
+        pass
