@@ -89,38 +89,49 @@ async def try_mapping(
         rows, bad = mapper.rows(records)
         return await _try_rows(rooms, visit, mapping, rows, bad)
     updates, bad = mapper.context(records, rooms.clock.now_us())
+    names = list(dict.fromkeys(one.to for one in mapping.fields))
+    known = known_words().attributes(mapping.type)
     number = rooms.store.tenant(source.tenant) or 0
     tried = []
     for update in updates:
         record = await settled(rooms.store.retrieve(number, update.entity["id"]))
         before = orjson.loads(record.body) if record is not None else None
-        tried.append(_compared(update.entity, before, visit))
+        tried.append(_compared(update.entity, before, names, visit))
     headings = [
-        Heading(name=one.to, title=labels.attribute_label(one.to, visit.words))
-        for one in mapping.fields
+        Heading(name=one, title=visit.words.pick(known[one].labels) if one in known else one)
+        for one in names
     ]
-    return Trial(
-        rows=tried, columns=[Heading(name="id", title="id"), *_once(headings)], bad=bad
-    )
+    return Trial(rows=tried, columns=[Heading(name="id", title="id"), *headings], bad=bad)
 
 
 def _once(headings: list[Heading]) -> list[Heading]:
     return list({one.name: one for one in headings}.values())
 
 
-def _compared(entity: dict[str, Any], before: dict[str, Any] | None, visit: Visit) -> Tried:
+def _compared(
+    entity: dict[str, Any], before: dict[str, Any] | None, names: list[str], visit: Visit
+) -> Tried:
     """One entity beside what is stored under its id."""
-    names = [one for one in entity if one not in ("id", "type", "@context")]
-    cells = {one: labels.said(value_of(entity, one), visit.words)[:200] for one in names}
+    now = {one: _part(entity, one) for one in names}
+    cells = {one: labels.said(value, visit.words)[:200] for one, value in now.items()}
     cells["id"] = entity["id"]
     if before is None:
         return Tried(state="new", cells=cells)
     was = {
-        one: labels.said(value_of(before, one), visit.words)[:200]
-        for one in names
-        if value_of(before, one) != value_of(entity, one)
+        one: labels.said(_part(before, one), visit.words)[:200]
+        for one, value in now.items()
+        if value is not None and _part(before, one) != value
     }
     return Tried(state="changed" if was else "same", cells=cells, before=was)
+
+
+def _part(entity: dict[str, Any], path: str) -> Any:
+    """The value of an attribute, or of a member of it: `address.streetAddress`."""
+    name, *members = path.split(".")
+    value = value_of(entity, name)
+    for member in members:
+        value = value.get(member) if isinstance(value, dict) else None
+    return value
 
 
 async def _try_rows(
