@@ -21,6 +21,7 @@ PAGES = sorted(
 OPERATE = (ROOT / "docs" / "operate.md").read_text("utf-8")
 OUTSIDE_SETTINGS = {
     "PINTU_DATA": "where the settings themselves are found",
+    "PINTU_DEMO_AIR": "of the demo: where real hours of air stations are",
     "PINTU_LOG": "how much the processes say",
     "PINTU_REQUIRE": "of the tests: a part that must be here",
     "PINTU_SHARED_DATA": "of the tests: where real data are",

@@ -4,133 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+import socket
 
 import pytest
 
-from pintu.kernel.errors import BadInput, ConfigurationError, Unavailable
-from pintu.kernel.intake.words import Envelope
+from pintu.kernel.errors import ConfigurationError
 from pintu.kit.hj212 import Hj212Connector, Hj212Limits, read_listen
-from pintu.kit.piece import Received
 from pintu.kit.protocols import Frame, read_hj212, write_hj212
-from pintu.kit.testing import FakeClock, free_port
+from pintu.kit.testing import FakeClock
 from pintu.protocols.hj212 import framed, write_packets
-from pintu.protocols.hj212_stream import Stream
-
-MN = "DE300000000000000000A001"
-
-
-def hour(number: int, *, mn: str = MN, flag: str = "5", password: str = "123456") -> Frame:
-    """Hour data of one of the hours of 2026-11-22 and the days after."""
-    day, clock = 22 + number // 24, number % 24
-    return Frame(
-        fields={
-            "QN": f"202611{day:02d}{clock:02d}0000{number % 1000:03d}", "ST": "22", "CN": "2061",
-            "PW": password, "MN": mn, "Flag": flag,
-        },
-        data_time=f"202611{day:02d}{clock:02d}0000",
-        factors={"a34004": {"Avg": str(number), "Flag": "N"}},
-    )  # fmt: skip
-
-
-class Client:
-    """A station's end of a connection."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer, self.stream = reader, writer, Stream()
-
-    async def send(self, *parts: bytes) -> None:
-        for part in parts:
-            self.writer.write(part)
-            await self.writer.drain()
-            await asyncio.sleep(0.01)
-
-    async def answer(self, patience_s: float = 3.0) -> Frame:
-        async with asyncio.timeout(patience_s):
-            while (found := self.stream.next()) is None:
-                chunk = await self.reader.read(4096)
-                if not chunk:
-                    raise EOFError
-                self.stream.feed(chunk)
-        assert found.frame is not None, found.reason
-        return found.frame
-
-    async def silent(self, seconds: float = 0.2) -> bool:
-        try:
-            await self.answer(seconds)
-        except TimeoutError:
-            return True
-        return False
-
-    async def closed(self, patience_s: float = 3.0) -> bool:
-        async with asyncio.timeout(patience_s):
-            try:
-                while await self.reader.read(4096):
-                    continue
-            except ConnectionError:
-                return True
-        return True
-
-
-@dataclass
-class Stand:
-    """A running connector and what it handed out; `keep` acknowledges at once."""
-
-    connector: Hj212Connector
-    port: int
-    keep: bool = True
-    got: list[Received] = field(default_factory=list)
-    clients: list[Client] = field(default_factory=list)
-
-    async def run(self) -> None:
-        async for received in self.connector.receive():
-            self.got.append(received)
-            if self.keep:
-                await received.acknowledge()
-
-    async def client(self) -> Client:
-        while True:
-            with contextlib.suppress(ConnectionRefusedError):
-                one = Client(*await asyncio.open_connection("127.0.0.1", self.port))
-                self.clients.append(one)
-                return one
-            await asyncio.sleep(0.02)
-
-    @property
-    def envelopes(self) -> list[Envelope]:
-        return [one.envelope for one in self.got]
-
-    async def until(self, holds: Callable[[], bool], patience_s: float = 3.0) -> None:
-        async with asyncio.timeout(patience_s):
-            while not holds():
-                await asyncio.sleep(0.01)
-
-
-@contextlib.asynccontextmanager
-async def stand(
-    *,
-    passwords: dict[str, str] | None = None,
-    limits: Hj212Limits | None = None,
-    ask_missing: bool = False,
-    keep: bool = True,
-) -> AsyncIterator[Stand]:
-    port = free_port(9870, 9899)
-    connector = Hj212Connector(
-        "hj212", f"127.0.0.1:{port}", FakeClock(),
-        passwords=passwords, limits=limits, ask_missing=ask_missing,
-    )  # fmt: skip
-    one = Stand(connector, port, keep)
-    task = asyncio.create_task(one.run())
-    try:
-        yield one
-    finally:
-        for client in one.clients:
-            client.writer.close()
-        await asyncio.sleep(0.02)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+from tests.kit.hj212_stand import MN, Client, hour, stand
 
 
 async def test_a_frame_is_acknowledged_after_it_is_kept() -> None:
@@ -372,7 +255,13 @@ async def test_a_station_that_takes_no_answers_is_let_go() -> None:
     """It is not read while it does not read, and closed after a while."""
     limits = Hj212Limits(slow_s=0.2, sender_a_second=1e6, sender_burst=1e6)
     async with stand(limits=limits) as one:
-        client = await one.client()
+        await one.client()  # the connector listens
+        narrow = socket.socket()
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        narrow.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", one.port))
+        client = Client(*await asyncio.open_connection(sock=narrow))
+        one.clients.append(client)
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         body = b"".join(write_hj212(hour(number % 190)) for number in range(600))
         with contextlib.suppress(ConnectionError, TimeoutError):
@@ -381,98 +270,6 @@ async def test_a_station_that_takes_no_answers_is_let_go() -> None:
                     client.writer.write(body)
                     await asyncio.wait_for(client.writer.drain(), 5)
         assert 1 == one.connector.counts["closed for taking no answers"]
-
-
-async def test_a_missing_hour_is_asked_for_and_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hours 3 and 4 did not come: the platform asks for them with BeginTime and EndTime."""
-    monkeypatch.setattr("pintu.kit.hj212_hours.WAITS_S", (0.1, 60.0, 300.0))
-    async with stand(ask_missing=True) as one:
-        client = await one.client()
-        for number in (1, 2, 5):
-            await client.send(write_hj212(hour(number)))
-            await client.answer()
-        request = await client.answer(5)
-        assert ("2061", "5", {"BeginTime": "20261122030000", "EndTime": "20261122040000"}) == (
-            request.fields["CN"],
-            request.fields["Flag"],
-            request.parameters,
-        )
-        back = {**request.fields, "Flag": "4", "ST": "91"}
-        await client.send(
-            write_hj212(Frame(fields={**back, "CN": "9011"}, parameters={"QnRtn": "1"}))
-        )
-        for number in (3, 4):
-            told = hour(number)
-            fields = {**request.fields, "Flag": "5"}
-            again = Frame(fields=fields, data_time=told.data_time, factors=told.factors)
-            await client.send(write_hj212(again))
-            assert "9014" == (await client.answer()).fields["CN"]
-        await client.send(
-            write_hj212(Frame(fields={**back, "CN": "9012"}, parameters={"ExeRtn": "1"}))
-        )
-        await asyncio.sleep(0.05)
-        assert [] == one.connector.missing.missing(MN)
-        assert 5 == len({envelope.key for envelope in one.envelopes})
-
-
-async def test_a_station_gets_the_time_it_asks_for() -> None:
-    """1013 is answered with 9013 and a 1012 with the city's time."""
-    async with stand() as one:
-        client = await one.client()
-        await client.send(write_hj212(Frame(fields={**hour(9).fields, "CN": "1013"})))
-        assert "9013" == (await client.answer()).fields["CN"]
-        request = await client.answer()
-        assert ("1012", "20260529042640") == (
-            request.fields["CN"],
-            request.parameters["SystemTime"],
-        )
-
-
-async def asked(client: Client, told: dict[str, dict[str, str]]) -> Frame:
-    """Answer the next request with these commands and parameters."""
-    request = await client.answer()
-    for command, parameters in told.items():
-        fields = {**request.fields, "CN": command, "Flag": "4"}
-        await client.send(write_hj212(Frame(fields=fields, parameters=parameters)))
-    return request
-
-
-async def test_the_platform_reads_a_stations_clock() -> None:
-    """1011: ready, the time, done."""
-    async with stand() as one:
-        client = await one.client()
-        await client.send(write_hj212(hour(9)))
-        await client.answer()
-        reading = asyncio.create_task(one.connector.asking.read_clock(MN))
-        told = {"9011": {"QnRtn": "1"}, "1011": {"SystemTime": "20261122090001"},
-                "9012": {"ExeRtn": "1"}}  # fmt: skip
-        await asked(client, told)
-        assert "20261122090001" == await reading
-
-
-async def test_a_request_that_fails_says_why() -> None:
-    """Refused, failed, no answer, not connected, no history: each in words."""
-    limits = Hj212Limits(answer_s=0.1, tries=2, finish_s=0.2)
-    async with stand(limits=limits) as one:
-        client = await one.client()
-        await client.send(write_hj212(hour(9)))
-        await client.answer()
-        asking = one.connector.asking
-        for told, words in (
-            ({"9011": {"QnRtn": "3"}}, "wrong password"),
-            ({"9011": {"QnRtn": "1"}, "9012": {"ExeRtn": "5"}}, "busy"),
-            ({"9011": {"QnRtn": "1"}}, "did not finish"),
-            ({}, "does not answer"),
-        ):
-            span = ("20261122000000", "20261122010000")
-            task = asyncio.create_task(asking.history(MN, "2061", *span))
-            await asked(client, told)
-            with pytest.raises(Unavailable, match=words):
-                await task
-        with pytest.raises(Unavailable, match="not connected"):
-            await asking.set_clock("NOBODY")
-        with pytest.raises(BadInput, match="has no history"):
-            await asking.history(MN, "2011", "20261122000000", "20261122000000")
 
 
 def test_an_address_is_read_or_refused() -> None:

@@ -12,6 +12,7 @@ from typing import Protocol
 from pintu.protocols.hj212_stream import Found, Stream
 
 WRITE_BUFFER = 16_384
+SEND_BUFFER = 32_768
 STATIONS = 1_000
 FIRST_PACKETS = 16
 
@@ -74,6 +75,8 @@ class Peer(asyncio.BufferedProtocol):
         if connection is not None:
             # a station that lost its power never says goodbye
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            # thousands that take no answers must not fill the kernel either
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """One buffer for all: it is read out before the loop goes on."""
