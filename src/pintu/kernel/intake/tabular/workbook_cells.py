@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
-from xml.etree.ElementTree import Element
 
 from pintu.kernel.errors import TooLarge
 from pintu.kernel.intake.tabular.archive import unpacked
-from pintu.kernel.intake.tabular.markup import Event, read_elements
+from pintu.kernel.intake.tabular.markup import LONGEST_TEXT, local, read_markup
 from pintu.kernel.intake.tabular.words import MOST_COLUMNS
 from pintu.kernel.intake.tabular.workbook_parts import Strings, date_text
 
@@ -52,8 +52,11 @@ class Cells:
     def rows(self) -> Iterator[Row]:
         """(row number, its cells from the first column on); absent rows are absent."""
         taking = _Rows(self)
-        for events in read_elements(self.archive, self.member, limit=LARGEST_SHEET):
-            yield from taking.take(events)
+        handlers = (taking.start, taking.end, taking.parts.append)
+        for _ in read_markup(self.archive, self.member, handlers, limit=LARGEST_SHEET):
+            while taking.ready:
+                yield taking.ready.popleft()
+            taking.bounded()
 
     def merged(self) -> list[Merged]:
         """The merged ranges, which stand behind the cells: the whole sheet is unpacked for them."""
@@ -113,97 +116,101 @@ class Cells:
 
 
 class _Rows:
-    """Takes the rows out of a sheet's elements, and forgets them."""
+    """What the parser calls for each element of a sheet. It is called thirty times a row, so the
+    names are compared whole, prefix and all, and text goes straight into a list."""
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
-        self._data: Element | None = None  # the rows read so far hang on it
-        self._space = ""
-        self._heard = 0  # elements since the last row
-        self._last = 0
+        self.ready: deque[Row] = deque()
+        self.parts: list[str] = []  # of the text that is being read
+        self._named = False
+        self._c = self._v = self._t = self._f = self._row = self._hint = ""
+        self._number = 0
+        self._values: list[Any] = []
+        self._at = -1
+        self._told: dict[str, str] = {}
+        self._value: str | None = None
+        self._formula = self._hinting = False
         self._columns: dict[str, int] = {}
 
-    def take(self, events: Iterator[Event]) -> Iterator[Row]:
-        """The rows that end among these events."""
-        row = f"{self._space}row"
-        for event, element in events:
-            self._heard += 1
-            if event == "end":
-                if element.tag == row:
-                    self._heard = 0
-                    number, values = self._row(element)
-                    if values:
-                        yield number, values
-            elif self._data is None and element.tag.endswith("}sheetData"):
-                self._data = element
-                self._space = element.tag[: -len("sheetData")]
-                row = f"{self._space}row"
-            if self._heard > 10 * MOST_COLUMNS and self._data is not None:
-                self._too_wide("")
-        if self._data is not None:
-            self._data.clear()
+    def start(self, name: str, told: dict[str, str]) -> None:
+        """An element begins."""
+        if name == self._c:
+            self._told, self._value, self._formula = told, None, False
+        elif name == self._v or name == self._t:
+            self.parts.clear()
+        elif name == self._row:
+            number = told.get("r", "")
+            self._number = int(number) if number.isdigit() and len(number) < 9 else self._number + 1
+            self._values, self._at = [], -1
+        elif name == self._f:
+            self._formula = True
+        elif name == self._hint:
+            self._hinting = True
+        elif not self._named:
+            space = name[: -len(local(name))]
+            self._named = True
+            self._c, self._v, self._t, self._f = (space + one for one in "cvtf")
+            self._row, self._hint = space + "row", space + "rPh"
 
-    def _too_wide(self, where: str) -> None:
-        raise TooLarge(
-            f"The sheet has cells beyond column {MOST_COLUMNS} {where[:12]}",
-            zh=f"工作表在第 {MOST_COLUMNS} 列之后还有单元格 {where[:12]}",
-        )
+    def end(self, name: str) -> None:
+        """An element ends."""
+        if name == self._v:
+            self._value = "".join(self.parts)
+        elif name == self._c:
+            self._cell()
+        elif name == self._t:
+            if not self._hinting:
+                self._value = (self._value or "") + "".join(self.parts)
+        elif name == self._row:
+            self.parts.clear()
+            if self._values:
+                self.ready.append((self._number, self._values))
+                self._values = []
+        elif name == self._hint:
+            self._hinting = False
 
-    def _row(self, row: Element) -> Row:
-        told = row.get("r", "")
-        number = int(told) if told.isdigit() and len(told) < 9 else self._last + 1
-        self._last = number
-        values: list[Any] = []
-        at = -1
-        columns = self._columns
-        for cell in row:
-            where = cell.get("r", "")
-            letters = where.rstrip("0123456789")
-            at = columns.get(letters, -1) if letters else at + 1
-            if at < 0:
-                at = columns[letters] = column_number(letters)
-            if at >= MOST_COLUMNS:
-                self._too_wide(where)
-            value = self._value(cell, where or f"row {number}")
-            if value is None:
-                continue
-            gap = at - len(values)
-            if gap > 0:
-                values.extend([None] * gap)
-            if gap >= 0:
-                values.append(value)
-            else:
-                values[at] = value
-        return number, values
+    def bounded(self) -> None:
+        """TooLarge for a text that does not end; asked between pieces."""
+        if len(self.parts) > 16 and sum(map(len, self.parts)) > LONGEST_TEXT:
+            raise TooLarge(
+                f"A cell of row {self._number} holds more than {LONGEST_TEXT} signs",
+                zh=f"第 {self._number} 行有单元格超过 {LONGEST_TEXT} 个字符",
+            )
 
-    def _value(self, cell: Element, where: str) -> Any:
-        text = None
-        formula = False
-        for child in cell:
-            tag = child.tag
-            if tag.endswith("}v"):
-                text = child.text
-            elif tag.endswith("}f"):
-                formula = True
-            elif tag.endswith("}is"):
-                text = _joined(child)
-        kind = cell.get("t", "n")
+    def _cell(self) -> None:
+        told = self._told
+        where = told.get("r", "")
+        letters = where.rstrip("0123456789")
+        at = self._columns.get(letters, -1) if letters else self._at + 1
+        if at < 0 or at >= MOST_COLUMNS:
+            at = self._column(letters, at)
+        self._at = at
+        text = self._value
         if not text:
-            if formula and kind != "str":
-                self._cells.formula_without_value(where)
-            return None
-        return self._cells.value(kind, text, cell.get("s", ""), where)
+            if self._formula and told.get("t") != "str":
+                self._cells.formula_without_value(where or f"row {self._number}")
+            return
+        value = self._cells.value(told.get("t", "n"), text, told.get("s", ""), where)
+        values = self._values
+        gap = at - len(values)
+        if gap == 0:
+            values.append(value)
+        elif gap > 0:
+            values.extend([None] * gap)
+            values.append(value)
+        else:
+            values[at] = value
 
-
-def _joined(element: Element) -> str:
-    """The text of an inline string, its runs joined, phonetic hints left out."""
-    parts = []
-    for child in element:
-        if child.tag.endswith("}t"):
-            parts.append(child.text or "")
-        elif child.tag.endswith("}r"):
-            parts += [one.text or "" for one in child if one.tag.endswith("}t")]
-    return "".join(parts)
+    def _column(self, letters: str, at: int) -> int:
+        found = column_number(letters) if letters else at
+        if not 0 <= found < MOST_COLUMNS:
+            raise TooLarge(
+                f"The sheet has cells beyond column {MOST_COLUMNS} ({letters[:12]})",
+                zh=f"工作表在第 {MOST_COLUMNS} 列之后还有单元格（{letters[:12]}）",
+            )
+        self._columns[letters] = found
+        return found
 
 
 def column_number(letters: str) -> int:
