@@ -46,6 +46,9 @@ LOOP_EDGES: dict[str, str] = {
     "src/pintu/web/ngsi_ld/answers.py::__await__": "2026-11-22 the same edge when awaited",
     "src/pintu/cli/__init__.py::run": "2026-11-22 a program's edge: a person gets a sentence",
     "src/pintu/processes/field.py::_keep": "2026-11-22 a piece that fails ends no other",
+    "src/pintu/processes/loads_desk.py::_follow": "2026-11-22 read again a second later",
+    "src/pintu/processes/loads_desk.py::_retry": "2026-11-22 it stays held and may be retried",
+    "src/pintu/processes/loads_job.py::keep": "2026-11-22 no load's mistake ends another load",
     "src/pintu/settings.py::_zone": "2026-11-22 zoneinfo raises four kinds of error for a bad name",
 }
 

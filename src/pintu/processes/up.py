@@ -67,6 +67,9 @@ def _programs(settings: Settings, listener: int, lock: int) -> list[Program]:
         programs.append(
             Program(name="field", command=(*python, "pintu.processes.field"), stdin=told)
         )
+        programs.append(
+            Program(name="loads", command=(*python, "pintu.processes.loads"), stdin=told)
+        )
     if settings.demo:
         programs.append(
             Program(name="demo", command=(*python, *demo_command(settings)), needed=False)

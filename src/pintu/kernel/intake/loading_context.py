@@ -12,7 +12,7 @@ import orjson
 
 from pintu.kernel.errors import TooLarge
 from pintu.kernel.intake.loading_words import Landed
-from pintu.kernel.intake.mapping.words import BadRecord, Row
+from pintu.kernel.intake.mapping.words import BadRecord
 from pintu.kernel.intake.runs import Run, Runs
 from pintu.kernel.intake.words import Batch, Envelope, Receipt, Unreadable, Update
 
@@ -55,7 +55,7 @@ class ContextLanding:
         self,
         chunk_key: str,
         position: str,
-        items: Sequence[Update] | Sequence[Row],
+        items: Sequence[Any],
         bad: Sequence[BadRecord],
     ) -> Landed:
         """Hand a chunk in and keep the position; see `Landing`."""

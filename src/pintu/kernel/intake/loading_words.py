@@ -8,8 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from pintu.kernel.intake.doors.words import Around, SourceFile
-from pintu.kernel.intake.mapping.words import BadRecord, Mapping, Row
-from pintu.kernel.intake.words import Update
+from pintu.kernel.intake.mapping.words import BadRecord, Mapping
 
 Record = dict[str, Any]
 """One record of a source, by column; a feature of GeoJSON or a shapefile has its properties and
@@ -80,9 +79,10 @@ class Landing(Protocol):
         self,
         chunk_key: str,
         position: str,
-        items: Sequence[Update] | Sequence[Row],
+        items: Sequence[Any],
         bad: Sequence[BadRecord],
     ) -> Landed:
-        """Keep a chunk; durable when this returns. `bad` is in quarantine already: it is handed
-        over for the count only. The same chunk again changes nothing."""
+        """Keep a chunk of updates (context) or rows (table); durable when this returns. `bad` is
+        in quarantine already: it is handed over for the count only. The same chunk again changes
+        nothing."""
         ...
