@@ -6,11 +6,15 @@ A city without such a source keeps it nearly empty: what loads need is imported 
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import logging
 import signal
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pintu
 from pintu.kernel.clock import parse_clock
 from pintu.kernel.configuration import Configuration
 from pintu.processes.child import run_child, told
@@ -56,9 +60,20 @@ async def _keep(settings: Settings) -> None:
 
 
 def _pieces_load() -> bool:
-    from pintu.kit.manifest import find_pieces
-
-    return any(one.door in LOADING for piece in find_pieces() for one in piece.sources)
+    """Whether a piece declares a source that loads: looked up without importing what reads pieces
+    properly, which the desk does once there is something to do."""
+    if importlib.metadata.entry_points(group="pintu.pieces"):
+        return True
+    for path in Path(pintu.__file__).parent.glob("pieces/*/piece.toml"):
+        try:
+            told = tomllib.loads(path.read_text("utf-8")).get("sources", [])
+        except (OSError, ValueError):
+            continue
+        if isinstance(told, list) and any(
+            isinstance(one, dict) and one.get("door") in LOADING for one in told
+        ):
+            return True
+    return False
 
 
 def _somebody_loads(configuration: Configuration) -> bool:

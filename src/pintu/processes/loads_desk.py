@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -17,7 +17,6 @@ from pintu.kernel.clock import Clock
 from pintu.kernel.configuration import Configuration
 from pintu.kernel.egress import Egress
 from pintu.kernel.errors import ConfigurationError, PintuError
-from pintu.kernel.exchange.words import DataSet
 from pintu.kernel.intake.doors.register import door_module
 from pintu.kernel.intake.doors.secrets import read_secret
 from pintu.kernel.intake.doors.words import Around, SourceFile
@@ -28,6 +27,9 @@ from pintu.kernel.intake.words import SourceReport
 from pintu.kernel.tables import CityTables
 from pintu.kit.declared import Declared
 from pintu.processes.loads_job import Job, Told
+
+if TYPE_CHECKING:
+    from pintu.kernel.exchange.words import DataSet
 
 log = logging.getLogger("pintu.loads")
 LOOK_S: Final = 1.0

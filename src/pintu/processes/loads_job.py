@@ -9,12 +9,11 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from pintu.kernel.errors import ConfigurationError, PintuError, Unavailable
-from pintu.kernel.exchange.words import DataSet
 from pintu.kernel.intake.doors.register import door_module
 from pintu.kernel.intake.doors.words import Around
 from pintu.kernel.intake.loading import HOPELESS, STOPPED, Load, load
@@ -27,6 +26,9 @@ from pintu.kernel.intake.runs import Asked, Run, Runs
 from pintu.kernel.intake.words import Envelope
 from pintu.kernel.tables import CityTables
 from pintu.kit.declared import Declared
+
+if TYPE_CHECKING:
+    from pintu.kernel.exchange.words import DataSet
 
 log = logging.getLogger("pintu.loads")
 BACK_OFF_S: Final = (5.0, 15.0, 60.0, 300.0, 600.0)

@@ -9,12 +9,18 @@ In the field process: `link = FieldLink(DATA / "broker.sock", name="field", piec
 `await link.start()`, `await link.accept(batch)`, … `await link.stop()`.
 """
 
-from pintu.kernel.intake.intake import Intake
-from pintu.kernel.intake.limits import Limits
-from pintu.kernel.intake.link import FieldLink
-from pintu.kernel.intake.quarantine import Held, Quarantine, SourceCount
-from pintu.kernel.intake.server import SocketServer, socket_server
-from pintu.kernel.intake.sources import Source
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pintu.kernel.intake.intake import Intake
+    from pintu.kernel.intake.limits import Limits
+    from pintu.kernel.intake.link import FieldLink
+    from pintu.kernel.intake.quarantine import Held, Quarantine, SourceCount
+    from pintu.kernel.intake.server import SocketServer, socket_server
+    from pintu.kernel.intake.sources import Source
 
 __all__ = [
     "FieldLink",
@@ -27,3 +33,23 @@ __all__ = [
     "SourceCount",
     "socket_server",
 ]
+
+_MODULES = {
+    "FieldLink": "link",
+    "Held": "quarantine",
+    "Intake": "intake",
+    "Limits": "limits",
+    "Quarantine": "quarantine",
+    "SocketServer": "server",
+    "Source": "sources",
+    "SourceCount": "quarantine",
+    "socket_server": "server",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # one end of the socket needs no store, the other no link: 30 MB that a small process saves
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
