@@ -152,7 +152,7 @@ class Desk:
             from pintu.vocabulary.mapping_words import mapping_words
 
             made.rate = most_a_second(source)
-            made.level, made.filled_s = 5 * made.rate, time.monotonic()
+            made.level, made.filled_s = max(1.0, 5 * made.rate), time.monotonic()
             made.mapped = compile_source(source, payload_of(source), contents, mapping_words())
         except ConfigurationError as error:
             made.trouble = "; ".join(error.mistakes)[:1500]
