@@ -113,16 +113,23 @@ def _compared(
 ) -> Tried:
     """One entity beside what is stored under its id."""
     now = {one: _part(entity, one) for one in names}
-    cells = {one: labels.said(value, visit.words)[:200] for one, value in now.items()}
+    cells = {one: _said(value, visit) for one, value in now.items()}
     cells["id"] = entity["id"]
     if before is None:
         return Tried(state="new", cells=cells)
     was = {
-        one: labels.said(_part(before, one), visit.words)[:200]
+        one: _said(_part(before, one), visit)
         for one, value in now.items()
         if value is not None and _part(before, one) != value
     }
     return Tried(state="changed" if was else "same", cells=cells, before=was)
+
+
+def _said(value: Any, visit: Visit) -> str:
+    """A value as it would be kept: numbers with every digit they have."""
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    return labels.said(value, visit.words)[:200]
 
 
 def _part(entity: dict[str, Any], path: str) -> Any:
@@ -141,12 +148,12 @@ async def _try_rows(
     there = await _rows_there(rooms, visit, mapping, keys, rows)
     tried = []
     for row in rows:
-        cells = {name: labels.said(value, visit.words)[:200] for name, value in row.values.items()}
+        cells = {name: _said(value, visit) for name, value in row.values.items()}
         old = there.get(tuple(str(row.values.get(one)) for one in keys)) if keys else None
         if old is None:
             tried.append(Tried(state="new", cells=cells))
             continue
-        said = {one: labels.said(old.get(one), visit.words)[:200] for one in row.values}
+        said = {one: _said(old.get(one), visit) for one in row.values}
         was = {name: text for name, text in said.items() if text != cells[name]}
         tried.append(Tried(state="changed" if was else "same", cells=cells, before=was))
     headings = [
