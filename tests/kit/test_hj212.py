@@ -105,6 +105,19 @@ async def test_half_a_frame_and_a_closed_connection_is_told() -> None:
         assert [False, True] == ["bad" in envelope.meta for envelope in one.envelopes]
 
 
+async def test_a_station_that_sends_no_more_still_hears_its_answers() -> None:
+    """A half-closed connection ends when everything is kept, not before."""
+    async with stand(keep=False) as one:
+        client = await one.client()
+        await client.send(write_hj212(hour(8)) + write_hj212(hour(9)))
+        client.writer.write_eof()
+        await one.until(lambda: len(one.got) == 2)
+        for received in one.got:
+            await received.acknowledge()
+            assert "9014" == (await client.answer()).fields["CN"]
+        assert await client.closed()
+
+
 async def test_what_is_sent_again_is_answered_and_not_handed_out_twice() -> None:
     """The same bytes again: known. The same key before it is kept: intake knows it by its key."""
     async with stand() as one:

@@ -122,7 +122,8 @@ class AirStation:
         self._told_until = 0  # the hour after the newest one that is acknowledged or lost
         self._day_told = 0
         self._clock_set_s = 0.0
-        self._waiting: dict[str, asyncio.Event] = {}
+        self._waiting = "", asyncio.Event()
+        self._sending = asyncio.Lock()
         self._writer: asyncio.StreamWriter | None = None
         self._writing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -197,15 +198,13 @@ class AirStation:
         """Send until it is acknowledged; TimeoutError when it is not."""
         told = stamp(at_s + self._shift(self.clock.now_s()))
         frame = self.logger.data(command, qn, time=told, factors=factors)
-        acknowledged = self._waiting[qn] = asyncio.Event()
-        try:
+        async with self._sending:  # one frame is under way at a time: answers name only the QN
+            self._waiting = qn, asyncio.Event()
             for _ in range(TRIES):
                 await self._write(frame)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(acknowledged.wait(), ACKNOWLEDGED_WITHIN_S)
+                    await asyncio.wait_for(self._waiting[1].wait(), ACKNOWLEDGED_WITHIN_S)
                     return
-        finally:
-            self._waiting.pop(qn, None)
         raise TimeoutError
 
     async def _write(self, frame: bytes) -> None:
@@ -231,9 +230,9 @@ class AirStation:
         while chunk := await reader.read(4096):
             for told in ear.hear(chunk):
                 if told.fields.get("CN") in ("9013", "9014"):
-                    waiting = self._waiting.get(told.fields.get("QN", ""))
-                    if waiting is not None:
-                        waiting.set()
+                    qn, acknowledged = self._waiting
+                    if told.fields.get("QN") == qn:
+                        acknowledged.set()
                 else:
                     self._answering(told)
         raise EOFError

@@ -309,7 +309,7 @@ class Hj212Connector:
         """One frame is kept: those who wait go on, in turn."""
         peer.in_flight -= 1
         self._in_flight -= 1
-        if peer.full:
+        if peer.full or (peer.ended and not peer.in_flight):
             peer.full = False
             self._held[peer] = None
         while self._held and self._in_flight < self.limits.in_flight:

@@ -53,7 +53,7 @@ class Peer(asyncio.BufferedProtocol):
         self.stream = Stream(longest=longest)
         self.host = self.address = ""
         self.in_flight = 0
-        self.closed = False
+        self.closed = self.ended = False
         self.heard_s = self._loop.time()
         self.slow_since_s = 0.0  # since when it takes no answers; 0: it does
         self.stations: dict[str, None] = {}
@@ -88,6 +88,12 @@ class Peer(asyncio.BufferedProtocol):
         self.stream.feed(self._owner.room[:nbytes])
         self.pump()
 
+    def eof_received(self) -> bool:
+        """It sends no more, and may wait for its answers: the connection ends when all is kept."""
+        self.ended = True
+        self.pump()
+        return True
+
     def connection_lost(self, error: Exception | None) -> None:
         """What it sent before is dealt with all the same."""
         self.closed = True
@@ -110,7 +116,8 @@ class Peer(asyncio.BufferedProtocol):
                 return self._read(False)
             if not self._owner.may_take(self):
                 return self._read(False)
-            found = self.stream.flush() if self.closed else self.stream.next()
+            over = self.closed or self.ended
+            found = self.stream.flush() if over else self.stream.next()
             if found is None:
                 break
             wait_s = self._owner.take(self, found)
@@ -118,8 +125,10 @@ class Peer(asyncio.BufferedProtocol):
                 self._waits_until = self._loop.call_later(wait_s, self._go_on)
         if self.closed:
             self._owner.gone(self)
-        else:
+        elif not self.ended:
             self._read(True)
+        elif not self.in_flight and self._transport is not None:
+            self._transport.close()
 
     def _go_on(self) -> None:
         self._waits_until = None
