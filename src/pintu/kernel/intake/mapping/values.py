@@ -114,8 +114,10 @@ def _odd_number(value: str) -> int | float:
             found = float("nan")
         if found - found == 0:
             whole = text.lstrip("+-").isdigit()
+            if factor == 1:
+                return _fits(int(text), value) if whole else found
             exact = Decimal(text) * factor
-            return _fits(int(exact), value) if whole or exact % 1 == 0 else float(exact)
+            return _fits(int(exact), value) if exact == int(exact) else float(exact)
     if "," in text:
         raise wrong(
             f"{shown(value)} is not a number: a comma stands where no thousands separator can",
