@@ -217,7 +217,7 @@ def steps(versions: list[Any]) -> list[dict[str, Any]]:
             read.append((saved, msgspec.convert(saved.content, TownWord)))
         except msgspec.ValidationError:
             continue
-    pairs = zip(read, [*read[1:], (None, None)], strict=True)
+    pairs = zip(read, [*read[1:], (None, None)], strict=False)  # nothing before the first
     return [
         {"saved": saved, "word": word, "changes": changes(before, word) if before else []}
         for (saved, word), (_, before) in pairs
