@@ -33,6 +33,9 @@ POISONED_OPS = 16
 LOOP_WAIT_S = 0.004
 """How long the writer waits for the loop to end its read transaction."""
 
+PAUSE_S = 0.02
+"""A gap after which nobody writes: shorter ones are the loop's own turns, under load too."""
+
 log = logging.getLogger("pintu.store")
 Listener = Callable[[list[Change]], None]
 
@@ -78,6 +81,7 @@ class Writer:
         self._gathered: list[Call | None] = []  # the loop's, until the end of its turn
         self._queue: SimpleQueue[list[Call | None]] = SimpleQueue()
         self._taken: deque[Call | None] = deque()  # the thread's, not yet in a group
+        self._pause = False  # nobody writes
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.checkpoints = checkpoints
@@ -183,13 +187,14 @@ class Writer:
         going = True
         while going:
             calls, going = self._gather()
+            self._pause = not calls
             if calls:
                 self._group(calls)
             elif going:
                 self.background.idle()
                 self.checkpoints.when_quiet()
-            if going and self.background.pending():
-                self._between_groups()
+                if self.background.pending():
+                    self._slice_alone()
 
     def _gather(self) -> tuple[list[Call], bool]:
         """Wait for a call, then take what else is there up to the cap; False at the end."""
@@ -198,8 +203,9 @@ class Writer:
         size = 0
         try:
             if not taken:
-                busy = self.background.pending()
-                wait = 0.001 if busy else self.checkpoints.patience()
+                wait = self.checkpoints.patience()
+                if self.background.pending():
+                    wait = 0.001 if self._pause else PAUSE_S
                 taken.extend(get(timeout=wait) if wait is not None else get())
             while True:
                 while taken:
@@ -215,8 +221,15 @@ class Writer:
             return calls, True
 
     def _group(self, calls: list[Call]) -> None:
-        """One transaction for all calls; when one breaks, each gets its own."""
-        failure = self._attempt(calls)
+        """One transaction for all calls; when one breaks, each gets its own.
+
+        A slice of background work rides along: alone it would keep the next group waiting for the
+        disk once more. When they fail together the group is tried without it.
+        """
+        ride = self._slice() if self.background.pending() else None
+        failure = self._attempt(calls if ride is None else [*calls, ride])
+        if ride is not None and self._rode(ride, failure):
+            failure = self._attempt(calls)
         if failure is None:
             self._answer(calls, self.hands.changes)
         elif isinstance(failure, PintuError) or len(calls) == 0:
@@ -303,16 +316,24 @@ class Writer:
         self._names.rollback()
         self.hands.rollback()
 
-    def _between_groups(self) -> None:
-        """One slice of background work in its own transaction; an error ends that slice only."""
-        future: Any = _Nobody()
-        call = Call((), "", future, self.background.step)
-        failure = self._attempt([call])
+    def _slice(self) -> Call:
+        """One slice of background work as a call nobody waits for: it is never answered."""
+        nobody: Any = None
+        return Call((), "", nobody, self.background.step)
+
+    def _slice_alone(self) -> None:
+        """One slice in its own transaction, when nobody writes."""
+        ride = self._slice()
+        self._rode(ride, self._attempt([ride]))
+
+    def _rode(self, ride: Call, failure: Exception | None) -> bool:
+        """Tell the background what became of its slice; true when it failed."""
         if failure is None:
-            call.outcomes()
-        else:
-            self.background.failed()
-            self.last_error = f"background: {failure}"
+            ride.outcomes()
+            return False
+        self.background.failed()
+        self.last_error = f"background: {failure}"
+        return True
 
     def _answer(self, calls: list[Call], changes: list[Change]) -> None:
         assert self._loop is not None
@@ -348,13 +369,6 @@ class _Poison(Exception):
     def translated(self) -> PintuError:
         """The error its caller gets."""
         return PintuError(f"The store cannot apply the operation: {self}")
-
-
-class _Nobody:
-    """A future nobody waits for."""
-
-    def done(self) -> bool:
-        return True
 
 
 def _nothing() -> None:
