@@ -30,10 +30,15 @@ PLAIN = {"TEMP": "temperature", "PRES": "pressure", "DEWP": "dewPoint", "RAIN": 
 OTHERS = ("PM10", "SO2", "NO2", "CO", "O3")
 
 
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """One station's file, a row an hour."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def read(path: Path) -> Series:
     """One station's file as a series; `NA` is a hole."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of(path)
     first = rows[0]
     year, month, day, hour = (int(first[one]) for one in ("year", "month", "day", "hour"))
     begin = datetime(year, month, day, hour, tzinfo=LOCAL)

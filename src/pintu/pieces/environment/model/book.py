@@ -27,7 +27,7 @@ from pintu.pieces.environment.model.quality import (
     of_values,
 )
 
-AROUND_KM, MOST_AROUND = 30.0, 8
+AROUND_KM, MOST_AROUND = 20.0, 8
 """Neighbours are the nearest stations, so many at most and none further."""
 LONGEST_FLAT = max(FLAT_HOURS.values())
 

@@ -1,11 +1,12 @@
 """The next 24 hours of one pollutant beside persistence: a linear model on a station's own past.
 
-One model an hour ahead, for the square root of the concentration, fitted for the absolute error
-(iteratively reweighted ridge regression: each round weighs an hour by one over its error). What it
-sees: the newest hours and means, their products, the hour and season it forecasts for, and what the
-station measures beside (weather, other pollutants) at the time of issue. Nothing of the future
-enters, not even a weather forecast. numpy only; `Fitting` does one of the 24 at a time, so that who
-must not stand still can go on in between.
+One model an hour ahead, for how far the square root of the concentration will have moved, fitted
+for the absolute error (iteratively reweighted ridge regression: each round weighs an hour by one
+over its error). The penalty draws it to no movement: who has learnt little says what persistence
+says. What it sees: the newest hours and means, their products, the hour and season it forecasts
+for, and what the station measures beside (weather, other pollutants) at the time of issue. Nothing
+of the future enters, not even a weather forecast. numpy only; `Fitting` does one of the 24 at a
+time, so that who must not stand still can go on in between.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ LAGS = (0, 1, 2, 3, 4, 5, 6, 8, 11, 17, 23)
 MEANS = (3, 6, 12, 24, 48, 96)
 KEYS = (0, len(LAGS) + 1, len(LAGS) + 3, len(LAGS) + 5)
 """Columns whose products are features too: the newest hour, the means of 6, 24 and 96 hours."""
-PENALTY = 30.0
+PENALTY, PENALTY_SHORT = 600.0, 3_000.0
+YEAR = 8_766
+"""Hours; who has seen fewer learns nothing of seasons, and is held nearer to persistence."""
 ROUNDS = 2
 LEAST_ROWS = 500
 """Hours to learn from, three weeks of them, before a forecast is given."""
@@ -74,6 +77,7 @@ class Model:
     centre: Array
     spread: Array
     weights: tuple[Array, ...]
+    yearly: bool
     low: float
     high: float
 
@@ -85,7 +89,7 @@ class Fitting:
     def __init__(self, series: Series, rows: range | None = None) -> None:
         chosen = rows if rows is not None else range(len(series))
         self._series = series.tail(len(series)) if rows is None else _until(series, chosen.stop)
-        features, known = _features(self._series)
+        features, known, self._now = _features(self._series)
         known[: chosen.start] = False
         self._first = self._series.first
         self._known = known
@@ -98,6 +102,7 @@ class Fitting:
             self._spread = np.nan_to_num(_nanspread(inside, self._centre))
         self._spread[self._spread < 1e-9] = 1.0
         self._base = _design(inside, self._centre, self._spread)
+        self._yearly = len(self._series) - chosen.start > YEAR
         self._at = self._first + np.flatnonzero(known)
         self._weights: list[Array] = []
 
@@ -106,13 +111,15 @@ class Fitting:
         if not self.possible or len(self._weights) == HORIZON:
             return False
         ahead = len(self._weights)
-        target = _later(np.sqrt(np.maximum(self._series.values, 0.0)), ahead)[self._known]
+        roots = np.sqrt(np.maximum(self._series.values, 0.0))
+        target = (_later(roots, ahead) - self._now)[self._known]
         usable = ~np.isnan(target)
         if int(usable.sum()) < LEAST_ROWS:
             self.possible = False
             return False
-        design = _with_season(self._base, self._at, ahead)[usable]
-        self._weights.append(_solved(design, target[usable]))
+        design = _with_season(self._base, self._at, ahead, self._yearly)[usable]
+        penalty = PENALTY if self._yearly else PENALTY_SHORT
+        self._weights.append(_solved(design, target[usable], penalty))
         return len(self._weights) < HORIZON
 
     def model(self) -> Model | None:
@@ -120,8 +127,14 @@ class Fitting:
         if not self.possible or len(self._weights) < HORIZON:
             return None
         finite = self._series.values[~np.isnan(self._series.values)]
-        return Model(centre=self._centre, spread=self._spread, weights=tuple(self._weights),
-                     low=max(0.0, float(finite.min())), high=float(finite.max()))  # fmt: skip
+        return Model(
+            centre=self._centre,
+            spread=self._spread,
+            weights=tuple(self._weights),
+            yearly=self._yearly,
+            low=max(0.0, float(finite.min())),
+            high=float(finite.max()),
+        )
 
 
 def fit(series: Series, rows: range | None = None) -> Model | None:
@@ -140,12 +153,12 @@ def predict(model: Model, series: Series) -> Array | None:
 
 def predict_all(model: Model, series: Series) -> Array:
     """The forecasts of every hour of issue: hours by 24, NaN where too little is known."""
-    features, known = _features(series)
+    features, known, now = _features(series)
     base = _design(features, model.centre, model.spread)
     at = series.first + np.arange(len(series))
     found = np.empty((len(series), HORIZON))
     for ahead in range(HORIZON):
-        found[:, ahead] = _with_season(base, at, ahead) @ model.weights[ahead]
+        found[:, ahead] = now + _with_season(base, at, ahead, model.yearly) @ model.weights[ahead]
     found[~known] = np.nan
     return np.asarray(np.clip(np.maximum(found, 0.0) ** 2, model.low, model.high))
 
@@ -178,10 +191,10 @@ def _until(series: Series, stop: int) -> Series:
     return Series(first=series.first, values=series.values[:stop], beside=beside)
 
 
-def _solved(design: Array, target: Array) -> Array:
+def _solved(design: Array, target: Array, held: float) -> Array:
     """Ridge, then again with each row weighed by one over its error: that way the absolute error
     is made small, which a few great errors do not rule."""
-    penalty = PENALTY * np.eye(design.shape[1])
+    penalty = held * np.eye(design.shape[1])
     weights = np.linalg.solve(design.T @ design + penalty, design.T @ target)
     for _ in range(ROUNDS):
         error = np.abs(design @ weights - target)
@@ -208,20 +221,22 @@ def _design(features: Array, centre: Array, spread: Array) -> Array:
     return np.column_stack([scaled, *products, np.ones(len(features))])
 
 
-def _with_season(base: Array, at: npt.NDArray[np.int64], ahead: int) -> Array:
+def _with_season(
+    base: Array, at: npt.NDArray[np.int64], ahead: int, yearly: bool
+) -> Array:
     """The hour of day and time of year that are forecast for, alone and with the level now."""
     later = at + ahead + 1
     day, year = 2 * np.pi * (later % 24) / 24, 2 * np.pi * (later % 8766) / 8766
     waves = [wave(times * day) for times in (1, 2, 3) for wave in (np.sin, np.cos)]
-    waves += [wave(times * year) for times in (1, 2) for wave in (np.sin, np.cos)]
+    waves += [wave(times * year) * yearly for times in (1, 2) for wave in (np.sin, np.cos)]
     season = np.column_stack([*waves, *(a * b for a in waves[:2] for b in waves[6:8])])
     newest, usual = base[:, [KEYS[0]]], base[:, [KEYS[2]]]
     return np.column_stack([base, season, season[:, :10] * newest, season[:, :10] * usual])
 
 
-def _features(series: Series) -> tuple[Array, Mask]:
-    """What is known at each hour of issue (NaN where it is not), and where that is enough: the
-    newest value is at most 3 hours old."""
+def _features(series: Series) -> tuple[Array, Mask, Array]:
+    """What is known at each hour of issue (NaN where it is not), where that is enough (the newest
+    value is at most 3 hours old), and the root of that value."""
     logs = np.log1p(np.maximum(series.values, 0.0))
     carried = _carried(logs, 3)
     columns = [_earlier(carried, lag) for lag in LAGS]
@@ -231,7 +246,7 @@ def _features(series: Series) -> tuple[Array, Mask]:
         columns += [now, *(now - _earlier(now, back) for back in (3, 12, 24))]
     known = ~np.isnan(carried)
     known[: min(24, len(known))] = False
-    return np.column_stack(columns), known
+    return np.column_stack(columns), known, np.sqrt(np.expm1(carried))
 
 
 def _carried(values: Array, most: int) -> Array:

@@ -21,8 +21,8 @@ from pintu.pieces.environment.model.forecast import (
     predict,
 )
 
-KEPT = 6_000
-"""Hours of the past that are learnt from: 250 days."""
+KEPT = 9_500
+"""Hours of the past that are learnt from: a year and a month."""
 LEARN_EVERY = 24
 """New hours after which a station is learnt anew."""
 MOST_STATIONS = 200

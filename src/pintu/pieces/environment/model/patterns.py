@@ -16,8 +16,8 @@ Told = dict[str, Any] | None
 """The evidence when a pattern holds, else None."""
 
 LEAST_AROUND: Final = 2
-DROP_FROM: Final = {"PM2.5": 40.0, "PM10": 80.0, "SO2": 60.0, "NO2": 60.0, "O3": 100.0, "CO": 2.0}
-"""Below this a fall is no news."""
+DROP_FROM: Final = {"PM2.5": 40.0, "PM10": 80.0}
+"""Below this a fall is no news; water in front of an inlet takes particles away, not gases."""
 REPEAT_LENGTH, REPEAT_BACK, REPEAT_KINDS = 12, 72, 5
 FLAGS_OF_24, MARKED = 6, "MCDSF"
 
@@ -76,8 +76,11 @@ def _spread(book: Book, code: str, pollutant: str, hour: int) -> float | None:
 
 
 def sudden_drop(book: Book, code: str, pollutant: str) -> Told:
-    """Two hours below half of the two before, while at least two stations around did not fall; and
-    before it the station stood with them: what only it had before may well be gone now."""
+    """Two hours below half of the two before, while the stations around (two at least) rose and
+    none of them fell; and before it the station stood with them: what only it had before may well
+    be gone now."""
+    if pollutant not in DROP_FROM:
+        return None
     hour = book.stations[code].newest
     mine = [book.plain(code, one, pollutant) for one in range(hour - 3, hour + 1)]
     around = []
@@ -91,10 +94,11 @@ def sudden_drop(book: Book, code: str, pollutant: str) -> Told:
     before, after = mean(values[:2]), mean(values[2:])
     theirs_before = median(mean(one[:2]) for one in around)
     theirs_after = median(mean(one[2:]) for one in around)
-    if not (
+    fell = any(mean(one[2:]) < 0.9 * mean(one[:2]) for one in around)
+    if fell or not (
         before >= DROP_FROM[pollutant]
         and max(values[2:]) < 0.5 * before
-        and theirs_after >= 0.9 * theirs_before
+        and theirs_after >= theirs_before
         and before <= 1.8 * theirs_before
         and after < 0.5 * theirs_after
     ):
