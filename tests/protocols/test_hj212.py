@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pintu.kernel.errors import BadInput
 from pintu.kit.protocols import Frame, read_hj212, write_hj212
-from pintu.protocols.hj212 import BadFrame, crc16, read_frame, write_frame, write_packets
+from pintu.protocols.hj212 import BadFrame, read_frame, write_frame, write_packets
+from pintu.protocols.hj212_crc import crc16
 from pintu.protocols.hj212_stream import Found, Stream
 
 PUBLISHED_2017 = (

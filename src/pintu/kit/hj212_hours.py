@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-HOUR_S = 3600
+EPOCH = date(1970, 1, 1).toordinal()
 WAITS_S = (5.0, 60.0, 300.0)
 """Real seconds after which an hour that is missing is asked for: first, second, last time."""
 HOURS_BACK = 72
@@ -90,10 +90,10 @@ class MissingHours:
 
 def _hour(data_time: str) -> int | None:
     try:
-        moment = datetime.strptime(data_time, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        day = date(int(data_time[:4]), int(data_time[4:6]), int(data_time[6:8]))
+        return (day.toordinal() - EPOCH) * 24 + int(data_time[8:10])
     except ValueError:
         return None
-    return int(moment.timestamp()) // HOUR_S
 
 
 def _text(hour: int) -> str:

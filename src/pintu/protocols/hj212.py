@@ -17,8 +17,10 @@ import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
+from pintu.protocols.hj212_crc import crc16
 from pintu.protocols.hj212_words import EDITIONS
 
 HEAD, LENGTH, TAIL = b"##", 4, b"\r\n"
@@ -28,20 +30,29 @@ LONGEST_2017 = 1024
 LONGEST = 9999
 FIELDS = ("QN", "ST", "CN", "PW", "MN", "Flag", "PNUM", "PNO")
 
-_TIME = r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d[0-5]\d"
+_TIME = r"\d{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d"
 _SHAPES = {
-    "QN": (re.compile(_TIME + r"\d{3}"), "17 digits YYYYMMDDhhmmsszzz"),
-    "ST": (re.compile(r"[0-9A-Z]{2}"), "two characters"),
-    "CN": (re.compile(r"\d{4}"), "four digits"),
-    "PW": (re.compile(r"[!-:<-~]{0,20}"), "at most 20 characters"),
-    "MN": (re.compile(r"[0-9A-Za-z_-]{1,24}"), "1 to 24 letters and digits"),
-    "Flag": (re.compile(r"\d{1,3}"), "0 to 255"),
-    "PNUM": (re.compile(r"\d{1,8}"), "a number"),
-    "PNO": (re.compile(r"\d{1,8}"), "a number"),
+    "QN": (_TIME + r"\d{3}", "17 digits YYYYMMDDhhmmsszzz"),
+    "ST": (r"[0-9A-Z]{2}", "two characters"),
+    "CN": (r"\d{4}", "four digits"),
+    "PW": (r"[!-:<-~]{0,20}", "at most 20 characters"),
+    "MN": (r"[0-9A-Za-z_-]{1,24}", "1 to 24 letters and digits"),
+    "Flag": (r"\d{1,3}", "0 to 255"),
+    "PNUM": (r"\d{1,8}", "a number"),
+    "PNO": (r"\d{1,8}", "a number"),
 }
-_DATA_TIME = re.compile(_TIME)
+_USUAL = re.compile(
+    "".join(
+        f"{name}=(?P<{name}>{_SHAPES[name][0]});" for name in ("QN", "ST", "CN", "PW", "MN", "Flag")
+    )
+    + "".join(f"(?:{name}=(?P<{name}>{_SHAPES[name][0]});)?" for name in ("PNUM", "PNO")),
+    re.ASCII,
+)
+"""The standard's order, in which nearly every frame is."""
+_DATA_TIME = re.compile(_TIME, re.ASCII)
 _HEX = re.compile(rb"[0-9A-Fa-f]{4}")
-_NAME = re.compile(r"[A-Za-z0-9_]{1,32}(-[A-Za-z0-9_]{1,32})?")
+_ITEM = r" *([A-Za-z0-9_]{1,32})(?:-([A-Za-z0-9_]{1,32}))?=([^;,]*)(?:[;,]+|\Z)"
+_ONE_ITEM, _ITEMS = re.compile(_ITEM), re.compile(rf"[;,]*(?:{_ITEM})*")
 _LETTERS = re.compile(r"[A-Za-z]{0,10}")
 _HIDE = {ord(one): 0xE000 + number for number, one in enumerate(";,=")}
 _SHOW = {private: plain for plain, private in _HIDE.items()}
@@ -49,6 +60,10 @@ _SHOW = {private: plain for plain, private in _HIDE.items()}
 
 class BadFrame(ValueError):
     """A frame that cannot be used; the text says which part is wrong."""
+
+
+class BadContent(BadFrame):
+    """A sound frame whose data cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,41 +96,6 @@ class Frame:
         if "PNO" not in self.fields:
             return 1, 1
         return int(self.fields["PNO"]), int(self.fields["PNUM"])
-
-
-def _tables() -> tuple[tuple[int, ...], tuple[bytes, ...]]:
-    steps = []
-    for value in range(256):
-        for _ in range(8):
-            value = value >> 1 ^ (0xA001 if value & 1 else 0)
-        steps.append(value)
-    powers = [bytes(one >> 8 for one in steps)]
-    while len(powers) < 14:
-        powers.append(powers[-1].translate(powers[-1]))
-    return tuple(steps), tuple(powers)
-
-
-_STEPS, _POWERS = _tables()
-
-
-def crc16(data: bytes) -> str:
-    """The CRC of appendix A (register FFFF, polynomial A001, the register's high byte alone goes
-    on) as four hex digits.
-
-    One step maps the byte x to M·x, which is linear. So the bytes at even places are mapped by M
-    and added to those at odd places, which halves the row; then by M² and so on, all at C's speed.
-    """
-    if not data:
-        return "FFFF"
-    width = 1 << (len(data) - 1).bit_length()
-    row = (bytes([data[0] ^ 0xFF]) + data[1:]).rjust(width, b"\0")
-    for power in _POWERS:
-        width >>= 1
-        if not width:
-            break
-        even, odd = row[::2].translate(power), row[1::2]
-        row = (int.from_bytes(even, "big") ^ int.from_bytes(odd, "big")).to_bytes(width, "big")
-    return f"{_STEPS[row[0]]:04X}"
 
 
 def data_of(frame: bytes) -> bytes:
@@ -156,11 +136,25 @@ def read_frame(body: bytes) -> Frame:
     """
     whole: Frame | None = None
     for one in _frames(body):
-        frame = read_data(data_of(one))
+        frame = read_one(one)
         whole = frame if whole is None else _joined(whole, frame)
     if whole is None:
         raise BadFrame("Frame is empty")
     return whole
+
+
+@lru_cache(maxsize=1024)
+def read_one(frame: bytes) -> Frame:
+    """Exactly one frame; BadContent when length, CRC and end hold and what is in it does not.
+
+    Who takes frames off the wire and who reads them afterwards ask for the same bytes: the last
+    thousand are remembered. So nobody may change a Frame.
+    """
+    data = data_of(frame)
+    try:
+        return read_data(data)
+    except BadFrame as error:
+        raise BadContent(str(error)) from error
 
 
 def _frames(body: bytes) -> Iterator[bytes]:
@@ -215,6 +209,17 @@ def _text(data: bytes) -> str:
 
 
 def _fields(head: str) -> dict[str, str]:
+    usual = _USUAL.fullmatch(head)
+    if usual is not None:
+        fields = {name: value for name, value in usual.groupdict().items() if value is not None}
+    else:
+        fields = _other_fields(head)
+    _check_flag(fields)
+    return fields
+
+
+def _other_fields(head: str) -> dict[str, str]:
+    """Fields in another order, or the words for what is wrong with them."""
     fields: dict[str, str] = {}
     if not head.endswith(";"):
         raise BadFrame("Frame has no ; before CP")
@@ -227,13 +232,12 @@ def _fields(head: str) -> dict[str, str]:
         if name in fields:
             raise BadFrame(f"Frame has field {name} twice")
         shape, words = _SHAPES[name]
-        if not shape.fullmatch(value):
+        if not re.fullmatch(shape, value, re.ASCII):
             raise BadFrame(f"Field {name} of the frame is not {words}")
         fields[name] = value
     for name in ("ST", "CN", "MN"):
         if name not in fields:
             raise BadFrame(f"Frame has no field {name}")
-    _check_flag(fields)
     return fields
 
 
@@ -255,25 +259,47 @@ def _content(text: str) -> dict[str, Any]:
     data_time = ""
     parameters: dict[str, str] = {}
     factors: dict[str, dict[str, str]] = {}
-    for name, value in _items(text):
-        code, dash, part = name.partition("-")
-        if dash:
-            parts = factors.setdefault(code, {})
+    for code, part, value in _items(text):
+        if part:
+            parts = factors.get(code)
+            if parts is None:
+                factors[code] = {part: value}
+                continue
             if part in parts:
-                raise BadFrame(f"CP of the frame has {name} twice")
+                raise BadFrame(f"CP of the frame has {code}-{part} twice")
             parts[part] = value
-        elif name == "DataTime":
+        elif code == "DataTime":
             if data_time:
                 raise BadFrame("CP of the frame has DataTime twice")
             if not is_time(value):
                 raise BadFrame("DataTime of the frame is no YYYYMMDDhhmmss")
             data_time = value
-        elif name in parameters and name != "PolId":
-            raise BadFrame(f"CP of the frame has {name} twice")
+        elif code in parameters and code != "PolId":
+            raise BadFrame(f"CP of the frame has {code} twice")
         else:
-            before = parameters.get(name)  # a request may name several PolId
-            parameters[name] = value if before is None else f"{before},{value}"
+            before = parameters.get(code)  # a request may name several PolId
+            parameters[code] = value if before is None else f"{before},{value}"
     return {"data_time": data_time, "parameters": parameters, "factors": factors}
+
+
+def _items(text: str) -> list[tuple[str, str, str]]:
+    """(name or factor, part or "", value) of everything in CP."""
+    quoted = "//" in text
+    if quoted:  # i11001-Info=//a log; with = and , in it//
+        parts = text.split("//")
+        text = "//".join(
+            one.translate(_HIDE) if number % 2 else one for number, one in enumerate(parts)
+        )
+    if _ITEMS.fullmatch(text) is None:
+        wrong = next(
+            (one for one in re.split("[;,]", text) if one and not _ONE_ITEM.fullmatch(one)), ""
+        )
+        name = wrong.partition("=")[0][:40]
+        raise BadFrame(f"CP of the frame has {name!r}, which is no NAME=VALUE")
+    found: list[tuple[str, str, str]] = _ONE_ITEM.findall(text)
+    if quoted:
+        found = [(code, part, value.translate(_SHOW)) for code, part, value in found]
+    return found
 
 
 def is_time(text: str) -> bool:
@@ -282,24 +308,6 @@ def is_time(text: str) -> bool:
         return False
     year, month, day = int(text[:4]), int(text[4:6]), int(text[6:8])
     return day < 29 or (year > 0 and day <= calendar.monthrange(year, month)[1])
-
-
-def _items(text: str) -> Iterator[tuple[str, str]]:
-    quoted = "//" in text
-    if quoted:  # i11001-Info=//a log; with = and , in it//
-        parts = text.split("//")
-        text = "//".join(
-            one.translate(_HIDE) if number % 2 else one for number, one in enumerate(parts)
-        )
-    for group in text.split(";"):
-        for item in group.split(","):
-            if not item:
-                continue
-            name, equals, value = item.partition("=")
-            name = name.strip()
-            if not equals or not _NAME.fullmatch(name):
-                raise BadFrame(f"CP of the frame has {name[:40]!r}, which is no NAME=VALUE")
-            yield name, value.translate(_SHOW) if quoted else value
 
 
 def write_frame(frame: Frame, *, longest: int = LONGEST_2017) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pintu.protocols.hj212 import AROUND, HEAD, LONGEST_2017, BadFrame, Frame, data_of, read_data
+from pintu.protocols.hj212 import AROUND, HEAD, LONGEST_2017, BadContent, BadFrame, Frame, read_one
 
 NEW_LINE_HEAD = b"\r\n##"
 GARBAGE_KEPT = 2_000
@@ -92,15 +92,13 @@ class Stream:
     def _whole(self, end: int) -> Found:
         body = bytes(self._buffer[:end])
         try:
-            data = data_of(body)
+            frame = read_one(body)
+        except BadContent as error:
+            return self._bad(end, str(error))
         except BadFrame as error:
             later = body.find(HEAD, 2)
             size = later if later >= 0 else end - body.endswith(b"#")
             return self._bad(size, str(error))
-        try:
-            frame = read_data(data)
-        except BadFrame as error:
-            return self._bad(end, str(error))
         del self._buffer[:end]
         self.damaged = 0
         return Found(body=body, frame=frame)

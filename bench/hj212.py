@@ -1,0 +1,221 @@
+"""HJ 212: 2,000 frames a second over 5,000 connections, CPU a frame beside a bare echo of the same.
+
+`python -m bench.hj212 [--connections 5000] [--rate 2000] [--seconds 10]` runs the load in a process
+of its own against (1) an asyncio server that echoes bytes, (2) the connector with its runner, each
+frame read by its normaliser and acknowledged after an answer of a link that keeps nothing, and
+prints CPU a frame, the wait for the 9014 and memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+import uvloop
+
+from bench.processes import cpu_s, rss_mb
+from pintu.kernel.intake.words import Batch, Receipt
+from pintu.kit import Envelope, Piece, Unreadable, Update
+from pintu.kit.hj212 import Hj212Connector, Hj212Limits
+from pintu.kit.protocols import Frame, read_hj212, write_hj212
+from pintu.kit.sources import SourceRunner
+from pintu.kit.testing import FakeClock, MemoryLink, free_port
+
+FACTORS = ("a34004", "a34002", "a21026", "a21004", "a21005", "a05024")
+WARM_S = 1.0
+
+
+def frame(station: int, number: int) -> bytes:
+    """One hour of six pollutants, about 420 bytes."""
+    clock = f"{number // 3600 % 24:02d}{number // 60 % 60:02d}{number % 60:02d}"
+    qn = f"20261122{clock}{station % 1000:03d}"
+    told = {"Min": "10.5", "Avg": f"{number % 90}.5", "Max": "99.5", "Flag": "N"}
+    fields = {"QN": qn, "ST": "22", "CN": "2061", "PW": "123456",
+              "MN": f"DE30BEC4{station:016d}", "Flag": "5"}  # fmt: skip
+    return write_hj212(
+        Frame(fields=fields, data_time=qn[:10] + "0000", factors=dict.fromkeys(FACTORS, told))
+    )
+
+
+# --- servers --------------------------------------------------------------------------------------
+class Echo(asyncio.Protocol):
+    """The floor: bytes back as they come."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where to."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Send back."""
+        self.transport.write(data)
+
+
+class NoLink(MemoryLink):
+    """Answers at once and keeps nothing: what is measured is the door."""
+
+    async def accept(self, batch: Batch) -> Receipt:
+        """Taken."""
+        return Receipt(batch.key, len(batch.updates), len(batch.unreadable))
+
+
+def normalise(envelope: Envelope) -> list[Update | Unreadable]:
+    """A station's entity with an attribute a factor."""
+    told = read_hj212(envelope.body)
+    entity: dict[str, Any] = {
+        "id": f"urn:ngsi-ld:AirQualityObserved:{told.fields['MN']}",
+        "type": "AirQualityObserved",
+    }
+    for code, parts in told.factors.items():
+        entity[code] = {
+            "type": "Property",
+            "value": float(parts["Avg"]),
+            "observedAt": told.data_time,
+        }
+    return [Update(entity)]
+
+
+async def serve(kind: str, port: int) -> None:
+    """One of the two servers, until ended."""
+    if kind == "echo":
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Echo, "127.0.0.1", port, backlog=1024)
+        await server.serve_forever()
+    clock = FakeClock()
+    limits = Hj212Limits(per_address=10_000)
+    connector = Hj212Connector("hj212", f"127.0.0.1:{port}", clock, limits=limits)
+    piece = Piece(name="bench", read_settings=lambda told: told, normalise=normalise)
+    await SourceRunner(connector, piece, NoLink(clock), clock, tenant="").run()
+
+
+# --- load -----------------------------------------------------------------------------------------
+class Station(asyncio.Protocol):
+    """One connection; notes how long each answer took."""
+
+    def __init__(self, waits: list[float]) -> None:
+        self.waits, self.sent_s, self.answers = waits, 0.0, 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where to."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def send(self, body: bytes) -> None:
+        """One frame."""
+        self.sent_s = time.perf_counter()
+        self.transport.write(body)
+
+    def data_received(self, data: bytes) -> None:
+        """An answer (of an echo: our own frame)."""
+        count = data.count(b"\r\n")
+        self.answers += count
+        if count and self.sent_s:
+            self.waits.append(time.perf_counter() - self.sent_s)
+            self.sent_s = 0.0
+
+
+async def load(port: int, connections: int, rate: float, seconds: float) -> dict[str, Any]:
+    """Connect all, then send round robin at the rate; what came of it."""
+    loop, waits = asyncio.get_running_loop(), list[float]()
+    total = int(rate * seconds)
+    frames = [frame(n % connections, n // connections) for n in range(total)]
+    stations: list[Station] = []
+    for begin in range(0, connections, 200):
+        some = range(begin, min(connections, begin + 200))
+        stations += [
+            one
+            for _, one in await asyncio.gather(
+                *(loop.create_connection(lambda: Station(waits), "127.0.0.1", port) for _ in some)
+            )
+        ]
+    await asyncio.sleep(WARM_S)
+    print("connected", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    began = time.perf_counter()
+    for number, body in enumerate(frames):
+        ahead_s = number / rate - (time.perf_counter() - began)
+        if ahead_s > 0.001:
+            await asyncio.sleep(ahead_s)
+        stations[number % connections].send(body)
+    sent_s = time.perf_counter() - began
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(20):
+            while sum(one.answers for one in stations) < total:
+                await asyncio.sleep(0.02)
+    waits.sort()
+    return {
+        "sent": total,
+        "answered": sum(one.answers for one in stations),
+        "rate": total / sent_s,
+        "p50_ms": waits[len(waits) // 2] * 1000 if waits else 0.0,
+        "p99_ms": waits[len(waits) * 99 // 100] * 1000 if waits else 0.0,
+        "bytes": sum(map(len, frames)) / total,
+    }
+
+
+def measure(kind: str, asked: argparse.Namespace) -> dict[str, Any]:
+    """One server under the load, each in its own process."""
+    port = free_port(9870, 9899)
+    here = [sys.executable, "-m", "bench.hj212"]
+    server = subprocess.Popen([*here, "--serve", kind, "--port", str(port)])
+    try:
+        time.sleep(1.5)
+        before_mb = rss_mb(server.pid)
+        plan = [f"--{name}={getattr(asked, name)}" for name in ("connections", "rate", "seconds")]
+        client = subprocess.Popen(
+            [*here, "--load", *plan, "--port", str(port)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert client.stdin is not None and client.stdout is not None
+        assert client.stdout.readline() == "connected\n"
+        open_mb, began_s = rss_mb(server.pid), cpu_s([server.pid])
+        told, _ = client.communicate("go\n", timeout=300)
+        found: dict[str, Any] = json.loads(told.splitlines()[-1])
+        found["cpu_us"] = (cpu_s([server.pid]) - began_s) / found["sent"] * 1e6
+        found["kb_a_connection"] = (open_mb - before_mb) * 1024 / asked.connections
+        return found
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def main() -> int:
+    """Floor, door, floor again; exits 1 when a frame was lost or the rate was not held."""
+    parser = argparse.ArgumentParser(prog="bench.hj212", description=__doc__)
+    parser.add_argument("--connections", type=int, default=5000)
+    parser.add_argument("--rate", type=float, default=2000.0)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--serve", choices=("echo", "door"), help=argparse.SUPPRESS)
+    parser.add_argument("--load", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.serve:
+        with contextlib.suppress(KeyboardInterrupt):
+            uvloop.run(serve(asked.serve, asked.port))
+        return 0
+    if asked.load:
+        told = uvloop.run(load(asked.port, asked.connections, asked.rate, asked.seconds))
+        print(json.dumps(told))
+        return 0
+    rows = {name: measure(name.split()[0], asked) for name in ("echo", "door", "echo again")}
+    for name, row in rows.items():
+        print(
+            f"{name:<12} {row['cpu_us']:7.1f} µs a frame of {row['bytes']:.0f} bytes   "
+            f"{row['rate']:6.0f}/s   answered {row['answered']}/{row['sent']}   "
+            f"p50 {row['p50_ms']:.1f} ms  p99 {row['p99_ms']:.1f} ms   "
+            f"{row['kb_a_connection']:.1f} KB a connection"
+        )
+    floor = (rows["echo"]["cpu_us"] + rows["echo again"]["cpu_us"]) / 2
+    door = rows["door"]
+    print(f"door / floor: {door['cpu_us'] / floor:.1f}")
+    return int(door["answered"] < door["sent"] or door["rate"] < 0.95 * asked.rate)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
