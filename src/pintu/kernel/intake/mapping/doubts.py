@@ -85,7 +85,7 @@ def _scale(
         return []
     for factor, en, zh in ((FACTOR, "thousand times too small", "小了一千倍"),
                            (1 / FACTOR, "thousand times too large", "大了一千倍")):  # fmt: skip
-        if low <= middle * factor <= high and not (low <= middle * factor**0.5 <= high):
+        if low <= middle * factor <= high:
             unit = unit_sign(word.unit)
             return [
                 Doubt(
