@@ -15,7 +15,7 @@ import json
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import Any, cast
 
 import uvloop
 
@@ -49,8 +49,7 @@ class Echo(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
 
     def data_received(self, data: bytes) -> None:
         """Send back."""
@@ -103,8 +102,7 @@ class Station(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
 
     def send(self, body: bytes) -> None:
         """One frame."""

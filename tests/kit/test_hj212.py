@@ -7,6 +7,7 @@ import contextlib
 import socket
 
 import pytest
+import uvloop
 
 from pintu.kernel.errors import ConfigurationError
 from pintu.kit.hj212 import Hj212Connector, Hj212Limits, read_listen
@@ -283,6 +284,22 @@ async def test_a_station_that_takes_no_answers_is_let_go() -> None:
                     client.writer.write(body)
                     await asyncio.wait_for(client.writer.drain(), 5)
         assert 1 == one.connector.counts["closed for taking no answers"]
+
+
+def test_it_runs_on_the_loop_of_the_field_process() -> None:
+    """Transports and sockets of uvloop are its own: kept, acknowledged, half-closed, flooding."""
+
+    async def all_of_it() -> None:
+        await test_a_frame_is_acknowledged_after_it_is_kept()
+        await test_split_and_joined_frames_come_in_order()
+        await test_a_station_that_sends_no_more_still_hears_its_answers()
+        await test_nothing_more_is_read_while_nothing_is_kept()
+        await test_a_flooding_station_is_read_slowly_and_loses_nothing()
+        await test_too_many_connections_of_one_address_are_closed()
+        await test_whoever_speaks_something_else_is_let_go()
+        await test_a_station_that_takes_no_answers_is_let_go()
+
+    uvloop.run(all_of_it())
 
 
 def test_an_address_is_read_or_refused() -> None:

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import socket
 from collections import OrderedDict
-from typing import Protocol
+from typing import Protocol, cast
 
 from pintu.protocols.hj212_stream import Found, Stream
 
@@ -62,8 +62,7 @@ class Peer(asyncio.BufferedProtocol):
     # --- the loop calls ---------------------------------------------------------------------------
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Introduce the connection; one too many is closed at once."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
         name = transport.get_extra_info("peername") or ("?", 0)
         self.host, self.address = str(name[0]), f"{name[0]}:{name[1]}"
         if not self._owner.admit(self):
