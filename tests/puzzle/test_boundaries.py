@@ -19,6 +19,7 @@ ROOMS = {
     "model.py",
     "model",
     "connectors",
+    "mappings",
     "normalise.py",
     "derive.py",
     "detect.py",

@@ -17,6 +17,7 @@ from pintu.kernel.intake.doors.opcua_client import (
     OpcUaConnector,
     browse,
     close_client,
+    failures,
     open_client,
     plain,
 )
@@ -146,7 +147,7 @@ async def look(source: SourceFile, around: Around) -> list[TableSeen]:
                 return await _tables(client, found)
             except PintuError:
                 raise
-            except Exception as error:  # asyncua's kinds again
+            except failures() as error:
                 said = str(error) or type(error).__name__
                 raise Unavailable(f"The server cannot be browsed: {said}"[:300]) from error
             finally:
@@ -159,9 +160,7 @@ async def _tables(client: Client, items: list[Item]) -> list[TableSeen]:
     from asyncua.ua.attribute_ids import AttributeIds
 
     nodes = [client.get_node(one.node) for one in items]
-    data = await client.uaclient.read_attributes(
-        [one.nodeid for one in nodes], AttributeIds.Value
-    )
+    data = await client.uaclient.read_attributes([one.nodeid for one in nodes], AttributeIds.Value)
     tables: dict[str, list[ColumnSeen]] = {}
     for item, one in zip(items, data, strict=True):
         status = one.StatusCode

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -216,7 +217,7 @@ async def open_client(manner: Manner, around: Around) -> Client:
         await client.connect()
     except PintuError:
         raise
-    except Exception as error:  # asyncua raises many kinds, its own and the system's
+    except failures() as error:
         await close_client(client)
         said = str(error) or type(error).__name__
         raise Unavailable(f"{manner.host}:{manner.port} lets nobody in: {said}"[:400]) from error
@@ -252,9 +253,17 @@ async def _secure(client: Client, manner: Manner, around: Around) -> None:
 async def _still_there(client: Client) -> None:
     try:
         await client.check_connection()
-    except Exception as error:
+    except failures() as error:
         said = str(error) or type(error).__name__
         raise Unavailable(f"The connection to the server is lost: {said}"[:300]) from error
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What goes wrong while talking to a server: asyncua's own errors, the system's, and those of
+    bytes and certificates that are not what they should be."""
+    from asyncua.ua.uaerrors import UaError
+
+    return (UaError, OSError, TimeoutError, EOFError, ValueError, TypeError, struct.error)
 
 
 async def close_client(client: Client) -> None:
