@@ -30,7 +30,7 @@ from pintu.kernel.intake.tabular.words import (
 LONGEST_LINE: Final = 1 << 24
 SHOWN: Final = 2_000
 HEAD: Final = 1 << 20
-PORTION_BYTES: Final = 1 << 20
+PORTION_BYTES: Final = 1 << 22
 _CRS: Final = re.compile(rb'"crs"\s*:\s*\{[^{}]{0,200}\{[^{}]{0,200}?"name"\s*:\s*"([^"]{1,200})"')
 _EPSG: Final = re.compile(r"(?i)epsg:{1,2}(?:[\d.]*:)?(\d{3,6})\b")
 
@@ -80,6 +80,30 @@ class Lined:
         """Nothing is held between portions."""
 
 
+class _Recoded:
+    """A file of another encoding, read as UTF-8."""
+
+    def __init__(self, file: BinaryIO, codec: str) -> None:
+        self._file, self._decoder = file, codecs.getincrementaldecoder(codec)("replace")
+        self._left = b""
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes; none at the end."""
+        while size > len(self._left):
+            raw = self._file.read(max(size, 4096))
+            self._left += self._decoder.decode(raw, not raw).encode("utf-8", "replace")
+            if not raw:
+                break
+        found, self._left = self._left[:size], self._left[size:]
+        return found
+
+    def __enter__(self) -> _Recoded:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
 class Document:
     """JSON: the list of records at a path; GeoJSON: the features, geometry kept."""
 
@@ -91,12 +115,10 @@ class Document:
         self.prefix = _prefix(options.records) if options.records else self._find_records()
         self.frame = self._frame() if self.prefix == "features.item" else ""
 
-    def _open(self) -> BinaryIO:
+    def _open(self) -> BinaryIO | _Recoded:
         file = self._path.open("rb")
         file.seek(self._mark)
-        if self._codec == "utf-8":
-            return file
-        return codecs.EncodedFile(file, "utf-8", self._codec, "replace")
+        return file if self._codec == "utf-8" else _Recoded(file, self._codec)
 
     def _find_records(self) -> str:
         """The list with the most objects among the first megabytes, the outermost of equals."""
@@ -149,13 +171,15 @@ class Document:
                     if row <= after.row:
                         continue
                     try:
-                        records.append((row, checked(found)))
+                        record = checked(found)
+                        records.append((row, record))
+                        if row % 50 == 0:
+                            spent += 50 * len(orjson.dumps(record, default=str))
                     except ValueError as error:
+                        told = str(found)[:SHOWN] if not isinstance(found, dict | list) else "…"
                         reason = f"record {row} cannot be read: {error}"
-                        bad.append(BadRecord(row, {"(record)": str(found)[:SHOWN]}, reason))
-                    if row % 50 == 0:
-                        spent += len(orjson.dumps(found, default=str))
-                    if row - place.row >= PORTION_ROWS or spent * 50 > PORTION_BYTES * 4:
+                        bad.append(BadRecord(row, {"(record)": told}, reason))
+                    if row - place.row >= PORTION_ROWS or spent > PORTION_BYTES:
                         place, spent = Place(row=row), 0
                         yield Portion(records=records, bad=bad, place=place)
                         records, bad = [], []

@@ -7,6 +7,7 @@ import os
 import shutil
 import struct
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from datetime import date
@@ -83,9 +84,11 @@ class Shapes:
         self.frame = self._frame(there)
         codec = self._codec(there, options)
         try:
-            self._reader = shapefile.Reader(
-                str(self._folder / "layer.shp"), encoding=codec, encodingErrors="replace"
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a wrong length in a header; the records tell
+                self._reader = shapefile.Reader(
+                    str(self._folder / "layer.shp"), encoding=codec, encodingErrors="replace"
+                )
             fields = [one[0] for one in self._reader.fields if one[0] != "DeletionFlag"]
             self._count = len(self._reader)
         except _DAMAGE as error:

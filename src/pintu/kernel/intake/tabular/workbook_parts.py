@@ -48,7 +48,7 @@ def sheet_parts(archive: zipfile.ZipFile) -> tuple[list[SheetPart], bool]:
         nonlocal mac
         if local(name) == "sheet" and len(found) < MOST_SHEETS:
             number = next((told[one] for one in told if one.endswith(":id")), "")
-            found.append((told.get("name", ""), number, told.get("state", "") != ""))
+            found.append((told.get("name", ""), number, "idden" in told.get("state", "")))
         elif local(name) == "workbookPr":
             mac = told.get("date1904", "") in ("1", "true")
 
