@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from pintu.demo import air_command
+from pintu.demo import air_command, device_command
 from pintu.demo.broker import DemoBroker
 from pintu.demo.city_time import read_clock
 from pintu.demo.district import Site, base_map, build_roads, make_sites, place_lamps
@@ -50,8 +50,9 @@ def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--only-files", action="store_true", help="write the files asked for, then end"
     )
     air_command.add_arguments(parser)
+    device_command.add_arguments(parser)
     told = parser.parse_args(arguments)
-    mistakes = air_command.mistakes(told) + [
+    mistakes = air_command.mistakes(told) + device_command.mistakes(told) + [
         text
         for wrong, text in (
             (not 1 <= told.port <= 65_535, "--port is not between 1 and 65535"),
@@ -83,6 +84,7 @@ async def run(told: argparse.Namespace) -> None:
     server = DemoBroker()
     if not told.broker:
         await server.start(told.host, told.port)
+    devices = await device_command.start(told, roads)
     broker = told.broker or Broker(told.host, told.port)
     print(f"演示 / demo: {told.lamps} lamps behind mqtt://{broker.host}:{broker.port}", flush=True)
     try:
@@ -98,6 +100,7 @@ async def run(told: argparse.Namespace) -> None:
                 # One after another: all lamps are there within the first interval, none at once.
                 group.create_task(gateway.run(broker, told.interval * number / len(sites)))
     finally:
+        await devices.stop()
         await server.stop()
 
 

@@ -91,6 +91,12 @@ def demo_command(settings: Settings) -> tuple[str, ...]:
         str(settings.data / "demo-basemap.geojson"),
         "--air-list",
         str(settings.data / "demo-air-stations.json"),
+        "--modbus-port",
+        str(settings.port + 3),
+        "--opcua-port",
+        str(settings.port + 5),
+        "--inbox",
+        str(settings.data / "inbox"),
     )
 
 

@@ -269,6 +269,8 @@ def _value(one: Register, block: Block, data: list[Any]) -> tuple[Any, str]:
         return None, ""  # the device says that it has no value
     if isinstance(value, float) and not math.isfinite(value):
         return None, "the device gave no number"
+    if one.type == "float32":
+        value = float(f"{value:.7g}")  # it holds no more digits than these
     if (one.scale, one.offset) == (1.0, 0.0):
         return value, ""
     return float(f"{value * one.scale + one.offset:.9g}"), ""
