@@ -11,10 +11,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import random
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,8 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.floors import Floors
+from bench.measuring import at, load, measure
 from bench.processes import command_line, cpu_s, rss_mb, tree
 
+SLICES = 4
 LISTED_FLOORS_US = {"echo": 10.0, "upsert": 29.0, "point": 7.8}
 
 
@@ -99,22 +102,6 @@ def wait_ready(url: str, seconds: float) -> float:
     raise TimeoutError(f"{url} did not answer within {seconds} s")
 
 
-def load(plan: dict[str, Any]) -> dict[str, Any]:
-    """Run one plan in the load process and return what it saw."""
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(plan, file)
-        file.flush()
-        done = subprocess.run(
-            [sys.executable, "-m", "bench.load", file.name],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=900,
-        )
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
-
-
 class City:
     """The installed city on an empty folder, as a user starts it."""
 
@@ -158,67 +145,31 @@ class City:
             self.process.wait(30)
 
 
-def measure(cpu: Any, plan: dict[str, Any], per: int = 1) -> dict[str, Any]:
-    """One plan: CPU µs an item on the served side, and latencies a request on the other."""
-    before = cpu()
-    seen = load(plan)
-    used = cpu() - before
-    if seen["errors"]:
-        raise SystemExit(
-            f"{plan['op']}: {seen['errors']} of {seen['n']} failed "
-            f"{seen['statuses']}: {seen['sample']}"
-        )
-    return {**seen, "cpu_us": used * 1e6 / max(1, seen["n"] * per)}
-
-
-def fdatasync_ms(folder: Path) -> float:
-    """Median of 50 synced 4 KiB writes on the disk under test."""
-    times = []
-    with (folder / "sync").open("wb", buffering=0) as file:
-        for _ in range(50):
-            file.write(b"x" * 4096)
-            began = time.perf_counter()
-            os.fdatasync(file.fileno())
-            times.append(time.perf_counter() - began)
-    return sorted(times)[25] * 1e3
-
-
-FLOOR_PATHS = {"echo": "/ngsi-ld/echo", "upsert": "/ngsi-ld/upsert", "point": "/ngsi-ld/point/{i}"}
-
-
-class Floors:
-    """The three floors of this machine at this moment, in CPU µs, from a server beside the city."""
-
-    def __init__(self, folder: Path, n: int) -> None:
-        self._n, self._first = n, 200_000
-        self._port = free_port()
-        command = [sys.executable, "-m", "bench.floor_server", str(self._port), str(folder)]
-        self._process = subprocess.Popen(command)
-        wait_ready(f"http://127.0.0.1:{self._port}/ngsi-ld/echo", 60)
-
-    def us(self, name: str) -> float:
-        """One floor, now. The listed point read is a bare one: what it adds to an echo."""
-        if name == "point":
-            return max(1.0, self._measure("point", 0) - self._measure("echo", 0))
-        if name == "upsert":
-            self._first += self._n
-        return self._measure(name, self._first)
-
-    def _measure(self, name: str, first: int) -> float:
-        plan = {
-            "op": "path",
-            "method": "POST" if name == "upsert" else "GET",
-            "path": FLOOR_PATHS[name],
-            "n": self._n,
-            "port": self._port,
-            "first": first,
-        }
-        return float(measure(lambda: cpu_s([self._process.pid]), plan)["cpu_us"])
-
-    def stop(self) -> None:
-        """End the server."""
-        self._process.terminate()
-        self._process.wait(10)
+def _slices(city: City, plan: dict[str, Any], figure: Figure, floors: Floors) -> dict[str, Any]:
+    """One figure in slices with its floor between them: a shared machine drifts, and neither may
+    have the better part of a run.
+    """
+    count = min(SLICES, plan["n"])
+    n = plan["n"] // count
+    used, measured, disk = 0.0, [floors.take(figure.floor)], floors.sync_ms()
+    times: list[float] = []
+    for i in range(count):
+        part = {**plan, "n": n, "first": plan["first"] + i * n * figure.per, "seed": i + 1}
+        seen = measure(city.cpu_s, part, figure.per)
+        used += seen["cpu_us"] / count
+        times += seen["times_ms"]
+        measured.append(floors.take(figure.floor))
+        disk += floors.sync_ms()
+    return {
+        "n": n * count,
+        "cpu_us": used,
+        "p50_ms": at(times, 0.5),
+        "p99_ms": at(times, 0.99),
+        "floor_us": sum(one.cpu_us for one in measured) / len(measured),
+        "floor_p99_ms": at([time for one in measured for time in one.times_ms], 0.99),
+        "sync_p50_ms": at(disk, 0.5),
+        "sync_p99_ms": at(disk, 0.99),
+    }
 
 
 def run(entities: int, scale: float) -> dict[str, Any]:
@@ -226,8 +177,8 @@ def run(entities: int, scale: float) -> dict[str, Any]:
     rows = []
     with tempfile.TemporaryDirectory(prefix="pintu-bench-") as name:
         folder = Path(name)
-        sync_ms = fdatasync_ms(folder)
-        floors = Floors(folder, int(10_000 * scale))
+        floors = Floors(folder, int(5_000 * scale), floor_port := free_port())
+        wait_ready(f"http://127.0.0.1:{floor_port}/ngsi-ld/echo", 60)
         city = City(folder / "data")
         try:
             base = {"port": city.port, "token": city.token, "connections": 32}
@@ -247,12 +198,9 @@ def run(entities: int, scale: float) -> dict[str, Any]:
                 }
                 if figure.per > 1:
                     plan["connections"] = 2
-                # a shared machine drifts: the floor is measured on both sides of its figure
-                before = floors.us(figure.floor)
-                seen = measure(city.cpu_s, plan, figure.per)
-                floor = (before + floors.us(figure.floor)) / 2
+                seen = _slices(city, plan, figure, floors)
                 first += n * figure.per if figure.op in ("create", "batch_new") else 0
-                rows.append(row(figure, seen, floor))
+                rows.append(row(figure, seen))
                 print(line(rows[-1]), flush=True)
             memory = city.broker_mb()
             city.stop()
@@ -263,29 +211,25 @@ def run(entities: int, scale: float) -> dict[str, Any]:
             city.stop()
     return {
         "rows": rows,
-        "fdatasync_ms": sync_ms,
+        "fdatasync_ms": statistics.median(one["sync_p50_ms"] for one in rows),
         "broker_rss_mb": memory,
         "ready_s": ready_s,
         "entities": first,
     }
 
 
-def row(figure: Figure, seen: dict[str, Any], measured: float) -> dict[str, Any]:
+def row(figure: Figure, seen: dict[str, Any]) -> dict[str, Any]:
     """One line of the table as data."""
     listed = LISTED_FLOORS_US[figure.floor]
-    bar = figure.bar_us * max(1.0, measured / listed)
+    bar = figure.bar_us * max(1.0, seen["floor_us"] / listed)
     return {
         "name": figure.name,
-        "cpu_us": seen["cpu_us"],
+        **seen,
         "bar_us": figure.bar_us,
         "scaled_bar_us": bar,
         "floor": figure.floor,
-        "floor_us": measured,
         "floor_listed_us": listed,
-        "ratio": seen["cpu_us"] / measured,
-        "p50_ms": seen["p50_ms"],
-        "p99_ms": seen["p99_ms"],
-        "n": seen["n"],
+        "ratio": seen["cpu_us"] / seen["floor_us"],
         "ok": seen["cpu_us"] <= bar,
     }
 
@@ -297,6 +241,8 @@ def line(row: dict[str, Any]) -> str:
         f"  bar {row['bar_us']:5.0f} → {row['scaled_bar_us']:6.1f}"
         f"  {row['floor']} {row['floor_us']:5.1f} (listed {row['floor_listed_us']:4.1f})"
         f"  ×{row['ratio']:5.1f}  p50 {row['p50_ms']:7.2f} ms  p99 {row['p99_ms']:7.2f} ms"
+        f"  (floor's p99 {row['floor_p99_ms']:.2f}, fdatasync {row['sync_p50_ms']:.2f}"
+        f" p99 {row['sync_p99_ms']:.2f} ms)"
         f"  {'ok' if row['ok'] else 'short'}"
     )
 

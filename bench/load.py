@@ -1,7 +1,7 @@
 """The load: closed-loop HTTP/1.1 clients on raw sockets in a process of their own.
 
 Run as `python -m bench.load PLAN.json`; prints one JSON line
-{n, errors, seconds, p50_ms, p99_ms, statuses}.
+{n, errors, seconds, p50_ms, p99_ms, times_ms, statuses, sample, bytes}.
 """
 
 from __future__ import annotations
@@ -166,6 +166,7 @@ async def drive(plan: dict[str, Any]) -> dict[str, Any]:
         "seconds": seconds,
         "p50_ms": times[len(times) // 2] * 1e3,
         "p99_ms": times[min(len(times) - 1, int(len(times) * 0.99))] * 1e3,
+        "times_ms": [round(time * 1e3, 3) for time in times],
         "statuses": dict(run.statuses),
         "sample": run.sample.decode(errors="replace"),
         "bytes": run.bytes,

@@ -34,6 +34,7 @@ class Routes:
             self._by_key[key] = methods
 
         self._entity = self._by_key.get((b"entities", b"*"), {})
+        self._attrs = self._by_key.get((b"entities", b"*", b"attrs"), {})
 
     def find(self, method: str, path: bytes) -> tuple[Operation, tuple[str, ...]]:
         """The operation and the decoded variable parts.
@@ -41,10 +42,13 @@ class Routes:
         Raises ResourceNotFound for a path that nothing answers, MethodNotAllowed with the
         methods there are.
         """
-        if path.startswith(_ENTITY):
-            id = path[len(_ENTITY) :]
-            if id and b"/" not in id and (entity := self._entity.get(method)) is not None:
-                return entity, (decoded(id),)
+        if path.startswith(_ENTITY):  # nine of ten requests
+            id, slash, rest = path[len(_ENTITY) :].partition(b"/")
+            found = None if slash else self._entity.get(method)
+            if rest == b"attrs":
+                found = self._attrs.get(method)
+            if found is not None and id:
+                return found, (decoded(id),)
         if b"//" in path or path[-1:] == b"/" or not path.startswith(ROOT):
             segments = _tidy(path)
         else:
