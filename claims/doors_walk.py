@@ -133,7 +133,6 @@ def departments() -> Iterator[tuple[Any, int]]:
 def speaking(port: int) -> Iterator[None]:
     """A weather mast that says something every half second, in its own words."""
     import paho.mqtt.client as mqtt
-
     from paho.mqtt.enums import CallbackAPIVersion
 
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
