@@ -164,7 +164,7 @@ def tenants_of(pieces: list[Manifest], settings: Settings) -> dict[str, str]:
     """Piece → the tenant it writes to, where something says so besides its manifest."""
     found = {}
     for piece in pieces:
-        beside_demo = demo_settings(piece, settings.port) if settings.demo else {}
+        beside_demo = demo_settings(piece, settings.port, settings.data) if settings.demo else {}
         told = {**beside_demo, **settings.piece_settings.get(piece.name, {})}
         if told.get("tenant"):
             found[piece.name] = str(told["tenant"])

@@ -46,6 +46,7 @@ class SettingWord:
     secret: bool = False  # read from the environment or a file, never shown
     demo: str = (
         ""  # what it is beside the demo city; `{port+1}` stands for a port counted from the city's
+        # and `{data}` for its data folder
     )
 
 
@@ -213,10 +214,13 @@ def is_kind(value: Any, kind: str) -> bool:
     return isinstance(value, KINDS[kind])
 
 
-def demo_settings(manifest: Manifest, port: int) -> dict[str, str]:
-    """What a piece is told beside the demo city that runs with a city on `port`."""
+def demo_settings(manifest: Manifest, port: int, data: Path | None = None) -> dict[str, str]:
+    """What a piece is told beside the demo city that runs with a city on `port`; `{data}` stands
+    for the city's data folder, where the demo leaves its files."""
     return {
-        one.name: PORT.sub(lambda found: str(port + int(found[1] or 0)), one.demo)
+        one.name: PORT.sub(lambda found: str(port + int(found[1] or 0)), one.demo).replace(
+            "{data}", str(data) if data is not None else "."
+        )
         for one in manifest.settings
         if one.demo
     }

@@ -112,7 +112,7 @@ def read_words(configuration: Configuration) -> Words:
 
 def piece_settings(piece: Manifest, settings: Settings) -> dict[str, object]:
     """What `[pieces.NAME]` says; beside the demo city, the piece's address of it where unsaid."""
-    beside_demo = demo_settings(piece, settings.port) if settings.demo else {}
+    beside_demo = demo_settings(piece, settings.port, settings.data) if settings.demo else {}
     return {**beside_demo, **settings.piece_settings.get(piece.name, {})}
 
 
