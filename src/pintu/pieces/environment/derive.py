@@ -49,7 +49,6 @@ from pintu.pieces.environment.model.writing import (
 KEPT_HOURS = 120
 """Hours the stations' book keeps; nothing above looks further back."""
 MOST_A_TICK = 40
-LEARN_TICKS = 2
 HOUR_US = 3_600_000_000
 LATE_S = 1_200
 """So long after its end an hour is made of the readings in between, when no hour came itself."""
@@ -180,7 +179,7 @@ class Deriver:
         for code in list(self._dirty)[:MOST_A_TICK]:
             del self._dirty[code]
             found += self._station_update(code)
-        if self._forecaster is not None and self._ticks % LEARN_TICKS == 0:
+        if self._forecaster is not None:
             self._forecaster.step()
             found += self._forecasts(now_us)
         if self._ticks % 300 == 0 and not self._dirty_days:

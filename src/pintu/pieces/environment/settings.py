@@ -63,8 +63,9 @@ def read_settings(told: Mapping[str, Any]) -> Settings:
     except ConfigurationError as error:
         mistakes.extend(error.mistakes)
     station_file = Path(str(told["station_file"])) if told["station_file"] else None
-    if station_file is not None and not station_file.is_file():
-        mistakes.append(f"station_file {station_file} is not a file that can be read")
+    if station_file is not None and not station_file.parent.is_dir():
+        # the file itself may come later: its source says so until then
+        mistakes.append(f"station_file {station_file} lies in no folder that is there")
     passwords = _passwords(str(told["passwords"]), mistakes)
     if str(told["unit"]) not in UNITS:
         mistakes.append(f"unit {told['unit']!r} is neither ug/m3 nor mg/m3")
