@@ -14,12 +14,16 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from pintu import __version__
 from pintu.web import failures, security, static_files
 from pintu.web.api import acting, health, push, reading, uploads
+from pintu.web.api import data_sets as data_sets_api
 from pintu.web.api.picture import Pictures
 from pintu.web.events import Hub
 from pintu.web.house import House, house_of
 from pintu.web.pages import (
+    board_edit,
+    boards,
     connect,
     connect_mapping,
+    data_sets,
     entity,
     map,
     session,
@@ -39,6 +43,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("pintu.web")
 
 PAGES: tuple[Any, ...] = (
+    *board_edit.PAGES,
+    *boards.PAGES,
+    *data_sets.PAGES,
     *connect.PAGES,
     *connect_mapping.PAGES,
     *vocabulary.PAGES,
@@ -60,6 +67,7 @@ PAGES: tuple[Any, ...] = (
     session.sign_out,
 )
 API: tuple[Any, ...] = (
+    *data_sets_api.HANDLERS,
     reading.map_lamps,
     reading.map_base,
     reading.one_entity,

@@ -94,13 +94,22 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def read_board(content: dict[str, Any], name: str = "") -> Board:
     """A page from what its file says; ConfigurationError with every mistake, each naming its
     block."""
+    board, mistakes = draft_board(content)
+    if mistakes:
+        where = f"Page {name!r}: " if name else ""
+        raise ConfigurationError([where + one for one in mistakes])
+    return board
+
+
+def draft_board(content: dict[str, Any]) -> tuple[Board, list[str]]:
+    """As much of a page as can be read, for an editor, and what is still wrong with it."""
     mistakes: list[str] = []
     told = dict(content)
     blocks = _each(told, "blocks", Block, MOST_BLOCKS, mistakes)
     filters = _each(told, "filters", Filter, MOST_FILTERS, mistakes)
     board = _convert({**told, "blocks": [], "filters": []}, Board, "", mistakes)
     if board is None:
-        board = Board(title={"en": name})
+        board = Board(title={})
     mistakes += _said(board.title, "The page's title", needed=True)
     mistakes += _said(board.summary, "The page's summary")
     for number, block in enumerate(blocks, 1):
@@ -109,11 +118,12 @@ def read_board(content: dict[str, Any], name: str = "") -> Board:
         if not COLUMN.fullmatch(one.column):
             mistakes.append(f"Filter {number} names no column: {one.column[:60]!r}")
         mistakes += _said(one.title, f"Filter {number}'s title")
-    if mistakes:
-        where = f"Page {name!r}: " if name else ""
-        raise ConfigurationError([where + one for one in mistakes])
-    found: Board = msgspec.structs.replace(board, blocks=placed(blocks), filters=filters)
-    return found
+    sound = [
+        one if not _misplaced(one) else msgspec.structs.replace(one, at=(0, 0, 0, 0))
+        for one in blocks
+    ]
+    found: Board = msgspec.structs.replace(board, blocks=placed(sound), filters=filters)
+    return found, mistakes
 
 
 def write_board(board: Board) -> dict[str, Any]:

@@ -74,8 +74,8 @@ def levels(scale: str) -> tuple[Level, ...]:
 
 
 def level_of(scale: Sequence[Level], value: Any) -> Level | None:
-    """The level of a number (by its bounds; between two bounds the lower level's, as an index is a
-    whole number rounded up) or of a coded value; None where the scale says nothing."""
+    """The level of a number (by its bounds; between two of them the higher level's, because an
+    index is rounded up) or of a coded value; None where the scale says nothing."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 NAVIGATION = (
     ("/", mark("Map"), "map"),
     ("/work", mark("My work"), "work"),
+    ("/boards", mark("Pages"), "boards"),
+    ("/data-sets", mark("Data sets"), "data"),
     ("/sources", mark("Sources"), "sources"),
     ("/quarantine", mark("Quarantine"), "quarantine"),
     ("/pieces", mark("Pieces"), "pieces"),
