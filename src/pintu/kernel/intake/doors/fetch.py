@@ -80,7 +80,7 @@ class FetchReader:
         async for chunk in self._files.chunks(after):
             yield chunk
         if await self._bring.all():
-            async for chunk in self._files.chunks(""):
+            async for chunk in self._files.new():
                 yield chunk
 
 

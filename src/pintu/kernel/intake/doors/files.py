@@ -165,8 +165,7 @@ async def look_into(inbox: Inbox, options: Options) -> list[TableSeen]:
 def _look(inbox: Inbox, options: Options) -> list[TableSeen]:
     from pintu.kernel.intake.tabular.look import look
 
-    done = Inbox(folder=inbox.folder / "done", pattern=inbox.pattern, largest=inbox.largest)
-    files = inbox.waiting() or [one for one in done.waiting() if one.path.suffix != ".txt"]
+    files = inbox.waiting() or inbox.read_before(None)
     if not files:
         raise ResourceNotFound(
             f"There is no file in {inbox.folder.name}/ yet",

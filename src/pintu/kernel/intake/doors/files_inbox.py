@@ -89,6 +89,18 @@ class Inbox:
                         return one
         return None
 
+    def read_before(self, behind: Waiting | None) -> list[Waiting]:
+        """The files that were read and still lie in done/, oldest first; with `behind`, those after
+        it."""
+        done = Inbox(folder=self.folder / "done", pattern=self.pattern, largest=self.largest)
+        found = done.waiting()
+        names = {one.name for one in found}
+        found = [one for one in found if one.name.removesuffix(NOTE) not in names - {one.name}]
+        if behind is None:
+            return found
+        mark = (behind.modified_ns, behind.name)
+        return [one for one in found if (one.modified_ns, one.name) > mark]
+
     def settle(self, file: Waiting, *, read: bool, note: str) -> None:
         """Move a file out of the way, its note beside it; one that is gone or was replaced
         meanwhile stays where it is. DiskFull when the folder cannot be written."""

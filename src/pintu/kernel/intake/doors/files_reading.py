@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from pintu.kernel.clock import Clock, iso
-from pintu.kernel.errors import PintuError
+from pintu.kernel.errors import BadInput, PintuError, StateConflict
 from pintu.kernel.intake.doors.files_inbox import (
     Inbox,
     Waiting,
@@ -21,12 +21,12 @@ from pintu.kernel.intake.doors.files_inbox import (
     standing_still,
 )
 from pintu.kernel.intake.doors.files_ledger import FileRead, Ledger
-from pintu.kernel.intake.doors.files_sameness import Sameness, columns_said
+from pintu.kernel.intake.doors.files_sameness import Sameness, columns_said, lacking
 from pintu.kernel.intake.loading_words import Chunk
 from pintu.kernel.intake.mapping.words import Mapping
 from pintu.kernel.intake.tabular import Options, Place, Portion, TableReader, open_table, said_of
 from pintu.kernel.intake.tabular.drift import Drift
-from pintu.kernel.intake.tabular.words import Said, refused
+from pintu.kernel.intake.tabular.words import Said
 
 STILL_S: Final = 1.0  # a file is taken when two looks this far apart see the same size and time
 T = TypeVar("T")
@@ -39,6 +39,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     place: Place = Place()
     end: bool = False
+    again: bool = False  # one of those that were read before
 
     @classmethod
     def read(cls, text: str) -> Position | None:
@@ -74,9 +75,11 @@ class FilesReader:
         self._inbox, self._ledger = reading.inbox, reading.ledger
 
     async def chunks(self, after: str) -> AsyncIterator[Chunk]:
-        """See Reader."""
+        """See Reader. From the beginning means: what was read before and still lies there comes
+        again, oldest first, and then what is new."""
         position = Position.read(after)
         said: list[Said] = []
+        begun: Waiting | None = None
         if position is not None:
             begun = await _aside(
                 lambda: self._inbox.find(position.name, position.content, aside=not position.end)
@@ -84,8 +87,19 @@ class FilesReader:
             if begun is None and not position.end:
                 said.append(_gone(position.name))
             if begun is not None:
-                async for chunk in self._file(begun, position, position.content):
+                async for chunk in self._file(begun, position):
                     yield chunk
+        if position is None or position.again:
+            for file in await _aside(lambda: self._inbox.read_before(begun)):
+                here = await self._begin(file, again=True)
+                async for chunk in self._file(file, here):
+                    yield chunk
+        async for chunk in self.new():
+            yield _with(chunk, said)
+            said = []
+
+    async def new(self) -> AsyncIterator[Chunk]:
+        """Chunks of the files nobody has read yet."""
         before = self._inbox.waiting()
         if before:
             await asyncio.sleep(STILL_S)
@@ -96,40 +110,42 @@ class FilesReader:
             if read is not None:  # it waits for the other mappings of its source
                 await self._settle(file, read.content, _note(file, [], self._now()))
                 continue
-            content = await _aside(lambda file=file: content_hash(file))  # type: ignore[misc]
-            async for chunk in self._file(file, None, content):
-                yield _with(chunk, said)
-                said = []
-
-    async def _file(
-        self, file: Waiting, position: Position | None, content: str
-    ) -> AsyncIterator[Chunk]:
-        here = position or Position(content=content, name=file.name)
-        known = await self._ledger.find(content)
-        if here.end or (known is not None and known.ended_us and position is None):
-            if known is not None and not known.ended_us:  # landed, but nobody noted it any more
-                await self._ledger.end(known.id, here.place.row, self._reading.clock.now_us())
-            if not here.end:
+            here = await self._begin(file)
+            known = await self._ledger.find(here.content)
+            if known is not None and known.ended_us:
                 again = _again(file, known)
                 yield _saying(msgspec.structs.replace(here, end=True), [again], "again")
-                await self._settle(file, content, _note(file, [again], self._now()))
-            else:
-                await self._settle(file, content, _note(file, [], self._now()))
+                await self._settle(file, here.content, _note(file, [again], self._now()))
+                continue
+            async for chunk in self._file(file, here):
+                yield chunk
+
+    async def _begin(self, file: Waiting, *, again: bool = False) -> Position:
+        content = await _aside(lambda: content_hash(file))
+        return Position(content=content, name=file.name, again=again)
+
+    async def _file(self, file: Waiting, here: Position) -> AsyncIterator[Chunk]:
+        """One file from a position on, to its end or to where nothing more can be read of it."""
+        if here.end:
+            known = await self._ledger.find(here.content)
+            if known is not None and not known.ended_us:  # landed, and nobody noted it any more
+                await self._ledger.end(known.id, here.place.row, self._reading.clock.now_us())
+            await self._settle(file, here.content, _note(file, [], self._now()))
             return
+        notes: list[Said] = []
         try:
             table = await _aside(lambda: self._open(file))
-        except PintuError as error:
-            told = _named(file, error)
-            yield _saying(msgspec.structs.replace(here, end=True), [told], "refused")
-            await _aside(
-                lambda: self._inbox.settle(file, read=False, note=_note(file, [told], self._now()))
-            )
-            return
-        try:
-            async for chunk in self._table(file, here, table):
-                yield chunk
-        finally:
-            table.close()
+            try:
+                async for chunk in self._table(file, here, table, notes):
+                    here = Position.read(chunk.position) or here
+                    yield chunk
+            finally:
+                table.close()
+        except BadInput as error:
+            notes.append(_named(file, error))
+            yield _saying(msgspec.structs.replace(here, end=True), notes[-1:], "refused")
+            note = _note(file, notes, self._now(), rows=here.place.row or None)
+            await _aside(lambda: self._inbox.settle(file, read=False, note=note))
 
     def _open(self, file: Waiting) -> TableReader:
         fitting(self._inbox, file)
@@ -139,46 +155,45 @@ class FilesReader:
         return open_table(file.path, options)
 
     async def _table(
-        self, file: Waiting, here: Position, table: TableReader
+        self, file: Waiting, here: Position, table: TableReader, notes: list[Said]
     ) -> AsyncIterator[Chunk]:
         reading, now_us = self._reading, self._reading.clock.now_us()
         last = await self._ledger.newest()
-        number = await self._ledger.begin(here.content, file, table.columns, now_us)
-        said = list(table.said) if not here.place.row else []
+        said = [] if here.place.row else list(table.said)
         said += columns_said(file.name, table.columns, last)
+        said += lacking(reading.mapping, table.columns)
+        number = await self._ledger.begin(here.content, file, table.columns, now_us)
         drift = await _aside(lambda: _learnt(table, reading.mapping))
         sameness = Sameness(self._ledger, number, reading.mapping, file.name)
-        portions = table.portions(here.place)
-        place, notes, bad = here.place, list(said), 0
+        portions, bad = table.portions(here.place), 0
         while (portion := await _aside(lambda: self._next(portions, file))) is not None:
             said += [*portion.said, *await _aside(lambda p=portion: drift.look(p.records))]  # type: ignore[misc]
             await sameness.look(portion.records)
-            place, bad = portion.place, bad + len(portion.bad)
-            here = msgspec.structs.replace(here, place=place)
+            bad += len(portion.bad)
+            here = msgspec.structs.replace(here, place=portion.place)
             notes += said
             yield Chunk(
                 records=portion.records,
                 bad=portion.bad,
                 position=here.text(),
-                key=f"{here.content}:{place.offset}:{place.row}",
+                key=f"{here.content}:{here.place.offset}:{here.place.row}",
                 messages=said,
             )
             said = []
         said += sameness.said()
         notes += said
-        ended = msgspec.structs.replace(here, end=True)
-        yield _saying(ended, said, "end", full=reading.full)
-        await self._ledger.end(number, place.row, reading.clock.now_us())
-        note = _note(file, notes, self._now(), rows=place.row, bad=bad)
+        yield _saying(msgspec.structs.replace(here, end=True), said, "end", full=reading.full)
+        await self._ledger.end(number, here.place.row, reading.clock.now_us())
+        note = _note(file, notes, self._now(), rows=here.place.row, bad=bad)
         await self._settle(file, here.content, note)
 
     def _next(self, portions: Iterator[Portion], file: Waiting) -> Portion | None:
         portion = next(portions, None)
         if changed(file):
-            raise refused(
-                f"文件 {file.name} 在读取时被改动；已读入的行保留，下次从头再读",
+            raise StateConflict(
                 f"File {file.name} was changed while it was read; what landed stays, the next run "
                 "reads it from its beginning",
+                zh=f"文件 {file.name} 在读取时被改动；已读入的行保留，下次从头再读",
             )
         return portion
 

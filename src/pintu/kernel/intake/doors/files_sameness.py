@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pintu.kernel.intake.doors.files_ledger import COMPARED_ROWS, FileRead, Ledger
 from pintu.kernel.intake.mapping.words import Field, Mapping
-from pintu.kernel.intake.tabular.words import Record, Said
+from pintu.kernel.intake.tabular.words import Record, Said, refused
 
 NAMED: Final = 10  # keys a sentence names
 _PART: Final = re.compile(r"\{([^{}]+)\}")
@@ -81,6 +81,34 @@ def key_columns(mapping: Mapping) -> list[str]:
     times = [mapping.observed_at] if isinstance(mapping.observed_at, str) else mapping.observed_at
     found = [*_PART.findall(mapping.id), *(one for one in times if one)]
     return list(dict.fromkeys(found))
+
+
+def lacking(mapping: Mapping, columns: Sequence[str]) -> list[Said]:
+    """Columns the mapping reads and a file has not; BadRequestData when no record could be told
+    from another without them, or when they are required."""
+    if not columns:
+        return []
+    there = set(columns)
+    needed = dict.fromkeys(key_columns(mapping))
+    needed.update(dict.fromkeys(_columns([one for one in mapping.fields if one.required])))
+    gone = [one for one in needed if one not in there]
+    known = "、".join(columns)[:300]
+    if gone:
+        raise refused(
+            f"缺少映射 {mapping.name} 必需的列：{'、'.join(gone)}；文件里的列：{known}",
+            f"it lacks columns that mapping {mapping.name} cannot do without: {', '.join(gone)}; "
+            f"its columns are {known}",
+        )
+    missing = [one for one in _columns(mapping.fields) if one not in there]
+    if not missing:
+        return []
+    return [
+        {
+            "zh": f"文件没有映射 {mapping.name} 所读的列：{'、'.join(missing[:20])}",
+            "en": f"The file lacks columns that mapping {mapping.name} reads: "
+            f"{', '.join(missing[:20])}",
+        }
+    ]
 
 
 def _columns(fields: Sequence[Field]) -> list[str]:

@@ -7,7 +7,7 @@ import asyncio
 import fnmatch
 import posixpath
 from collections.abc import AsyncIterator
-from typing import Final, TypeVar
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import asyncssh
@@ -27,7 +27,6 @@ CONNECT_S: Final = 15.0
 MOST_LISTED: Final = 20_000
 MOST_FILES: Final = 500  # new ones of one visit; the rest next time
 PIECE: Final = 1 << 18
-T = TypeVar("T")
 
 
 async def fetch_sftp(
@@ -226,8 +225,8 @@ async def _pieces(
     """What was there when it was asked for its size; a file that never ends is left at that."""
     while at < size:
         async with asyncio.timeout(work.stall_s):
-            piece = await file.read(min(PIECE, size - at), at)
+            piece: Any = await file.read(min(PIECE, size - at), at)
         if not piece:
             return
         at += len(piece)
-        yield piece if isinstance(piece, bytes) else piece.encode()
+        yield piece

@@ -49,7 +49,7 @@ def _inbox(source: SourceFile, around: Around) -> tuple[Inbox, Told]:
     folder = told.text("folder") or source.name
     pattern = told.text("pattern")
     told.done()
-    path = safe_folder(folder, around.data / "inbox", getattr(around, "folders", ()))
+    path = safe_folder(folder, around.data / "inbox", around.folders)
     return Inbox(folder=path, pattern=pattern, largest=largest), told
 
 

@@ -11,6 +11,7 @@ from typing import Final, cast
 import msgspec
 
 from pintu.kernel.errors import PintuError
+from pintu.kernel.intake.doors.seen import flat
 from pintu.kernel.intake.doors.words import TableSeen
 from pintu.kernel.intake.mapping.words import BadRecord, PersonMark
 from pintu.kernel.intake.tabular.measure import columns_seen, masked_record
@@ -85,6 +86,8 @@ def _sample(table: TableReader) -> tuple[list[Record], list[BadRecord], int | No
         bad += portion.bad[:20]
         for _, record in portion.records:
             count += 1
+            if not table.columns:
+                record = _flat(record)
             if count <= FIRST:
                 first.append(record)
             elif len(spread) < SPREAD:
@@ -95,6 +98,17 @@ def _sample(table: TableReader) -> tuple[list[Record], list[BadRecord], int | No
             whole = False
             break
     return first + spread, bad, count if whole else None
+
+
+def _flat(record: Record) -> Record:
+    """A record of JSON by its paths; a geometry stays whole."""
+    if not any(isinstance(one, dict | list) for one in record.values()):
+        return record
+    plain = {name: value for name, value in record.items() if name != "geometry"}
+    found = flat(plain)
+    if "geometry" in record:
+        found["geometry"] = record["geometry"]
+    return found
 
 
 def _names(records: Sequence[Record]) -> list[str]:
