@@ -14,8 +14,10 @@ from sqlalchemy import Connection
 
 from pintu.kernel.intake.doors.database import place as places
 from pintu.kernel.intake.doors.database.pace import Pace
+from pintu.kernel.intake.doors.database.pgoutput import lsn_text
 from pintu.kernel.intake.doors.database.place import Place
 from pintu.kernel.intake.doors.database.sheet import Page, Sheet, chunk_key
+from pintu.kernel.intake.doors.database.slots import Slot, advance, slot_of
 from pintu.kernel.intake.doors.database.told import Told
 from pintu.kernel.intake.loading_words import Chunk
 
@@ -31,8 +33,12 @@ without an index does not keep it busy. Polls by an index take milliseconds."""
 
 async def begin(sheet: Sheet, told: Told, zone: str, since: list[Any]) -> list[Any]:
     """Where following goes on after everything was read: from before the reading began."""
-    if since or told.follow not in ("time", "key"):
+    if since or told.follow == "nothing":
         return since
+    if told.follow == "replication":
+        slot: Slot = await sheet.run(lambda c: slot_of(c, told), "asking for the slot")
+        await sheet.run(lambda c: advance(c, told, slot.now), "letting the slot go")
+        return [lsn_text(slot.now)]  # all that was committed before is about to be read
     column = told.column or sheet.table.key[0]
     skip = KEY_MARGIN if told.follow == "key" else 0
 

@@ -19,14 +19,21 @@ from pintu.kernel.intake.doors.database.failures import ColumnGone
 from pintu.kernel.intake.doors.database.following import Following, begin
 from pintu.kernel.intake.doors.database.pace import Pace, opens_in
 from pintu.kernel.intake.doors.database.persons import persons_in
+from pintu.kernel.intake.doors.database.pgoutput import lsn_number
 from pintu.kernel.intake.doors.database.place import Place
+from pintu.kernel.intake.doors.database.replicating import Replicating
 from pintu.kernel.intake.doors.database.schema import Table, find_table
 from pintu.kernel.intake.doors.database.sheet import Page, Sheet, chunk_key
+from pintu.kernel.intake.doors.database.slots import Slot, slot_of
 from pintu.kernel.intake.doors.database.told import Told, read_told
 from pintu.kernel.intake.doors.words import Around, SourceFile
 from pintu.kernel.intake.loading_words import Chunk
 from pintu.kernel.intake.mapping.words import Mapping
 
+GAP = {
+    "en": "The replication slot moved on without us: everything is read once more",
+    "zh": "复制槽已越过我们的位置，将重新读取整表",
+}
 SCHEMA_CHANGES = 3
 """How often a table may change while one run reads it."""
 
@@ -45,6 +52,7 @@ class DatabaseReader:
         self._told = read_told(source, mapping.name)
         self._mapping, self._around = mapping, around
         self._pace = Pace(self._told.rows_per_second, self._told.page_rows)
+        self._replicating: Replicating | None = None
         self._name = self._told.table or mapping.records
         if not self._name:
             raise ConfigurationError(
@@ -73,6 +81,12 @@ class DatabaseReader:
             finally:
                 await database.close()
 
+    def landed(self, position: str) -> None:
+        """A chunk is durable: what it was read from may let it go."""
+        place = places.read(position)
+        if self._replicating is not None and place is not None:
+            self._replicating.landed(place)
+
     async def _read(self, database: Database, before: Place | None) -> AsyncIterator[Chunk]:
         told, now_us = self._told, self._around.clock.now_us
         sheet, place, said = await self._opened(database, before)
@@ -80,6 +94,10 @@ class DatabaseReader:
             if place.stage == "load":
                 reading = self._everything(sheet, place)
             else:
+                if await self._has_gap(sheet, place):
+                    said.append(GAP)
+                    place = await self._again(sheet, replace(place, since=[]))
+                    continue
                 reading = self._changes(sheet, place)
             async for chunk in _closing(reading):
                 if said:
@@ -103,7 +121,14 @@ class DatabaseReader:
     def _due(self, place: Place, now_us: int) -> bool:
         """Whether everything is to be read again."""
         every_us = self._told.full_every_h * 3_600e6
-        return bool(every_us) and now_us >= place.begun_us + every_us
+        return not place.begun_us or (bool(every_us) and now_us >= place.begun_us + every_us)
+
+    async def _has_gap(self, sheet: Sheet, place: Place) -> bool:
+        """Whether the slot was made anew, or moved on by somebody else, behind our back."""
+        if self._told.follow != "replication":
+            return False
+        slot: Slot = await sheet.run(lambda c: slot_of(c, self._told), "asking for the slot")
+        return slot.confirmed > lsn_number(place.since[0])
 
     # --- opening ----------------------------------------------------------------------------------
     async def _opened(
@@ -204,7 +229,12 @@ class DatabaseReader:
 
     # --- what changed -----------------------------------------------------------------------------
     async def _changes(self, sheet: Sheet, place: Place) -> AsyncIterator[Chunk]:
-        following = Following(sheet, self._told, self._mapping.zone, self._pace)
+        following: Following | Replicating
+        if self._told.follow == "replication":
+            following = self._replicating = Replicating(sheet, self._told, self._told.page_rows)
+            following.landed(place)
+        else:
+            following = Following(sheet, self._told, self._mapping.zone, self._pace)
         while not self._closed_for() and not self._due(place, self._around.clock.now_us()):
             async for chunk in following.poll(place):
                 place = places.read(chunk.position) or place
