@@ -19,6 +19,7 @@ from pintu.kernel.exchange import DataSet, Exchange, Readable
 from pintu.kernel.feed import Feed
 from pintu.kernel.identity import Identity
 from pintu.kernel.intake import Intake, SocketServer, socket_server
+from pintu.kernel.intake.mapping.words import Words
 from pintu.kernel.intake.runs import Runs
 from pintu.kernel.jsonld import ContextLibrary
 from pintu.kernel.operations import Commands, Patience
@@ -123,10 +124,19 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
         exchange=exchange_of(
             settings,
             (configuration, tables, declared_sets(pieces, tenants_of(pieces, settings))),
-            Readable(store=store, gate=identity.gate, clock=clock, zone=settings.tz),
+            Readable(
+                store=store, gate=identity.gate, clock=clock, words=words_of_rows, zone=settings.tz
+            ),
         ),
         work=PieceWork(pieces, tables, clock, tenants_of(pieces, settings)),
     )
+
+
+def words_of_rows() -> Words:
+    """What the vocabulary calls the columns of things; read when somebody first asks for rows."""
+    from pintu.vocabulary.mapping_words import mapping_words
+
+    return mapping_words()
 
 
 def exchange_of(

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from pintu.city import declared_sets, tenants_of
+from pintu.city import declared_sets, tenants_of, words_of_rows
 from pintu.kernel.clock import CityClock, iso
 from pintu.kernel.configuration import Configuration
 from pintu.kernel.context.record import Keep, Put, Record
@@ -140,7 +140,7 @@ async def open_small_city(
     timers = Timers(tables, clock)
     found = find_pieces() if pieces else []
     configuration = Configuration(folder / "config", clock)
-    readable = Readable(store=store, gate=identity.gate, clock=clock)
+    readable = Readable(store=store, gate=identity.gate, clock=clock, words=words_of_rows)
     exchange = Exchange(
         configuration,
         tables,

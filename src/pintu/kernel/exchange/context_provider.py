@@ -58,7 +58,7 @@ class ContextProvider:
             DataSet(
                 name=automatic_name(one),
                 provider="context",
-                title=titles.get(one) or _short(one),
+                title=_said(titles.get(one, {})),
                 tenant=tenant,
                 type=one,
                 columns=self.columns_of(tenant, one),
@@ -77,7 +77,7 @@ class ContextProvider:
             found.append(
                 Column(
                     name=name,
-                    title=word.labels if word is not None else _short(name),
+                    title=_said(word.labels) if word is not None else {},
                     kind=_kind_of(shape, word) or seen.get(name, "text"),
                     unit=word.unit if word is not None else "",
                 )
@@ -303,7 +303,7 @@ def _kind_of(shape: str, word: WordOfAttribute | None) -> str:
     return told.get(word.json_type, "")
 
 
-def _short(name: str) -> dict[str, str]:
-    """What an attribute or type is called where no vocabulary says: the last part of its name."""
-    last = name.rstrip("/#").replace("#", "/").rpartition("/")[2] if "://" in name else name
-    return {"en": last}
+def _said(labels: dict[str, str]) -> dict[str, str]:
+    """Labels without what is no language; empty where the vocabulary has none, so that a page may
+    know a better name."""
+    return {lang: labels[lang] for lang in ("zh", "en") if labels.get(lang)}

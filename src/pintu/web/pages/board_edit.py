@@ -35,6 +35,7 @@ from pintu.web.pages.board import (
 from pintu.web.pages.board_draft import Form, content_of, done, one_of, state_of
 from pintu.web.pages.board_parts import Scene
 from pintu.web.pages.board_scale import scale_names
+from pintu.web.pages.board_values import called as set_title
 from pintu.web.pages.board_values import title_of
 from pintu.web.pages.boards import DATA_SET, Address, parts_of, rows_of
 from pintu.web.pages.render import page
@@ -212,7 +213,7 @@ async def shown(
         rows=rows_of(board),
         scene=scene,
         address=Address(name, {}),
-        sets=[(one.name, visit.words.pick(one.title) or one.name) for one in sets],
+        sets=[(one.name, set_title(one, visit.words)) for one in sets],
         scales=[(one, visit.words.pick(label)) for one, label in scale_names()],
         kinds=KINDS,
         marks=called(MARKS, visit),

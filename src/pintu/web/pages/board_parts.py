@@ -20,7 +20,7 @@ from pintu.web.pages.board_asking import Asked
 from pintu.web.pages.board_charts import chart_of, past_of
 from pintu.web.pages.board_month import month_grid
 from pintu.web.pages.board_scale import Level, level_of, levels
-from pintu.web.pages.board_values import cell_of, said, title_of, unit_of
+from pintu.web.pages.board_values import called, cell_of, said, title_of, unit_of
 from pintu.web.pages.listing import Heading, Row
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Part:
     state: str
     why: str = ""
     data_set: DataSet | None = None
+    source: str = ""  # what people call the data set
     as_of_us: int = 0
     body: dict[str, Any] = field(default_factory=dict)
 
@@ -88,8 +89,8 @@ async def part_of(scene: Scene, number: int) -> Part:
     else:
         state = "ok" if body else "empty"
         return Part(
-            number=number, block=block, title=title or words.pick(data_set.title), state=state,
-            data_set=data_set, as_of_us=as_of_us, body=body,
+            number=number, block=block, title=title or called(data_set, words), state=state,
+            data_set=data_set, source=called(data_set, words), as_of_us=as_of_us, body=body,
         )  # fmt: skip
     return Part(
         number=number, block=block, title=title, state="failed", why=why, data_set=data_set

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from pintu.kernel.exchange.words import Column
+from pintu.kernel.exchange.words import Column, DataSet
 from pintu.web.api.states import parse_time
 from pintu.web.pages import labels
 from pintu.web.pages.listing import Cell
 from pintu.web.words import Words, mark
 
 COUNT = mark("Count")
+
+
+def called(data_set: DataSet, words: Words) -> str:
+    """What a data set is called: as it says itself, else as its type is."""
+    told = words.pick(data_set.title)
+    if told or not data_set.type:
+        return told or data_set.name
+    return labels.type_label((data_set.type,), words)
 
 
 def title_of(column: Column, words: Words) -> str:

@@ -12,7 +12,7 @@ from pintu.kernel.access import Deed
 from pintu.kernel.errors import Forbidden, PintuError
 from pintu.kernel.exchange.words import Condition, DataSet, Question, Rows
 from pintu.web.house import house_of
-from pintu.web.pages.board_values import cell_of, plain, said, title_of, unit_of
+from pintu.web.pages.board_values import called, cell_of, plain, said, title_of, unit_of
 from pintu.web.pages.listing import (
     BOM,
     PAGE,
@@ -70,7 +70,7 @@ async def data_sets(request: AnyRequest, format: str = "") -> Response[Any]:
 def row_of(data_set: DataSet, visit: Visit) -> Row:
     """One entry of the catalogue."""
     words = visit.words
-    title = words.pick(data_set.title) or data_set.name
+    title = called(data_set, words)
     provider = words.text(PROVIDERS[data_set.provider])
     told = words.text("with persons") if data_set.persons else words.text("without persons")
     return Row(
@@ -116,6 +116,7 @@ async def data_set(request: AnyRequest, name: str, format: str = "") -> Response
         "data_set.html",
         200 if not why else 400,
         data_set=found,
+        title=called(found, visit.words),
         listing=listing_of(request, visit, found, (asked, answer)),
         profile=profile_of(found, measured, visit),
         measured=measured,
