@@ -49,6 +49,9 @@ def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--only-files", action="store_true", help="write the files asked for, then end"
     )
+    parser.add_argument(
+        "--registers", type=Path, help="write two departments' made-up registers to this folder"
+    )
     air_command.add_arguments(parser)
     device_command.add_arguments(parser)
     told = parser.parse_args(arguments)
@@ -78,6 +81,11 @@ async def run(told: argparse.Namespace) -> None:
         plan.write_truth(told.truth)
     if told.base_map:
         _write(told.base_map, json.dumps(base_map(roads), ensure_ascii=False))
+    if told.registers and not (told.registers / "education.xlsx").exists():
+        # in a process of its own: what writes a workbook should not stay in memory
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "pintu.demo.registers", told.registers, stdout=sys.stderr
+        )
     stations = air_command.prepare(told)
     if told.only_files:
         return

@@ -97,6 +97,8 @@ def demo_command(settings: Settings) -> tuple[str, ...]:
         str(settings.port + 5),
         "--inbox",
         str(settings.data / "inbox"),
+        "--registers",
+        str(settings.data / "demo"),
     )
 
 
