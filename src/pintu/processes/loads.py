@@ -21,6 +21,7 @@ from pintu.processes.child import run_child, told
 from pintu.settings import Settings
 
 if TYPE_CHECKING:
+    from pintu.kit.declared import Declared
     from pintu.processes.loads_desk import Desk
 
 log = logging.getLogger("pintu.loads")
@@ -49,10 +50,11 @@ async def _run(settings: Settings) -> None:
 async def _keep(settings: Settings) -> None:
     """Wait for the first source there is, then run the desk for ever."""
     configuration = Configuration(settings.data / "config", parse_clock(settings.clock))
-    if not _pieces_load():
+    declared = _declared(settings) if _pieces_load() else []
+    if not any(one.source.door in LOADING for one in declared):
         while not _somebody_loads(configuration):
             await asyncio.sleep(LOOK_S)
-    desk = _desk(settings, configuration)
+    desk = _desk(settings, configuration, declared)
     try:
         await desk.run()
     finally:
@@ -82,27 +84,32 @@ def _somebody_loads(configuration: Configuration) -> bool:
     return any(one.content.get("door") in LOADING for one in configuration.list_saved("sources"))
 
 
-def _desk(settings: Settings, configuration: Configuration) -> Desk:
-    """Everything a load stands on; imported now, because there is something to load."""
-    from pintu.kernel.egress import Egress
+def _declared(settings: Settings) -> list[Declared]:
+    """The sources that pieces bring, those that are told enough to run."""
     from pintu.kernel.errors import ConfigurationError
-    from pintu.kernel.intake.link import FieldLink
-    from pintu.kernel.intake.loading_context import PIECE
-    from pintu.kernel.tables import open_tables
     from pintu.kit.declared import declared_sources
     from pintu.kit.manifest import find_pieces
     from pintu.processes.field import piece_settings
-    from pintu.processes.loads_desk import Desk, Ground
 
-    pieces = find_pieces()
     try:
-        declared = declared_sources(
-            pieces, lambda one: piece_settings(one, settings), settings.data
+        return declared_sources(
+            find_pieces(), lambda one: piece_settings(one, settings), settings.data
         )
     except ConfigurationError as error:
-        declared = []
         for mistake in error.mistakes:
             log.error("the sources of pieces are not loaded: %s", mistake)
+        return []
+
+
+def _desk(settings: Settings, configuration: Configuration, declared: list[Declared]) -> Desk:
+    """Everything a load stands on; imported now, because there is something to load."""
+    from pintu.kernel.egress import Egress
+    from pintu.kernel.intake.link import FieldLink
+    from pintu.kernel.intake.loading_context import PIECE
+    from pintu.kernel.tables import open_tables
+    from pintu.kit.manifest import find_pieces
+    from pintu.processes.loads_desk import Desk, Ground
+
     ground = Ground(
         data=settings.data,
         clock=parse_clock(settings.clock),
@@ -113,7 +120,7 @@ def _desk(settings: Settings, configuration: Configuration) -> Desk:
         zone=settings.tz,
         folders=settings.inbox_allow,
         declared=tuple(declared),
-        data_sets=tuple(one for piece in pieces for one in piece.datasets),
+        data_sets=tuple(one for piece in find_pieces() for one in piece.datasets),
     )
     return Desk(configuration, ground)
 

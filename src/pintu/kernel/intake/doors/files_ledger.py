@@ -5,15 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import sqlalchemy as sa
-from alembic.operations import Operations
 from sqlalchemy import Connection
 
 from pintu.kernel.intake.doors.files_inbox import Waiting
 from pintu.kernel.tables import PrivateTables, TableFile
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 COMPARED_ROWS: Final = 500_000  # of one mapping's files; what comes after is not compared
 _AT_ONCE: Final = 500
