@@ -81,8 +81,9 @@ class FilesReader:
         said: list[Said] = []
         begun: Waiting | None = None
         if position is not None:
+            aside = position.again or not position.end
             begun = await _aside(
-                lambda: self._inbox.find(position.name, position.content, aside=not position.end)
+                lambda: self._inbox.find(position.name, position.content, aside=aside)
             )
             if begun is None and not position.end:
                 said.append(_gone(position.name))
@@ -91,9 +92,12 @@ class FilesReader:
                     yield chunk
         if position is None or position.again:
             for file in await _aside(lambda: self._inbox.read_before(begun)):
-                here = await self._begin(file, again=True)
-                async for chunk in self._file(file, here):
+                position = await self._begin(file, again=True)
+                async for chunk in self._file(file, position):
                     yield chunk
+            if position is not None:
+                whole = msgspec.structs.replace(position, again=False, end=True)
+                yield _saying(whole, [], "whole")
         async for chunk in self.new():
             yield _with(chunk, said)
             said = []
