@@ -1,7 +1,9 @@
 """When the write-ahead log is folded back into city.db, and how little that may keep a writer
 waiting.
 
-Folding back 2,000 pages takes 5 to 70 ms. So a helper thread with its own connection does the
+Folding back thousands of pages takes tens of milliseconds, and the disk has no time for anything
+else meanwhile: it is done seldom enough that fewer than one write in a hundred meets it
+(docs/decisions/0011). A helper thread with its own connection does the
 bulk of it while the writer goes on; then the writer folds the rest, some ten pages, and asks the
 loop to let its read transaction go: with everything folded and nobody reading the log, the next
 write starts it anew.

@@ -67,8 +67,8 @@ class Tuning:
     queue_ops: int = 20_000  # operations waiting before Unavailable
     readers: int = 2
     deadline_s: float = 5.0  # of one scanning read
-    checkpoint_pages: int = 2_000  # WAL pages at which a checkpoint begins
-    wal_limit_pages: int = 16_000  # WAL pages at which the writer waits for readers to let go
+    checkpoint_pages: int = 12_000  # WAL pages (48 MB) at which a checkpoint begins
+    wal_limit_pages: int = 32_000  # WAL pages at which the writer waits for readers to let go
     learned_paths: int = 48
     learned_bytes: int = 48 * 1024 * 1024
     learn_after: int = 3  # asks of one path, or one scan over `learn_rows` rows
@@ -96,7 +96,7 @@ def connect(path: Path, *, vfs: str | None, cache_kib: int, read_only: bool) -> 
         if not read_only:
             connection.pragma("journal_mode", "wal")
             connection.pragma("synchronous", 2)
-            connection.pragma("journal_size_limit", 32 * 1024 * 1024)
+            connection.pragma("journal_size_limit", 64 * 1024 * 1024)
     except apsw.Error as error:
         raise Unavailable(f"The store {path} cannot be opened: {error}") from error
     return connection
