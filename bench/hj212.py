@@ -1,9 +1,10 @@
 """HJ 212: 2,000 frames a second over 5,000 connections, CPU a frame beside a bare echo of the same.
 
-`python -m bench.hj212 [--connections 5000] [--rate 2000] [--seconds 10]` runs the load in a process
-of its own against (1) an asyncio server that echoes bytes, (2) the connector with its runner, each
-frame read by its normaliser and acknowledged after an answer of a link that keeps nothing, and
-prints CPU a frame, the wait for the 9014 and memory.
+`python -m bench.hj212 [--connections 5000] [--rate 2000] [--seconds 10] [--city]` runs the load in
+a process of its own against (1) an asyncio server that echoes bytes, (2) the connector with its
+runner, each frame read by its normaliser and acknowledged after an answer of a link that keeps
+nothing, and prints CPU a frame, the wait for the 9014 and memory. With --city also against (3) the
+whole city with the piece `environment`, where the 9014 comes after the commit.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ import contextlib
 import json
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any, cast
 
 import uvloop
 
-from bench.processes import cpu_s, rss_mb
+from bench.http_ops import City
+from bench.processes import cpu_s, rss_mb, tree
 from pintu.kernel.intake.words import Batch, Receipt
 from pintu.kit import Envelope, Piece, Unreadable, Update
 from pintu.kit.hj212 import Hj212Connector, Hj212Limits
@@ -129,7 +133,16 @@ async def load(port: int, connections: int, rate: float, seconds: float) -> dict
         stations += [
             one
             for _, one in await asyncio.gather(
-                *(loop.create_connection(lambda: Station(waits), "127.0.0.1", port) for _ in some)
+                *(
+                    loop.create_connection(
+                        lambda: Station(waits),
+                        "127.0.0.1",
+                        port,
+                        # a platform lets only so many of one address in
+                        local_addr=(f"127.0.0.{2 + number % 50}", 0),
+                    )
+                    for number in some
+                )
             )
         ]
     await asyncio.sleep(WARM_S)
@@ -157,30 +170,54 @@ async def load(port: int, connections: int, rate: float, seconds: float) -> dict
     }
 
 
+HERE = (sys.executable, "-m", "bench.hj212")
+
+
 def measure(kind: str, asked: argparse.Namespace) -> dict[str, Any]:
     """One server under the load, each in its own process."""
     port = free_port(9870, 9899)
-    here = [sys.executable, "-m", "bench.hj212"]
-    server = subprocess.Popen([*here, "--serve", kind, "--port", str(port)])
+    server = subprocess.Popen([*HERE, "--serve", kind, "--port", str(port)])
     try:
         time.sleep(1.5)
-        before_mb = rss_mb(server.pid)
-        plan = [f"--{name}={getattr(asked, name)}" for name in ("connections", "rate", "seconds")]
-        client = subprocess.Popen(
-            [*here, "--load", *plan, "--port", str(port)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert client.stdin is not None and client.stdout is not None
-        assert client.stdout.readline() == "connected\n"
-        open_mb, began_s = rss_mb(server.pid), cpu_s([server.pid])
-        told, _ = client.communicate("go\n", timeout=300)
-        found: dict[str, Any] = json.loads(told.splitlines()[-1])
-        found["cpu_us"] = (cpu_s([server.pid]) - began_s) / found["sent"] * 1e6
-        found["kb_a_connection"] = (open_mb - before_mb) * 1024 / asked.connections
-        return found
+        return _loaded([server.pid], port, asked)
     finally:
         server.terminate()
         server.wait(10)
+
+
+def measure_city(asked: argparse.Namespace) -> dict[str, Any]:
+    """The whole city with the piece `environment`: read, checked, committed, then acknowledged;
+    CPU is that of all its processes."""
+    port = free_port(9870, 9899)
+    with tempfile.TemporaryDirectory(prefix="pintu-hj212-") as name:
+        folder = Path(name) / "data"
+        folder.mkdir()
+        told = f'[pieces.environment]\nlisten = "127.0.0.1:{port}"\nforecast = false\n'
+        (folder / "pintu.toml").write_text(told, "utf-8")
+        city = City(folder)
+        try:
+            time.sleep(5)  # what it starts once (a link to sign in) is over
+            return _loaded(tree(city.process.pid), port, asked)
+        finally:
+            city.stop()
+
+
+def _loaded(pids: list[int], port: int, asked: argparse.Namespace) -> dict[str, Any]:
+    before_mb = sum(map(rss_mb, pids))
+    plan = [f"--{name}={getattr(asked, name)}" for name in ("connections", "rate", "seconds")]
+    client = subprocess.Popen(
+        [*HERE, "--load", *plan, "--port", str(port)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert client.stdin is not None and client.stdout is not None
+    if client.stdout.readline() != "connected\n":
+        raise RuntimeError("The load could not connect")
+    open_mb, began_s = sum(map(rss_mb, pids)), cpu_s(pids)
+    told, _ = client.communicate("go\n", timeout=300)
+    found: dict[str, Any] = json.loads(told.splitlines()[-1])
+    found["cpu_us"] = (cpu_s(pids) - began_s) / found["sent"] * 1e6
+    found["kb_a_connection"] = (open_mb - before_mb) * 1024 / asked.connections
+    return found
 
 
 def main() -> int:
@@ -189,6 +226,7 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=5000)
     parser.add_argument("--rate", type=float, default=2000.0)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--city", action="store_true", help="the whole city too")
     parser.add_argument("--serve", choices=("echo", "door"), help=argparse.SUPPRESS)
     parser.add_argument("--load", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
@@ -202,6 +240,8 @@ def main() -> int:
         print(json.dumps(told))
         return 0
     rows = {name: measure(name.split()[0], asked) for name in ("echo", "door", "echo again")}
+    if asked.city:
+        rows["city"] = measure_city(asked)
     for name, row in rows.items():
         print(
             f"{name:<12} {row['cpu_us']:7.1f} µs a frame of {row['bytes']:.0f} bytes   "
