@@ -98,7 +98,7 @@ def demo_command(settings: Settings) -> tuple[str, ...]:
         "--inbox",
         str(settings.data / "inbox"),
         "--registers",
-        str(settings.data / "demo"),
+        str(settings.data / "inbox" / "registers"),
     )
 
 
