@@ -81,10 +81,7 @@ class FilesReader:
         said: list[Said] = []
         begun: Waiting | None = None
         if position is not None:
-            aside = position.again or not position.end
-            begun = await _aside(
-                lambda: self._inbox.find(position.name, position.content, aside=aside)
-            )
+            begun = await self._lying(position)
             if begun is None and not position.end:
                 said.append(_gone(position.name))
             if begun is not None:
@@ -101,6 +98,10 @@ class FilesReader:
         async for chunk in self.new():
             yield _with(chunk, said)
             said = []
+
+    async def _lying(self, position: Position) -> Waiting | None:
+        aside = position.again or not position.end
+        return await _aside(lambda: self._inbox.find(position.name, position.content, aside=aside))
 
     async def new(self) -> AsyncIterator[Chunk]:
         """Chunks of the files nobody has read yet."""

@@ -201,8 +201,11 @@ async def _one(work: Fetching, client: asyncssh.SFTPClient, url: str, path: str)
     at = min(size_of(part), size) if begun == mark else 0
     await keep_mark(work.ledger, work.source, f"part {url}", mark, work.clock.now_us())
     try:
-        async with client.open(path, "rb", encoding=None, block_size=0) as file:
-            await write_parts(part, at, _pieces(work, file, at, size), work.largest)
+        async with asyncio.timeout(work.stall_s):
+            file = await client.open(path, "rb", encoding=None, block_size=0)
+        await write_parts(part, at, _pieces(work, file, at, size), work.largest)
+        async with asyncio.timeout(work.stall_s):
+            await file.close()  # after a failure nobody waits for it: the connection is cut
     except (asyncssh.Error, OSError, TimeoutError) as error:
         said = str(error)[:200] or "no answer"
         raise lost(url, size_of(part), said) from error
