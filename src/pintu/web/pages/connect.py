@@ -20,6 +20,7 @@ from pintu.web.pages.render import page
 from pintu.web.visit import AnyRequest, Visit, enter, raw_headers
 
 if TYPE_CHECKING:
+    from pintu.kernel.intake import Source
     from pintu.web.rooms import Rooms
 
 DATA_SET = "sources"
@@ -227,9 +228,18 @@ def shown(rooms: Rooms, source: SourceFile, visit: Visit) -> dict[str, Any]:
         "owner": source.owner,
         "state": state,
         "report": heard.report if heard is not None else None,
-        "accepted": heard.accepted if heard is not None else 0,
+        "accepted": _accepted(heard, kind),
         "held": counts.held if counts is not None else 0,
     }
+
+
+def _accepted(heard: Source | None, kind: str) -> int:
+    """What came in: for a load the records it read well, which may have landed in a table."""
+    if heard is None:
+        return 0
+    if kind == "loads" and heard.report is not None:
+        return heard.report.messages - heard.report.unreadable
+    return heard.accepted
 
 
 def _form(door: Door, source: SourceFile | None, typed: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pintu.kernel.intake.doors.words import SourceFile, TableSeen
 from pintu.kernel.intake.mapping import (
     compile_mapping,
     guess_mapping,
+    guess_table,
     read_mapping,
     write_mapping,
 )
@@ -33,7 +34,7 @@ from pintu.web.pages.connect import (
 )
 from pintu.web.pages.connect_form import name_of, read_mapping_form, text
 from pintu.web.pages.connect_looks import table_called
-from pintu.web.pages.connect_tables import data_set_of, table_mapping
+from pintu.web.pages.connect_tables import data_set_of
 from pintu.web.pages.connect_trial import known_words, try_mapping
 from pintu.web.pages.render import page
 from pintu.web.visit import AnyRequest, Visit, enter
@@ -135,10 +136,9 @@ def guessed(
 ) -> tuple[Mapping, list[Any]]:
     """A mapping to begin with, and what only a person can tell."""
     if target == "table":
-        return table_mapping(table, name=own, data_set=own), []
-    guess = guess_mapping(table, known_words(), name=own, type=type)
-    if guess.mapping.target == "table" and not target:
-        return table_mapping(table, name=own, data_set=own), guess.questions
+        guess = guess_table(table, known_words(), name=own)
+    else:
+        guess = guess_mapping(table, known_words(), name=own, type=type)
     return guess.mapping, guess.questions
 
 

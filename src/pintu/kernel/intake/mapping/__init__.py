@@ -2,7 +2,7 @@
 
 from pintu.kernel.intake.mapping.doubts import Doubt
 from pintu.kernel.intake.mapping.file import read_mapping, write_mapping
-from pintu.kernel.intake.mapping.guess import Guess, guess_mapping
+from pintu.kernel.intake.mapping.guess import Guess, guess_mapping, guess_table
 from pintu.kernel.intake.mapping.guess_asking import Question_
 from pintu.kernel.intake.mapping.mapper import Mapper, compile_mapping
 from pintu.kernel.intake.mapping.paths import records_of
@@ -15,6 +15,7 @@ __all__ = [
     "Question_",
     "compile_mapping",
     "guess_mapping",
+    "guess_table",
     "person_mark",
     "person_marks",
     "read_mapping",

@@ -67,6 +67,11 @@ def guess_mapping(table: TableSeen, words: Words, *, name: str, type: str = "") 
     )
 
 
+def guess_table(table: TableSeen, words: Words, *, name: str) -> Guess:
+    """Every column as it is, for whoever wants a table data set of it."""
+    return _table(table, name, _persons(table), {}, words)
+
+
 def _persons(table: TableSeen) -> dict[str, Judgement]:
     """Marks by names and examples; what the door marked (and masked) itself counts where the
     company of the columns does not speak against it."""
@@ -297,7 +302,7 @@ def _table(
             Field(
                 to=to,
                 source=one.name,
-                kind=_KINDS.get(one.type, "text"),
+                kind=_kind_in_table(one.type, judged),
                 title={} if to == one.name else {"zh": plain, "en": plain},
                 unit=unit,
                 person=judged.mark if judged is not None else "",
@@ -306,6 +311,13 @@ def _table(
         )
     mapping = MappingFile(name=name, target="table", data_set=name, fields=fields)
     return Guess(mapping=mapping, questions=questions, persons=persons)
+
+
+def _kind_in_table(seen: str, judged: Judgement | None) -> FieldKind:
+    """Numbers that count nothing stay texts: an identity or telephone number may begin with 0."""
+    if judged is not None and judged.mark in ("id_number", "phone", "account"):
+        return "text"
+    return _KINDS.get(seen, "text")
 
 
 def _column_name(name: str, number: int, taken: set[str]) -> str:
