@@ -44,6 +44,7 @@ MOST_SOURCES = 500
 MESSAGES_S = 5_000.0
 PER_SENDER_S = 100.0
 BURST_S = 5.0
+LANES = 32  # as many as a broker sends before it waits, so that messages share a commit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,6 +317,7 @@ def _pace(source: SourceFile) -> Pace:
         messages_s=max(MESSAGES_S, per_sender_s),
         per_sender_s=per_sender_s,
         burst=BURST_S * per_sender_s,
+        lanes=LANES,
     )
 
 

@@ -112,10 +112,10 @@ async def test_its_values_enter_by_mapping_alone(node_opcua: None, tmp_path: Pat
     made = connector(source(), around(tmp_path))
     found = await heard(made, 6)
     mapping = {
-        "type": "Device",
+        "type": "WeatherObserved",
         "id": "{device}",
         "observed_at": "time",
-        "fields": [{"from": "Label", "to": "name"}, {"from": "Temperature", "to": "value"}],
+        "fields": [{"from": "Label", "to": "name"}, {"from": "Temperature", "to": "temperature"}],
     }
     mapped = compile_source(source(), Payload(), {"pump": mapping}, mapping_words())
     entities = [
@@ -125,9 +125,9 @@ async def test_its_values_enter_by_mapping_alone(node_opcua: None, tmp_path: Pat
         for one in mapped.normalise(envelope)
         if isinstance(one, Update)
     ]
-    assert "urn:ngsi-ld:Device:plant:Plant%2FPump1" == entities[0]["id"]
+    assert "urn:ngsi-ld:WeatherObserved:plant:Plant%2FPump1" == entities[0]["id"]
     assert "北一泵" in [one["name"]["value"] for one in entities if "name" in one]
-    warm = [one["value"] for one in entities if "value" in one]
+    warm = [one["temperature"] for one in entities if "temperature" in one]
     assert len(warm) > 3 and len({one["observedAt"] for one in warm}) == len(warm)
     (refused,) = [one for one in found if "bad" in one.meta]
     with pytest.raises(BadInput, match=r"Flow.*BadSensorFailure"):
