@@ -53,6 +53,17 @@ def is_instant(value: Any) -> bool:
         return False
 
 
+@FORMATS.checks("date")
+def is_day(value: Any) -> bool:
+    """RFC 3339: a full date."""
+    if not isinstance(value, str):
+        return True
+    try:
+        return len(value) == 10 and bool(datetime.strptime(value, "%Y-%m-%d"))
+    except ValueError:
+        return False
+
+
 @FORMATS.checks("uri")
 def is_uri(value: Any) -> bool:
     """A scheme, a colon, and something after it."""
