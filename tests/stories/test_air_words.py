@@ -36,7 +36,7 @@ def test_everything_written_is_in_the_vocabulary() -> None:
     written = {one["type"] for one in city.context.entities.values()}
     assert {"AirQualityObserved", "AirQualityDay", "AirQualityForecast", "Alert"} == written
     kinds = {kind for kind, _, _ in city.alerts}
-    assert {"exceedance", "flat_line", "silent"} <= kinds
+    assert {"exceedance", "flat_line", "silent_station"} <= kinds
     for entity in city.context.entities.values():
         shown = {name: one for name, one in entity.items() if one != "urn:ngsi-ld:null"}
         for attribute in shown.values():

@@ -16,7 +16,7 @@ class Case(StrEnum):
     FLAG_ABUSE = "flag_abuse"
     FLAT_LINE = "flat_line"
     EXCEEDANCE = "exceedance"
-    SILENT = "silent"
+    SILENT = "silent_station"
 
 
 CASES: Final = {str(one): one for one in Case}

@@ -223,6 +223,7 @@ class Limits:
     """One edition of GB 3095: pollutant → period → (class 1, class 2)."""
 
     edition: str
+    title: Mapping[str, str]
     used_from: date
     until: date | None
     source: str
@@ -234,6 +235,7 @@ def read_limits(told: Mapping[str, Any]) -> list[Limits]:
     return [
         Limits(
             edition=one["edition"],
+            title=one["title"],
             used_from=date.fromisoformat(one["used_from"]),
             until=date.fromisoformat(one["until"]) if one["until"] else None,
             source=one["source"],

@@ -48,9 +48,9 @@ def exceedance(book: Book, code: str, pollutant: str, limits: Limits, area_class
     return {
         "pollutant": pollutant, "period": period, "concentration": round(told, 2), "limit": limit,
         "times": round(times, 2), "edition": limits.edition,
-        "zh": f"{hours} 小时均值 {told:.4g} {unit}，超过 {limits.edition} 限值 {limit:g}",
+        "zh": f"{hours} 小时均值 {told:.4g} {unit}，超过{limits.title['zh']}限值 {limit:g}",
         "en": f"The mean of {hours} h is {told:.4g} {unit}, above the limit {limit:g} of "
-              f"{limits.edition}",
+              f"{limits.title['en']}",
     }  # fmt: skip
 
 

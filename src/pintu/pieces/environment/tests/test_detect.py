@@ -143,14 +143,14 @@ def test_a_station_that_falls_silent_is_told_when_others_speak() -> None:
         for name in city.names[1:]:
             city.tell(name, number)
         city.tick(30)
-    assert city.found("silent") == [("silent", "S0", "open")]
+    assert city.found("silent_station") == [("silent_station", "S0", "open")]
     assert city.station("S0")["dataState"]["value"] == "silent"
     city.tell("S0", 8)
     city.tick(30)
-    assert city.found("silent")[-1] == ("silent", "S0", "cleared")
+    assert city.found("silent_station")[-1] == ("silent_station", "S0", "cleared")
     city.now_us += 20 * 3_600_000_000
     city.tick(30)
-    assert len(city.found("silent")) == 2
+    assert len(city.found("silent_station")) == 2
 
 
 def test_the_usual_values_of_the_stand_are_clean() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pintu.kit import ConfigurationError, read_manifest, settings_of
+from pintu.pieces.environment.model.cases import CASES, TITLES
 from pintu.pieces.environment.settings import Settings, read_settings, read_tables
 
 MANIFEST = read_manifest(Path(__file__).resolve().parents[1] / "piece.toml")
@@ -55,3 +56,10 @@ def test_the_map_has_the_standards_colours_each_with_a_sign() -> None:
             assert level.title["zh"] in rules[level.code].title["zh"]
     assert len({(one.colour, one.sign) for one in layer.rules}) == len(layer.rules)
     assert len({one.sign for one in layer.rules}) >= 5
+
+
+def test_every_case_has_its_word() -> None:
+    """Lists of alerts call each kind as the work list does."""
+    (work_list,) = MANIFEST.work_lists
+    assert set(CASES) <= work_list.words.keys()
+    assert set(TITLES) == set(CASES.values())
