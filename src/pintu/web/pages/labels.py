@@ -86,13 +86,17 @@ def value_label(name: str, value: Any, words: Words) -> str:
 
 
 def alert_title(category: str, visit: Visit) -> str:
-    """What kind of alert it is: as a piece's legend calls it, else as a list of codes does."""
+    """What kind of alert it is: as a piece's legend or work list calls it, else as a list of codes
+    does."""
     words = visit.words
     for manifest in visit.rooms.pieces:
         for layer in manifest.layers:
             for rule in layer.rules:
                 if rule.alarm and rule.state == category:
                     return words.pick(rule.title)
+        for work_list in manifest.work_lists:
+            if category in work_list.words:
+                return words.pick(work_list.words[category])
     told = value_label("subCategory", category, words) or value_label("category", category, words)
     return told or words.value(category)
 
