@@ -27,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--air-fault-rate", type=float, default=0.1, help="share of the time a station is wrong"
     )
+    parser.add_argument(
+        "--air-past", type=int, default=0, help="hours of memory told slowly, a forecast needs 900"
+    )
     parser.add_argument("--air-list", type=Path, help="write the list of stations to this file")
     parser.add_argument("--air-truth", type=Path, help="write what is really wrong to this file")
 
@@ -40,6 +43,7 @@ def mistakes(told: argparse.Namespace) -> list[str]:
             (not 0 <= told.air_stations <= len(PLACES), "--air-stations is not between 0 and 12"),
             (not 1 <= port <= 65_535, "--air-port is not between 1 and 65535"),
             (not 0.2 <= told.air_interval <= 3600, "--air-interval is not between 0.2 and 3600"),
+            (not 0 <= told.air_past <= 20_000, "--air-past is not between 0 and 20000"),
             (not 0 <= told.air_fault_rate <= 0.5, "--air-fault-rate is not between 0 and 0.5"),
         )
         if wrong
@@ -56,7 +60,9 @@ def prepare(told: argparse.Namespace) -> list[AirStation]:
         write_list(sites, told.air_list)
     if told.air_truth:
         plan.write_truth(told.air_truth)
-    return [AirStation(site, plan, told.clock, seed=told.seed) for site in sites]
+    return [
+        AirStation(site, plan, told.clock, seed=told.seed, past_h=told.air_past) for site in sites
+    ]
 
 
 def start(told: argparse.Namespace, stations: list[AirStation], group: asyncio.TaskGroup) -> str:

@@ -21,6 +21,8 @@ from pintu.demo.hj212_wire import Ear, Logger, Told, seconds, stamp
 PASSWORD = "123456"
 BACKLOG_H = 72
 """Hours a station tells when it is new: the rolling means of a day need them."""
+PAST_EVERY_S = 1.0
+"""Real seconds between older hours out of a logger's memory, told beside what is new."""
 ACKNOWLEDGED_WITHIN_S, TRIES = 5.0, 3
 DAY_S = 86_400.0
 POLLUTANTS = ("a34004", "a34002", "a21026", "a21004", "a05024", "a21005")
@@ -115,8 +117,12 @@ def plan_air_faults(
 class AirStation:
     """One station with its logger: a TCP client that comes back by itself."""
 
-    def __init__(self, site: AirSite, plan: FaultPlan, clock: Now, *, seed: int) -> None:
+    def __init__(
+        self, site: AirSite, plan: FaultPlan, clock: Now, *, seed: int, past_h: int = 0
+    ) -> None:
+        """`past_h`: how far back its memory goes, beyond what a new station tells at once."""
         self.site, self.plan, self.clock = site, plan, clock
+        self._past = [BACKLOG_H, past_h]  # hours back that are told next, and the last of them
         self.logger = Logger(site.mn, PASSWORD)
         self._chance = random.Random(f"station {seed} {site.mn}")
         self._told_until = 0  # the hour after the newest one that is acknowledged or lost
@@ -147,7 +153,7 @@ class AirStation:
     async def _talk(self, reader: asyncio.StreamReader, interval_s: float) -> None:
         listening = asyncio.create_task(self._listen(reader))
         telling = asyncio.create_task(self._tell(interval_s))
-        both = {listening, telling}
+        both = {listening, telling, asyncio.create_task(self._tell_past())}
         try:
             done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             for one in done:
@@ -173,6 +179,15 @@ class AirStation:
             await asyncio.sleep(
                 max(0.05, min(next_s - time.monotonic(), hour_ends_s + self._chance.random()))
             )
+
+    async def _tell_past(self) -> None:
+        """The memory's older hours, newest first and slowly: what is new goes before."""
+        while self._past[0] < self._past[1]:
+            await asyncio.sleep(PAST_EVERY_S)
+            number = int(self.clock.now_s() // HOUR) - self._past[0] - 1
+            await self._tell_hour(number, self._hour_qn(number))
+            self._past[0] += 1
+        await asyncio.Event().wait()
 
     async def _tell_hours(self) -> None:
         """The hours that ended and were not acknowledged, oldest first; after midnight the day."""

@@ -91,6 +91,8 @@ def demo_command(settings: Settings) -> tuple[str, ...]:
         str(settings.data / "demo-basemap.geojson"),
         "--air-list",
         str(settings.data / "demo-air-stations.json"),
+        "--air-past",
+        "960",
         "--modbus-port",
         str(settings.port + 3),
         "--opcua-port",
