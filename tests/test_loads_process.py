@@ -223,7 +223,7 @@ async def test_a_pause_ends_an_endless_reader_and_a_stop_too(stage: Stage) -> No
     await stage.runs.ask("made", by="user:1")
     await until(lambda: len(stage.landed()) == 2)
     stage.connect(enabled=False)
-    await until(lambda: says(stage, "off"))
+    await until(lambda: says(stage, "stopped"))
 
 
 async def test_a_held_envelope_is_read_by_its_job(stage: Stage) -> None:

@@ -126,7 +126,7 @@ async def test_a_source_starts_and_stops_with_its_file(
         await until(lambda: city.value("D1") == 21.5)
         assert "doors/yard" == city.link.batches[-1].source
         city.configuration.delete("sources", "yard")
-        await until(lambda: city.state()[0] == "off", 2.5)
+        await until(lambda: city.state()[0] == "stopped", 2.5)
         await publish(broker, "yard/D1", {"t": 99})
         await asyncio.sleep(0.3)
         assert 21.5 == city.value("D1")
@@ -195,7 +195,7 @@ async def test_what_was_sent_while_we_were_away_arrives(
         content = city.source(client_id="lasting")
         await until(lambda: city.state()[0] == "up")
         city.configuration.save("sources", "yard", {**content, "enabled": False}, by="test")
-        await until(lambda: city.state()[0] == "off", 2.5)
+        await until(lambda: city.state()[0] == "stopped", 2.5)
         for number in range(5):
             await publish(broker, f"yard/L{number}", {"t": number})
         city.configuration.save("sources", "yard", content, by="test")

@@ -249,7 +249,7 @@ class Desk:
             unreadable=sum(job.bad for job in jobs),
             last_us=max((job.last_us for job in jobs), default=0),
             lag_us=0,
-            state="off" if off else "down" if trouble else "up" if begun else "connecting",
+            state="stopped" if off else "down" if trouble else "up" if begun else "connecting",
             detail=detail[:500],
             expected_interval_s=source.expected_interval_s,
             tenant=source.tenant,

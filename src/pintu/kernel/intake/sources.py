@@ -15,7 +15,7 @@ import msgspec
 from pintu.kernel.clock import iso
 from pintu.kernel.intake.words import SourceReport, Update
 
-Health = Literal["connecting", "up", "down", "silent", "off", "unknown"]
+Health = Literal["connecting", "up", "down", "silent", "stopped", "unknown"]
 GRACE = 3.0  # a source is silent after this many of its expected intervals
 DOWN_GRACE_S = 10.0  # a connection may be lost for so long before it is an alert
 MAX_SOURCES = 1_000
@@ -81,7 +81,7 @@ class Sources:
         """The process these sources live in is gone."""
         for name in names & self._sources.keys():
             report = self._sources[name].report
-            if report is not None and report.state != "off":
+            if report is not None and report.state != "stopped":
                 self._sources[name].report = msgspec.structs.replace(
                     report, state="down", detail=why
                 )
@@ -113,7 +113,7 @@ class Sources:
                 source.bad_since_s = None
             elif source.bad_since_s is None:
                 source.bad_since_s = self._now_s()
-            if source.alerted and source.health in ("up", "off"):
+            if source.alerted and source.health in ("up", "stopped"):
                 found.append((source, alert(source, now_us, open=False)))
             elif bad and source.alerted is False and self._lasts(source):
                 found.append((source, alert(source, now_us, open=True)))

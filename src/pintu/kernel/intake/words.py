@@ -108,7 +108,7 @@ class SourceReport(msgspec.Struct, frozen=True):
     unreadable: int
     last_us: int
     lag_us: int
-    state: Literal["connecting", "up", "down", "off"]  # off: somebody stopped it
+    state: Literal["connecting", "up", "down", "stopped"]  # stopped: by somebody, on purpose
     detail: str = ""
     expected_interval_s: float = 0.0  # real seconds; 0: it need not say anything
     tenant: str = ""  # where its alerts belong

@@ -1,0 +1,414 @@
+"""Reading goes on from any position, and sees what changed: by time, by key, by replication."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pintu.kernel.errors import BadRequestData, Unavailable
+from pintu.kernel.intake.doors.database import make_reader
+from pintu.kernel.intake.doors.database.following import earlier
+from pintu.kernel.intake.doors.database.pace import opens_in
+from pintu.kernel.intake.loading_words import Chunk
+from tests.kernel.intake.doors.database_sources import (
+    around,
+    fresh,
+    mapping,
+    read,
+    rows,
+    said,
+    source,
+)
+from tests.real_databases import Server, mariadb_server, postgres, postgres_server
+
+__all__ = ["mariadb_server", "postgres_server"]
+
+
+@pytest.fixture(params=["postgres", "mariadb"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Each of the two systems in turn."""
+    found: Server = request.getfixturevalue(f"{request.param}_server")
+    return found
+
+
+def ids(chunks: list[Chunk]) -> list[Any]:
+    """The ids of all records, in order."""
+    return [one["id"] for one in rows(chunks)]
+
+
+async def test_reading_goes_on_behind_every_chunk(server: Server, tmp_path: Path) -> None:
+    """Whoever died after whatever chunk: what follows its position are the other rows, each once;
+    keys of several columns, texts with any sign among them."""
+    fresh(server, "CREATE TABLE t (a varchar(20), b int, id int, PRIMARY KEY (a, b))")
+    chance = random.Random(7)
+    signs = "aZ é%'\"\\西湖|"
+    texts = {"".join(chance.choices(signs, k=4)).strip() + str(n) for n in range(40)}
+    with contextlib.closing(server.connect("city")) as connection:
+        cursor = connection.cursor()
+        values = [(one, b, n * 40 + b) for n, one in enumerate(sorted(texts)) for b in range(40)]
+        cursor.executemany("INSERT INTO t VALUES (%s, %s, %s)", values)
+    wanted = source(server, table="t", page_rows=100)
+    chunks = await read(wanted, mapping("a", "b"), tmp_path)
+    everything = ids(chunks)
+    assert list(range(len(texts) * 40)) == sorted(everything)
+    assert 10 < len(chunks) and [False, True] == sorted({one.full for one in chunks})
+    for number, chunk in enumerate(chunks[:-1]):
+        rest = await read(wanted, mapping("a", "b"), tmp_path, chunk.position)
+        assert everything == ids(chunks[: number + 1]) + ids(rest)
+        assert [one.key for one in chunks[number + 1 :]] == [one.key for one in rest]
+    assert [] == await read(wanted, mapping("a", "b"), tmp_path, chunks[-1].position)
+
+
+async def test_a_view_without_a_key_asks_for_one(server: Server, tmp_path: Path) -> None:
+    """What cannot be gone on with is refused, with the setting that helps; with it the view is
+    read."""
+    fresh(
+        server,
+        "CREATE TABLE t (id int PRIMARY KEY, v int)",
+        "INSERT INTO t VALUES (1, 2), (2, 3)",
+        "CREATE VIEW seen AS SELECT id, v FROM t",
+    )
+    with pytest.raises(BadRequestData, match="which columns tell its rows apart"):
+        await read(source(server, table="seen"), mapping("v"), tmp_path)
+    assert [1, 2] == ids(await read(source(server, table="seen", key="id"), mapping("v"), tmp_path))
+
+
+TIMED = (
+    "CREATE TABLE t (id int PRIMARY KEY, v int, changed timestamp(6) NULL)",
+    "CREATE INDEX by_changed ON t (changed)",
+)
+
+
+def stamp(seconds: float) -> str:
+    """A time of UTC some seconds from now, as SQL."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("'%Y-%m-%d %H:%M:%S.%f'")
+
+
+async def test_changes_are_seen_by_time(server: Server, tmp_path: Path) -> None:
+    """After the first load only what changed comes; rows of one time stamp all come; a row that was
+    stamped early and committed late comes too; nothing comes when nothing changed."""
+    fresh(server, *TIMED)
+    values = ", ".join(f"({one}, 0, {stamp(-3600)})" for one in range(1, 501))
+    server.run(f"INSERT INTO t VALUES {values}", database="city")
+    wanted = source(server, table="t", follow="time", column="changed", overlap_s=20, page_rows=50)
+    mapped = mapping("v", zone="UTC")
+    chunks = await read(wanted, mapped, tmp_path)
+    assert list(range(1, 501)) == sorted(set(ids(chunks)))
+    position = chunks[-1].position
+    same = stamp(-1)
+    server.run(f"UPDATE t SET v = 1, changed = {same} WHERE id <= 120", database="city")
+    second = await read(wanted, mapped, tmp_path, position)
+    assert list(range(1, 121)) == sorted(set(ids(second)) - set(range(121, 501)))
+    assert {1} == {one["v"] for one in rows(second) if one["id"] <= 120}
+    server.run(f"INSERT INTO t VALUES (900, 9, {stamp(-15)})", database="city")  # committed late
+    third = await read(wanted, mapped, tmp_path, second[-1].position)
+    assert 900 in ids(third)
+
+
+async def test_while_it_stays_each_change_comes_once(server: Server, tmp_path: Path) -> None:
+    """A reader that stays hands out a change within two seconds, and the overlap not again."""
+    fresh(server, *TIMED)
+    server.run(f"INSERT INTO t VALUES (1, 0, {stamp(-5)})", database="city")
+    wanted = source(
+        server, table="t", follow="time", column="changed", overlap_s=60, stay=True, every_s=0.2
+    )
+    chunks = make_reader(wanted, mapping("v", zone="UTC"), around(tmp_path)).chunks("")
+    async with contextlib.aclosing(chunks):  # type: ignore[type-var]
+        first = await anext(chunks)
+        assert [1] == ids([first])
+        await anext(chunks)  # what the overlap of the load brings again
+        for number in range(2, 8):
+            server.run(f"INSERT INTO t VALUES ({number}, 0, {stamp(0)})", database="city")
+            found = await asyncio.wait_for(anext(chunks), 2)
+            assert [number] == ids([found])
+        server.run(f"UPDATE t SET v = 5, changed = {stamp(0)} WHERE id = 3", database="city")
+        assert [3] == ids([await asyncio.wait_for(anext(chunks), 2)])
+
+
+async def test_a_clock_a_day_ahead_hides_nothing(server: Server, tmp_path: Path) -> None:
+    """A row stamped in the future is read and does not make later rows too old to be seen."""
+    fresh(server, *TIMED)
+    server.run(f"INSERT INTO t VALUES (1, 0, {stamp(86_400)})", database="city")
+    wanted = source(server, table="t", follow="time", column="changed")
+    first = await read(wanted, mapping("v", zone="UTC"), tmp_path)
+    server.run(f"INSERT INTO t VALUES (2, 0, {stamp(0)})", database="city")
+    second = await read(wanted, mapping("v", zone="UTC"), tmp_path, first[-1].position)
+    assert {1} == set(ids(first)) and 2 in ids(second)
+
+
+async def test_new_rows_are_seen_by_key(server: Server, tmp_path: Path) -> None:
+    """By a key that grows: new rows come, and one whose smaller key was committed later."""
+    fresh(server, "CREATE TABLE t (id int PRIMARY KEY, v int)")
+    values = ", ".join(f"({one}, 0)" for one in range(1, 3001))
+    server.run(f"INSERT INTO t VALUES {values}", database="city")
+    wanted = source(server, table="t", follow="key")
+    first = await read(wanted, mapping("v"), tmp_path)
+    server.run("INSERT INTO t VALUES (3005, 1)", database="city")
+    second = await read(wanted, mapping("v"), tmp_path, first[-1].position)
+    assert 3005 in ids(second) and len(ids(second)) < 1_100
+    server.run("INSERT INTO t VALUES (3003, 1)", database="city")
+    third = await read(wanted, mapping("v"), tmp_path, second[-1].position)
+    assert 3003 in ids(third)
+
+
+async def test_everything_is_read_again_when_it_is_time(server: Server, tmp_path: Path) -> None:
+    """Deleted rows are found by a reading of everything, which says that it was one."""
+    fresh(
+        server, "CREATE TABLE t (id int PRIMARY KEY, v int)", "INSERT INTO t VALUES (1, 1), (2, 2)"
+    )
+    wanted = source(server, table="t", full_every_h=1e-7)
+    first = await read(wanted, mapping("v"), tmp_path)
+    server.run("DELETE FROM t WHERE id = 1", database="city")
+    await asyncio.sleep(0.01)
+    second = await read(wanted, mapping("v"), tmp_path, first[-1].position)
+    assert ([2], True) == (ids(second), second[-1].full)
+    assert first[-1].key != second[-1].key
+
+
+async def test_an_empty_table_is_read_whole(server: Server, tmp_path: Path) -> None:
+    """A table without rows is one empty chunk that says everything was read; rows that come later
+    are followed."""
+    fresh(server, *TIMED)
+    for follow in ("nothing", "time", "key"):
+        server.run("DELETE FROM t", database="city")
+        wanted = source(
+            server, table="t", follow=follow, column="changed" if follow == "time" else ""
+        )
+        first = await read(wanted, mapping("v", zone="UTC"), tmp_path)
+        assert ([], True) == (ids(first), first[-1].full)
+        server.run(f"INSERT INTO t VALUES (1, 0, {stamp(0)})", database="city")
+        second = await read(wanted, mapping("v", zone="UTC"), tmp_path, first[-1].position)
+        assert ([1] if follow != "nothing" else []) == ids(second)
+
+
+async def test_the_owners_limit_holds(server: Server, tmp_path: Path) -> None:
+    """With 500 rows a second, 1,000 rows take at least a second and a half."""
+    fresh(server, "CREATE TABLE t (id int PRIMARY KEY, v int)")
+    values = ", ".join(f"({one}, 0)" for one in range(1, 1001))
+    server.run(f"INSERT INTO t VALUES {values}", database="city")
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    found = await read(source(server, table="t", rows_per_second=500), mapping("v"), tmp_path)
+    assert 1000 == len(ids(found)) and loop.time() - started > 0.9
+
+
+async def test_one_connection_and_no_more(postgres_server: Server, tmp_path: Path) -> None:
+    """While a table is read the database sees one connection of ours, named pintu, that may only
+    read."""
+    fresh(postgres_server, "CREATE TABLE t (id int PRIMARY KEY, v int)")
+    postgres_server.run(
+        "INSERT INTO t SELECT i, 0 FROM generate_series(1, 2000) i", database="city"
+    )
+    wanted = source(postgres_server, table="t", page_rows=100)
+    counts = []
+    async for _ in make_reader(wanted, mapping("v"), around(tmp_path)).chunks(""):
+        sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pintu'"
+        counts += [one[0] for one in postgres_server.ask(sql)]
+    assert 1 == max(counts)
+    await asyncio.sleep(0.1)
+    assert [(0,)] == postgres_server.ask(sql)
+
+
+@pytest.mark.parametrize(
+    ("hours", "at", "expected_h"),
+    [
+        ("22:00-06:00", "2026-01-31T15:00:00+00:00", 0),  # 23:00 in Shanghai
+        ("22:00-06:00", "2026-01-31T02:00:00+00:00", 12),  # 10:00
+        ("08:00-12:00", "2026-01-31T04:30:00+00:00", 19.5),  # 12:30
+        ("08:00-12:00", "2026-01-31T00:00:00+00:00", 0),
+        ("", "2026-01-31T04:30:00+00:00", 0),
+    ],
+)
+def test_hours_of_the_owner(hours: str, at: str, expected_h: float) -> None:
+    """Allowed hours are told in the city's zone and may go over midnight."""
+    now_us = int(datetime.fromisoformat(at).timestamp() * 1e6)
+    assert expected_h == opens_in(hours, "Asia/Shanghai", now_us) / 3600
+
+
+async def test_outside_of_its_hours_nothing_is_read(server: Server, tmp_path: Path) -> None:
+    """A source outside of its hours is not even connected to; it goes on from its position
+    later."""
+    now = datetime.now(UTC) + timedelta(hours=8)
+    later = [(now + timedelta(hours=one)).strftime("%H:%M") for one in (2, 3)]
+    wanted = source(server, table="not_there", hours="-".join(later))
+    assert [] == await read(wanted, mapping("v"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        ("2026-01-31 08:00:00+00", "2026-01-31 07:59:30+00:00"),
+        ("2026-01-31 08:00:00", "2026-01-31 07:59:30"),
+        ("2026-01-31T08:00:00Z", "2026-01-31T07:59:30Z"),
+        (1_769_846_400, 1_769_846_370),
+        (1_769_846_400_000, 1_769_846_370_000),
+        ("infinity", "infinity"),
+    ],
+)
+def test_the_overlap_keeps_the_form_of_a_time(last: Any, expected: Any) -> None:
+    """What is compared with a column is written as the column writes it."""
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    assert expected == earlier(last, now, 30, "Asia/Shanghai")
+
+
+# --- replication ----------------------------------------------------------------------------------
+@pytest.fixture
+def published(postgres_server: Server) -> Server:
+    """A table whose owner made a publication and a slot for us."""
+    postgres_server.run(
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots",
+    )
+    fresh(
+        postgres_server,
+        "CREATE TABLE t (id int PRIMARY KEY, v numeric(8, 2), note text, at timestamptz)",
+        "CREATE TABLE other (id int PRIMARY KEY)",
+        "ALTER TABLE t ALTER note SET STORAGE EXTERNAL",
+        "INSERT INTO t SELECT i, i / 2.0, 'n', '2026-01-31 08:00+08' FROM generate_series(1, 300) i",
+        "CREATE PUBLICATION pub FOR TABLE t",
+        "SELECT pg_create_logical_replication_slot('pintu', 'pgoutput')",
+    )
+    return postgres_server
+
+
+def replicated(server: Server, **told: Any) -> Any:
+    """The source that follows it."""
+    words = {"follow": "replication", "slot": "pintu", "publication": "pub"}
+    return source(server, table="t", **(words | told))
+
+
+FIELDS = mapping("v", "note", "at")
+
+
+async def test_replication_brings_every_change_and_delete(
+    published: Server, tmp_path: Path
+) -> None:
+    """Inserts, updates, deletes, new keys: values as the first load gives them, each row once with
+    its last state; a large value that nobody touched is there too."""
+    first = await read(replicated(published), FIELDS, tmp_path)
+    assert 300 == len(ids(first))
+    big = "'" + "x" * 9_000 + "'"
+    published.run(
+        "INSERT INTO t VALUES (301, 1.50, NULL, '2026-02-01 00:00Z')",
+        f"UPDATE t SET note = {big} WHERE id = 5",
+        "UPDATE t SET v = 7 WHERE id = 5",
+        "DELETE FROM t WHERE id = 6",
+        "UPDATE t SET id = 1007 WHERE id = 7",
+        "DELETE FROM t WHERE id = 8",
+        "INSERT INTO t VALUES (8, 8, 'again', NULL)",
+        "INSERT INTO other VALUES (1)",
+        database="city",
+    )
+    second = await read(replicated(published), FIELDS, tmp_path, first[-1].position)
+    found = {one["id"]: one for one in rows(second)}
+    assert {301, 5, 1007, 8} == set(found) and 4 == len(rows(second))
+    assert {"id": 301, "v": 1.5, "note": None, "at": "2026-02-01T00:00:00Z"} == found[301]
+    assert (7.0, 9_000) == (found[5]["v"], len(found[5]["note"]))
+    assert [6, 7] == sorted(one["id"] for chunk in second for one in chunk.removed)
+    whole = {
+        one["id"]: one for one in rows(await read(source(published, table="t"), FIELDS, tmp_path))
+    }
+    assert all(whole[one] == found[one] for one in found)
+    assert [] == await read(replicated(published), FIELDS, tmp_path, second[-1].position)
+
+
+async def test_the_slot_moves_only_behind_what_landed(published: Server, tmp_path: Path) -> None:
+    """A reading that nobody landed is given again, the same; one that landed lets the slot go."""
+    place = "SELECT confirmed_flush_lsn FROM pg_replication_slots"
+    first = await read(replicated(published), FIELDS, tmp_path)
+    published.run("UPDATE t SET v = 1 WHERE id <= 100", database="city")
+    before = published.ask(place)
+    one = await read(replicated(published), FIELDS, tmp_path, first[-1].position)
+    two = await read(replicated(published), FIELDS, tmp_path, first[-1].position)
+    assert before == published.ask(place)
+    assert [c.key for c in one] == [c.key for c in two] and 100 == len(ids(two))
+    reader = make_reader(replicated(published), FIELDS, around(tmp_path))
+    published.run("UPDATE t SET v = 2 WHERE id = 1", database="city")
+    assert [1] == [r["id"] async for c in reader.chunks(two[-1].position) for _, r in c.records]
+    assert before != published.ask(place)
+
+
+async def test_a_large_transaction_comes_in_pieces(published: Server, tmp_path: Path) -> None:
+    """One transaction of many rows is several chunks; from the middle of it reading goes on with
+    the rest."""
+    first = await read(replicated(published), FIELDS, tmp_path)
+    published.run(
+        "INSERT INTO t SELECT i, 1, 'n', NULL FROM generate_series(1001, 3000) i", database="city"
+    )
+    wanted = replicated(published, page_rows=300)
+    chunks = await read(wanted, FIELDS, tmp_path, first[-1].position)
+    assert list(range(1001, 3001)) == ids(chunks) and 7 == len(chunks)
+    rest = await read(wanted, FIELDS, tmp_path, chunks[2].position)
+    assert list(range(1901, 3001)) == ids(rest)
+
+
+async def test_a_slot_made_anew_means_reading_everything(published: Server, tmp_path: Path) -> None:
+    """When the slot was dropped and made again, changes between are lost: everything is read once
+    more, and people are told. A truncated table is read again too."""
+    first = await read(replicated(published), FIELDS, tmp_path)
+    published.run(
+        "SELECT pg_drop_replication_slot('pintu')",
+        "DELETE FROM t WHERE id > 10",
+        "SELECT pg_create_logical_replication_slot('pintu', 'pgoutput')",
+        database="city",
+    )
+    second = await read(replicated(published), FIELDS, tmp_path, first[-1].position)
+    assert (list(range(1, 11)), True) == (ids(second), second[-1].full)
+    assert any("moved on without us" in one for one in said(second))
+    published.run("TRUNCATE t", "INSERT INTO t VALUES (5000, 1, '', NULL)", database="city")
+    third = await read(replicated(published), FIELDS, tmp_path, second[-1].position)
+    assert any(one.full for one in third) and 5000 in ids(third)
+
+
+async def test_what_the_owner_must_do_is_said(published: Server, tmp_path: Path) -> None:
+    """A slot or publication that is not there: the reason is the statement that makes it."""
+    with pytest.raises(BadRequestData, match="pg_create_logical_replication_slot"):
+        await read(replicated(published, slot="none"), FIELDS, tmp_path)
+    with pytest.raises(BadRequestData, match="CREATE PUBLICATION none FOR TABLE t"):
+        await read(replicated(published, publication="none"), FIELDS, tmp_path)
+
+
+async def test_a_slot_that_holds_too_much_is_told(published: Server, tmp_path: Path) -> None:
+    """Beyond the limit people read on the source's page that the database's disk may fill."""
+    first = await read(replicated(published), FIELDS, tmp_path)
+    published.run("INSERT INTO other SELECT i FROM generate_series(1, 40000) i", database="city")
+    chunks = await read(
+        replicated(published, slot_limit_mb=1), FIELDS, tmp_path, first[-1].position
+    )
+    assert any("holds back" in one for one in said(chunks))
+
+
+# --- faults ---------------------------------------------------------------------------------------
+@pytest.mark.slow
+async def test_a_database_killed_while_it_is_read_loses_and_doubles_nothing(
+    tmp_path: Path,
+) -> None:
+    """kill -9 of PostgreSQL between two pages, several times: reading says it went away, and goes
+    on behind the last position once it is back."""
+    with postgres() as server:
+        fresh(server, "CREATE TABLE t (id int PRIMARY KEY, v text)")
+        server.run(
+            "INSERT INTO t SELECT i, 'v' || i FROM generate_series(1, 20000) i", database="city"
+        )
+        wanted = source(server, table="t", page_rows=500)
+        found: list[Any] = []
+        position = ""
+        kills = 0
+        while not (position and '"follow"' in position.split('"begun_us"')[0]):
+            chunks = make_reader(wanted, mapping("v"), around(tmp_path)).chunks(position)
+            try:
+                async for chunk in chunks:
+                    found += ids([chunk])
+                    position = chunk.position
+                    if kills < 3 and len(found) > (kills + 1) * 5_000:
+                        kills += 1
+                        server.kill()
+            except Unavailable as error:
+                assert "PostgreSQL city on 127.0.0.1" in error.detail
+                server.start()
+        assert (3, list(range(1, 20_001))) == (kills, found)
