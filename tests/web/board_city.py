@@ -19,7 +19,9 @@ from tests.web.small_city import SmallCity, put
 STATION = "urn:ngsi-ld:AirQualityObserved:demo:S{:02d}"
 AIR = "context.AirQualityObserved"
 DISTRICTS = ("上城区", "拱墅区", "滨江区", "西湖区")
-PLACES = ("浙农大", "和睦小学", "滨江", "卧龙桥", "西溪", "下沙", "云栖", "朝晖五区", "城厢镇", "临平镇")
+PLACES = (
+    "浙农大", "和睦小学", "滨江", "卧龙桥", "西溪", "下沙", "云栖", "朝晖五区", "城厢镇", "临平镇",
+)  # fmt: skip
 HOUR_US = 3_600_000_000
 
 DAYS: dict[str, Any] = {

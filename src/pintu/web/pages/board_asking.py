@@ -45,7 +45,7 @@ def asked_of(params: Mapping[str, str], number: int) -> Asked:
     page = params.get(own + "page", "")
     return Asked(
         filters=filters,
-        page=int(page) if page.isascii() and page.isdigit() and 0 < len(page) < 6 else 1,
+        page=max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 6 else 1,
         sort=params.get(own + "sort", ""),
         month=month_of(params.get(own + "month", "")),
     )

@@ -70,9 +70,15 @@ def one_of(form: Form, name: str) -> str:
     return values[0].strip()
 
 
+def count_of(form: Form, name: str) -> int:
+    """A whole number a field holds; 0 for everything else."""
+    return max(0, number_of(one_of(form, name), 1_000_000))
+
+
 def number_of(text: str, most: int) -> int:
     """A number below `most`; -1 for everything else."""
-    return int(text) if text.isascii() and text.isdigit() and int(text[:6]) < most else -1
+    told = text.isascii() and text.isdigit() and len(text) < 8
+    return int(text) if told and int(text) < most else -1
 
 
 def _page(form: Form, content: dict[str, Any]) -> None:
@@ -88,7 +94,7 @@ def _page(form: Form, content: dict[str, Any]) -> None:
                 "kind": one_of(form, f"filters.{n}.kind") or "choice",
                 "title": _languages(form, f"filters.{n}.title"),
             }
-            for n in range(min(int(one_of(form, "filters") or 0), 50))
+            for n in range(min(count_of(form, "filters"), 50))
         ]
 
 
@@ -114,17 +120,12 @@ def _block(form: Form) -> dict[str, Any]:
         found["order"] = [("-" if falling else "") + order] if order else []
     for name in ("limit", "past_h"):
         if f"block.{name}" in form:
-            found[name] = int(one_of(form, f"block.{name}")[:6] or 0) if _whole(form, name) else 0
+            found[name] = count_of(form, f"block.{name}")
     if "wheres" in form:
         found["where"] = [
-            _condition(form, n) for n in range(min(int(one_of(form, "wheres") or 0), 60))
+            _condition(form, n) for n in range(min(count_of(form, "wheres"), 60))
         ]
     return found
-
-
-def _whole(form: Form, name: str) -> bool:
-    text = one_of(form, f"block.{name}")
-    return text.isascii() and text.isdigit()
 
 
 def _condition(form: Form, n: int) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from litestar import Response, get, post
 from litestar.datastructures import UploadFile
 from litestar.response import Redirect
+from markupsafe import Markup
 
 from pintu.kernel.access import Act, Deed
 from pintu.kernel.configuration import NAME
@@ -32,7 +33,7 @@ from pintu.web.pages.board import (
     read_board,
     write_board,
 )
-from pintu.web.pages.board_draft import Form, content_of, done, one_of, state_of
+from pintu.web.pages.board_draft import Form, content_of, count_of, done, one_of, state_of
 from pintu.web.pages.board_parts import Scene
 from pintu.web.pages.board_scale import scale_names
 from pintu.web.pages.board_values import called as set_title
@@ -59,6 +60,11 @@ WORDS: Final = {
     "filled": mark("is filled"), "choice": mark("choose a value"), "day": mark("choose a day"),
 }  # fmt: skip
 """What people call the words of a page's file."""
+
+WHOLE: Final = Markup(
+    'hx-post="/boards/{}/edit" hx-target="#editor" hx-select="#editor" hx-swap="outerHTML"'
+)
+"""What a control says whose deed changes the form itself, not only the page beside it."""
 
 
 @get("/boards/{name:str}/edit", include_in_schema=False)
@@ -88,7 +94,7 @@ async def change(request: AnyRequest, name: str) -> Response[Any]:
     house = house_of(request)
     form = await read_form(request)
     visit = enter_form(request, house, form)
-    version = int(one_of(form, "over")[:9] or 0) if one_of(form, "over").isdigit() else 0
+    version = count_of(form, "over")
     content, chosen = content_of(form)
     deed = one_of(form, "deed")
     board, chosen, mistakes = done(content, chosen, deed)
@@ -145,7 +151,7 @@ async def import_file(request: AnyRequest) -> Response[Any]:
     board, mistakes = draft_board(content)
     stem = file.filename.rpartition(".")[0].lower()
     name = stem if NAME.fullmatch(stem) else ""
-    return await shown(visit, NEW, (board, -1, mistakes), 0, name_asked=name, whole=True)
+    return await shown(visit, NEW, (board, -1, mistakes), 0, name_asked=name)
 
 
 @post("/boards/{name:str}/remove", status_code=200, include_in_schema=False)
@@ -187,7 +193,6 @@ async def shown(
     *,
     name_asked: str = "",
     refused: bool = False,
-    whole: bool = False,
 ) -> Response[str]:
     """The editor as it stands: form and page."""
     board, chosen, mistakes = told
@@ -197,7 +202,7 @@ async def shown(
     return page(
         visit,
         "board_edit.html",
-        200 if not refused else 409 if whole else 200,
+        200,
         name=name,
         name_asked=name_asked,
         board=board,
@@ -220,6 +225,7 @@ async def shown(
         aggregates=called(AGGREGATES, visit),
         comparisons=called(COMPARISONS, visit),
         called=WORDS,
+        whole=WHOLE.format(name),
     )
 
 

@@ -11,6 +11,7 @@ from litestar.response import Stream
 from pintu.kernel.access import Deed
 from pintu.kernel.errors import Forbidden, PintuError
 from pintu.kernel.exchange.words import Condition, DataSet, Question, Rows
+from pintu.web.api.states import parse_time
 from pintu.web.house import house_of
 from pintu.web.pages.board_values import called, cell_of, plain, said, title_of, unit_of
 from pintu.web.pages.listing import (
@@ -120,6 +121,7 @@ async def data_set(request: AnyRequest, name: str, format: str = "") -> Response
         listing=listing_of(request, visit, found, (asked, answer)),
         profile=profile_of(found, measured, visit),
         measured=measured,
+        newest_us=parse_time(measured.get("newest") or ""),
         refused=refused,
         why=why,
         provider=visit.words.text(PROVIDERS[found.provider]),

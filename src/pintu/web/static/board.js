@@ -64,6 +64,7 @@ addEventListener("DOMContentLoaded", () => {
   }
 
   const MOST = 10000;
+  const views = new Map();  // block → where somebody left its map, so that new data do not move it
   function drawMap(block) {
     const box = block.querySelector("[data-map]"), { points, levels } = told(block, "map");
     const byValue = Object.fromEntries(levels.map((one) => [one.value, one]));
@@ -81,7 +82,7 @@ addEventListener("DOMContentLoaded", () => {
     try {
       map = new maplibregl.Map({
         container: box, style, attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, cooperativeGestures: false,
-        bounds, fitBoundsOptions: { padding: 40, maxZoom: 14 }, maxZoom: 19, fadeDuration: 0, localIdeographFontFamily: '"Noto Sans SC Variable", sans-serif',
+        ...(views.get(block.id) || { bounds, fitBoundsOptions: { padding: 40, maxZoom: 14 } }), maxZoom: 19, fadeDuration: 0, localIdeographFontFamily: '"Noto Sans SC Variable", sans-serif',
         locale: { "NavigationControl.ZoomIn": box.dataset.zoomIn, "NavigationControl.ZoomOut": box.dataset.zoomOut, "Map.Title": box.dataset.label },
       });
     } catch (error) {
@@ -108,6 +109,7 @@ addEventListener("DOMContentLoaded", () => {
     });
     map.on("mouseenter", "points", () => map.getCanvas().classList.add("pointing"));
     map.on("mouseleave", "points", () => map.getCanvas().classList.remove("pointing"));
+    map.on("moveend", (event) => { if (event.originalEvent) views.set(block.id, { center: map.getCenter(), zoom: map.getZoom() }); });
     charts.set(box, { resize: () => map.resize(), dispose: () => map.remove(), map });
   }
 
