@@ -175,7 +175,8 @@ def _moment_of_digits(text: str) -> datetime | None:
         return None
     year, month, day, hour, minute, second, milli = (int(one or 0) for one in found.groups())
     try:
-        return datetime(year, month, day) + _clock(hour, minute, second, milli * 1000)  # noqa: DTZ001
+        moment = datetime(year, month, day)  # noqa: DTZ001
+        return moment + _clock(hour, minute, second, milli * 1000)
     except ValueError:
         return None
 
