@@ -90,6 +90,7 @@ def read_selection(
         limit=part.limit + 1 if part.limit else 0,  # one more tells whether there is a next page
         offset=part.offset,
         count=part.count,
+        bodies=part.bodies,
     )
     return asked if projection.whole else narrowed(asked, projection, terms)
 

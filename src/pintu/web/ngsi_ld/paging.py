@@ -23,6 +23,7 @@ class Window:
     limit: int = DEFAULT_LIMIT
     offset: int = 0
     count: bool = False
+    bodies: bool = False  # the stored documents will do (`Selection.bodies`)
 
 
 WHOLE_FIRST = Window()

@@ -169,7 +169,7 @@ class Repeats:
             asked = self._read(standing, call, target)
         else:
             decided = self._decided(standing, actor)
-        if asked is None or not decided[0].whole:
+        if asked is None or not (decided[0] is WHOLE or decided[0].whole):
             return self._broker.perform(call or self._call(standing, actor, target, decided))
         store, selection = self._rooms.store, asked.selection
         page = store.select(selection)
@@ -190,8 +190,8 @@ class Repeats:
         if params.keys().isdisjoint(SELECTORS):
             return None
         part = window(params)
+        part = Window(part.limit, part.offset, part.count, bodies=True)
         selection = read_selection(params, CORE, call.tenant, call.projection, part)
-        selection = replace(selection, bodies=True)
         if len(self._asked) >= _KEPT_QUERIES:
             self._asked.clear()
         asked = self._asked[standing.lines, target] = _Asked(selection, part, {})

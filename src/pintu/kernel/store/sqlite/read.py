@@ -104,9 +104,17 @@ class Reading:
             elif more:
                 skip = 0
                 rows += more
-        if plan.distinct and not _all_once(rows):
+        if plan.distinct and rows and not self._all_once(rows):
             return None
         return rows[first:wanted] if first or len(rows) > wanted else rows, count
+
+    def _all_once(self, rows: list[Any]) -> bool:
+        """No row is only a candidate, none comes twice (in one range of one index none does)."""
+        numbers, *_, loose = zip(*rows, strict=True)
+        if any(loose):
+            return False
+        plan = self._plan
+        return (plan.unique and len(plan.steps) == 1) or len(set(numbers)) == len(rows)
 
     def _number(self, sql: str, bindings: tuple[Any, ...]) -> int:
         found: Any = self._db.execute(sql, bindings).get
@@ -202,13 +210,6 @@ class Reading:
                     yield row
             finally:
                 cursor.close()
-
-
-def _all_once(rows: list[Any]) -> bool:
-    """No row is only a candidate, none comes twice."""
-    if any(row[-1] for row in rows):
-        return False
-    return len({row[0] for row in rows}) == len(rows)
 
 
 class Readers:
