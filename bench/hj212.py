@@ -3,8 +3,9 @@
 `python -m bench.hj212 [--connections 5000] [--rate 2000] [--seconds 10] [--city]` runs the load in
 a process of its own against (1) an asyncio server that echoes bytes, (2) the connector with its
 runner, each frame read by its normaliser and acknowledged after an answer of a link that keeps
-nothing, and prints CPU a frame, the wait for the 9014 and memory. With --city also against (3) the
-whole city with the piece `environment`, where the 9014 comes after the commit.
+nothing, (3) the same before a real broker, where the 9014 comes after the commit; with --city also
+against (4) the whole city with the piece `environment`, which works out means and indexes of each
+frame. Prints CPU a frame, the wait for the 9014 and memory.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ import uvloop
 
 from bench.http_ops import City
 from bench.processes import cpu_s, rss_mb, tree
+from pintu.kernel.intake.link import FieldLink
 from pintu.kernel.intake.words import Batch, Receipt
 from pintu.kit import Envelope, Piece, Unreadable, Update
 from pintu.kit.hj212 import Hj212Connector, Hj212Limits
+from pintu.kit.link import Link
 from pintu.kit.protocols import Frame, read_hj212, write_hj212
 from pintu.kit.sources import SourceRunner
 from pintu.kit.testing import FakeClock, MemoryLink, free_port
@@ -71,6 +74,8 @@ class NoLink(MemoryLink):
 def normalise(envelope: Envelope) -> list[Update | Unreadable]:
     """A station's entity with an attribute a factor."""
     told = read_hj212(envelope.body)
+    day, at = told.data_time[:8], told.data_time[8:]
+    observed = f"{day[:4]}-{day[4:6]}-{day[6:]}T{at[:2]}:{at[2:4]}:{at[4:]}Z"
     entity: dict[str, Any] = {
         "id": f"urn:ngsi-ld:AirQualityObserved:{told.fields['MN']}",
         "type": "AirQualityObserved",
@@ -79,13 +84,13 @@ def normalise(envelope: Envelope) -> list[Update | Unreadable]:
         entity[code] = {
             "type": "Property",
             "value": float(parts["Avg"]),
-            "observedAt": told.data_time,
+            "observedAt": observed,
         }
     return [Update(entity)]
 
 
-async def serve(kind: str, port: int) -> None:
-    """One of the two servers, until ended."""
+async def serve(kind: str, port: int, link: Link) -> None:
+    """A bare echo, or the door before a link, until ended."""
     if kind == "echo":
         loop = asyncio.get_running_loop()
         server = await loop.create_server(Echo, "127.0.0.1", port, backlog=1024)
@@ -94,7 +99,9 @@ async def serve(kind: str, port: int) -> None:
     limits = Hj212Limits(per_address=10_000)
     connector = Hj212Connector("hj212", f"127.0.0.1:{port}", clock, limits=limits)
     piece = Piece(name="bench", read_settings=lambda told: told, normalise=normalise)
-    await SourceRunner(connector, piece, NoLink(clock), clock, tenant="").run()
+    if isinstance(link, FieldLink):
+        await link.start()
+    await SourceRunner(connector, piece, link, clock, tenant="").run()
 
 
 # --- load -----------------------------------------------------------------------------------------
@@ -173,16 +180,31 @@ async def load(port: int, connections: int, rate: float, seconds: float) -> dict
 HERE = (sys.executable, "-m", "bench.hj212")
 
 
-def measure(kind: str, asked: argparse.Namespace) -> dict[str, Any]:
-    """One server under the load, each in its own process."""
+def measure(
+    kind: str, asked: argparse.Namespace, *, socket: str = "", beside: tuple[int, ...] = ()
+) -> dict[str, Any]:
+    """One server under the load, each in its own process; `beside` it are processes it uses."""
     port = free_port(9870, 9899)
-    server = subprocess.Popen([*HERE, "--serve", kind, "--port", str(port)])
+    server = subprocess.Popen([*HERE, "--serve", kind, "--port", str(port), "--socket", socket])
     try:
         time.sleep(1.5)
-        return _loaded([server.pid], port, asked)
+        return _loaded([server.pid, *beside], port, asked)
     finally:
         server.terminate()
         server.wait(10)
+
+
+def measure_commit(asked: argparse.Namespace) -> dict[str, Any]:
+    """The door before a real broker: each frame is one update, durable before its 9014; CPU is
+    that of both."""
+    with tempfile.TemporaryDirectory(prefix="pintu-hj212-") as name:
+        city = City(Path(name) / "data", "--no-pieces")
+        try:
+            time.sleep(5)
+            beside = tuple(tree(city.process.pid))
+            return measure("door", asked, socket=str(city.folder / "broker.sock"), beside=beside)
+        finally:
+            city.stop()
 
 
 def measure_city(asked: argparse.Namespace) -> dict[str, Any]:
@@ -203,7 +225,7 @@ def measure_city(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def _loaded(pids: list[int], port: int, asked: argparse.Namespace) -> dict[str, Any]:
-    before_mb = sum(map(rss_mb, pids))
+    before_mb = _memory_mb(pids)
     plan = [f"--{name}={getattr(asked, name)}" for name in ("connections", "rate", "seconds")]
     client = subprocess.Popen(
         [*HERE, "--load", *plan, "--port", str(port)],
@@ -212,12 +234,17 @@ def _loaded(pids: list[int], port: int, asked: argparse.Namespace) -> dict[str, 
     assert client.stdin is not None and client.stdout is not None
     if client.stdout.readline() != "connected\n":
         raise RuntimeError("The load could not connect")
-    open_mb, began_s = sum(map(rss_mb, pids)), cpu_s(pids)
+    open_mb, began_s = _memory_mb(pids), cpu_s(pids)
     told, _ = client.communicate("go\n", timeout=300)
     found: dict[str, Any] = json.loads(told.splitlines()[-1])
     found["cpu_us"] = (cpu_s(pids) - began_s) / found["sent"] * 1e6
     found["kb_a_connection"] = (open_mb - before_mb) * 1024 / asked.connections
     return found
+
+
+def _memory_mb(pids: list[int]) -> float:
+    """A city's short helpers may be gone by now."""
+    return sum(rss_mb(pid) for pid in pids if Path(f"/proc/{pid}").exists())
 
 
 def main() -> int:
@@ -228,18 +255,23 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--city", action="store_true", help="the whole city too")
     parser.add_argument("--serve", choices=("echo", "door"), help=argparse.SUPPRESS)
+    parser.add_argument("--socket", default="", help=argparse.SUPPRESS)
     parser.add_argument("--load", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.serve:
         with contextlib.suppress(KeyboardInterrupt):
-            uvloop.run(serve(asked.serve, asked.port))
+            link = (
+                FieldLink(Path(asked.socket), name="bench") if asked.socket else NoLink(FakeClock())
+            )
+            uvloop.run(serve(asked.serve, asked.port, link))
         return 0
     if asked.load:
         told = uvloop.run(load(asked.port, asked.connections, asked.rate, asked.seconds))
         print(json.dumps(told))
         return 0
     rows = {name: measure(name.split()[0], asked) for name in ("echo", "door", "echo again")}
+    rows["committed"] = measure_commit(asked)
     if asked.city:
         rows["city"] = measure_city(asked)
     for name, row in rows.items():
