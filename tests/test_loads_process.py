@@ -267,16 +267,18 @@ def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_idle_it_is_small(process: subprocess.Popen[bytes]) -> None:
     """Below 60 MB and nearly no processor while there is nothing to load."""
-    time.sleep(2.0)
-    assert process.poll() is None
 
     def ticks() -> int:
         told = Path(f"/proc/{process.pid}/stat").read_text("utf-8").rpartition(")")[2].split()
         return int(told[11]) + int(told[12])
 
-    before = ticks()
-    time.sleep(1.5)
+    used, end_s = 100, time.monotonic() + 30
+    while used > 5 and time.monotonic() < end_s:  # it starts first, on a busy machine slowly
+        before = ticks()
+        time.sleep(1.5)
+        used = ticks() - before
+    assert process.poll() is None
     lines = Path(f"/proc/{process.pid}/status").read_text("utf-8").splitlines()
     resident_kb = next(int(one.split()[1]) for one in lines if one.startswith("VmRSS"))
+    assert used <= 5
     assert resident_kb < 60_000
-    assert ticks() - before <= 5
