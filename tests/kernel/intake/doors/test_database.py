@@ -47,10 +47,14 @@ def server(request: pytest.FixtureRequest) -> Server:
 
 
 STATIONS = (
-    "CREATE TABLE station (id int PRIMARY KEY, name varchar(40) NOT NULL, pm25 decimal(8, 2),"
-    " seen timestamp NULL)",
-    "INSERT INTO station VALUES (1, '西湖', 12.50, '2026-01-31 08:00:00'), (2, '滨江', NULL, NULL),"
-    " (3, '下沙', 300, '2026-01-31 09:00:00.25')",
+    (
+        "CREATE TABLE station (id int PRIMARY KEY, name varchar(40) NOT NULL, pm25 decimal(8, 2),"
+        " seen timestamp NULL)"
+    ),
+    (
+        "INSERT INTO station VALUES (1, '西湖', 12.50, '2026-01-31 08:00:00'),"
+        " (2, '滨江', NULL, NULL), (3, '下沙', 300, '2026-01-31 09:00:00.25')"
+    ),
 )
 
 
@@ -76,8 +80,7 @@ async def test_a_write_is_refused_by_the_server(server: Server, tmp_path: Path) 
     """The connection of the door cannot write, whatever the account may do."""
     fresh(server, *STATIONS)
     told = read_told(source(server, table="station"))
-    here = around(tmp_path)
-    database = await open_database(told, secret=here.secret, egress=here.egress, data=here.data)
+    database = await open_database(told, around(tmp_path))
     try:
         for statement in (
             "INSERT INTO station VALUES (9, 'x', 1, NULL)",
@@ -95,7 +98,7 @@ async def test_a_write_is_refused_by_the_server(server: Server, tmp_path: Path) 
 
 async def test_a_file_of_sqlite_cannot_be_written(tmp_path: Path) -> None:
     """SQLite is opened read-only, twice over: the file and the session."""
-    path = tmp_path / "files" / "health.db"
+    path = tmp_path / "inbox" / "health.db"
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as made:
         made.execute("CREATE TABLE person (id integer primary key, note)")
@@ -104,13 +107,13 @@ async def test_a_file_of_sqlite_cannot_be_written(tmp_path: Path) -> None:
     wanted = SourceFile(
         name="health",
         door="database",
-        settings={"system": "sqlite", "database": str(path), "table": "person", "stay": False},
+        settings={"system": "sqlite", "database": "health.db", "table": "person", "stay": False},
     )
     assert [{"id": 1, "note": "a"}, {"id": 2, "note": 5}] == rows(
-        await read(wanted, mapping("note"), tmp_path / "data")
+        await read(wanted, mapping("note"), tmp_path)
     )
     told = read_told(wanted)
-    database = await open_database(told, secret="", egress=Egress(), data=tmp_path / "data")
+    database = await open_database(told, around(tmp_path))
     with pytest.raises(Forbidden, match="only reads"):
         await database.run(lambda c: c.execute(text("DELETE FROM person")), "writing")
     await database.close()
@@ -120,17 +123,16 @@ async def test_a_citys_own_files_are_no_source(tmp_path: Path) -> None:
     """Nobody reads tokens through the door: files of a city's folder are refused, by any way."""
     rooms = tmp_path / "rooms"
     rooms.mkdir()
-    (tmp_path / "city.db").touch()
+    (tmp_path / "inbox").mkdir()
     with closing(sqlite3.connect(rooms / "identity.db")) as made:
         made.execute("CREATE TABLE tokens (id integer primary key)")
-    link = tmp_path.parent / f"{tmp_path.name}-link.db"
-    link.symlink_to(rooms / "identity.db")
-    for path in (rooms / "identity.db", rooms / ".." / "rooms" / "identity.db", link):
+    (tmp_path / "inbox" / "link.db").symlink_to(rooms / "identity.db")
+    inbox = f"{tmp_path}/inbox/"
+    for path in (rooms / "identity.db", inbox + "../rooms/identity.db", inbox + "link.db"):
         settings = {"system": "sqlite", "database": str(path), "table": "tokens"}
         wanted = SourceFile(name="x", door="database", settings=settings)
-        for data in (tmp_path, tmp_path / "other"):
-            with pytest.raises(Forbidden, match="own folder"):
-                await DOOR.look(wanted, around(data))
+        with pytest.raises(Forbidden, match="may not be read"):
+            await DOOR.look(wanted, around(tmp_path))
 
 
 async def test_an_address_inside_needs_leave(postgres_server: Server, tmp_path: Path) -> None:

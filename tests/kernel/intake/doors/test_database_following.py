@@ -112,7 +112,7 @@ async def test_changes_are_seen_by_time(server: Server, tmp_path: Path) -> None:
 
 
 async def test_while_it_stays_each_change_comes_once(server: Server, tmp_path: Path) -> None:
-    """A reader that stays hands out a change within two seconds, and the overlap not again."""
+    """A reader that stays hands out a change soon, and what lies in the overlap not again."""
     fresh(server, *TIMED)
     server.run(f"INSERT INTO t VALUES (1, 0, {stamp(-5)})", database="city")
     wanted = source(
@@ -125,10 +125,10 @@ async def test_while_it_stays_each_change_comes_once(server: Server, tmp_path: P
         await anext(chunks)  # what the overlap of the load brings again
         for number in range(2, 8):
             server.run(f"INSERT INTO t VALUES ({number}, 0, {stamp(0)})", database="city")
-            found = await asyncio.wait_for(anext(chunks), 2)
+            found = await asyncio.wait_for(anext(chunks), 5)
             assert [number] == ids([found])
         server.run(f"UPDATE t SET v = 5, changed = {stamp(0)} WHERE id = 3", database="city")
-        assert [3] == ids([await asyncio.wait_for(anext(chunks), 2)])
+        assert [3] == ids([await asyncio.wait_for(anext(chunks), 5)])
 
 
 async def test_a_clock_a_day_ahead_hides_nothing(server: Server, tmp_path: Path) -> None:
@@ -269,7 +269,8 @@ def published(postgres_server: Server) -> Server:
         "CREATE TABLE t (id int PRIMARY KEY, v numeric(8, 2), note text, at timestamptz)",
         "CREATE TABLE other (id int PRIMARY KEY)",
         "ALTER TABLE t ALTER note SET STORAGE EXTERNAL",
-        "INSERT INTO t SELECT i, i / 2.0, 'n', '2026-01-31 08:00+08' FROM generate_series(1, 300) i",
+        "INSERT INTO t SELECT i, i / 2.0, 'n', '2026-01-31 08:00+08' FROM"
+        " generate_series(1, 300) i",
         "CREATE PUBLICATION pub FOR TABLE t",
         "SELECT pg_create_logical_replication_slot('pintu', 'pgoutput')",
     )
@@ -399,12 +400,13 @@ async def test_a_database_killed_while_it_is_read_loses_and_doubles_nothing(
         found: list[Any] = []
         position = ""
         kills = 0
-        while not (position and '"follow"' in position.split('"begun_us"')[0]):
+        whole = False
+        while not whole:
             chunks = make_reader(wanted, mapping("v"), around(tmp_path)).chunks(position)
             try:
                 async for chunk in chunks:
                     found += ids([chunk])
-                    position = chunk.position
+                    position, whole = chunk.position, chunk.full
                     if kills < 3 and len(found) > (kills + 1) * 5_000:
                         kills += 1
                         server.kill()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sqlite3
 import tempfile
 import time
@@ -18,16 +17,16 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from pintu.kernel.egress import Egress
 from pintu.kernel.errors import Forbidden, ResourceNotFound
 from pintu.kernel.intake.doors.database.drivers import CONNECT, Way
 from pintu.kernel.intake.doors.database.failures import translated
 from pintu.kernel.intake.doors.database.systems import old_version
 from pintu.kernel.intake.doors.database.told import Told
+from pintu.kernel.intake.doors.files import safe_folder
+from pintu.kernel.intake.doors.words import Around
 
 T = TypeVar("T")
 CONNECT_TIMEOUT_S: Final = 5.0
-_OWN_FILES: Final = ("city.db", "admin.token", "broker.sock", "pintu.toml")
 
 
 class Database:
@@ -67,7 +66,7 @@ class Database:
         self._keep.close()
 
 
-async def open_database(told: Told, *, secret: str, egress: Egress, data: Path) -> Database:
+async def open_database(told: Told, around: Around) -> Database:
     """A database whose address may be reached; connects at its first `run`.
 
     Forbidden: the address or file may not be read from here. ConfigurationError: no driver.
@@ -75,10 +74,14 @@ async def open_database(told: Told, *, secret: str, egress: Egress, data: Path) 
     driver = told.system.driver()
     keep = contextlib.ExitStack()
     if told.system.network:
-        address = await _checked(told, egress)
+        address = await around.egress.reach(told.host, told.port)
         ca = _ca_file(told, keep)
         way = Way(
-            told=told, secret=secret, address=address, ca_file=ca, timeout_s=CONNECT_TIMEOUT_S
+            told=told,
+            secret=around.secret,
+            address=address,
+            ca_file=ca,
+            timeout_s=CONNECT_TIMEOUT_S,
         )
         connect = CONNECT[told.system.family]
 
@@ -86,7 +89,7 @@ async def open_database(told: Told, *, secret: str, egress: Egress, data: Path) 
             return connect(driver, way)
 
     else:
-        file = _sqlite_file(told, data)
+        file = _sqlite_file(told, around)
 
         def creator() -> Any:
             return _open_sqlite(file, told)
@@ -104,13 +107,6 @@ async def open_database(told: Told, *, secret: str, egress: Egress, data: Path) 
     return Database(told, engine, keep)
 
 
-async def _checked(told: Told, egress: Egress) -> str:
-    """The address the connection goes to: what a name leads to is looked up once, and checked."""
-    host = f"[{told.host}]" if ":" in told.host else told.host
-    target = await egress.target(f"https://{host}:{told.port}")
-    return target.address
-
-
 def _ca_file(told: Told, keep: contextlib.ExitStack) -> str:
     """libpq wants the certificate authority as a file."""
     if not told.ca:
@@ -122,18 +118,12 @@ def _ca_file(told: Told, keep: contextlib.ExitStack) -> str:
 
 
 # --- SQLite ---------------------------------------------------------------------------------------
-def _sqlite_file(told: Told, data: Path) -> Path:
-    """The file, when it is one a person may read by this door: no file of a city itself."""
+def _sqlite_file(told: Told, around: Around) -> Path:
+    """The file, when it lies where sources may read: below inbox/ or a folder of inbox_allow."""
+    inbox = around.data / "inbox"
     path = Path(told.database)
-    if not path.is_absolute():
-        path = data / "inbox" / path
-    real = Path(os.path.realpath(path))
-    own = os.path.realpath(data)
-    if any(
-        str(parent) == own or any((parent / one).exists() for one in _OWN_FILES)
-        for parent in real.parents
-    ) and not real.is_relative_to(os.path.join(own, "inbox")):
-        raise Forbidden(f"{told.database} lies in a city's own folder, which no source may read")
+    real = (path if path.is_absolute() else inbox / path).resolve()
+    safe_folder(str(real.parent), inbox, around.folders)
     if not real.is_file():
         raise ResourceNotFound(f"There is no file {told.database}")
     return real

@@ -27,8 +27,8 @@ nothing where they land."""
 KEY_MARGIN: Final = 1_000
 """By key: rows before the newest one that may still appear when following begins."""
 SHARE: Final = 5
-"""After a poll the database rests at least this many times as long as the poll took, so a column
-without an index does not keep it busy. Polls by an index take milliseconds."""
+"""Without an index on the column a poll reads the whole table: the database then rests at least this
+many times as long as the poll took."""
 
 
 async def begin(sheet: Sheet, told: Told, zone: str, since: list[Any]) -> list[Any]:
@@ -89,7 +89,8 @@ class Following:
                 break
             after = page.end
         self._known = seen
-        self.pause_s = max(self._told.every_s, took_s * SHARE)
+        by_index = self._order[0] in self._sheet.table.indexed
+        self.pause_s = max(self._told.every_s, 0.0 if by_index else took_s * SHARE)
 
     def _chunk(
         self, place: Place, page: Page, now: datetime, seen: dict[tuple[Any, ...], int]

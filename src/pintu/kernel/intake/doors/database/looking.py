@@ -34,9 +34,7 @@ async def look(source: SourceFile, around: Around) -> list[TableSeen]:
     Reads at most 1,000 rows of a table, none for longer than 3 s, and stops after 14 s.
     """
     told = replace(read_told(source), statement_timeout_s=ONE_TABLE_S)
-    database = await open_database(
-        told, secret=around.secret, egress=around.egress, data=around.data
-    )
+    database = await open_database(told, around)
     try:
         tables = await database.run(lambda c: list_tables(c, told), "looking at its tables")
         counts = await database.run(lambda c: estimates(c, told), "asking how many rows it has")

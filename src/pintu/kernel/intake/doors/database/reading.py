@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -34,6 +35,7 @@ GAP = {
     "en": "The replication slot moved on without us: everything is read once more",
     "zh": "复制槽已越过我们的位置，将重新读取整表",
 }
+STAY_S = 60.0
 SCHEMA_CHANGES = 3
 """How often a table may change while one run reads it."""
 
@@ -53,6 +55,7 @@ class DatabaseReader:
         self._mapping, self._around = mapping, around
         self._pace = Pace(self._told.rows_per_second, self._told.page_rows)
         self._replicating: Replicating | None = None
+        self._until = 0.0
         self._name = self._told.table or mapping.records
         if not self._name:
             raise ConfigurationError(
@@ -61,15 +64,13 @@ class DatabaseReader:
 
     async def chunks(self, after: str) -> AsyncIterator[Chunk]:
         """See Reader.chunks. Ends when there is nothing more to do now, or outside of the hours the
-        owner allows; with `stay`, and something to follow, it goes on until it is closed."""
+        owner allows; with `stay`, and something to follow, it looks again for a minute."""
         place = places.read(after)
+        self._until = time.monotonic() + STAY_S
+        if self._closed_for():
+            return
         for attempt in range(SCHEMA_CHANGES + 1):
-            database = await open_database(
-                self._told,
-                secret=self._around.secret,
-                egress=self._around.egress,
-                data=self._around.data,
-            )
+            database = await open_database(self._told, self._around)
             try:
                 async for chunk in self._read(database, place):
                     place = places.read(chunk.position)
@@ -88,10 +89,12 @@ class DatabaseReader:
             self._replicating.landed(place)
 
     async def _read(self, database: Database, before: Place | None) -> AsyncIterator[Chunk]:
-        told, now_us = self._told, self._around.clock.now_us
+        now_us = self._around.clock.now_us
         sheet, place, said = await self._opened(database, before)
+        whole = False
         while True:
             if place.stage == "load":
+                whole = True  # once a run is enough for one that ends
                 reading = self._everything(sheet, place)
             else:
                 if await self._has_gap(sheet, place):
@@ -110,10 +113,16 @@ class DatabaseReader:
                 said = []
             if self._closed_for() or place.stage == "load":
                 return
-            if self._due(place, now_us()):
+            stays = self._stays()
+            if self._due(place, now_us()) and (stays or not whole):
                 place = await self._again(sheet, place)
-            elif not (told.stay and told.follow != "nothing"):
+            elif not stays:
                 return
+
+    def _stays(self) -> bool:
+        """Whether to go on looking for changes: for a minute, then whoever runs this has a turn."""
+        told = self._told
+        return told.stay and told.follow != "nothing" and time.monotonic() < self._until
 
     def _closed_for(self) -> float:
         return opens_in(self._told.hours, self._mapping.zone, self._around.clock.now_us())
@@ -239,7 +248,7 @@ class DatabaseReader:
             async for chunk in following.poll(place):
                 place = places.read(chunk.position) or place
                 yield chunk
-            if not self._told.stay or self._told.follow == "nothing":
+            if not self._stays():
                 return
             await asyncio.sleep(following.pause_s)
 

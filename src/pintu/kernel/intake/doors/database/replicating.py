@@ -6,7 +6,6 @@ what has landed, so a crash on either side loses nothing. The slot is all that e
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Final
 
@@ -28,9 +27,9 @@ from pintu.kernel.intake.loading_words import Chunk
 CHANGES: Final = 20_000  # of one poll, to the end of the transaction that reaches it
 FETCHED: Final = 2_000
 MOST_CHUNKS: Final = 40  # in memory at once
-BEAT_S: Final = 10.0
-"""So often a poll without changes for us is told too: the slot holds other tables' log back until
-its end has landed."""
+BEAT: Final = 16 * 1024 * 1024
+"""After so many bytes of other tables' log an empty chunk lands, so that the slot may let them
+go."""
 
 _PEEK: Final = sql.text(
     "SELECT data FROM pg_logical_slot_peek_binary_changes(:slot, CAST(:upto AS pg_lsn), :most,"
@@ -45,7 +44,6 @@ class Replicating:
         self._sheet, self._told, self._rows = sheet, told, page_rows
         self.pause_s = told.every_s
         self._landed = 0
-        self._beat_at = 0.0
         self._warned = False
 
     def landed(self, place: Place) -> None:
@@ -66,12 +64,9 @@ class Replicating:
             if said:
                 chunk, said = replace(chunk, messages=said), []
             yield chunk
-        now_s = asyncio.get_running_loop().time()
         self.pause_s = self._told.every_s if reading.at_end else 0.0
-        if chunks:
-            self._beat_at = now_s
-        elif said or (reading.at_end and now_s - self._beat_at >= BEAT_S):
-            self._beat_at = now_s
+        far = reading.at_end and slot.now - lsn_number(place.since[0]) >= BEAT
+        if not chunks and (said or far):
             at = replace(place, since=[lsn_text(slot.now)], skip=0)
             position = places.written(at if reading.at_end else place)
             yield Chunk(records=[], position=position, key=chunk_key(position, []), messages=said)
