@@ -275,3 +275,23 @@ async def test_a_cancelled_load_leaves_its_run_to_go_on_with(bench: Bench) -> No
     run = await bench.load(Listed(*[[place(n)] for n in range(50)]))
     assert ("running", "done", cut.number) == (cut.state, run.state, run.number)
     assert 50 == len(bench.scene.log())
+
+
+async def test_a_retry_on_the_quarantine_s_page_reaches_the_load(scene: Scene, door: Any) -> None:
+    """Asked of intake, given to the loads process, read by the new mapping, and gone."""
+    link: FieldLink = await door.link("loads", ("loads",))
+    bench = Bench(scene)
+    await bench.load(Listed([place(1, "12a")]))
+    (held,) = await scene.intake.quarantine.list(source="loads/src")
+
+    async def desk() -> None:
+        async for envelope in link.retries("loads"):
+            fixed = mapper(missing=["12a"])
+            await read_again(link, "demo", envelope, fixed, clock=scene.clock)
+
+    task = asyncio.create_task(desk())
+    receipt = await scene.intake.retry(held.id)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert (1, 0) == (receipt.accepted, receipt.quarantined)
+    assert [] == await scene.intake.quarantine.list(source="loads/src")

@@ -303,7 +303,7 @@ class Intake:
                 f"Quarantine entry {id} was cut from {held.size} to {len(held.body)} bytes: "
                 "it can only be dropped"
             )
-        if held.kind == "envelope":
+        if held.kind != "update":  # an envelope, or records that a load could not map
             return await self._by_its_piece(held)
         try:
             update = held.update()

@@ -29,7 +29,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     tenant: str
     key: str
-    kind: str  # envelope | update
+    kind: str  # envelope | update | records (of a load, one a line)
     reason: str
     body: bytes
     size: int
