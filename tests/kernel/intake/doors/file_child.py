@@ -24,9 +24,11 @@ async def main(data: Path) -> None:
     landing = open_landing(tables, CityClock(), data_set, source="air/m")
     mapper = compile_mapping(scene.mapping, None, source="air")  # type: ignore[arg-type]
     print("ready", flush=True)
-    async for chunk in scene.reader().chunks(await landing.position()):
+    reader = scene.reader()
+    async for chunk in reader.chunks(await landing.position()):
         good, bad = mapper.rows(chunk.records)
         await landing.land(chunk.key, chunk.position, good, [*chunk.bad, *bad])
+        reader.landed(chunk.position)
         print(len(chunk.records), flush=True)
     print("done", flush=True)
 

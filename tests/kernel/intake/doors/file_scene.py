@@ -75,14 +75,22 @@ class Scene:
         return door_module(self.door).make_reader(self.source, mapping or self.mapping, self.around)
 
     async def run(
-        self, mapping: Mapping | None = None, *, most: int = 10_000, keep: bool = True
+        self,
+        mapping: Mapping | None = None,
+        *,
+        most: int = 10_000,
+        keep: bool = True,
+        land: bool = True,
     ) -> list[Chunk]:
         """Every chunk behind the last durable position; `most` chunks, then it is cut off."""
         found: list[Chunk] = []
-        async for chunk in self.reader(mapping).chunks(self.position):
+        reader = self.reader(mapping)
+        async for chunk in reader.chunks(self.position):
             found.append(chunk)
             if keep:
                 self.position = chunk.position
+            if land:
+                reader.landed(chunk.position)
             if len(found) >= most:
                 break
         return found

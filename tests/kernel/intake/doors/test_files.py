@@ -40,6 +40,17 @@ async def test_a_file_is_read_and_moved_with_a_note(scene: Scene) -> None:
     assert [] == await scene.run()
 
 
+async def test_who_only_reads_moves_nothing(scene: Scene) -> None:
+    """A dry run leaves the files where they are; what landed and was not let go is, next time."""
+    scene.drop("a.csv", "id,v\n1,x\n")
+    scene.drop("b.csv", "id,v\n1,x\n", age_s=9)
+    chunks = await scene.run(land=False)
+    assert ([(2, {"id": "1", "v": "x"})], ["a.csv", "b.csv"]) == (rows(chunks), scene.listed())
+    scene.position = chunks[1].position
+    assert "holds exactly what" in said(await scene.run())[0]
+    assert ["a.csv", "b.csv"] == scene.listed("done")
+
+
 async def test_the_same_file_twice_is_passed_over_and_said(scene: Scene) -> None:
     """The content decides, not the name."""
     scene.drop("a.csv", "id,v\n1,x\n")

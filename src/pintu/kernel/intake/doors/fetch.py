@@ -75,6 +75,10 @@ class FetchReader:
     def __init__(self, bring: _Bring, files: FilesReader) -> None:
         self._bring, self._files = bring, files
 
+    def landed(self, position: str) -> None:
+        """See Reader."""
+        self._files.landed(position)
+
     async def chunks(self, after: str) -> AsyncIterator[Chunk]:
         """See Reader."""
         async for chunk in self._files.chunks(after):

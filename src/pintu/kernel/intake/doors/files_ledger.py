@@ -175,10 +175,11 @@ class Ledger:
 
         return await self._file.run(work)
 
-    async def end(self, file: int, rows: int, now_us: int) -> None:
-        """Note that a file was read to its end."""
-        change = FILES.update().where(FILES.c.id == file).values(rows=rows, ended_us=now_us)
-        await self._file.run(lambda connection: connection.execute(change))
+    def end(self, content: str, rows: int, now_us: int) -> None:
+        """Note that a content was read to its end, if it was ever begun; durable on return."""
+        mine = sa.and_(FILES.c.scope == self._scope, FILES.c.content == content)
+        change = FILES.update().where(mine).values(rows=rows, ended_us=now_us)
+        self._file.run_now(lambda connection: connection.execute(change))
 
     async def compare(self, file: int, rows: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """Keep what a file says of each key: (key, values) in its order.

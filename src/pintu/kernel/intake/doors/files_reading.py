@@ -67,12 +67,45 @@ class Reading:
     alone: Callable[[str], bool] = lambda _: True  # may a file of this content be moved away?
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Through:
+    """A file of which nothing more comes, once its last chunk is durable."""
+
+    file: Waiting
+    content: str
+    note: str
+    read: bool = True  # to its end; else it failed
+    rows: int | None = None  # None: they are noted already
+
+
 class FilesReader:
-    """Implements Reader."""
+    """Implements Reader. A file is moved away when its last chunk has landed, not before: whoever
+    only reads, as a dry run does, moves nothing."""
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self._inbox, self._ledger = reading.inbox, reading.ledger
+        self._through: dict[str, _Through] = {}
+
+    def landed(self, position: str) -> None:
+        """A chunk is durable; behind a file's last one the file is let go. DiskFull."""
+        done = self._through.pop(position, None)
+        if done is not None:
+            self._let_go(done)
+
+    def _let_go(self, done: _Through) -> None:
+        if done.rows is not None:
+            self._ledger.end(done.content, done.rows, self._reading.clock.now_us())
+        if not done.read or self._reading.alone(done.content):
+            self._inbox.settle(done.file, read=done.read, note=done.note)
+
+    def _last(
+        self, here: Position, why: str, done: _Through, said: Sequence[Said], *, full: bool = False
+    ) -> Chunk:
+        """The last chunk of a file; it holds no records."""
+        ended = msgspec.structs.replace(here, end=True)
+        self._through[ended.text()] = done
+        return _saying(ended, said, why, full=full)
 
     async def chunks(self, after: str) -> AsyncIterator[Chunk]:
         """See Reader. From the beginning means: what was read before and still lies there comes
@@ -113,17 +146,23 @@ class FilesReader:
                 continue  # replaced while others were read: it is looked at next time
             read = await self._ledger.find_stamp(file.stamp)
             if read is not None:  # it waits for the other mappings of its source
-                await self._settle(file, read.content, _note(file, [], self._now()))
+                done = _Through(file=file, content=read.content, note=_note(file, [], self._now()))
+                await _aside(lambda done=done: self._let_go(done))  # type: ignore[misc]
                 continue
             here = await self._begin(file)
             known = await self._ledger.find(here.content)
-            if known is not None and known.ended_us:
-                again = _again(file, known)
-                yield _saying(msgspec.structs.replace(here, end=True), [again], "again")
-                await self._settle(file, here.content, _note(file, [again], self._now()))
+            if known is not None and (known.ended_us or self._waits_for(here.content)):
+                told = _again(file, known)
+                note = _note(file, [told], self._now())
+                done = _Through(file=file, content=here.content, note=note)
+                yield self._last(here, "again", done, [told])
                 continue
             async for chunk in self._file(file, here):
                 yield chunk
+
+    def _waits_for(self, content: str) -> bool:
+        """Whether a file of this content was read in this run and has yet to land."""
+        return any(one.content == content for one in self._through.values())
 
     async def _begin(self, file: Waiting, *, again: bool = False) -> Position:
         content = await _aside(lambda: content_hash(file))
@@ -131,11 +170,10 @@ class FilesReader:
 
     async def _file(self, file: Waiting, here: Position) -> AsyncIterator[Chunk]:
         """One file from a position on, to its end or to where nothing more can be read of it."""
-        if here.end:
-            known = await self._ledger.find(here.content)
-            if known is not None and not known.ended_us:  # landed, and nobody noted it any more
-                await self._ledger.end(known.id, here.place.row, self._reading.clock.now_us())
-            await self._settle(file, here.content, _note(file, [], self._now()))
+        if here.end:  # it landed, and then nobody was there to let it go
+            note = _note(file, [], self._now(), rows=here.place.row)
+            done = _Through(file=file, content=here.content, note=note, rows=here.place.row)
+            await _aside(lambda: self._let_go(done))
             return
         notes: list[Said] = []
         try:
@@ -148,9 +186,9 @@ class FilesReader:
                 table.close()
         except BadInput as error:
             notes.append(_named(file, error))
-            yield _saying(msgspec.structs.replace(here, end=True), notes[-1:], "refused")
             note = _note(file, notes, self._now(), rows=here.place.row or None)
-            await _aside(lambda: self._inbox.settle(file, read=False, note=note))
+            failed = _Through(file=file, content=here.content, note=note, read=False)
+            yield self._last(here, "refused", failed, notes[-1:])
 
     def _open(self, file: Waiting) -> TableReader:
         fitting(self._inbox, file)
@@ -187,10 +225,10 @@ class FilesReader:
             said = []
         said += sameness.said()
         notes += said
-        yield _saying(msgspec.structs.replace(here, end=True), said, "end", full=reading.full)
-        await self._ledger.end(number, here.place.row, reading.clock.now_us())
-        note = _note(file, notes, self._now(), rows=here.place.row, bad=bad)
-        await self._settle(file, here.content, note)
+        rows = here.place.row
+        note = _note(file, notes, self._now(), rows=rows, bad=bad)
+        done = _Through(file=file, content=here.content, note=note, rows=rows)
+        yield self._last(here, "end", done, said, full=reading.full)
 
     def _next(self, portions: Iterator[Portion], file: Waiting) -> Portion | None:
         portion = next(portions, None)
@@ -201,11 +239,6 @@ class FilesReader:
                 zh=f"文件 {file.name} 在读取时被改动；已读入的行保留，下次从头再读",
             )
         return portion
-
-    async def _settle(self, file: Waiting, content: str, note: str) -> None:
-        """Out of the way, once every mapping of the source has read it."""
-        if await _aside(lambda: self._reading.alone(content)):
-            await _aside(lambda: self._inbox.settle(file, read=True, note=note))
 
     def _now(self) -> str:
         return iso(self._reading.clock.now_us())

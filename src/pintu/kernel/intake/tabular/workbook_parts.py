@@ -171,9 +171,8 @@ def date_text(serial: float, *, clock: bool, mac: bool) -> str:
     if not -700_000 < serial < 2_958_466:
         return f"{serial:.15g}"
     if not mac and 0 <= serial < 1:
-        return (datetime(2000, 1, 1) + timedelta(days=serial, milliseconds=0.5)).strftime(  # noqa: DTZ001
-            "%H:%M:%S"
-        )
+        clock_time = datetime.min + timedelta(days=serial, milliseconds=0.5)
+        return clock_time.strftime("%H:%M:%S")
     begin = datetime(1904, 1, 1) if mac else datetime(1899, 12, 30)  # noqa: DTZ001
     if not mac and serial < 60:  # 1900 had no 29 February, but the format has (18.17.4.1)
         begin += timedelta(days=1)
