@@ -27,8 +27,8 @@ nothing where they land."""
 KEY_MARGIN: Final = 1_000
 """By key: rows before the newest one that may still appear when following begins."""
 SHARE: Final = 5
-"""Without an index on the column a poll reads the whole table: the database then rests at least this
-many times as long as the poll took."""
+"""Without an index on the column a poll reads the whole table: then the database rests at least
+this many times as long as the poll took."""
 
 
 async def begin(sheet: Sheet, told: Told, zone: str, since: list[Any]) -> list[Any]:
