@@ -41,7 +41,7 @@ class Hj212Limits:
     connections: int = 6_000
     per_address: int = 500
     data_bytes: int = 1024  # HJ 212-2017, 6.3.1; loggers with long logs need more
-    in_flight: int = 4_000  # frames handed out and not kept, all connections
+    in_flight: int = 2_000  # frames handed out and not kept, all connections
     in_flight_each: int = 32
     messages_a_second: float = 3_000.0
     sender_a_second: float = 15.0  # over this a station is read more slowly, nothing is refused

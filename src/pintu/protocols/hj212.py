@@ -143,12 +143,12 @@ def read_frame(body: bytes) -> Frame:
     return whole
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=2048)
 def read_one(frame: bytes) -> Frame:
     """Exactly one frame; BadContent when length, CRC and end hold and what is in it does not.
 
     Who takes frames off the wire and who reads them afterwards ask for the same bytes: the last
-    thousand are remembered. So nobody may change a Frame.
+    two thousand are remembered. So nobody may change a Frame.
     """
     data = data_of(frame)
     try:
