@@ -31,7 +31,8 @@ def test_all_mistakes_are_told_together(tmp_path: Path) -> None:
     (tmp_path / "passwords").write_text("S1\n", "utf-8")
     with pytest.raises(ConfigurationError) as caught:
         read(
-            listen="nowhere", station_file=str(tmp_path / "none" / "list.json"), unit="ppb", area_class=3,
+            listen="nowhere", station_file=str(tmp_path / "none" / "list"), unit="ppb",
+            area_class=3,
             passwords=str(tmp_path / "passwords"), index_table="HJ 1", interval_s=0,
         )  # fmt: skip
     assert len(caught.value.mistakes) == 7
