@@ -132,6 +132,8 @@ async def fill_air(city: SmallCity, *, hours: int = 24) -> None:
     rooms.configuration.save("datasets", "air_days", DAYS, by="test")
     rooms.configuration.save("datasets", "patients", PATIENTS, by="test")
     rooms.configuration.save("pages", "air", PAGE, by="test")
+    wall = {**PAGE, "audience": "wall", "filters": [], "blocks": PAGE["blocks"][:8]}
+    rooms.configuration.save("pages", "air_wall", wall, by="test")
     await land_days(city)
 
 

@@ -223,7 +223,7 @@ async def test_an_address_that_is_none_is_refused(air: SmallCity, name: str) -> 
                 "state": "{}", "deed": "save"}  # fmt: skip
         answer = await client.post("/boards/new/edit", data=form, headers=ORIGIN)
         assert "The address is not one" in answer.text
-    assert ["air"] == [one.name for one in air.rooms.configuration.list_saved("pages")]
+    assert ["air", "air_wall"] == [one.name for one in air.rooms.configuration.list_saved("pages")]
 
 
 async def test_only_who_has_the_right_edits(air: SmallCity) -> None:

@@ -23,7 +23,12 @@ COMMANDS = {
     "empty-demo": "keep:empty_demo",
     "version": "check:version",
 }
-GROUPS = {"quarantine": "quarantine:app", "piece": "pieces:app", "token": "tokens:app"}
+GROUPS = {
+    "config": "config:app",
+    "quarantine": "quarantine:app",
+    "piece": "pieces:app",
+    "token": "tokens:app",
+}
 
 
 def _exit_with(code: int | None, **_: object) -> None:

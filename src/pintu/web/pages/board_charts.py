@@ -56,7 +56,8 @@ def chart_of(block: Block, answers: list[Rows], words: Words) -> dict[str, Any]:
 
 
 def _x_column(block: Block, answer: Rows) -> Column:
-    return next(one for one in answer.columns if one.name.partition("@")[0] == block.x)
+    name = block.x.partition("@")[0]
+    return next(one for one in answer.columns if one.name.partition("@")[0] == name)
 
 
 def _measures(block: Block, answer: Rows) -> list[Column]:

@@ -61,6 +61,10 @@ WORDS: Final = {
 }  # fmt: skip
 """What people call the words of a page's file."""
 
+STEPS: Final = {
+    "hour": mark("by hour"), "day": mark("by day"), "week": mark("by week"),
+    "month": mark("by month"), "year": mark("by year"),
+}  # fmt: skip
 WHOLE: Final = Markup(
     'hx-post="/boards/{}/edit" hx-target="#editor" hx-select="#editor" hx-swap="outerHTML"'
 )
@@ -199,6 +203,7 @@ async def shown(
     scene = Scene(visit=visit, board=board, params={}, now_us=visit.rooms.clock.now_us())
     sets = [one for one in visit.rooms.exchange.list_sets(visit.actor) if not one.persons]
     block = board.blocks[chosen] if chosen >= 0 else None
+    columns = columns_of(visit, block.data if block is not None else "")
     return page(
         visit,
         "board_edit.html",
@@ -210,7 +215,8 @@ async def shown(
         state=state_of(board),
         chosen=chosen,
         block=block,
-        columns=columns_of(visit, block.data if block is not None else ""),
+        columns=columns,
+        stepped=stepped(columns, visit),
         filter_columns=filter_columns(visit, board),
         mistakes=mistakes,
         refused=refused,
@@ -240,6 +246,16 @@ def columns_of(visit: Visit, data: str) -> list[tuple[str, str, str]]:
     if found is None:
         return []
     return [(one.name, title_of(one, visit.words), one.kind) for one in found.columns]
+
+
+def stepped(columns: list[tuple[str, str, str]], visit: Visit) -> list[tuple[str, str]]:
+    """Times as a chart may add them up along: by the hour, day, week, month and year."""
+    return [
+        (f"{name}@{step}", f"{title}: {visit.words.text(said)}")
+        for name, title, kind in columns
+        if kind == "time"
+        for step, said in STEPS.items()
+    ]
 
 
 def filter_columns(visit: Visit, board: Board) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ addEventListener("DOMContentLoaded", () => {
   const LINES = (dark ? ["#7db4f0", "#e0b44c", "#6fcf97", "#c79bf2", "#f2a38a", "#7fd6d6"] : ["#1a5fb4", "#9a6700", "#1c7c4a", "#6f42c1", "#a8452b", "#0b7285"]);
   const DASHES = ["solid", "dashed", "dotted"], SYMBOLS = ["circle", "rect", "triangle", "diamond"];
   const charts = new Map();
+  const rem = parseFloat(root.fontSize), small = Math.round(rem * .8);  // a wall's letters are larger
   const told = (block, what) => JSON.parse(block.querySelector(`script[data-for="${what}"]`).textContent);
 
   const levelOf = (levels, value) => value === null ? null : levels.find((one) => one.high === null || value <= one.high);
@@ -23,10 +24,10 @@ addEventListener("DOMContentLoaded", () => {
     return {
       name: one.name, type: bar ? "bar" : scatter ? "scatter" : "line", connectNulls: false,
       data: coloured ? one.data.map((value) => ({ value, ...paint(value) })) : one.data,
-      symbol: SYMBOLS[i % SYMBOLS.length], symbolSize: scatter ? 9 : 6, showSymbol: scatter || one.data.length < 60,
-      itemStyle: { color: LINES[i % LINES.length] }, lineStyle: { width: 2, type: DASHES[Math.floor(i / LINES.length) % DASHES.length] },
-      areaStyle: chart.mark === "area" ? { opacity: .18 } : undefined, barMaxWidth: 40,
-      markLine: i === 0 && !bar && chart.levels.length ? { silent: true, symbol: "none", label: { formatter: "{b}", color: colour("soft"), position: "insideEndTop" }, data: bounds(chart) } : undefined,
+      symbol: SYMBOLS[i % SYMBOLS.length], symbolSize: rem * (scatter ? .55 : .4), showSymbol: scatter || one.data.length < 60,
+      itemStyle: { color: LINES[i % LINES.length] }, lineStyle: { width: rem / 8, type: DASHES[Math.floor(i / LINES.length) % DASHES.length] },
+      areaStyle: chart.mark === "area" ? { opacity: .18 } : undefined, barMaxWidth: rem * 2.5,
+      markLine: i === 0 && !bar && chart.levels.length ? { silent: true, symbol: "none", label: { formatter: "{b}", color: colour("soft"), fontSize: small, position: "insideEndTop" }, data: bounds(chart) } : undefined,
     };
   }
 
@@ -43,14 +44,14 @@ addEventListener("DOMContentLoaded", () => {
     const many = chart.series.length > 1;
     const number = new Intl.NumberFormat(lang, { maximumFractionDigits: 2 });
     return {
-      animation: false, grid: { left: 8, right: 20, top: many ? 56 : 30, bottom: 8, containLabel: true },
-      textStyle: { fontFamily: "Noto Sans SC Variable, sans-serif", color: colour("text") },
-      legend: many ? { type: "scroll", top: 0, left: 0, right: 0, textStyle: { color: colour("text") }, pageTextStyle: { color: colour("text") } } : undefined,
+      animation: false, grid: { left: 8, right: 20, top: (many ? 3.5 : 1.9) * rem, bottom: 8, containLabel: true },
+      textStyle: { fontFamily: "Noto Sans SC Variable, sans-serif", color: colour("text"), fontSize: small },
+      legend: many ? { type: "scroll", top: 0, left: 0, right: 0, textStyle: { color: colour("text"), fontSize: small }, pageTextStyle: { color: colour("text") } } : undefined,
       tooltip: { trigger: "axis", renderMode: "richText", confine: true, formatter: (all) => [chart.moments ? exact.format(all[0].value[0]) : all[0].name, ...all.map((p) => { const value = Array.isArray(p.value) ? p.value[1] : p.value; const level = chart.levels.length ? levelOf(chart.levels, value ?? null) : null; return `${p.seriesName}: ${value === null || value === undefined ? "–" : number.format(value)} ${chart.unit}${level ? " · " + level.name : ""}`; })].join("\n") },
       xAxis: chart.moments
-        ? { type: "time", axisLabel: { color: colour("soft"), hideOverlap: true, formatter: (at) => (wide > 172800000 ? day : hour).format(at) }, axisLine: { lineStyle: { color: colour("line") } } }
-        : { type: "category", data: chart.along, axisLabel: { color: colour("soft"), hideOverlap: true }, axisLine: { lineStyle: { color: colour("line") } } },
-      yAxis: { type: "value", name: chart.unit, scale: chart.mark !== "bar" && chart.mark !== "area", nameTextStyle: { color: colour("soft"), align: "left" }, axisLabel: { color: colour("soft") }, splitLine: { lineStyle: { color: colour("line") } } },
+        ? { type: "time", axisLabel: { color: colour("soft"), fontSize: small, hideOverlap: true, formatter: (at) => (wide > 172800000 ? day : hour).format(at) }, axisLine: { lineStyle: { color: colour("line") } } }
+        : { type: "category", data: chart.along, axisLabel: { color: colour("soft"), fontSize: small, hideOverlap: true }, axisLine: { lineStyle: { color: colour("line") } } },
+      yAxis: { type: "value", name: chart.unit, scale: chart.mark !== "bar" && chart.mark !== "area", nameTextStyle: { color: colour("soft"), fontSize: small, align: "left" }, axisLabel: { color: colour("soft"), fontSize: small }, splitLine: { lineStyle: { color: colour("line") } } },
       series: chart.series.map((one, i) => seriesOf(chart, one, i)),
     };
   }
@@ -75,8 +76,8 @@ addEventListener("DOMContentLoaded", () => {
     const features = points.slice(0, MOST).map((one, i) => ({ type: "Feature", id: i, properties: { c: byValue[one.level] ? byValue[one.level].colour : colour("blue"), s: byValue[one.level] ? byValue[one.level].sign : "", n: one.name }, geometry: { type: "Point", coordinates: one.at } }));
     style.sources.points = { type: "geojson", data: { type: "FeatureCollection", features } };
     style.layers.push(
-      { id: "points", type: "circle", source: "points", paint: { "circle-color": ["get", "c"], "circle-stroke-color": colour("text"), "circle-stroke-width": 1, "circle-radius": ["interpolate", ["linear"], ["zoom"], 8, points.length > 1000 ? 2.5 : 5, 13, points.length > 1000 ? 5 : 9, 17, 12] } },
-      { id: "point-names", type: "symbol", source: "points", minzoom: points.length > 60 ? 13 : 0, layout: { "text-field": ["concat", ["get", "s"], ["case", ["==", ["get", "s"], ""], "", " "], ["get", "n"]], "text-font": ["Noto Sans SC Variable"], "text-size": 13, "text-anchor": "top", "text-offset": [0, .7], "text-optional": true }, paint: { "text-color": colour("text"), "text-halo-color": colour("ground"), "text-halo-width": 1.6 } },
+      { id: "points", type: "circle", source: "points", paint: { "circle-color": ["get", "c"], "circle-stroke-color": colour("text"), "circle-stroke-width": 1, "circle-radius": ["interpolate", ["linear"], ["zoom"], 8, (points.length > 1000 ? .15 : .32) * rem, 13, (points.length > 1000 ? .32 : .55) * rem, 17, .75 * rem] } },
+      { id: "point-names", type: "symbol", source: "points", minzoom: points.length > 60 ? 13 : 0, layout: { "text-field": ["concat", ["get", "s"], ["case", ["==", ["get", "s"], ""], "", " "], ["get", "n"]], "text-font": ["Noto Sans SC Variable"], "text-size": rem * .8, "text-anchor": "top", "text-offset": [0, .7], "text-optional": true }, paint: { "text-color": colour("text"), "text-halo-color": colour("ground"), "text-halo-width": 1.6 } },
     );
     let map;
     try {
