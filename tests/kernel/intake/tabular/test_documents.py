@@ -276,3 +276,29 @@ def test_limits_are_said_in_both_languages(tmp_path: Path) -> None:
     with pytest.raises(TooLarge) as refused:
         open_table(file(tmp_path, ",".join(f"c{n}" for n in range(3_000)) + "\n", "t.csv"))
     assert "3000 列" in refused.value.extra["zh"]
+
+
+def test_a_frame_that_a_file_names_is_not_asked_for(tmp_path: Path) -> None:
+    """What the .prj says is what the guessed mapping says."""
+    from pintu.kernel.intake.mapping import guess_mapping
+    from pintu.vocabulary.mapping_words import mapping_words
+
+    (seen,) = look(layer(tmp_path, HANGZHOU, "utf-8"))
+    assert "EPSG:4549" == seen.frame
+    guess = guess_mapping(seen, mapping_words(), name="points")
+    assert "EPSG:4549" == guess.mapping.frame
+
+
+def test_what_a_look_masked_stays_a_person(tmp_path: Path) -> None:
+    """Mobile numbers under a name that says nothing: the guess never sees them, and still keeps
+    them out of the context and marks them in a table."""
+    from pintu.kernel.intake.mapping import guess_mapping, guess_table
+    from pintu.vocabulary.mapping_words import mapping_words
+
+    rows = "".join(f"P{n},社区{n},9-17,社区,138{n:08d},120.1{n},30.2{n}\n" for n in range(40))
+    (seen,) = look(file(tmp_path, "编号,名称,工作时间,类型,号码,经度,纬度\n" + rows, "t.csv"))
+    words = mapping_words()
+    context = guess_mapping(seen, words, name="p").mapping
+    assert "号码" not in [one.source for one in context.fields]
+    fields = guess_table(seen, words, name="p").mapping.fields
+    assert ["phone"] == [one.person for one in fields if one.source == "号码"]

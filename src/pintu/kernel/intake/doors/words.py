@@ -73,6 +73,7 @@ class TableSeen:
     sample: tuple[dict[str, Any], ...] = ()
     key: tuple[str, ...] = ()
     comment: str = ""
+    frame: str = ""  # of its coordinates, where the source itself names it; as mappings write it
     warnings: tuple[str, ...] = ()  # e.g. "the points lie 300-700 m off: is the frame GCJ-02?"
 
 

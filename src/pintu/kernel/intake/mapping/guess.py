@@ -79,6 +79,14 @@ def _persons(table: TableSeen) -> dict[str, Judgement]:
     for one in table.columns:
         if one.person in ("id_number", "birth", "health", "account") and one.name not in found:
             found[one.name] = Judgement(mark=one.person, sure=True)  # type: ignore[arg-type]
+        elif one.person and one.name not in found and any("*" in told for told in one.examples):
+            # the door judged by values that are masked here: nobody can judge them again
+            found[one.name] = Judgement(
+                mark=one.person,  # type: ignore[arg-type]
+                sure=False,
+                en=f"The values of {one.name} look like those of persons: are they?",
+                zh=f"“{one.name}”的内容像是个人信息：是吗？",
+            )
     return found
 
 
@@ -180,8 +188,9 @@ class _Guessing:
         if swapped:
             self._questions.append(ask_swapped(point))
         projected = span is not None and max(map(abs, span)) > 180
-        frame = columns_of.frame_named(point)
-        if not frame or projected:
+        told = self._table.frame
+        frame = told or columns_of.frame_named(point)
+        if not frame or (projected and not told):
             self._questions.append(ask_frame(point[0], projected=projected))
         return frame or "WGS-84"
 
@@ -310,6 +319,8 @@ def _table(
             )
         )
     mapping = MappingFile(name=name, target="table", data_set=name, fields=fields)
+    if table.frame:
+        mapping = msgspec.structs.replace(mapping, frame=table.frame)
     return Guess(mapping=mapping, questions=questions, persons=persons)
 
 

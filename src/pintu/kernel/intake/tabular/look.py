@@ -68,7 +68,7 @@ def _seen(table: TableReader) -> TableSeen:
         columns=columns,
         rows=rows,
         sample=tuple(masked_record(one, marks) for one in sample[:SHOWN]),
-        comment=table.frame,
+        frame=table.frame,
         warnings=tuple(said[:50]),
     )
 
