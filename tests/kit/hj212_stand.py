@@ -14,6 +14,8 @@ from pintu.kit.protocols import Frame
 from pintu.kit.testing import FakeClock, free_port
 from pintu.protocols.hj212_stream import Stream
 
+NOON_US = 1_795_320_000_000_000
+"""2026-11-22 12:00 in Beijing."""
 MN = "DE300000000000000000A001"
 
 
@@ -113,7 +115,7 @@ async def stand(
 ) -> AsyncIterator[Stand]:
     port = free_port(9870, 9899)
     connector = Hj212Connector(
-        "hj212", f"127.0.0.1:{port}", FakeClock(),
+        "hj212", f"127.0.0.1:{port}", FakeClock(NOON_US),
         passwords=passwords, limits=limits, ask_missing=ask_missing,
     )  # fmt: skip
     one = Stand(connector, port, keep)

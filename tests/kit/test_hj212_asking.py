@@ -45,6 +45,16 @@ async def test_a_missing_hour_is_asked_for_and_comes(monkeypatch: pytest.MonkeyP
         assert 5 == len({envelope.key for envelope in one.envelopes})
 
 
+async def test_a_clock_that_is_ahead_misses_no_hours() -> None:
+    """Only hours that can be over count: a day ahead is a wrong clock, not a missing day."""
+    async with stand() as one:
+        client = await one.client()
+        for number in (1, 2, 30, 3):
+            await client.send(write_hj212(hour(number)))
+            await client.answer()
+        assert [] == one.connector.missing.missing(MN)
+
+
 async def test_a_station_gets_the_time_it_asks_for() -> None:
     """1013 is answered with 9013 and a 1012 with the city's time."""
     async with stand() as one:
@@ -52,7 +62,7 @@ async def test_a_station_gets_the_time_it_asks_for() -> None:
         await client.send(write_hj212(Frame(fields={**hour(9).fields, "CN": "1013"})))
         assert "9013" == (await client.answer()).fields["CN"]
         request = await client.answer()
-        assert ("1012", "20260529042640") == (
+        assert ("1012", "20261122120000") == (
             request.fields["CN"],
             request.parameters["SystemTime"],
         )

@@ -255,7 +255,8 @@ class Hj212Connector:
             body, data_time = _with_first_packet(peer, frame, body)
         if not data_time and command in TIMED:
             return self._bad(peer, body, f"Command {command} of station {mn} has no DataTime")
-        if command == "2061":
+        # a clock that is ahead must not make all hours before it look missing
+        if command == "2061" and data_time[:10] <= self.asking.local_time()[:10]:
             self.missing.heard(mn, data_time, self._now_s())
         # 2005 has uploads without QN: what is sent again is known by its bytes
         qn = fields.get("QN") or _digest(body)

@@ -75,7 +75,7 @@ class Asking:
 
     async def set_clock(self, mn: str) -> None:
         """Give the station the city's time (1012)."""
-        await self.ask(mn, "1012", {"SystemTime": self._local(self._clock.now_us())[:14]})
+        await self.ask(mn, "1012", {"SystemTime": self.local_time()})
 
     async def ask(self, mn: str, command: str, parameters: dict[str, str]) -> list[Frame]:
         """Send a request until a 9011 comes, wait for the 9012; gives what came between, but for
@@ -165,6 +165,10 @@ class Asking:
             task.cancel()
 
     # --- time -------------------------------------------------------------------------------------
+    def local_time(self) -> str:
+        """The city's time as stations write it, YYYYMMDDhhmmss."""
+        return self._local(self._clock.now_us())[:14]
+
     def _local(self, at_us: int) -> str:
         moment = datetime.fromtimestamp(at_us / 1_000_000, UTC) + self._zone
         return f"{moment:%Y%m%d%H%M%S}{moment.microsecond // 1000:03d}"
