@@ -46,9 +46,7 @@ def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--truth", type=Path, help="write what is really broken to this file, for a scorer"
     )
     parser.add_argument("--base-map", type=Path, help="write the district as GeoJSON to this file")
-    parser.add_argument(
-        "--only-files", action="store_true", help="write the files asked for, then end"
-    )
+    parser.add_argument("--only-files", action="store_true", help="write the files, then end")
     parser.add_argument(
         "--registers", type=Path, help="write two departments' made-up registers to this folder"
     )

@@ -13,6 +13,7 @@ from litestar.response import Redirect
 from pintu.kernel.access import Deed
 from pintu.kernel.errors import ConfigurationError, PintuError
 from pintu.kernel.exchange.catalogue import write_data_set
+from pintu.kernel.intake.doors.seen import RECORDS
 from pintu.kernel.intake.doors.words import SourceFile, TableSeen
 from pintu.kernel.intake.mapping import (
     compile_mapping,
@@ -94,6 +95,8 @@ async def keep_mapping(request: AnyRequest, name: str, table: str = "") -> Respo
     content = read_mapping_form(form, own)
     if source.door == "database":
         content["records"] = found.name  # which of the tables it reads
+    elif door_called(source.door).kind == "device":
+        content["records"] = found.name.partition(RECORDS)[2]
     try:
         chosen = read_mapping(content)
         compiled_or_raise(rooms, chosen, source)
@@ -108,7 +111,13 @@ async def keep_mapping(request: AnyRequest, name: str, table: str = "") -> Respo
             "datasets", entry.name, write_data_set(entry), by=visit.actor.id
         )
     if own not in source.mappings:
-        changed = msgspec.structs.replace(source, mappings=[*source.mappings, own])
+        settings = source.settings
+        if source.door == "mqtt" and len(await seen(house, source)) > 1:
+            # the messages of the other topics are not for this mapping
+            settings = {**settings, "tables": [f"{found.name.partition(RECORDS)[0]} = {own}"]}
+        changed = msgspec.structs.replace(
+            source, mappings=[*source.mappings, own], settings=settings
+        )
         save(rooms, visit, changed, over=version)
     return Redirect(f"/connect/{name}/try?table={quote(found.name)}", status_code=303)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from pintu.kernel.errors import BadInput
 from pintu.kernel.intake.doors.payload import TIME, TOPIC, WHOLE, Payload, numbered
 from pintu.kernel.intake.doors.words import ColumnSeen, TableSeen
+from pintu.kernel.intake.mapping.people import masked, person_marks
 from pintu.kernel.intake.words import Envelope
 
 MOST_TABLES: Final = 200
@@ -72,14 +74,28 @@ def records_path(content: Any) -> str:
 def measured(
     name: str, records: Iterable[dict[str, Any]], warnings: tuple[str, ...] = ()
 ) -> TableSeen:
-    """A table of flat columns: how filled, how many different values, from where to where."""
+    """A table of flat columns: how filled, how many different values, from where to where; what a
+    column says of persons is masked."""
     rows = [flat(one) for one in records]
     names: dict[str, None] = {}
     for row in rows:
         names.update(dict.fromkeys(list(row)[:MOST_COLUMNS]))
-    columns = tuple(_column(one, rows) for one in list(names)[:MOST_COLUMNS])
+    columns = [_column(one, rows) for one in list(names)[:MOST_COLUMNS]]
+    marks = {
+        name: one.mark
+        for name, one in person_marks({one.name: one.examples for one in columns}).items()
+        if one.sure
+    }
+    for number, one in enumerate(columns):
+        if one.name in marks:
+            hidden = tuple(masked(text, marks[one.name]) for text in one.examples)
+            columns[number] = replace(one, examples=hidden, person=marks[one.name], low="", high="")
+    sample = tuple(
+        {name: masked(str(one), marks[name]) if name in marks else one for name, one in row.items()}
+        for row in rows[:SAMPLE]
+    )
     return TableSeen(
-        name=name, columns=columns, rows=len(rows), sample=tuple(rows[:SAMPLE]), warnings=warnings
+        name=name, columns=tuple(columns), rows=len(rows), sample=sample, warnings=warnings
     )
 
 
