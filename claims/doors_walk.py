@@ -247,9 +247,42 @@ def walk_through() -> list[Finding]:
 
 
 def make_page(walk: Walk) -> None:
-    """A page of the three by the editor: a number, a table and a map."""
-    walk.go("/boards")
-    walk.shot("boards")
+    """A page of the three by the editor: a map of the file, a table of the database, and the
+    newest value of the device."""
+    page = walk.page
+    walk.go("/boards/new/edit")
+    page.fill("#name", "three")
+    page.fill("[id='title.zh']", "三个来源")
+    page.fill("[id='title.en']", "Three sources")
+    add_block(walk, "map", "context.PointOfInterest", {"block.place": "location"})
+    add_block(walk, "table", "pump_register_demo", {})
+    add_block(walk, "number", "context.WeatherObserved", {"block.y": "temperature"})
+    walk.shot("editor")
+    page.click("#deed-save")
+    page.wait_for_url("**/boards/three", timeout=20_000)
+    page.wait_for_timeout(2_500)
+    walk.shot("three")
+    for told in ("demo pump 1", "三个来源"):
+        if told not in page.inner_text("main"):
+            raise NotRun(f"the page of the three does not show {told!r}")
+
+
+def add_block(walk: Walk, kind: str, data_set: str, choices: dict[str, str]) -> None:
+    """One block with its data set and columns; the editor answers after each choice."""
+    page = walk.page
+    page.click(f"#deed-add-{kind}")
+    page.wait_for_function(
+        "kind => document.querySelector(\"[name='block.kind']\")?.value === kind", arg=kind
+    )
+    page.wait_for_timeout(500)
+    page.select_option("[id='block.data']", data_set)
+    page.wait_for_timeout(1_200)
+    for name, value in choices.items():
+        page.select_option(f"[id='{name}']", value)
+        page.wait_for_timeout(800)
+    for box in page.query_selector_all("input[type=checkbox][name='block.columns']")[:4]:
+        box.check()
+    page.wait_for_timeout(800)
 
 
 def look_again(walk: Walk, browser: Any, city: City) -> None:
@@ -266,9 +299,10 @@ def look_again(walk: Walk, browser: Any, city: City) -> None:
                 ("/sources", "sources"),
                 ("/vocabulary", "vocabulary"),
                 ("/vocabulary/types/PointOfInterest", "word"),
+                ("/boards/three", "page"),
             ):
                 one.go(path)
-                one.page.wait_for_load_state()
+                one.page.wait_for_timeout(1_500)
                 one.shot(f"{name}-{width}")
             context.close()
 
