@@ -1,4 +1,4 @@
-"""What devices said for a while, as tables: patterns of topics, records inside, columns measured."""
+"""What devices said for a while, as tables: patterns of topics, records inside, persons masked."""
 
 from __future__ import annotations
 
