@@ -171,7 +171,7 @@ def date_text(serial: float, *, clock: bool, mac: bool) -> str:
     if not -700_000 < serial < 2_958_466:
         return f"{serial:.15g}"
     if not mac and 0 <= serial < 1:
-        clock_time = datetime.min + timedelta(days=serial, milliseconds=0.5)
+        clock_time = datetime.min + timedelta(days=serial, milliseconds=0.5)  # noqa: DTZ901
         return clock_time.strftime("%H:%M:%S")
     begin = datetime(1904, 1, 1) if mac else datetime(1899, 12, 30)  # noqa: DTZ001
     if not mac and serial < 60:  # 1900 had no 29 February, but the format has (18.17.4.1)
