@@ -41,6 +41,7 @@ LOOP_EDGES: dict[str, str] = {
     "src/pintu/kit/scaffold.py::_fixtures": "2026-11-22 its mistakes are looked for",
     "src/pintu/web/events.py::_tick_on": "2026-11-22 one bad tick ends no page's stream",
     "src/pintu/web/ngsi_ld/broker.py::handle": "2026-11-22 a request's edge: logged, answered 500",
+    "src/pintu/web/ngsi_ld/repeated.py::answer": "2026-11-22 the same, on the short way",
     "src/pintu/web/ngsi_ld/broker.py::_awaited": "2026-11-22 the same edge for a later answer",
     "src/pintu/web/ngsi_ld/answers.py::result": "2026-11-22 the same edge in a store's callback",
     "src/pintu/web/ngsi_ld/answers.py::__await__": "2026-11-22 the same edge when awaited",
