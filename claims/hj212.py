@@ -178,7 +178,7 @@ def frames_lose_nothing() -> list[Finding]:
     said = f"{len(good)} good, {len(bad)} damaged, {len(link.quarantine)} finds in quarantine"
     return [
         judged("HJ 212: bad frames taken or acknowledged", str(wrong), "0", wrong == 0,
-               f"{redrawn} damages drawn again: sound by the standard's own checksum"),
+               f"of {len(bad)}; {redrawn} more that the checksum cannot tell were drawn again"),
         judged("HJ 212: good frames lost or not acknowledged", str(lost), "0", lost == 0, said),
     ]  # fmt: skip
 
