@@ -23,6 +23,7 @@ from pintu.kernel.intake.mapping.words import Words
 from pintu.kernel.intake.runs import Runs
 from pintu.kernel.jsonld import ContextLibrary
 from pintu.kernel.operations import Commands, Patience
+from pintu.kernel.store.port import Store
 from pintu.kernel.store.sqlite import open_sqlite
 from pintu.kernel.tables import CityTables, open_tables
 from pintu.kernel.timers import Timers
@@ -124,9 +125,7 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
         exchange=exchange_of(
             settings,
             (configuration, tables, declared_sets(pieces, tenants_of(pieces, settings))),
-            Readable(
-                store=store, gate=identity.gate, clock=clock, words=words_of_rows, zone=settings.tz
-            ),
+            (store, identity.gate, clock),
         ),
         work=PieceWork(pieces, tables, clock, tenants_of(pieces, settings)),
     )
@@ -142,10 +141,14 @@ def words_of_rows() -> Words:
 def exchange_of(
     settings: Settings,
     known: tuple[Configuration, CityTables, list[DataSet]],
-    readable: Readable,
+    rooms: tuple[Store, Gate, Clock],
 ) -> Exchange:
     """The register of data sets: those of the configuration and those that pieces declare."""
     configuration, tables, declared = known
+    store, gate, clock = rooms
+    readable = Readable(
+        store=store, gate=gate, clock=clock, words=words_of_rows, zone=settings.tz
+    )
     tenant = settings.demo_tenant if settings.demo else ""
     return Exchange(configuration, tables, readable, declared=declared, tenant=tenant)
 
