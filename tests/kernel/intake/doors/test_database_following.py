@@ -131,6 +131,25 @@ async def test_while_it_stays_each_change_comes_once(server: Server, tmp_path: P
         assert [3] == ids([await asyncio.wait_for(anext(chunks), 5)])
 
 
+async def test_what_was_stamped_in_bulk_is_not_read_again(server: Server, tmp_path: Path) -> None:
+    """Many rows of one old time stamp are settled: following begins behind them, and what is new
+    comes alone."""
+    fresh(server, *TIMED)
+    values = ", ".join(f"({one}, 0, '2026-01-01 00:00:00')" for one in range(1, 501))
+    server.run(f"INSERT INTO t VALUES {values}", database="city")
+    wanted = source(server, table="t", follow="time", column="changed", overlap_s=20)
+    first = await read(wanted, mapping("v", zone="UTC"), tmp_path)
+    assert 500 == len(ids(first))
+    server.run(f"UPDATE t SET v = 1, changed = {stamp(-1)} WHERE id = 7", database="city")
+    second = await read(wanted, mapping("v", zone="UTC"), tmp_path, first[-1].position)
+    assert [7] == ids(second)
+    late = f"UPDATE t SET v = 2, changed = {stamp(-9)} WHERE id = 8"
+    server.run(late, database="city")
+    assert [8, 7] == ids(
+        await read(wanted, mapping("v", zone="UTC"), tmp_path, second[-1].position)
+    )
+
+
 async def test_a_clock_a_day_ahead_hides_nothing(server: Server, tmp_path: Path) -> None:
     """A row stamped in the future is read and does not make later rows too old to be seen."""
     fresh(server, *TIMED)

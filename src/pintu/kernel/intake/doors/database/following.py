@@ -24,11 +24,14 @@ from pintu.kernel.intake.loading_words import Chunk
 MOST_KNOWN: Final = 200_000
 """Rows of the overlap that are told apart from new ones; more are handed out again, which changes
 nothing where they land."""
+SKEWED: Final = timedelta(hours=1)
+"""Clocks that stamp rows may go wrong by this: rows older than that are not looked for again."""
 KEY_MARGIN: Final = 1_000
 """By key: rows before the newest one that may still appear when following begins."""
 SHARE: Final = 5
-"""Without an index on the column a poll reads the whole table: then the database rests at least
-this many times as long as the poll took."""
+LONG_S: Final = 1.0
+"""A poll without an index on the column reads the whole table, one over very many new rows
+takes long: then the database rests at least this many times as long as the poll took."""
 
 
 async def begin(sheet: Sheet, told: Told, zone: str, since: list[Any]) -> list[Any]:
@@ -42,15 +45,24 @@ async def begin(sheet: Sheet, told: Told, zone: str, since: list[Any]) -> list[A
     column = told.column or sheet.table.key[0]
     skip = KEY_MARGIN if told.follow == "key" else 0
 
+    order = _order(sheet, column) if told.follow == "time" else [column]
+
     def newest(connection: Connection) -> Any:
-        return sheet.pages.newest(connection, column, skip)
+        return sheet.pages.newest(connection, order, skip)
 
     found = await sheet.run(newest, f"looking for the newest {column}")
-    if found is None:
+    if not found:
         return []
     if told.follow == "time":
-        found = earlier(found, await sheet.moment(), told.overlap_s, zone)
-    return [places.kept(found)]
+        now = await sheet.moment()
+        moment = moment_of(found[0], zone)
+        if moment is None or moment > now - timedelta(seconds=told.overlap_s) - SKEWED:
+            found = (earlier(found[0], now, told.overlap_s, zone),)
+    return [places.kept(one) for one in found]
+
+
+def _order(sheet: Sheet, column: str) -> list[str]:
+    return [column, *(one for one in sheet.table.key if one != column)]
 
 
 class Following:
@@ -60,7 +72,11 @@ class Following:
     def __init__(self, sheet: Sheet, told: Told, zone: str, pace: Pace) -> None:
         self._sheet, self._told, self._zone, self._pace = sheet, told, zone, pace
         column = told.column or (sheet.table.key[0] if sheet.table.key else "")
-        self._order = [column, *(one for one in sheet.table.key if one != column)]
+        self._order = _order(sheet, column)
+        self._quiet: list[Any] | None = None
+        self._settled: tuple[Any, ...] = ()
+        self._last: tuple[Any, ...] = ()
+        self._last_at_s = 0.0
         self._known: dict[tuple[Any, ...], int] = {}
         self._newest: deque[tuple[float, Any]] = deque()
         self.pause_s = told.every_s
@@ -69,10 +85,16 @@ class Following:
         """Chunks of rows that changed; none when nothing did."""
         if self._told.follow not in ("time", "key"):
             return
-        least = places.restored(place.since[0]) if place.since else None
+        if self._quiet is not None:  # nothing was handed out since, so no position tells it
+            place = replace(place, since=self._quiet)
+        after = tuple(map(places.restored, place.since))
+        least = None
+        if len(after) == 1:
+            least, after = after[0], ()
+        else:
+            self._settled = after
         now = await self._sheet.moment()
         seen: dict[tuple[Any, ...], int] = {}
-        after: tuple[Any, ...] = ()
         took_s = 0.0
         while True:
             await self._pace.wait()
@@ -90,7 +112,8 @@ class Following:
             after = page.end
         self._known = seen
         by_index = self._order[0] in self._sheet.table.indexed
-        self.pause_s = max(self._told.every_s, 0.0 if by_index else took_s * SHARE)
+        rests = not by_index or took_s > LONG_S
+        self.pause_s = max(self._told.every_s, took_s * SHARE if rests else 0.0)
 
     def _chunk(
         self, place: Place, page: Page, now: datetime, seen: dict[tuple[Any, ...], int]
@@ -102,7 +125,7 @@ class Following:
                 seen[key] = digest
             if self._known.get(key) != digest:
                 new.append(record)
-        since = self._since(place, page, now)
+        since = self._quiet = self._since(place, page, now)
         if not new and not page.bad and page.last:
             return None
         first = place.line + 1
@@ -116,11 +139,11 @@ class Following:
 
     def _since(self, place: Place, page: Page, now: datetime) -> list[Any]:
         """From where the next poll reads, when everything up to this page has landed."""
-        last = page.end[0] if page.end else None
-        if last is None:
+        if not page.end:
             return place.since
         if self._told.follow == "time":
-            return [places.kept(earlier(last, now, self._told.overlap_s, self._zone))]
+            return [places.kept(one) for one in self._since_time(page.end, now)]
+        last = page.end[0]
         # A key says nothing of time: what was the newest one so long ago has nothing late before it
         now_s = asyncio.get_running_loop().time()
         self._newest.append((now_s, last))
@@ -128,6 +151,24 @@ class Following:
         while self._newest and self._newest[0][0] <= now_s - self._told.overlap_s:
             least = self._newest.popleft()[1]
         return place.since if least is None else [places.kept(least)]
+
+    def _since_time(self, end: tuple[Any, ...], now: datetime) -> tuple[Any, ...]:
+        """The overlap before the last row; once nothing newer came for as long, that row itself:
+        what was stamped at one time in bulk is not read again and again."""
+        told, now_s = self._told, asyncio.get_running_loop().time()
+        if end != self._last:
+            self._last, self._last_at_s = end, now_s
+        elif now_s - self._last_at_s >= told.overlap_s:
+            moment = moment_of(end[0], self._zone)
+            if moment is not None and moment <= now:
+                self._settled = end
+                return end
+        low = earlier(end[0], now, told.overlap_s, self._zone)
+        if self._settled:
+            ours, floor = moment_of(low, self._zone), moment_of(self._settled[0], self._zone)
+            if ours is not None and floor is not None and ours <= floor:
+                return self._settled
+        return (low,)
 
 
 def earlier(last: Any, now: datetime, overlap_s: float, zone: str) -> Any:

@@ -54,18 +54,18 @@ class Pages:
             values["least"] = at_least
         return list(connection.execute(statement, values))
 
-    def newest(self, connection: Connection, name: str, skip: int = 0) -> Any:
-        """The largest value of a column but `skip`, by its index; None where there is none."""
-        column = self._columns[name]
+    def newest(self, connection: Connection, order: Sequence[str], skip: int = 0) -> Any:
+        """Some columns of the last row in their order but `skip`; None where there is none."""
+        columns = [self._columns[one] for one in order]
         statement = (
-            sql.select(column)
+            sql.select(*columns)
             .select_from(self._table)
-            .where(column.is_not(None))
-            .order_by(column.desc())
+            .where(columns[0].is_not(None))
+            .order_by(*(one.desc() for one in columns))
             .limit(sql.literal_column("1"))
             .offset(sql.literal_column(str(skip)))
         )
-        return connection.execute(statement).scalar()
+        return connection.execute(statement).first()
 
     def all_rows(self, connection: Connection, size: int) -> Any:
         """A table without a key: one statement, read piece by piece where the driver can."""
