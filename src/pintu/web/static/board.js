@@ -90,6 +90,8 @@ addEventListener("DOMContentLoaded", () => {
       const note = document.createElement("p");
       note.textContent = box.dataset.noGl;
       box.append(note);
+      box.dataset.drawn = "1";
+      charts.set(box, { resize() {}, dispose() {} });
       return;
     }
     map.scrollZoom.disable();
@@ -98,7 +100,7 @@ addEventListener("DOMContentLoaded", () => {
       const under = await fetch("/api/v1/map/base").then((answer) => answer.json()).catch(() => ({ features: [] }));
       if (under.features && under.features.length) map.getSource("base").setData(under);
       else map.getSource("graticule").setData(window.pintuStyle.graticule([...bounds[0], ...bounds[1]]));
-      box.dataset.drawn = "1";
+      map.once("idle", () => { box.dataset.drawn = "1"; });
     });
     map.on("click", "points", (event) => {
       const one = points[event.features[0].id];
@@ -117,8 +119,9 @@ addEventListener("DOMContentLoaded", () => {
   function draw(within) {
     const blocks = within.matches && within.matches(".block") ? [within] : within.querySelectorAll(".block");
     for (const block of blocks) {
-      if (block.querySelector("[data-chart]:not([data-drawn])")) drawChart(block);
-      if (block.querySelector("[data-map]:not([data-drawn])")) drawMap(block);
+      const chart = block.querySelector("[data-chart]"), map = block.querySelector("[data-map]");
+      if (chart && !charts.has(chart)) drawChart(block);
+      if (map && !charts.has(map)) drawMap(block);
     }
   }
   function letGo() {
