@@ -105,6 +105,7 @@ class Deriver:
             return
         old = change.changed is None and "validHours" in change.entity
         changed = self._book.take_day(code, day, change.entity)
+        self._book.rewritten.clear()  # the detector looks at those
         if not changed:
             return
         self._days[code, day] = change.entity

@@ -37,6 +37,7 @@ from pintu.pieces.environment.model.patterns import (
     flag_abuse,
     flat_line,
     repeated,
+    rewritten,
     sudden_drop,
 )
 from pintu.pieces.environment.model.writing import instant, plain
@@ -84,7 +85,10 @@ class Detector:
         newest = max((one.newest for one in self._book.stations.values()), default=0)
         if day < day_of(newest) - KEPT_HOURS // 24:
             return
-        for hour in self._book.take_day(code, day, entity):
+        changed = self._book.take_day(code, day, entity)
+        if code in self._book.rewritten:
+            self._dirty[code] = None
+        for hour in changed:
             for one in (code, *self._book.around(code)):
                 if hour > self._book.station(one).newest - 4:
                     self._dirty[one] = None
@@ -128,6 +132,7 @@ class Detector:
             for case, holds in _PATTERNS.items():
                 told = holds(self._book, code, pollutant.code)
                 found += self._judge(case, code, pollutant, told)
+        found += self._judge(Case.REWRITTEN, code, None, rewritten(self._book, code))
         if limits is not None:
             daily = {name: row["24h"][self._class - 1]
                      for name, row in limits.limits.items() if "24h" in row}  # fmt: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from pintu.pieces.environment.model.air import (
@@ -64,6 +65,9 @@ class Book:
         self.stations: dict[str, Station] = {}
         self._around: dict[str, list[str]] = {}
         self._verdicts: dict[tuple[str, int], dict[str, Doubt]] = {}
+        self.rewritten: dict[str, dict[int, tuple[Hour, Hour]]] = {}
+        """Station → hour → (as it was, as it is), of hours told anew with other values; who
+        looks at them takes them away."""
 
     def station(self, code: str) -> Station:
         """The station of that MN, made when it is new."""
@@ -100,6 +104,8 @@ class Book:
             known = station.hours.get(hour)
             if known is not None and (known.values, known.flags) == (read.values, read.flags):
                 continue
+            if known is not None and known.values != read.values:
+                self.rewritten.setdefault(code, {})[hour] = known, read
             station.hours[hour] = read
             station.newest = max(station.newest, hour)
             changed.append(hour)
@@ -136,6 +142,17 @@ class Book:
             return None
         return known.values.get(pollutant)
 
+    def moved(self, code: str, hour: int, pollutant: str) -> float | None:
+        """By which share the stations around went up and down in eight hours (their median); None
+        when nobody knows."""
+        shares = []
+        for one in self.around(code):
+            told = [self.plain(one, at, pollutant) for at in range(hour - 7, hour + 1)]
+            known = [value for value in told if value is not None]
+            if len(known) >= 4 and max(known) > 0:
+                shares.append((max(known) - min(known)) / max(known))
+        return median(shares) if shares else None
+
     def doubts(self, code: str, hour: int) -> dict[str, Doubt]:
         """Why values of an hour may not be used, by pollutant."""
         key = (code, hour)
@@ -167,7 +184,7 @@ class Book:
             and (last := self.plain(one, hour - 1, pollutant)) is not None
         ]
         return (
-            of_past(pollutant, value, before)
+            of_past(pollutant, value, before, self.moved(code, hour, pollutant))
             or of_step(pollutant, value, before[0], moved)
             or of_neighbours(pollutant, value, [one for one in now.values() if one is not None])
         )
@@ -176,8 +193,8 @@ class Book:
         for later in range(hour, hour + 2 * LONGEST_FLAT):
             self._verdicts.pop((code, later), None)
         for one in self.around(code):
-            self._verdicts.pop((one, hour), None)
-            self._verdicts.pop((one, hour + 1), None)
+            for later in range(hour, hour + 8):
+                self._verdicts.pop((one, later), None)
 
     def _near(self, code: str) -> Iterator[str]:
         place = self.stations[code].place

@@ -14,6 +14,7 @@ class Case(StrEnum):
     SUDDEN_DROP = "sudden_drop"
     REPEATED = "repeated"
     FLAG_ABUSE = "flag_abuse"
+    REWRITTEN = "rewritten"
     FLAT_LINE = "flat_line"
     EXCEEDANCE = "exceedance"
     SILENT = "silent_station"
@@ -21,7 +22,7 @@ class Case(StrEnum):
 
 CASES: Final = {str(one): one for one in Case}
 SUSPICIONS: Final = frozenset(
-    {Case.SUDDEN_DROP, Case.REPEATED, Case.FLAG_ABUSE, Case.FLAT_LINE}
+    {Case.SUDDEN_DROP, Case.REPEATED, Case.FLAG_ABUSE, Case.REWRITTEN, Case.FLAT_LINE}
 )
 """They stay with the inspector until somebody has looked, also when the values are right again."""
 
@@ -29,6 +30,7 @@ TITLES: Final = {
     Case.SUDDEN_DROP: {"zh": "周边升高而本站骤降", "en": "Sudden drop while others stay"},
     Case.REPEATED: {"zh": "数据重复", "en": "Repeated values"},
     Case.FLAG_ABUSE: {"zh": "高值时段频繁标记无效", "en": "Flagged away when it matters"},
+    Case.REWRITTEN: {"zh": "历史数据被改写", "en": "Past hours rewritten"},
     Case.FLAT_LINE: {"zh": "数值长时间不变", "en": "Flat line"},
     Case.EXCEEDANCE: {"zh": "超标", "en": "Exceedance"},
     Case.SILENT: {"zh": "站点无数据", "en": "Station silent"},
@@ -37,6 +39,7 @@ SEVERITY: Final = {
     Case.SUDDEN_DROP: "high",
     Case.REPEATED: "high",
     Case.FLAG_ABUSE: "high",
+    Case.REWRITTEN: "medium",
     Case.FLAT_LINE: "medium",
     Case.EXCEEDANCE: "medium",
     Case.SILENT: "low",

@@ -23,8 +23,9 @@ from pintu.pieces.environment.model.forecast import (
 
 KEPT = 9_500
 """Hours of the past that are learnt from: a year and a month."""
-LEARN_EVERY = 24
-"""New hours after which a station is learnt anew."""
+LEARN_EVERY, LEARN_SHARE = 24, 0.1
+"""Hours that came since, older ones too, after which a station is learnt anew: a day of them, and
+while much of its past still comes in, a tenth of it."""
 MOST_STATIONS = 200
 TARGET = "PM2.5"
 BESIDE = ("PM10", "SO2", "NO2", "O3", "CO", "temperature", "relativeHumidity",
@@ -52,7 +53,7 @@ class _Past:
     model: Model | None = None
     names: tuple[str, ...] = ()
     errors: Errors | None = None
-    learnt_to: int = 0
+    added: int = 0  # hours since it was learnt
     learnt_hours: int = 0
 
 
@@ -82,6 +83,7 @@ class Forecaster:
             if len(self._pasts) >= MOST_STATIONS:
                 return
             past = self._pasts[code] = _Past()
+        past.added += hour not in past.hours
         past.hours[hour] = dict(values)
         if hour > past.newest:
             past.newest = hour
@@ -100,7 +102,6 @@ class Forecaster:
         model = job.fitting.model()
         past = self._pasts[job.code]
         if model is None:
-            past.learnt_to = past.newest
             self._job = None
         elif job.errors is None:
             job.errors = measure(model, job.series, range(border(job.series), len(job.series)))
@@ -142,12 +143,12 @@ class Forecaster:
             self._queue.extend(
                 code
                 for code, past in self._pasts.items()
-                if past.newest - past.learnt_to >= LEARN_EVERY and len(past.hours) > LEARN_EVERY
+                if past.added >= max(LEARN_EVERY, LEARN_SHARE * len(past.hours))
             )
         if not self._queue:
             return None
         past = self._pasts[code := self._queue.popleft()]
-        past.learnt_to = past.newest
+        past.added = 0
         names = _known_names(past)
         series = _series(past, KEPT, names)
         fitting = Fitting(series, range(border(series)))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from statistics import mean, median
 from typing import Any, Final
 
-from pintu.pieces.environment.model.air import BY_CODE
+from pintu.pieces.environment.model.air import BY_CODE, date_of, day_of, hour_word
 from pintu.pieces.environment.model.book import Book
 from pintu.pieces.environment.model.index import Limits
 from pintu.pieces.environment.model.means import rolling
@@ -61,18 +61,10 @@ def flat_line(book: Book, code: str, pollutant: str) -> Told:
     doubt = book.doubts(code, hour).get(pollutant)
     if doubt is None or doubt.code != "flat":
         return None
-    moved = [_spread(book, one, pollutant, hour) for one in book.around(code)]
-    known = [one for one in moved if one is not None]
-    if known and median(known) < 0.1:
+    moved = book.moved(code, hour, pollutant)
+    if moved is not None and moved < 0.1:
         return None
     return {"pollutant": pollutant, "zh": doubt.zh, "en": doubt.en}
-
-
-def _spread(book: Book, code: str, pollutant: str, hour: int) -> float | None:
-    """By which share a station moved in eight hours."""
-    told = [book.plain(code, one, pollutant) for one in range(hour - 7, hour + 1)]
-    known = [one for one in told if one is not None]
-    return (max(known) - min(known)) / max(known) if len(known) >= 4 and max(known) > 0 else None
 
 
 def sudden_drop(book: Book, code: str, pollutant: str) -> Told:
@@ -171,3 +163,23 @@ def _high_around(
     told = [book.plain(one, hour, pollutant) for one in book.around(code)]
     known = [one for one in told if one is not None]
     return len(known) >= LEAST_AROUND and median(known) > limits.get(pollutant, float("inf"))
+
+
+def rewritten(book: Book, code: str) -> Told:
+    """Hours that were told before and are told again with other values: a correction, a clock that
+    is a day behind, or somebody's hand."""
+    told = book.rewritten.pop(code, None)
+    if not told:
+        return None
+    hour, (before, after) = next(iter(told.items()))
+    name = next(one for one in {**before.values, **after.values}
+                if before.values.get(one) != after.values.get(one))  # fmt: skip
+    was, now = before.values.get(name), after.values.get(name)
+    at = f"{date_of(day_of(hour))} {int(hour_word(hour)[4:]):02d}:00"
+    return {
+        "hours": len(told), "at": at, "pollutant": name, "before": was, "after": now,
+        "zh": f"{len(told)} 个已上报的小时被改写，如 {at} 的 {name} 由 {was} 变为 {now}；"
+              "请核对是更正、时钟慢一天还是人为改动",
+        "en": f"{len(told)} hours told before were told anew, such as {name} of {at} from {was} to "
+              f"{now}: a correction, a clock a day behind, or somebody's hand",
+    }  # fmt: skip

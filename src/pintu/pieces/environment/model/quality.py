@@ -26,6 +26,8 @@ STEP: Final = {"PM2.5": 250.0, "PM10": 500.0, "SO2": 300.0, "NO2": 150.0, "O3": 
 """A rise or fall in one hour that a station alone does not have, in the unit of the table."""
 FLAT_HOURS: Final = {"PM2.5": 8, "PM10": 8, "SO2": 24, "NO2": 8, "O3": 8, "CO": 24}
 """So many equal hours are a line, not weather; SO2 and CO stay near the limit for days."""
+FLAT_BESIDE, MOVED = 8, 0.2
+"""So many are enough for each of them while the stations around moved by a fifth."""
 FLAT_ABOVE: Final = {"PM2.5": 5.0, "PM10": 10.0, "SO2": 10.0, "NO2": 8.0, "O3": 10.0, "CO": 0.6}
 """Below this the digits are noise around the limit of detection, and equal ones mean nothing."""
 NOISE: Final = {"PM2.5": 5.0, "PM10": 10.0, "SO2": 5.0, "NO2": 5.0, "O3": 5.0, "CO": 0.3}
@@ -102,14 +104,19 @@ def _looks_like_milligrams(values: Mapping[str, float]) -> list[str]:
     return known if len(known) >= 3 and all(values[one] < 1.0 for one in known) else []
 
 
-def of_past(code: str, value: float, before: Sequence[float | None]) -> Doubt | None:
-    """Doubts from the hours before, newest first (None: no usable value then)."""
+def of_past(
+    code: str, value: float, before: Sequence[float | None], moved: float | None = None
+) -> Doubt | None:
+    """Doubts from the hours before, newest first (None: no usable value then); `moved` is by which
+    share the stations around went up and down in the last eight."""
     equal = 1
     for one in before:
         if one is None or abs(one - value) > 1e-9:
             break
         equal += 1
-    if equal >= FLAT_HOURS[code] and value > FLAT_ABOVE[code]:
+    beside = moved is not None and moved >= MOVED
+    least = min(FLAT_HOURS[code], FLAT_BESIDE) if beside else FLAT_HOURS[code]
+    if equal >= least and value > FLAT_ABOVE[code]:
         return Doubt(quality="uncertain", code="flat", zh=f"连续 {equal} 小时数值不变（{value:g}）",
                      en=f"The same value for {equal} hours ({value:g})")  # fmt: skip
     return None

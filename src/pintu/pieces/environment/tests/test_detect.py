@@ -135,6 +135,22 @@ def test_flags_that_come_when_it_matters_are_found() -> None:
         assert expected == city.found("flag_abuse")
 
 
+def test_the_past_told_anew_with_other_values_is_found() -> None:
+    """An hour of yesterday changes: raised with what it was and is; the same again is nothing."""
+    city = City()
+    city.hours(0, 30)
+    city.tell("S0", 5)
+    city.tick()
+    assert city.found("rewritten") == []
+    city.tell("S0", 5, {"PM2.5": 12.5})
+    city.tick()
+    assert city.found("rewritten") == [("rewritten", "S0", "open")]
+    told = city.context.entities["urn:ngsi-ld:Alert:environment:rewritten:S0"]["evidence"]["json"]
+    assert (told["at"], told["hours"], told["after"]) == ("2026-11-20 05:00", 1, 12.5)
+    city.hours(30, 34)
+    assert city.found("rewritten")[-1] == ("rewritten", "S0", "cleared")
+
+
 def test_a_station_that_falls_silent_is_told_when_others_speak() -> None:
     """Four hours without S0; when all are silent nobody is."""
     city = City()

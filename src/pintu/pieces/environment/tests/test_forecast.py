@@ -101,6 +101,20 @@ def test_noise_is_not_forecast() -> None:
         assert told.method == "ridge"
 
 
+def test_a_past_that_comes_late_is_learnt_too() -> None:
+    """Three days first, then the month before them, newest hours first: a forecast follows."""
+    forecaster, series = Forecaster(), daily(900)
+    order = [*range(828, 900), *range(827, -1, -1)]
+    for number in order:
+        forecaster.take("S0", 400_000 + number, {"PM2.5": float(series.values[number])})
+        forecaster.step()
+    for _ in range(120):
+        forecaster.step()
+    told = forecaster.outlook("S0")
+    assert told is not None
+    assert (told.hour, told.method) == (400_899, "ridge")
+
+
 def test_the_piece_publishes_a_forecast_with_its_error_and_basis() -> None:
     """After five weeks of hours there is one: 24 hours, persistence beside, error, words."""
     city = City(1, forecast=True, begin=datetime(2026, 10, 1, tzinfo=LOCAL))
