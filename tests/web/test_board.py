@@ -4,6 +4,7 @@ a form; pure."""
 from __future__ import annotations
 
 import random
+import re
 from typing import Any
 
 import orjson
@@ -25,6 +26,7 @@ from pintu.web.pages.board import (
 from pintu.web.pages.board_draft import content_of, done, state_of
 from pintu.web.pages.board_marks import shown
 from pintu.web.pages.board_month import month_grid
+from pintu.web.pages.board_said import said
 from pintu.web.pages.board_scale import level_of, levels
 from pintu.web.words import Words
 from tests.web.board_city import PAGE
@@ -300,3 +302,14 @@ def test_hostile_fields_break_nothing() -> None:
         except BadRequestData:
             continue
         done(content, chosen, "look")
+
+
+def test_mistakes_are_said_in_the_readers_language() -> None:
+    """What an editor meets every day; anything else stays as it is."""
+    zh = Words("zh-CN")
+    _, mistakes = draft_board({"blocks": [{"kind": "chart"}]})
+    told = [said(one, zh) for one in mistakes]
+    assert "页面需要标题（中文或英文）" in told
+    assert "第 1 块：请选择数据集" in told
+    assert all(re.search("[一-鿿]", one) for one in told)
+    assert "Something else" == said("Something else", zh)

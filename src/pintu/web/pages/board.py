@@ -84,7 +84,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Board(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One page, saved as `config/pages/NAME.toml` or beside a piece's `piece.toml`."""
 
-    title: dict[str, str]
+    title: dict[str, str] = {}
     summary: dict[str, str] = {}
     audience: Audience = "desk"
     filters: list[Filter] = []

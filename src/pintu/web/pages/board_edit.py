@@ -35,6 +35,7 @@ from pintu.web.pages.board import (
 )
 from pintu.web.pages.board_draft import Form, content_of, count_of, done, one_of, state_of
 from pintu.web.pages.board_parts import Scene
+from pintu.web.pages.board_said import said as told_of
 from pintu.web.pages.board_scale import scale_names
 from pintu.web.pages.board_values import called as set_title
 from pintu.web.pages.board_values import title_of
@@ -218,7 +219,7 @@ async def shown(
         columns=columns,
         stepped=stepped(columns, visit),
         filter_columns=filter_columns(visit, board),
-        mistakes=mistakes,
+        mistakes=[told_of(one, visit.words) for one in mistakes],
         refused=refused,
         parts=await parts_of(scene, 3.0),
         rows=rows_of(board),

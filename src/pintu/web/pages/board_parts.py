@@ -19,6 +19,7 @@ from pintu.web.pages.board import Block, Board
 from pintu.web.pages.board_asking import Asked
 from pintu.web.pages.board_charts import chart_of, past_of
 from pintu.web.pages.board_month import month_grid
+from pintu.web.pages.board_said import said as told
 from pintu.web.pages.board_scale import Level, level_of, levels
 from pintu.web.pages.board_values import called, cell_of, said, title_of, unit_of
 from pintu.web.pages.listing import Heading, Row
@@ -83,7 +84,7 @@ async def part_of(scene: Scene, number: int) -> Part:
         work = ANSWERS[block.kind](scene, block, data_set, (where, asked))
         body, as_of_us = await asyncio.wait_for(work, PATIENCE_S)
     except PintuError as error:
-        why = error.detail or error.title
+        why = told(error.detail or error.title, words)
     except TimeoutError:
         why = words.text("The answer takes too long; narrow the block with a condition")
     else:
