@@ -28,7 +28,6 @@ _OTHER_NAMES: Final = {
     "iso8859-1": "cp1252",
 }
 _SAMPLE: Final = 1 << 20
-_FOREIGN: Final = re.compile(rb"[^\n]*[\x80-\xff][^\n]*")
 _HAN: Final = re.compile(rb"[\xb0-\xf7][\xa1-\xfe]")
 
 
@@ -91,7 +90,7 @@ def _foreign_lines(file: BinaryIO, head: bytes) -> list[bytes]:
             more = file.read(_SAMPLE)
             end = (block + more).rfind(b"\n")
             whole = (block + more)[: end + 1] if end > 0 and len(more) == _SAMPLE else block + more
-            return _FOREIGN.findall(whole)[:20_000]
+            return [line for line in whole.split(b"\n") if not line.isascii()][:20_000]
         rest = block[block.rfind(b"\n") + 1 :][-_SAMPLE:]
         block = file.read(_SAMPLE)
     return []
