@@ -1,9 +1,9 @@
 """Faults of air stations found from their hours alone: the demo knows what is wrong, the piece gets
 what stations send. The two meet here.
 
-Counted are faults that leave a trace in hours: a flat line of eight hours and more, a spike, mg told
-as µg. Found is a fault when a value of its station and time is in doubt. A good value in doubt is
-counted against it. What is missed are lines near the limit of detection and spikes of gases that
+Counted are faults that leave a trace in hours: a flat line of eight hours and more, a spike, mg
+told as µg. Found is a fault when a value of its station and time is in doubt. A good value in doubt
+is counted against it. What is missed are lines near the limit of detection and spikes of gases that
 stay below what clean air may do.
 """
 
@@ -149,8 +149,10 @@ def run(full: bool = False) -> list[tuple[str, str, str, str]]:
         found += told["found"]
         good += told["good"]
         doubted += told["doubted"]
-        print(f"seed {seed}: {dict(told['kinds'])}, found {dict(told['found'])}, good values "
-              f"{told['good']}, doubted {dict(told['doubted'])}, alerts {dict(told['alerts'])}")  # fmt: skip
+        print(
+            f"seed {seed}: {dict(told['kinds'])}, found {dict(told['found'])}, good values "
+            f"{told['good']}, doubted {dict(told['doubted'])}, alerts {dict(told['alerts'])}"
+        )
     share = sum(found.values()) / max(1, sum(kinds.values()))
     wrong = sum(doubted.values()) / max(1, good)
     return [

@@ -31,8 +31,9 @@ def test_everything_written_is_in_the_vocabulary() -> None:
                 told["NO2"] = 260.0 + place
             if name != "S3" or number < 860:
                 city.tell(name, number, told)
-        city.tick(1)
-    city.tick(200)
+        if number % 12 == 0 or number > 690:
+            city.tick(1)
+    city.tick(60)
     written = {one["type"] for one in city.context.entities.values()}
     assert {"AirQualityObserved", "AirQualityDay", "AirQualityForecast", "Alert"} == written
     kinds = {kind for kind, _, _ in city.alerts}

@@ -41,6 +41,7 @@ class Hour:
     flags: dict[str, str] = field(default_factory=dict)
     beside: dict[str, float] = field(default_factory=dict)
     alone: dict[str, Doubt] = field(default_factory=dict)  # doubts from the hour itself
+    told: Any = None  # as it stands in the day
 
 
 @dataclass(slots=True)
@@ -100,8 +101,11 @@ class Book:
             told = entity.get(hour_word(hour))
             if told is None:
                 continue
-            read = read_hour(told.get("json", told.get("value")))
+            value = told.get("json", told.get("value"))
             known = station.hours.get(hour)
+            if known is not None and known.told == value:
+                continue
+            read = read_hour(value)
             if known is not None and (known.values, known.flags) == (read.values, read.flags):
                 continue
             if known is not None and known.values != read.values:
@@ -130,10 +134,9 @@ class Book:
 
     def valid(self, code: str, hour: int, pollutant: str) -> float | None:
         """A value that may be used, or None: not told, or in doubt."""
-        known = self.stations[code].hours.get(hour) if code in self.stations else None
-        if known is None or pollutant not in known.values:
-            return None
-        return None if pollutant in self.doubts(code, hour) else known.values[pollutant]
+        known = self.stations[code].hours.get(hour)
+        value = known.values.get(pollutant) if known is not None else None
+        return None if value is None or pollutant in self.doubts(code, hour) else value
 
     def plain(self, code: str, hour: int, pollutant: str) -> float | None:
         """A value without a doubt from its own hour; what stations are compared by."""
@@ -212,7 +215,7 @@ class Book:
 
 def read_hour(told: Any) -> Hour:
     """An hour as `hour_value` wrote it; what is not understood is left out."""
-    hour = Hour()
+    hour = Hour(told=told)
     if not isinstance(told, dict):
         return hour
     for name, value in told.items():
