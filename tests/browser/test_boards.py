@@ -203,7 +203,10 @@ def test_it_prints(screen: Page, air: Served) -> None:
     screen.emulate_media(media="print")
     assert not screen.locator(".rail").is_visible()
     assert not screen.locator(".deeds").is_visible()
-    cut = "[...document.querySelectorAll('.block')].filter(b => b.scrollHeight > b.clientHeight + 2 && getComputedStyle(b).overflowY === 'hidden').length"  # noqa: E501
+    cut = (
+        "[...document.querySelectorAll('.block')].filter(one => one.scrollHeight"
+        " > one.clientHeight + 2 && getComputedStyle(one).overflowY === 'hidden').length"
+    )
     assert 0 == screen.evaluate(cut)
 
 
