@@ -31,6 +31,7 @@ from pintu.kernel.intake.mapping import read_mapping
 from tests.real_databases import PASSWORD, Server, mariadb, postgres
 
 PAGE = 5_000
+PORT = 9936
 COLUMNS = "编号, 站点, 时间, 浓度, 温度, 湿度, 状态, 备注"
 MADE = (
     (
@@ -135,7 +136,7 @@ def whole(server: Server, rows: int, changes: int, data: Path) -> None:
     saved.save("datasets", "bench", DATA_SET, by="bench")
     saved.save("mappings", "rows", {**TABLE, "zone": "UTC"}, by="bench")
     write_secret(data, "department", PASSWORD)
-    with city(data) as pid:
+    with city(data, PORT) as pid:
         used_s, began_s = cpu_s(tree(pid)), time.monotonic()
         source = {"door": "database", "mappings": ["rows"], "settings": settings(server)}
         saved.save("sources", "department", source, by="bench")

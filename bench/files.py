@@ -130,9 +130,9 @@ def _save(data: Path, kind: str, name: str, content: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def city(data: Path) -> Iterator[int]:
+def city(data: Path, port: int = PORT) -> Iterator[int]:
     """A running city; its process."""
-    command = [sys.executable, "-m", "pintu", "up", "--data", str(data), "--port", str(PORT)]
+    command = [sys.executable, "-m", "pintu", "up", "--data", str(data), "--port", str(port)]
     process = subprocess.Popen(
         command, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

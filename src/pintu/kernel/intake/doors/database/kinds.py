@@ -102,12 +102,10 @@ def converters(columns: Sequence[Column], family: str) -> dict[str, Convert]:
             found[one.name] = nothing
         elif one.kind == "number":
             found[one.name] = number
-        elif one.kind == "time":
-            found[one.name] = moment if one.zoned else plain
-        elif (
-            family not in ("postgresql", "mysql")
-            or one.kind == "date"
-            or (one.kind == "text" and not _SIMPLE_TEXT.match(one.type))
+        elif one.kind == "time" and one.zoned:
+            found[one.name] = moment
+        elif family not in ("postgresql", "mysql") or (  # whose times and dates come as texts
+            one.kind == "text" and not _SIMPLE_TEXT.match(one.type)
         ):
             found[one.name] = plain
     return found

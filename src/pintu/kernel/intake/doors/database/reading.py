@@ -51,13 +51,13 @@ class DatabaseReader:
     of the table, so whoever died, reading goes on where rows had landed."""
 
     def __init__(self, source: SourceFile, mapping: Mapping, around: Around) -> None:
-        self._told = read_told(source, mapping.name)
+        told = read_told(source, mapping.name)
+        self._told = dataclasses.replace(told, table=mapping.records or told.table)
         self._mapping, self._around = mapping, around
         self._pace = Pace(self._told.rows_per_second, self._told.page_rows)
         self._replicating: Replicating | None = None
         self._until = 0.0
-        self._name = self._told.table or mapping.records
-        if not self._name:
+        if not self._told.table:
             raise ConfigurationError(
                 [f"Source {source.name} must say its table, or mapping {mapping.name} its records"]
             )
@@ -146,7 +146,7 @@ class DatabaseReader:
         """The table as it is now, where to go on, and what changed about its columns."""
         told, mapping = self._told, self._mapping
         table: Table = await database.run(
-            lambda connection: find_table(connection, told, self._name), "looking at its tables"
+            lambda connection: find_table(connection, told, told.table), "looking at its tables"
         )
         if mapping.target == "context":
             await self._refuse_persons(database, table)
