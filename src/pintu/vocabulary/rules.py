@@ -217,7 +217,8 @@ def _is_instant(text: str) -> bool:
 
 def _is_day(text: str) -> bool:
     try:
-        return len(text) == 10 and bool(datetime.fromisoformat(text))
+        whole = len(text) == 10 and text[5:7].isdigit()  # fromisoformat takes weeks too
+        return whole and bool(datetime.fromisoformat(text))
     except ValueError:
         return False
 
