@@ -242,15 +242,15 @@ def _certificate(folder: Path, certificate: str, key: str, user: str) -> None:
             shutil.chown(folder / one, user, user)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def postgres_server() -> Iterator[Server]:
-    """One PostgreSQL for all tests that only need tables; logical replication is on."""
+    """One PostgreSQL for the tests of a module that only need tables; logical replication is on."""
     with postgres(wal="logical") as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mariadb_server() -> Iterator[Server]:
-    """One MariaDB for all tests that only need tables."""
+    """One MariaDB for the tests of a module that only need tables."""
     with mariadb() as server:
         yield server
