@@ -10,12 +10,19 @@ from litestar import Response, get, post
 from litestar.response import Redirect
 
 from pintu.kernel.access import Act, Deed
-from pintu.kernel.errors import ConfigurationError, PintuError, ResourceNotFound
+from pintu.kernel.errors import ConfigurationError, ResourceNotFound, StateConflict
 from pintu.kernel.intake.doors.register import DOORS, find_door
 from pintu.kernel.intake.doors.secrets import read_secret, write_secret
-from pintu.kernel.intake.doors.words import Around, Door, SourceFile
+from pintu.kernel.intake.doors.words import Around, Door, DoorSetting, SourceFile
 from pintu.web.house import House, house_of
+from pintu.web.pages.connect_broken import (
+    broken_page,
+    broken_sources,
+    read_content,
+    read_mappings,
+)
 from pintu.web.pages.connect_form import name_of, read_source
+from pintu.web.pages.connect_said import in_language, said_each
 from pintu.web.pages.render import page
 from pintu.web.visit import AnyRequest, Visit, enter, raw_headers
 
@@ -37,7 +44,7 @@ async def doors(request: AnyRequest) -> Response[Any]:
         "connect.html",
         doors=list_doors(),
         connected=[shown(rooms, one, visit) for one in list_sources(rooms)],
-        mistakes=rooms.configuration.mistakes("sources"),
+        broken=broken_sources(rooms, visit),
         may=visit.may(Deed.OPERATE, DATA_SET),
     )
 
@@ -58,10 +65,11 @@ async def made_source(request: AnyRequest, door: str) -> Response[Any]:
     taken = [one.name for one in house.rooms.configuration.list_saved("sources")]
     title = str(form.get("title.en", "")) or str(form.get("title.zh", ""))
     try:
-        source, secret = read_source(word, form, name_of(str(form.get("name", "")), title, taken))
-        return _keep(house.rooms, visit, source, secret, over=0)
+        name = name_of(str(form.get("name", "")), title, taken)
+        source, secret = read_source(word, form, name, visit.words)
+        return _keep(house, visit, source, secret, over=0)
     except ConfigurationError as error:
-        values = _form(word, None, form) | {"mistakes": error.mistakes}
+        values = _form(word, None, form) | {"mistakes": said_each(error, visit.words)}
         return page(visit, "connect_settings.html", 400, **values)
 
 
@@ -87,13 +95,14 @@ async def changed_settings(request: AnyRequest, name: str) -> Response[Any]:
     word = door_called(before.door)
     version = int(str(form.get("version", "0")) or 0)
     try:
-        source, secret = read_source(word, form, name)
+        source, secret = read_source(word, form, name, visit.words)
         kept = msgspec.structs.replace(
             source, enabled=before.enabled, mappings=before.mappings, tenant=before.tenant
         )
-        return _keep(house.rooms, visit, kept, secret, over=version)
-    except ConfigurationError as error:
-        values = _form(word, before, form) | {"mistakes": error.mistakes, "version": version}
+        return _keep(house, visit, kept, secret, over=version)
+    except (ConfigurationError, StateConflict) as error:
+        mistakes = said_each(error, visit.words)
+        values = _form(word, before, form) | {"mistakes": mistakes, "version": version}
         return page(visit, "connect_settings.html", 400, **values)
 
 
@@ -102,8 +111,11 @@ async def one_source(request: AnyRequest, name: str) -> Response[Any]:
     """One source: how it is, what it brought, what could not be read, and what may be done."""
     rooms = house_of(request).rooms
     visit = enter(request, rooms, data_set=DATA_SET)
-    source, version = read_saved(rooms, name)
-    door = door_called(source.door)
+    try:
+        source, version = read_saved(rooms, name)
+        door = door_called(source.door)
+    except ConfigurationError as error:
+        return broken_page(rooms, visit, name, error)
     return page(
         visit,
         "connect_source.html",
@@ -112,7 +124,8 @@ async def one_source(request: AnyRequest, name: str) -> Response[Any]:
         version=version,
         shown=shown(rooms, source, visit),
         runs=await rooms.runs.list_runs(name, limit=LINES_SHOWN) if door.kind == "load" else [],
-        mappings=[rooms.configuration.find("mappings", one) for one in source.mappings],
+        mappings=read_mappings(rooms, visit, source),
+        in_language=in_language,
         may=visit.may(Deed.OPERATE, DATA_SET),
     )
 
@@ -132,7 +145,10 @@ async def act(request: AnyRequest, name: str, deed: str) -> Response[Any]:
         await rooms.runs.ask(name, by=visit.actor.id)
     elif deed in ("start", "stop"):
         if deed == "start" and not source.mappings:
-            raise ConfigurationError([f"Source {name} has no mapping yet: look at it, then map it"])
+            raise StateConflict(
+                f"Source {name} has no mapping yet: look at it, then map it",
+                zh=f"来源 {name} 还没有映射：请先查看，再映射",
+            )
         changed = msgspec.structs.replace(source, enabled=deed == "start")
         save(rooms, visit, changed, over=version)
     else:
@@ -175,8 +191,8 @@ def list_sources(rooms: Rooms) -> list[SourceFile]:
     found = []
     for saved in rooms.configuration.list_saved("sources"):
         try:
-            found.append(msgspec.convert(saved.content, SourceFile))
-        except msgspec.ValidationError:
+            found.append(read_content(saved.name, saved.content))
+        except ConfigurationError:
             continue
     return found
 
@@ -184,10 +200,7 @@ def list_sources(rooms: Rooms) -> list[SourceFile]:
 def read_saved(rooms: Rooms, name: str) -> tuple[SourceFile, int]:
     """A source with its version; ResourceNotFound, ConfigurationError when the file is wrong."""
     saved = rooms.configuration.get("sources", name)
-    try:
-        return msgspec.convert(saved.content, SourceFile), saved.version
-    except msgspec.ValidationError as error:
-        raise ConfigurationError([f"config/sources/{name}.toml: {error}"]) from error
+    return read_content(name, saved.content), saved.version
 
 
 def save(rooms: Rooms, visit: Visit, source: SourceFile, *, over: int) -> None:
@@ -250,7 +263,7 @@ def _form(door: Door, source: SourceFile | None, typed: Any) -> dict[str, Any]:
         else _written(source.settings.get(one.name, one.default) if source else one.default)
         for one in door.settings
     }
-    first = [one for one in door.settings if one.required or one.kind in ("secret", "lines")]
+    first = first_asked(door)
     return {
         "door": door,
         "source": source,
@@ -263,6 +276,17 @@ def _form(door: Door, source: SourceFile | None, typed: Any) -> dict[str, Any]:
     }
 
 
+def first_asked(door: Door) -> list[DoorSetting]:
+    """What nearly everybody must tell: what is needed, how to get in, and what comes before it."""
+    secrets = [at for at, one in enumerate(door.settings) if one.kind == "secret"]
+    way_in = secrets[0] + 1 if secrets else 0
+    return [
+        one
+        for at, one in enumerate(door.settings)
+        if one.required or (at < way_in and one.kind != "lines") or one.name in ("nodes", "example")
+    ]
+
+
 def _written(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
@@ -270,20 +294,15 @@ def _written(value: Any) -> Any:
 
 
 def _keep(
-    rooms: Rooms, visit: Visit, source: SourceFile, secret: str | None, *, over: int
+    house: House, visit: Visit, source: SourceFile, secret: str | None, *, over: int
 ) -> Response[Any]:
+    rooms = house.rooms
     source = msgspec.structs.replace(source, tenant=source.tenant or visit.tenant)
     save(rooms, visit, source, over=over)
     if secret is not None:
         write_secret(rooms.settings.data, source.name, secret)
+    house.looks.forget(source.name)
     return Redirect(f"/connect/{source.name}/look", status_code=303)
-
-
-def said(error: PintuError) -> str:
-    """An error as a sentence for the page."""
-    if isinstance(error, ConfigurationError):
-        return "; ".join(error.mistakes)
-    return error.detail or error.title
 
 
 PAGES = (doors, new_source, made_source, settings, changed_settings, one_source, act)

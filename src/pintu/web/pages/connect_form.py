@@ -8,12 +8,13 @@ from typing import Any
 
 from pintu.kernel.errors import BadRequestData, ConfigurationError
 from pintu.kernel.intake.doors.words import Door, DoorSetting, SourceFile
+from pintu.web.words import Words
 
 Form = Mapping[str, Any]
 
 LONGEST_TEXT = 20_000
 NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
-MOST_FIELDS = 200
+MOST_FIELDS = 1_000
 
 
 def name_of(wish: str, title: str, taken: Iterable[str]) -> str:
@@ -27,10 +28,12 @@ def name_of(wish: str, title: str, taken: Iterable[str]) -> str:
     return found
 
 
-def read_source(door: Door, form: Form, name: str) -> tuple[SourceFile, str | None]:
+def read_source(
+    door: Door, form: Form, name: str, words: Words
+) -> tuple[SourceFile, str | None]:
     """A source that does not run yet, and its secret when one was typed (None: leave it).
 
-    Raises ConfigurationError with every mistake of the form.
+    Raises ConfigurationError with every mistake of the form, in the visitor's words.
     """
     mistakes: list[str] = []
     settings: dict[str, Any] = {}
@@ -40,13 +43,14 @@ def read_source(door: Door, form: Form, name: str) -> tuple[SourceFile, str | No
         if one.kind == "secret":
             secret = typed or None
             continue
-        value = _setting(one, typed, mistakes)
+        value = _setting(one, typed, mistakes, words)
         if value is not None:
             settings[one.name] = value
     titles = {lang: text(form, f"title.{lang}").strip() for lang in ("zh", "en")}
     if not any(titles.values()):
-        mistakes.append("title: give the source a name that people know it by")
-    interval_s = _number("expected_interval_s", text(form, "expected_interval_s") or "0", mistakes)
+        mistakes.append(words.text("Please give the source a name that people know it by"))
+    every = words.text("How often it should be heard, in seconds (0: nobody knows)")
+    interval_s = _number(every, text(form, "expected_interval_s") or "0", mistakes, words)
     if mistakes:
         raise ConfigurationError(mistakes)
     source = SourceFile(
@@ -61,31 +65,33 @@ def read_source(door: Door, form: Form, name: str) -> tuple[SourceFile, str | No
     return source, secret
 
 
-def _setting(one: DoorSetting, typed: str, mistakes: list[str]) -> Any:
-    typed = typed.strip()
+def _setting(one: DoorSetting, typed: str, mistakes: list[str], words: Words) -> Any:
+    typed, called = typed.strip(), words.title(one.title) or one.name
     if one.kind == "yes_no":
         return typed in ("on", "true", "yes")
     if not typed:
         if one.required:
-            mistakes.append(f"{one.name}: is needed and empty")
+            mistakes.append(words.text("%(field)s is needed and empty") % {"field": called})
         return None
     if one.kind == "number":
-        return _number(one.name, typed, mistakes)
+        return _number(called, typed, mistakes, words)
     if one.kind == "choice" and typed not in one.choices:
-        mistakes.append(f"{one.name}: is none of {', '.join(one.choices)}")
+        known = {"field": called, "choices": ", ".join(one.choices)}
+        mistakes.append(words.text("%(field)s is none of %(choices)s") % known)
     if one.kind == "lines":
         return [line.strip() for line in typed.splitlines() if line.strip()]
     return typed
 
 
-def _number(name: str, typed: str, mistakes: list[str]) -> float:
+def _number(name: str, typed: str, mistakes: list[str], words: Words) -> float:
+    told = {"field": name, "typed": typed[:40]}
     try:
         value = float(typed)
     except ValueError:
-        mistakes.append(f"{name}: {typed[:40]!r} is not a number")
+        mistakes.append(words.text("%(field)s: %(typed)s is not a number") % told)
         return 0.0
     if not abs(value) < 1e12:  # also what is no number at all
-        mistakes.append(f"{name}: {typed[:40]} is not below a million million")
+        mistakes.append(words.text("%(field)s: %(typed)s is far too large") % told)
         return 0.0
     return int(value) if value.is_integer() else value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import quote
@@ -11,7 +12,7 @@ from litestar import Response, get, post
 from litestar.response import Redirect
 
 from pintu.kernel.access import Deed
-from pintu.kernel.errors import ConfigurationError, PintuError
+from pintu.kernel.errors import BadRequestData, ConfigurationError, PintuError
 from pintu.kernel.exchange.catalogue import write_data_set
 from pintu.kernel.intake.doors.seen import RECORDS
 from pintu.kernel.intake.doors.words import SourceFile, TableSeen
@@ -30,11 +31,12 @@ from pintu.web.pages.connect import (
     door_called,
     operate,
     read_saved,
-    said,
     save,
 )
+from pintu.web.pages.connect_asking import asked_of
 from pintu.web.pages.connect_form import name_of, read_mapping_form, text
 from pintu.web.pages.connect_looks import table_called
+from pintu.web.pages.connect_said import said, said_each
 from pintu.web.pages.connect_tables import data_set_of
 from pintu.web.pages.connect_trial import known_words, try_mapping
 from pintu.web.pages.render import page
@@ -45,23 +47,33 @@ if TYPE_CHECKING:
 
 KINDS = get_args(FieldKind)
 MARKS = get_args(PersonMark)
+CROWDED = 60
+"""A table with more columns hides those that nothing is made of until somebody asks."""
+
 FRAMES = ("WGS-84", "CGCS2000", "GCJ-02", "BD-09", "EPSG:4549", "EPSG:4528", "EPSG:3857")
 """Frames offered; any `EPSG:n` may be typed."""
 
 
 @get("/connect/{name:str}/look", include_in_schema=False)
 async def look(request: AnyRequest, name: str) -> Response[Any]:
-    """What is at the other side: tables, columns, how full and how different they are."""
+    """What is at the other side: tables, columns, how full and how different they are.
+
+    A look that takes long is waited for by the page itself, which asks `?wait=1`."""
     house = house_of(request)
     visit = enter(request, house.rooms, Deed.OPERATE, DATA_SET)
     source, _ = read_saved(house.rooms, name)
+    if "wait" in request.query_params:
+        with contextlib.suppress(PintuError):  # the page that comes next says so
+            await seen(house, source)
+        return Response(b"", status_code=204)
     again = "again" in request.query_params
-    failed, tables = "", []
     try:
-        tables = await seen(house, source, again=again)
+        tables = await seen_soon(house, source, again=again)
     except PintuError as error:
-        failed = said(error)
-    return page(visit, "connect_look.html", source=source, tables=tables, failed=failed)
+        return _not_seen(visit, source, error)
+    if tables is None:
+        return _looking(visit, source)
+    return page(visit, "connect_look.html", source=source, tables=tables, failed="")
 
 
 @get("/connect/{name:str}/mapping", include_in_schema=False)
@@ -70,7 +82,15 @@ async def mapping(request: AnyRequest, name: str, table: str = "") -> Response[A
     house = house_of(request)
     visit = enter(request, house.rooms, Deed.OPERATE, DATA_SET)
     source, _ = read_saved(house.rooms, name)
-    found = table_called(await seen(house, source), table)
+    try:
+        tables = await seen_soon(house, source)
+    except PintuError as error:
+        return _not_seen(visit, source, error)
+    if tables is None:
+        return _looking(visit, source)
+    if not table and len(tables) != 1:
+        return Redirect(f"/connect/{name}/look", status_code=303)
+    found = table_called(tables, table)
     saved = saved_for(house.rooms, source, found)
     asked = {one: request.query_params.get(one, "") for one in ("target", "type")}
     questions: list[Any] = []
@@ -102,7 +122,9 @@ async def keep_mapping(request: AnyRequest, name: str, table: str = "") -> Respo
         compiled_or_raise(rooms, chosen, source)
     except ConfigurationError as error:
         shown = msgspec.convert(content, Mapping, strict=False)
-        return _page(visit, source, found, shown, mistakes=error.mistakes)
+        mistakes = said_each(error, visit.words)
+        version = int(text(form, "version") or 0)
+        return _page(visit, source, found, shown, version=version, mistakes=mistakes)
     over = int(text(form, "version") or 0)
     rooms.configuration.save("mappings", own, write_mapping(chosen), by=visit.actor.id, over=over)
     if chosen.target == "table":
@@ -129,14 +151,46 @@ async def trial(request: AnyRequest, name: str, table: str = "") -> Response[Any
     visit = enter(request, house.rooms, Deed.OPERATE, DATA_SET)
     rooms = house.rooms
     source, _ = read_saved(rooms, name)
-    found = table_called(await seen(house, source), table)
+    try:
+        tables = await seen_soon(house, source)
+    except PintuError as error:
+        return _not_seen(visit, source, error)
+    if tables is None:
+        return _looking(visit, source)
+    if not table and len(tables) != 1:
+        return Redirect(f"/connect/{name}/look", status_code=303)
+    found = table_called(tables, table)
     saved = saved_for(rooms, source, found)
     if saved is None:
         return Redirect(f"/connect/{name}/mapping?table={quote(found.name)}", status_code=303)
-    tried = await try_mapping(rooms, visit, read_mapping(saved.content), source, found)
+    chosen = read_mapping(saved.content)
+    try:
+        tried = await try_mapping(rooms, visit, chosen, source, found)
+    except ConfigurationError as error:
+        mistakes = said_each(error, visit.words)
+        return _page(visit, source, found, chosen, version=saved.version, mistakes=mistakes)
     return page(
         visit, "connect_try.html", source=source, table=found, tried=tried, mapping=saved
     )
+
+
+@post("/connect/{name:str}/frame", include_in_schema=False)
+async def change_frame(request: AnyRequest, name: str, table: str = "") -> Response[Any]:
+    """Read the coordinates of a saved mapping in the frame that the dry run offered; try again."""
+    house = house_of(request)
+    form, visit = await operate(request, house)
+    source, _ = read_saved(house.rooms, name)
+    found = table_called(await seen(house, source), table)
+    saved = saved_for(house.rooms, source, found)
+    frame = text(form, "frame")
+    if saved is None or frame not in FRAMES:
+        raise BadRequestData(f"Frame {frame[:40]!r} is none that was offered for {name}")
+    chosen = msgspec.structs.replace(read_mapping(saved.content), frame=frame)
+    content = write_mapping(chosen)
+    house.rooms.configuration.save(
+        "mappings", saved.name, content, by=visit.actor.id, over=int(text(form, "version") or 0)
+    )
+    return Redirect(f"/connect/{name}/try?table={quote(found.name)}", status_code=303)
 
 
 # --- what these pages share -------------------------------------------------------------------
@@ -155,6 +209,23 @@ async def seen(house: House, source: SourceFile, *, again: bool = False) -> list
     """The tables of a source, looked at when nobody did lately."""
     door = door_called(source.door)
     return await house.looks.at(door, source, around(house.rooms, source.name), again=again)
+
+
+async def seen_soon(
+    house: House, source: SourceFile, *, again: bool = False
+) -> list[TableSeen] | None:
+    """As `seen`; None when it takes longer than a page should."""
+    door = door_called(source.door)
+    return await house.looks.soon(door, source, around(house.rooms, source.name), again=again)
+
+
+def _not_seen(visit: Visit, source: SourceFile, error: PintuError) -> Response[Any]:
+    failed = said(error, visit.words)
+    return page(visit, "connect_look.html", source=source, tables=[], failed=failed)
+
+
+def _looking(visit: Visit, source: SourceFile) -> Response[Any]:
+    return page(visit, "connect_wait.html", source=source)
 
 
 def mapping_name(rooms: Rooms, source: SourceFile, table: TableSeen) -> str:
@@ -193,6 +264,12 @@ def _page(
     words = known_words()
     of = {column: one for one in chosen.fields for column in columns_of(one.source)[:1]}
     seen_columns = {one.name for one in table.columns}
+    rows = [(at, of.get(one.name), one) for at, one in enumerate(table.columns)]
+    used_with = {
+        column: columns_of(one.source)[0]
+        for one in chosen.fields
+        for column in columns_of(one.source)[1:]
+    }
     others = [one for one in chosen.fields if not set(columns_of(one.source)) & seen_columns]
     return page(
         visit,
@@ -203,7 +280,10 @@ def _page(
         mapping=chosen,
         of=of,
         others=others,
-        questions=questions,
+        rows=rows,
+        crowded=len(rows) > CROWDED and any(field for _, field, _ in rows),
+        used_with=used_with,
+        questions=asked_of(questions, [one.name for one in table.columns], chosen),
         version=version,
         mistakes=mistakes,
         types=words.types(),
@@ -220,4 +300,4 @@ def columns_of(source: str | list[str]) -> list[str]:
     return [source] if isinstance(source, str) and source else list(source or [])
 
 
-PAGES = (look, mapping, keep_mapping, trial)
+PAGES = (look, mapping, keep_mapping, trial, change_frame)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -10,10 +10,16 @@ import orjson
 from pintu.kernel.errors import PintuError
 from pintu.kernel.exchange.words import Condition, Question
 from pintu.kernel.intake.doors.words import SourceFile, TableSeen
-from pintu.kernel.intake.mapping import compile_mapping
+from pintu.kernel.intake.mapping import Doubt, compile_mapping
 from pintu.kernel.intake.mapping.words import BadRecord, Mapping, Row, Words
 from pintu.web.api.states import value_of
 from pintu.web.pages import labels
+from pintu.web.pages.connect_places import (
+    Places,
+    judged,
+    places_of_entities,
+    places_of_rows,
+)
 from pintu.web.visit import Visit, settled
 
 if TYPE_CHECKING:
@@ -47,6 +53,8 @@ class Trial:
     columns: list[Heading]
     bad: list[BadRecord]
     persons: bool = False
+    doubts: list[Doubt] = field(default_factory=list)
+    places: Places = field(default_factory=Places)
 
     @property
     def tried(self) -> int:
@@ -85,13 +93,16 @@ async def try_mapping(
     """Map the sample and compare it with what the city has; nothing is kept."""
     mapper = compile_mapping(mapping, known_words(), source=source.name)
     records = list(enumerate(table.sample, start=1))
+    number = rooms.store.tenant(source.tenant) or 0
     if mapping.target == "table":
         rows, bad = mapper.rows(records)
-        return await _try_rows(rooms, visit, mapping, rows, bad)
+        found = await _try_rows(rooms, visit, mapping, rows, bad)
+        points = places_of_rows(rows, mapping)
+        places = await judged(rooms, number, points, mapping)
+        return replace(found, doubts=mapper.doubts(records), places=places)
     updates, bad = mapper.context(records, rooms.clock.now_us())
     names = list(dict.fromkeys(one.to for one in mapping.fields))
     known = known_words().attributes(mapping.type)
-    number = rooms.store.tenant(source.tenant) or 0
     tried = []
     for update in updates:
         record = await settled(rooms.store.retrieve(number, update.entity["id"]))
@@ -101,7 +112,14 @@ async def try_mapping(
         Heading(name=one, title=visit.words.pick(known[one].labels) if one in known else one)
         for one in names
     ]
-    return Trial(rows=tried, columns=[Heading(name="id", title="id"), *headings], bad=bad)
+    points = places_of_entities([one.entity for one in updates])
+    return Trial(
+        rows=tried,
+        columns=[Heading(name="id", title="id"), *headings],
+        bad=bad,
+        doubts=mapper.doubts(records),
+        places=await judged(rooms, number, points, mapping),
+    )
 
 
 def _once(headings: list[Heading]) -> list[Heading]:
