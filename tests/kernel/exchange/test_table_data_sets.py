@@ -110,6 +110,19 @@ async def test_what_a_whole_load_did_not_bring_is_removed(scene: Scene) -> None:
     assert 3 == len(await asked(scene))
 
 
+async def test_a_load_with_unreadable_records_removes_nothing(scene: Scene) -> None:
+    """A row whose record cannot be read today is not gone; the next whole load starts anew."""
+    landing = landing_of(scene)
+    await landing.land("c1", "1", [school(1), school(2)], [])
+    await landing.finish()
+    await landing.land("c2", "2", [school(1)], [])
+    assert 0 == (await landing.finish(whole=False)).landed
+    assert 2 == len(await asked(scene))
+    await landing.land("c3", "3", [school(2)], [])
+    assert 1 == (await landing.finish()).landed
+    assert ["S2"] == [row["编号"] for row in await asked(scene)]
+
+
 async def test_one_source_does_not_remove_what_another_brought(scene: Scene) -> None:
     """Two files may fill one data set; each has its own position."""
     await landing_of(scene, "east").land("c1", "e1", [school(1)], [])

@@ -95,19 +95,18 @@ class TableLanding:
 
         return Landed(landed=await self._file.run(work))
 
-    async def finish(self) -> Landed:
-        """Mark what a whole load did not bring as removed; it stays in the file, out of answers."""
+    async def finish(self, *, whole: bool = True) -> Landed:
+        """Mark what a whole load did not bring as removed; it stays in the file, out of answers.
+
+        A load that was not `whole`, because some records could not be read, marks nothing: a row
+        whose record is unreadable today is not gone.
+        """
         now_us = self._clock.now_us()
 
         def work(connection: Connection) -> int:
             raw: Any = connection.connection.driver_connection
             number = self._number(raw)
-            gone = raw.execute(
-                "UPDATE rows SET _removed = ?, _changed = ? WHERE _removed IS NULL "
-                "AND _source = ? AND _key IS NOT NULL "
-                "AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.number = rows._number)",
-                (now_us, now_us, number),
-            ).rowcount
+            gone = _mark_gone(raw, number, now_us) if whole else 0
             raw.execute(
                 "DELETE FROM seen WHERE number IN (SELECT _number FROM rows WHERE _source = ?)",
                 (number,),
@@ -206,3 +205,14 @@ def _known(value: Any) -> Any:
     if value is None or isinstance(value, str | int | float | bytes):
         return value
     return str(value)
+
+
+def _mark_gone(raw: Any, number: int, now_us: int) -> int:
+    """Rows of one source that its load did not show; how many there were."""
+    done = raw.execute(
+        "UPDATE rows SET _removed = ?, _changed = ? WHERE _removed IS NULL "
+        "AND _source = ? AND _key IS NOT NULL "
+        "AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.number = rows._number)",
+        (now_us, now_us, number),
+    )
+    return int(done.rowcount)

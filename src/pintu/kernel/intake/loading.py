@@ -161,7 +161,8 @@ class _Loading:
             let_go(chunk.position)
         finish = getattr(work.landing, "finish", None)
         if chunk.full and finish is not None:
-            said += (await finish()).messages
+            # a record that cannot be read is not gone: then nothing is marked as removed
+            said += (await finish(whole=not (self._run.bad or bad))).messages
         read = len(chunk.records) + len(chunk.bad)
         silent = max(0, read - len(items) - len(bad))  # records that say nothing
         before = self._run

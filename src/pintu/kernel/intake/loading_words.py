@@ -66,9 +66,10 @@ class MakeReader(Protocol):
 class Landing(Protocol):
     """Where chunks land, exactly once: the position is kept with what it stands for.
 
-    A landing may also have `async def finish(self) -> Landed`: called after a chunk that is
-    `full`, when everything the source has was landed in this run. And `async def remove(self, keys:
-    Sequence[str]) -> Landed`: called before a chunk lands that says what the source deleted.
+    A landing may also have `async def finish(self, *, whole) -> Landed`: called after a chunk that
+    is `full`, when everything the source has was read in this run; `whole` is False when some of it
+    could not be. And `async def remove(self, keys: Sequence[str]) -> Landed`: called before a chunk
+    lands that says what the source deleted.
     """
 
     async def position(self) -> str:
