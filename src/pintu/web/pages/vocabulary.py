@@ -26,6 +26,7 @@ from pintu.web.visit import AnyRequest, Visit, enter, raw_headers
 
 if TYPE_CHECKING:
     from pintu.kernel.configuration import Saved
+    from pintu.kit.manifest import Manifest
     from pintu.web.rooms import Rooms
 
 DATA_SET = "vocabulary"
@@ -85,7 +86,7 @@ async def one_type(request: AnyRequest, name: str) -> Response[str]:
         town=town,
         saved=saved,
         versions=steps(versions),
-        use=use_of(rooms, name),
+        use=use_of(rooms, visit, name),
         unit_sign=labels.unit_sign,
         lists={one.name: one for one in vocabulary().code_lists()},
         may=visit.may(Deed.OPERATE, DATA_SET),
@@ -192,14 +193,14 @@ def fits(word: Any, text: str) -> bool:
     return any(wanted in plain(one) for one in said)
 
 
-def use_of(rooms: Rooms, name: str) -> Use:
+def use_of(rooms: Rooms, visit: Visit, name: str) -> Use:
     """Who writes and reads a type."""
     use = Use()
     for manifest in rooms.pieces:
         if name in manifest.writes:
-            use.writers.append(manifest.name)
+            use.writers.append(_called(manifest, visit))
         if name in manifest.reads:
-            use.readers.append(manifest.name)
+            use.readers.append(_called(manifest, visit))
     for saved in rooms.configuration.list_saved("mappings"):
         if saved.content.get("type") == name:
             use.writers.append(f"mappings/{saved.name}")
@@ -207,6 +208,11 @@ def use_of(rooms: Rooms, name: str) -> Use:
         if saved.content.get("type") == name:
             use.readers.append(f"datasets/{saved.name}")
     return use
+
+
+def _called(manifest: Manifest, visit: Visit) -> str:
+    title = visit.words.title(manifest.title)
+    return f"{title} · {manifest.name}" if title and title != manifest.name else manifest.name
 
 
 def steps(versions: list[Any]) -> list[dict[str, Any]]:
