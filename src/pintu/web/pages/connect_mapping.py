@@ -12,7 +12,12 @@ from litestar import Response, get, post
 from litestar.response import Redirect
 
 from pintu.kernel.access import Deed
-from pintu.kernel.errors import BadRequestData, ConfigurationError, PintuError
+from pintu.kernel.errors import (
+    BadRequestData,
+    ConfigurationError,
+    PintuError,
+    ResourceNotFound,
+)
 from pintu.kernel.exchange.catalogue import write_data_set
 from pintu.kernel.intake.doors.seen import RECORDS
 from pintu.kernel.intake.doors.words import SourceFile, TableSeen
@@ -220,6 +225,9 @@ async def seen_soon(
 
 
 def _not_seen(visit: Visit, source: SourceFile, error: PintuError) -> Response[Any]:
+    if isinstance(error, ResourceNotFound):  # no file yet is no failure
+        why = said(error, visit.words)
+        return page(visit, "connect_look.html", source=source, tables=[], failed="", why=why)
     failed = said(error, visit.words)
     return page(visit, "connect_look.html", source=source, tables=[], failed=failed)
 
