@@ -158,7 +158,7 @@ def test_a_list_is_connected_by_keys_alone(chromium: Browser, town: Town, width:
         page.wait_for_url(f"**/connect/{name}")
         tab_to(page, "#file")
         with page.expect_file_chooser() as chooser:
-            page.keyboard.press("Enter")
+            page.keyboard.press("Space")
         chooser.value.set_files(str(town.file))
         tab_to(page, "#upload button")
         page.keyboard.press("Enter")
@@ -166,6 +166,11 @@ def test_a_list_is_connected_by_keys_alone(chromium: Browser, town: Town, width:
         tab_to(page, "main a.button.main[href*='/mapping']")
         page.keyboard.press("Enter")
         page.wait_for_url("**/mapping?**")
+        tab_to(page, "select[data-again=type]")
+        page.keyboard.type("Point of")
+        assert "type=" not in page.url  # walking through the choices opens no page
+        page.keyboard.press("Enter")
+        page.wait_for_url("**&type=PointOfInterest")
         tab_to(page, "select[data-line]")
         page.keyboard.type("Closed")
         answered = "one => one.some(text => text.value.includes('= closed'))"

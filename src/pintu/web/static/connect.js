@@ -30,14 +30,27 @@
   });
   for (const form of document.querySelectorAll("form[data-sure]"))
     form.addEventListener("submit", (event) => { if (!confirm(form.dataset.sure)) event.preventDefault(); });
-  for (const choice of document.querySelectorAll("select[data-again]"))
-    choice.addEventListener("change", () => {
+  // Another type or target is guessed again: at once by mouse, by keys at Enter or when it is left,
+  // so that walking through the list of choices opens no page.
+  for (const choice of document.querySelectorAll("select[data-again]")) {
+    let keys = false, before = choice.value;
+    const go = () => {
+      if (choice.value === before) return;
+      before = choice.value;
       const address = new URL(location.href);
       const name = choice.dataset.again || choice.name;
       if (name === "type" && choice.value) address.searchParams.delete("target");
       address.searchParams.set(name, choice.value);
       location.assign(address);
+    };
+    choice.addEventListener("pointerdown", () => { keys = false; });
+    choice.addEventListener("keydown", (event) => {
+      keys = true;
+      if (event.key === "Enter" && choice.value !== before) { event.preventDefault(); go(); }
     });
+    choice.addEventListener("change", () => { if (!keys) go(); });
+    choice.addEventListener("blur", go);
+  }
   // the answer to a question goes into the field of the form that keeps it
   const named = (name) => document.getElementById(name) || document.getElementsByName(name)[0];
   for (const choice of document.querySelectorAll("select[data-fill]"))
