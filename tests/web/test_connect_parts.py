@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 
 from pintu.kernel.errors import ConfigurationError, Forbidden, Unavailable
-from pintu.kernel.intake.doors.words import Door, SourceFile, TableSeen
+from pintu.kernel.intake.doors.words import ColumnSeen, Door, SourceFile, TableSeen
 from pintu.kernel.intake.mapping.frames import gcj02_from_wgs84
 from pintu.kernel.intake.mapping.guess_asking import Question_
-from pintu.kernel.intake.mapping.words import Mapping
+from pintu.kernel.intake.mapping.words import Field, Mapping
 from pintu.kernel.store.port import Op
 from pintu.web.pages import connect_looks
 from pintu.web.pages.connect_asking import asked_of
 from pintu.web.pages.connect_looks import Looks
 from pintu.web.pages.connect_places import Place, judged, with_far
 from pintu.web.pages.connect_said import in_language, said_each
+from pintu.web.pages.connect_trial import as_masked, masked_fields
 from pintu.web.words import Words
 from tests.web.small_city import SmallCity, put
 
@@ -165,3 +166,23 @@ async def test_a_wrong_frame_is_found_by_names(city: SmallCity) -> None:
     right = [Place(name=one.name, at=(120.1 + n / 50, 30.2 + n / 70)) for n, one in
              enumerate(points)]  # fmt: skip
     assert "" == (await judged(city.rooms, number, right, wrong)).frame
+
+
+def test_what_a_look_masked_is_not_judged() -> None:
+    """A masked birthday is no bad date; what is not masked is read as the mapping says."""
+    columns = tuple(
+        ColumnSeen(name=name, type="text", person=person)
+        for name, person in (("id", ""), ("birth", "birth"), ("count", ""))
+    )
+    sample = ({"id": "1", "birth": "20********", "count": "x"},)
+    table = TableSeen(name="t", columns=columns, sample=sample)
+    fields = [
+        Field(to="id", source="id", key=True),
+        Field(to="birth", source="birth", kind="date", person="birth"),
+        Field(to="count", source="count", kind="whole"),
+    ]
+    mapping = Mapping(name="t", target="table", data_set="t", fields=fields)
+    masked = masked_fields(mapping, table)
+    assert ["birth"] == masked
+    assert ["text", "text", "whole"] == [one.kind for one in as_masked(mapping, masked).fields]
+    assert [] == masked_fields(Mapping(name="t", type="T", fields=fields), table)

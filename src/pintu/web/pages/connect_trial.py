@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import orjson
 
 from pintu.kernel.errors import PintuError
 from pintu.kernel.exchange.words import Condition, Question
 from pintu.kernel.intake.doors.words import SourceFile, TableSeen
 from pintu.kernel.intake.mapping import Doubt, compile_mapping
-from pintu.kernel.intake.mapping.words import BadRecord, Mapping, Row, Words
+from pintu.kernel.intake.mapping.words import BadRecord, Field, Mapping, Row, Words
 from pintu.web.api.states import value_of
 from pintu.web.pages import labels
 from pintu.web.pages.connect_places import (
@@ -53,6 +54,7 @@ class Trial:
     columns: list[Heading]
     bad: list[BadRecord]
     persons: bool = False
+    masked: tuple[str, ...] = ()  # columns whose values nobody can judge: the sample masks them
     doubts: list[Doubt] = field(default_factory=list)
     places: Places = field(default_factory=Places)
 
@@ -91,15 +93,20 @@ async def try_mapping(
     rooms: Rooms, visit: Visit, mapping: Mapping, source: SourceFile, table: TableSeen
 ) -> Trial:
     """Map the sample and compare it with what the city has; nothing is kept."""
+    masked = masked_fields(mapping, table)
+    if masked:
+        mapping = as_masked(mapping, masked)
     mapper = compile_mapping(mapping, known_words(), source=source.name)
     records = list(enumerate(table.sample, start=1))
     number = rooms.store.tenant(source.tenant) or 0
     if mapping.target == "table":
         rows, bad = mapper.rows(records)
-        found = await _try_rows(rooms, visit, mapping, rows, bad)
+        found = await _try_rows(rooms, visit, mapping, rows, masked)
         points = places_of_rows(rows, mapping)
         places = await judged(rooms, number, points, mapping)
-        return replace(found, doubts=mapper.doubts(records), places=places)
+        doubts = mapper.doubts(records)
+        found = replace(found, bad=bad, doubts=doubts, places=places)
+        return replace(found, masked=tuple(masked))
     updates, bad = mapper.context(records, rooms.clock.now_us())
     names = list(dict.fromkeys(one.to for one in mapping.fields))
     known = known_words().attributes(mapping.type)
@@ -120,6 +127,33 @@ async def try_mapping(
         doubts=mapper.doubts(records),
         places=await judged(rooms, number, points, mapping),
     )
+
+
+def masked_fields(mapping: Mapping, table: TableSeen) -> list[str]:
+    """The fields of a table mapping that are read from columns of persons, which a look masks."""
+    if mapping.target != "table":
+        return []
+    masked = {
+        one.name
+        for one in table.columns
+        if one.person and any("*" in str(row.get(one.name, "")) for row in table.sample)
+    }
+    return [
+        one.to
+        for one in mapping.fields
+        if masked & ({one.source} if isinstance(one.source, str) else set(one.source))
+    ]
+
+
+def as_masked(mapping: Mapping, masked: list[str]) -> Mapping:
+    """The mapping with those fields taken as they are: `19********` is no date, the person's is."""
+    fields = [
+        Field(to=one.to, source=one.source, title=one.title, person=one.person, key=one.key)
+        if one.to in masked and isinstance(one.source, str)
+        else one
+        for one in mapping.fields
+    ]
+    return msgspec.structs.replace(mapping, fields=fields)
 
 
 def _once(headings: list[Heading]) -> list[Heading]:
@@ -160,7 +194,11 @@ def _part(entity: dict[str, Any], path: str) -> Any:
 
 
 async def _try_rows(
-    rooms: Rooms, visit: Visit, mapping: Mapping, rows: list[Row], bad: list[BadRecord]
+    rooms: Rooms,
+    visit: Visit,
+    mapping: Mapping,
+    rows: list[Row],
+    masked: list[str],
 ) -> Trial:
     keys = [one.to for one in mapping.fields if one.key]
     there = await _rows_there(rooms, visit, mapping, keys, rows)
@@ -172,14 +210,18 @@ async def _try_rows(
             tried.append(Tried(state="new", cells=cells))
             continue
         said = {one: _said(old.get(one), visit) for one in row.values}
-        was = {name: text for name, text in said.items() if text != cells[name]}
+        was = {
+            name: text
+            for name, text in said.items()
+            if text != cells[name] and name not in masked
+        }
         tried.append(Tried(state="changed" if was else "same", cells=cells, before=was))
     headings = [
         Heading(name=one.to, title=visit.words.title(one.title) or one.to)
         for one in mapping.fields
     ]
     persons = any(one.person for one in mapping.fields)
-    return Trial(rows=tried, columns=_once(headings), bad=bad, persons=persons)
+    return Trial(rows=tried, columns=_once(headings), bad=[], persons=persons)
 
 
 async def _rows_there(
