@@ -41,7 +41,7 @@ from pintu.web.pages.connect import (
 from pintu.web.pages.connect_asking import asked_of
 from pintu.web.pages.connect_form import name_of, read_mapping_form, text
 from pintu.web.pages.connect_looks import table_called
-from pintu.web.pages.connect_said import said, said_each
+from pintu.web.pages.connect_said import in_language, said, said_each
 from pintu.web.pages.connect_tables import data_set_of
 from pintu.web.pages.connect_trial import known_words, try_mapping
 from pintu.web.pages.render import page
@@ -78,7 +78,8 @@ async def look(request: AnyRequest, name: str) -> Response[Any]:
         return _not_seen(visit, source, error)
     if tables is None:
         return _looking(visit, source)
-    return page(visit, "connect_look.html", source=source, tables=tables, failed="")
+    told: dict[str, Any] = {"tables": tables, "failed": "", "in_language": in_language}
+    return page(visit, "connect_look.html", source=source, **told)
 
 
 @get("/connect/{name:str}/mapping", include_in_schema=False)
@@ -297,6 +298,7 @@ def _page(
         types=words.types(),
         attributes=words.attributes(chosen.type) if chosen.type else {},
         columns_of=columns_of,
+        in_language=in_language,
         kinds=KINDS,
         marks=MARKS,
         frames=FRAMES,
