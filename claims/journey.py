@@ -84,7 +84,7 @@ class Journey:
             # other pieces' devices of the demo send half messages too
             mine = [one for one in found or () if one["source"] == "street_lights/mqtt"]
             self.found["quarantine"] = mine[0] if mine else None
-            return bool(found)
+            return bool(mine)
 
         until(held, 30)
 
