@@ -22,7 +22,8 @@ async def post(client: httpx.AsyncClient, path: str, **form: str) -> httpx.Respo
 
 async def connect_upload(client: httpx.AsyncClient, csrf: str) -> None:
     """An upload source called schools, with its file handed in."""
-    form = {"csrf": csrf, "title.zh": "学校（演示）", "title.en": "Schools (demo)", "name": "schools"}
+    titles = {"title.zh": "学校（演示）", "title.en": "Schools (demo)"}
+    form = {"csrf": csrf, "name": "schools", **titles}
     answer = await post(client, "/connect/new/upload", **form)
     assert 303 == answer.status_code, errors_of(answer)
     assert "/connect/schools/look" == answer.headers["location"]
