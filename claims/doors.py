@@ -104,7 +104,7 @@ CONFIGURATION = {
     "mappings/yard.toml": 'name = "yard"\ntype = "Device"\nid = "{id}"\n'
     '[[fields]]\nto = "batteryLevel"\nfrom = "b"\nkind = "number"\n',
     "pages/air.toml": '[title]\nzh = "空气"\nen = "Air"\n'
-    '[[blocks]]\nkind = "text"\ntext = "PM2.5"\nat = [0, 0, 12, 2]\n',
+    '[[blocks]]\nkind = "text"\ntext = {en = "PM2.5"}\nat = [0, 0, 12, 2]\n',
 }
 
 
