@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 
+from pintu.web.api.uploads import keep
 from tests.web.conftest import HERE, sign_in
 from tests.web.small_city import SmallCity
 
@@ -157,3 +161,18 @@ async def test_a_file_of_a_strange_kind_is_refused(
         headers={"x-csrf-token": csrf, "origin": HERE},
     )
     assert 400 == answer.status_code
+
+
+async def test_the_same_file_handed_in_twice_at_once_is_whole(tmp_path: Path) -> None:
+    """Two people who send one name do not write into each other's file."""
+
+    async def parts(letter: bytes) -> AsyncIterator[bytes]:
+        for _ in range(50):
+            yield letter * 100
+            await asyncio.sleep(0)
+
+    target = tmp_path / "a.csv"
+    sizes = await asyncio.gather(keep(parts(b"a"), target), keep(parts(b"b"), target))
+    assert [5_000, 5_000] == sizes
+    assert target.read_bytes() in (b"a" * 5_000, b"b" * 5_000)
+    assert [target] == list(tmp_path.iterdir())

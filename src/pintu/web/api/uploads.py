@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from litestar import post
@@ -58,7 +60,8 @@ async def keep(parts: AsyncIterator[bytes], target: Path) -> int:
 
     Raises TooLarge, DiskFull.
     """
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    # a name of its own: the same file may be handed in twice at once
+    partial = target.with_name(f".{token_hex(8)}.partial")
     size = 0
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +72,7 @@ async def keep(parts: AsyncIterator[bytes], target: Path) -> int:
                     raise TooLarge(f"A file is at most {LARGEST_FILE} bytes large")
                 file.write(part)
             file.flush()
-            os.fsync(file.fileno())
+            await asyncio.to_thread(os.fsync, file.fileno())  # the loop does not wait for a disk
         partial.replace(target)
     except OSError as error:
         raise DiskFull(f"{target.name} cannot be written: {error.strerror}") from error
