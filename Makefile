@@ -61,7 +61,7 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[demo]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[demo,postgres]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -23,6 +23,7 @@ from pintu.kernel.intake.mapping.words import Words
 from pintu.kernel.intake.runs import Runs
 from pintu.kernel.jsonld import ContextLibrary
 from pintu.kernel.operations import Commands, Patience
+from pintu.kernel.store.opening import CITY_FILE, open_store
 from pintu.kernel.store.port import Store
 from pintu.kernel.store.sqlite import open_sqlite
 from pintu.kernel.tables import CityTables, open_tables
@@ -49,7 +50,8 @@ class City:
         """Build every room and start what runs by itself; with `socket` also the field's door."""
         tables = open_tables(settings.data)
         try:
-            rooms = build(settings, tables)
+            store = await open_store(settings.store, settings.data, clock=clock_of(settings))
+            rooms = build(settings, tables, store)
             city = cls(rooms, tables)
             city.first_token = rooms.identity.ensure_admin(settings.token_file)
             await rooms.timers.start()
@@ -79,14 +81,22 @@ class City:
         self.tables.close()
 
 
-def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
-    """Every room of one city, wired; needs a running event loop and starts nothing.
+def clock_of(settings: Settings) -> Clock:
+    """The city's clock."""
+    return parse_clock(settings.clock)
+
+
+def build(
+    settings: Settings, tables: CityTables | None = None, store: Store | None = None
+) -> Rooms:
+    """Every room of one city, wired; needs a running event loop and starts nothing. Without a
+    store of its own it opens SQLite's.
 
     Raises ConfigurationError with the mistakes of pieces, DiskFull for a folder not to be written.
     """
     data = settings.data
     tables = tables or open_tables(data)
-    clock = parse_clock(settings.clock)
+    clock = clock_of(settings)
     egress = Egress(allow=settings.may_reach, allow_loopback=settings.open)
     library = ContextLibrary(data / "contexts", egress=egress, clock=clock)
     identity = Identity(
@@ -98,7 +108,7 @@ def build(settings: Settings, tables: CityTables | None = None) -> Rooms:
         public_url=settings.public_url,
     )
     pieces = find_pieces() if settings.pieces else []
-    store = open_sqlite(data / "city.db", clock=clock)
+    store = store or open_sqlite(data / CITY_FILE, clock=clock)
     strict = settings.strict_tenants
     timers = Timers(tables, clock)
     configuration = Configuration(data / "config", clock)
@@ -146,9 +156,7 @@ def exchange_of(
     """The register of data sets: those of the configuration and those that pieces declare."""
     configuration, tables, declared = known
     store, gate, clock = rooms
-    readable = Readable(
-        store=store, gate=gate, clock=clock, words=words_of_rows, zone=settings.tz
-    )
+    readable = Readable(store=store, gate=gate, clock=clock, words=words_of_rows, zone=settings.tz)
     tenant = settings.demo_tenant if settings.demo else ""
     return Exchange(configuration, tables, readable, declared=declared, tenant=tenant)
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pintu.kernel.clock import parse_clock
 from pintu.kernel.errors import ConfigurationError
+from pintu.kernel.store.address import is_postgres
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +122,8 @@ def _networks(value: Any) -> tuple[str, ...]:
 
 def _store(value: Any) -> str:
     text = _text(value)
-    if text.startswith(("postgresql:", "postgres:")):
-        raise ValueError("asks for PostgreSQL, which this version does not have yet; use sqlite:")
-    if not text.startswith("sqlite:"):
-        raise ValueError("is not 'sqlite:'")
+    if text != "sqlite:" and not is_postgres(text):
+        raise ValueError("is neither 'sqlite:' nor 'postgresql://USER@HOST/DATABASE'")
     return text
 
 

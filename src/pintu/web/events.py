@@ -236,9 +236,7 @@ class Hub:
         for row, at_us in rows.items():
             if not points.ids[row]:
                 gone.append(row)
-            elif (
-                west <= points.longitude[row] <= east and south <= points.latitude[row] <= north
-            ):
+            elif west <= points.longitude[row] <= east and south <= points.latitude[row] <= north:
                 age_ms = max(0, int((now_us - at_us) / rate / 1000))
                 flat += (row, points.state[row], points.level[row], age_ms)
         data["rows"] = flat

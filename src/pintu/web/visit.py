@@ -60,10 +60,7 @@ class Visit:
             return entity
         kept = ("id", "type", "scope", "expiresAt")
         return {
-            name: value
-            for name, value in entity.items()
-            if name in kept
-            or projection.lets(name)
+            name: value for name, value in entity.items() if name in kept or projection.lets(name)
         }
 
     def work_lists(self) -> list[WorkList]:
@@ -107,17 +104,13 @@ def enter(
     tenant = settings.demo_tenant if settings.demo else ""
     projection = WHOLE
     if deed is not None:
-        projection = rooms.gate.decide(
-            actor, Act(deed=deed, tenant=tenant, data_set=data_set)
-        )
+        projection = rooms.gate.decide(actor, Act(deed=deed, tenant=tenant, data_set=data_set))
     if deed in (Deed.WRITE, Deed.DELETE, Deed.COMMAND, Deed.OPERATE) and request.method != "GET":
         rooms.identity.check_csrf(headers)
     return Visit(
         rooms=rooms,
         actor=actor,
-        words=Words(
-            lang, settings.tz, rooms.clock.now_us(), "lang" in request.query_params
-        ),
+        words=Words(lang, settings.tz, rooms.clock.now_us(), "lang" in request.query_params),
         tenant=tenant,
         csrf=session.csrf if session else "",
         path=request.url.path,
@@ -130,7 +123,6 @@ def theme_of(request: AnyRequest) -> str:
     """Light, dark, or as the visitor's system has it."""
     wish = request.cookies.get("pintu_theme", "auto")
     return wish if wish in ("light", "dark") else "auto"
-
 
 
 async def settled(answer: T | Awaitable[T]) -> T:

@@ -18,9 +18,7 @@ class Statement:
 
     __slots__ = ("bindings", "columns", "counting", "sql")
 
-    def __init__(
-        self, sql: str, bindings: list[Any], columns: list[Column], counting: str
-    ) -> None:
+    def __init__(self, sql: str, bindings: list[Any], columns: list[Column], counting: str) -> None:
         self.sql, self.bindings, self.columns, self.counting = sql, bindings, columns, counting
 
 
@@ -66,9 +64,8 @@ def _grouped(
     listed = [f"{sql} AS g{n}" for n, sql in enumerate(groups)]
     listed.append(f"{_measure(question, present)} AS g{len(groups)}")
     last = ", MAX(_changed)" if question.aggregate == "last" else ""
-    inner = (
-        f"SELECT {', '.join(listed)}{last} FROM rows WHERE {conditions}"
-        + (f" GROUP BY {', '.join(f'g{n}' for n in range(len(groups)))}" if groups else "")
+    inner = f"SELECT {', '.join(listed)}{last} FROM rows WHERE {conditions}" + (
+        f" GROUP BY {', '.join(f'g{n}' for n in range(len(groups)))}" if groups else ""
     )
     order = [
         f"{aliases[one.removeprefix('-')]}{' DESC' if one.startswith('-') else ''} NULLS LAST"

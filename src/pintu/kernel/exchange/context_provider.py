@@ -88,9 +88,7 @@ class ContextProvider:
         """A data set with every column it can show: those it names, else all there are."""
         named = {one.name for one in data_set.columns}
         more = [
-            one
-            for one in self.columns_of(data_set.tenant, data_set.type)
-            if one.name not in named
+            one for one in self.columns_of(data_set.tenant, data_set.type) if one.name not in named
         ]
         if not data_set.columns:
             return msgspec.structs.replace(data_set, columns=more)

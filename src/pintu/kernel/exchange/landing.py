@@ -42,9 +42,7 @@ class TableLanding:
     that wrote it last.
     """
 
-    def __init__(
-        self, files: TableFiles, data_set: DataSet, clock: Clock, *, source: str
-    ) -> None:
+    def __init__(self, files: TableFiles, data_set: DataSet, clock: Clock, *, source: str) -> None:
         self._clock, self._source = clock, source
         self._columns = [one.name for one in data_set.columns]
         kinds = {one.name: one.kind for one in data_set.columns}

@@ -169,5 +169,3 @@ _OUT: Final[dict[str, Callable[[Any], Any]]] = {
     "point": _geometry,
     "shape": _geometry,
 }
-
-

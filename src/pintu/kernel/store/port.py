@@ -10,13 +10,25 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from pintu.kernel.context.record import Put, Record, Transform, Verb
 from pintu.kernel.context.selection import Selection
 from pintu.kernel.errors import PintuError
+
+T = TypeVar("T")
+VERBS: tuple[Verb, ...] = ("created", "replaced", "updated", "deleted")
+VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)}
+"""How a log row holds its verb."""
+
+
+async def settled(answer: T | Awaitable[T]) -> T:
+    """What a store answers at once or later, awaited when it is later."""
+    if isinstance(answer, Awaitable):
+        return await answer
+    return answer
 
 
 class Op(msgspec.Struct, gc=False):
@@ -131,17 +143,19 @@ class Store(Protocol):
         """What there is: the raw material of /types and /attributes."""
         ...
 
-    def changes(self, after: int, limit: int) -> list[Change]:
-        """The log after a position, in commit order."""
+    def changes(self, after: int, limit: int) -> list[Change] | Awaitable[list[Change]]:
+        """The log after a position, in commit order: what is not shown yet comes later, never
+        before what was shown.
+        """
         ...
 
     def head(self) -> int:
-        """The newest position."""
+        """The newest position whose changes were told to the listeners."""
         ...
 
     def history(
         self, tenant: int, id: str, *, before: int | None = None, limit: int = 1000
-    ) -> list[Change]:
+    ) -> list[Change] | Awaitable[list[Change]]:
         """An entity's changes, newest first, deleted entities included; also walks into earlier
         lives.
         """
@@ -158,14 +172,16 @@ class Store(Protocol):
         ...
 
     def cursors(self) -> dict[str, int]:
-        """Every durable cursor of the feed: the position its reader has passed."""
+        """Every durable cursor of the feed: the position its reader has passed. From memory."""
         ...
 
     def save_cursor(self, name: str, position: int | None) -> Awaitable[None]:
         """Keep a durable cursor (None: forget it)."""
         ...
 
-    def expired(self, now_us: int, limit: int = 1000) -> list[tuple[int, str]]:
+    def expired(
+        self, now_us: int, limit: int = 1000
+    ) -> list[tuple[int, str]] | Awaitable[list[tuple[int, str]]]:
         """(tenant, id) of entities whose `expiresAt` has passed, longest past first."""
         ...
 

@@ -130,11 +130,7 @@ class Deriver:
         assert self._forecaster is not None
         for hour in hours:
             told = self._book.station(code).hours[hour]
-            values = {
-                one: told.values[one]
-                for one in told.values
-                if one not in told.alone
-            }
+            values = {one: told.values[one] for one in told.values if one not in told.alone}
             self._forecaster.take(code, hour, {**values, **told.beside})
         self._due[code] = None
 
@@ -239,9 +235,7 @@ class Deriver:
             return []
         return [Update({**station_head(code), **told})]
 
-    def _verdicts(
-        self, code: str, hour: int, at: str, shown: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _verdicts(self, code: str, hour: int, at: str, shown: dict[str, Any]) -> dict[str, Any]:
         """Attributes of the newest hour whose quality is other than it stands there."""
         known, doubts = self._book.station(code).hours[hour], self._book.doubts(code, hour)
         found: dict[str, Any] = {}
@@ -256,9 +250,7 @@ class Deriver:
                 found[pollutant.attribute] = attribute
         return found
 
-    def _index(
-        self, values: dict[str, dict[str, float]], hour: int, at: str
-    ) -> dict[str, Any]:
+    def _index(self, values: dict[str, dict[str, float]], hour: int, at: str) -> dict[str, Any]:
         """The real-time report; where no table covers the date, the refusal in words."""
         try:
             table = self._editions.at(date.fromisoformat(date_of(day_of(hour))))

@@ -160,9 +160,7 @@ def _station(frame: Frame, moment: datetime) -> dict[str, Any]:
     }
 
 
-def _values(
-    envelope: Envelope, frame: Frame, part: str
-) -> tuple[Hour, list[Update | Unreadable]]:
+def _values(envelope: Envelope, frame: Frame, part: str) -> tuple[Hour, list[Update | Unreadable]]:
     """The numbers of a frame in the units of the index table, and factors that are none."""
     hour, bad = Hour(), list[Update | Unreadable]()
     milligrams = envelope.meta.get("unit") == "mg/m3"

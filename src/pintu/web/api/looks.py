@@ -33,9 +33,7 @@ class Look:
 
 COMMON = (
     Look(state="thing", title=mark("No state"), colour="#5b6b7d"),
-    Look(
-        state="alert", title=mark("Open alert"), colour="#b3261e", sign="triangle", alarm=True
-    ),
+    Look(state="alert", title=mark("Open alert"), colour="#b3261e", sign="triangle", alarm=True),
 )
 """What every city has, whatever its pieces declare."""
 

@@ -144,9 +144,7 @@ class Points:
             inside = west <= x * CELL_E6 and (x + 1) * CELL_E6 - 1 <= east
             inside = inside and south <= y * CELL_E6 and (y + 1) * CELL_E6 - 1 <= north
             for row in self.cells[x, y]:
-                if inside or (
-                    west <= longitude[row] <= east and south <= latitude[row] <= north
-                ):
+                if inside or (west <= longitude[row] <= east and south <= latitude[row] <= north):
                     yield row
 
     def bounds(self) -> Box | None:

@@ -133,9 +133,7 @@ def table_question(
     )
 
 
-def number_question(
-    block: Block, data_set: DataSet, where: tuple[Condition, ...]
-) -> Question:
+def number_question(block: Block, data_set: DataSet, where: tuple[Condition, ...]) -> Question:
     """A count, an aggregate over all rows, or the newest value."""
     if not block.measure or block.aggregate == "count":
         return Question(where=where, limit=0, count=True)

@@ -26,9 +26,7 @@ from pintu.web.pages.board import (
 MOST_FIELDS: Final = 2_000
 LONGEST_STATE: Final = 400_000
 PLAIN: Final = ("data", "x", "series", "aggregate", "mark", "scale", "place", "label")
-STEPS: Final = frozenset(
-    ("left", "right", "up", "down", "wider", "narrower", "taller", "shorter")
-)
+STEPS: Final = frozenset(("left", "right", "up", "down", "wider", "narrower", "taller", "shorter"))
 Form = Mapping[str, Sequence[str]]
 """Field → the values it came with."""
 
@@ -122,9 +120,7 @@ def _block(form: Form) -> dict[str, Any]:
         if f"block.{name}" in form:
             found[name] = count_of(form, f"block.{name}")
     if "wheres" in form:
-        found["where"] = [
-            _condition(form, n) for n in range(min(count_of(form, "wheres"), 60))
-        ]
+        found["where"] = [_condition(form, n) for n in range(min(count_of(form, "wheres"), 60))]
     return found
 
 
@@ -211,5 +207,3 @@ def _wheres(board: Board, chosen: int, deed: tuple[str, str]) -> Board:
     blocks = list(board.blocks)
     blocks[chosen] = msgspec.structs.replace(blocks[chosen], where=where)
     return msgspec.structs.replace(board, blocks=blocks)
-
-

@@ -76,9 +76,7 @@ async def part_of(scene: Scene, number: int) -> Part:
     try:
         data_set = scene.visit.rooms.exchange.get(block.data)
         if data_set.persons:
-            raise Forbidden(
-                words.text("This data set tells of persons; it is not shown on pages")
-            )
+            raise Forbidden(words.text("This data set tells of persons; it is not shown on pages"))
         asked = asking.asked_of(scene.params, number)
         where = asking.narrowed(block, data_set, scene.board.filters, asked)
         work = ANSWERS[block.kind](scene, block, data_set, (where, asked))
@@ -93,9 +91,7 @@ async def part_of(scene: Scene, number: int) -> Part:
             number=number, block=block, title=title or called(data_set, words), state=state,
             data_set=data_set, source=called(data_set, words), as_of_us=as_of_us, body=body,
         )  # fmt: skip
-    return Part(
-        number=number, block=block, title=title, state="failed", why=why, data_set=data_set
-    )
+    return Part(number=number, block=block, title=title, state="failed", why=why, data_set=data_set)
 
 
 Narrowed = tuple[tuple[Condition, ...], Asked]

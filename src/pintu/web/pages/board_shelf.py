@@ -43,9 +43,7 @@ def list_boards(rooms: Rooms) -> list[Shelved]:
         Shelved(name="", board=Board(title={"en": ""}), mistakes=(mistake,))
         for mistake in rooms.configuration.mistakes(KIND)
     ]
-    views = [
-        _read(name, _content(path), 0, piece) for name, (piece, path) in _views(rooms).items()
-    ]
+    views = [_read(name, _content(path), 0, piece) for name, (piece, path) in _views(rooms).items()]
     return own + broken + views
 
 
@@ -124,9 +122,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 def _read(name: str, content: dict[str, Any], version: int, piece: str) -> Shelved:
     try:
-        return Shelved(
-            name=name, board=read_board(content, name), version=version, piece=piece
-        )
+        return Shelved(name=name, board=read_board(content, name), version=version, piece=piece)
     except ConfigurationError as error:
         title = content.get("title")
         said = title if isinstance(title, dict) else {}

@@ -33,9 +33,7 @@ class Asked:
     choices: tuple[Choice, ...] = ()
 
 
-def asked_of(
-    questions: Sequence[Any], columns: Sequence[str], mapping: MappingFile
-) -> list[Asked]:
+def asked_of(questions: Sequence[Any], columns: Sequence[str], mapping: MappingFile) -> list[Asked]:
     """Every question of a guess about a table with these columns, in the guess's order."""
     return [_asked(one, columns, mapping) for one in questions]
 

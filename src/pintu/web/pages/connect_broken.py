@@ -61,9 +61,7 @@ def read_content(name: str, content: dict[str, Any]) -> SourceFile:
     return source
 
 
-def broken_page(
-    rooms: Rooms, visit: Visit, name: str, error: ConfigurationError
-) -> Response[str]:
+def broken_page(rooms: Rooms, visit: Visit, name: str, error: ConfigurationError) -> Response[str]:
     """The page of a source that cannot be used: why, and its file as it is now."""
     path = rooms.configuration.folder / "sources" / f"{name}.toml"
     try:
@@ -92,4 +90,3 @@ def read_mappings(rooms: Rooms, visit: Visit, source: SourceFile) -> list[ReadBy
             ReadBy(name=name, version=saved.version, text=saved.text, mistakes=tuple(mistakes))
         )
     return found
-

@@ -28,9 +28,7 @@ def name_of(wish: str, title: str, taken: Iterable[str]) -> str:
     return found
 
 
-def read_source(
-    door: Door, form: Form, name: str, words: Words
-) -> tuple[SourceFile, str | None]:
+def read_source(door: Door, form: Form, name: str, words: Words) -> tuple[SourceFile, str | None]:
     """A source that does not run yet, and its secret when one was typed (None: leave it).
 
     Raises ConfigurationError with every mistake of the form, in the visitor's words.

@@ -135,9 +135,7 @@ async def keep_mapping(request: AnyRequest, name: str, table: str = "") -> Respo
     rooms.configuration.save("mappings", own, write_mapping(chosen), by=visit.actor.id, over=over)
     if chosen.target == "table":
         entry = data_set_of(chosen, source)
-        rooms.configuration.save(
-            "datasets", entry.name, write_data_set(entry), by=visit.actor.id
-        )
+        rooms.configuration.save("datasets", entry.name, write_data_set(entry), by=visit.actor.id)
     if own not in source.mappings:
         settings = source.settings
         if source.door == "mqtt" and len(await seen(house, source)) > 1:
@@ -175,9 +173,7 @@ async def trial(request: AnyRequest, name: str, table: str = "") -> Response[Any
     except ConfigurationError as error:
         mistakes = said_each(error, visit.words)
         return _page(visit, source, found, chosen, version=saved.version, mistakes=mistakes)
-    return page(
-        visit, "connect_try.html", source=source, table=found, tried=tried, mapping=saved
-    )
+    return page(visit, "connect_try.html", source=source, table=found, tried=tried, mapping=saved)
 
 
 @post("/connect/{name:str}/frame", include_in_schema=False)

@@ -98,9 +98,7 @@ def with_far(points: Sequence[Place]) -> tuple[Place, ...]:
     )
 
 
-async def judged(
-    rooms: Rooms, tenant: int, found: Sequence[Place], mapping: MappingFile
-) -> Places:
+async def judged(rooms: Rooms, tenant: int, found: Sequence[Place], mapping: MappingFile) -> Places:
     """Points judged: which lie far, and whether their frame seems to be another one."""
     points = with_far(found)
     pairs = await _known_places(rooms, tenant, points)
@@ -118,9 +116,7 @@ async def _known_places(
         return []
     known: dict[str, list[Position]] = {}
     wanted = Compare(Path("name"), "==", OneOf(tuple(names)))
-    page = await settled(
-        rooms.store.select(Selection(tenant=tenant, q=wanted, limit=SAME_NAMES))
-    )
+    page = await settled(rooms.store.select(Selection(tenant=tenant, q=wanted, limit=SAME_NAMES)))
     for record in page.records:
         _add(known, record)
     for one in points:

@@ -211,14 +211,11 @@ async def _try_rows(
             continue
         said = {one: _said(old.get(one), visit) for one in row.values}
         was = {
-            name: text
-            for name, text in said.items()
-            if text != cells[name] and name not in masked
+            name: text for name, text in said.items() if text != cells[name] and name not in masked
         }
         tried.append(Tried(state="changed" if was else "same", cells=cells, before=was))
     headings = [
-        Heading(name=one.to, title=visit.words.title(one.title) or one.to)
-        for one in mapping.fields
+        Heading(name=one.to, title=visit.words.title(one.title) or one.to) for one in mapping.fields
     ]
     persons = any(one.person for one in mapping.fields)
     return Trial(rows=tried, columns=_once(headings), bad=[], persons=persons)

@@ -14,6 +14,7 @@ from pintu.web.words import Words
 if TYPE_CHECKING:
     from pintu.web.visit import Visit
 
+
 @cache
 def vocabulary() -> Any:
     """The vocabulary's own tables, or None when this city has none."""

@@ -47,9 +47,7 @@ async def alert_list(request: AnyRequest) -> Response[str]:
     alerts = picture.open_alerts()
     shown = alerts[:SHOWN_ALERTS]
     names = await names_of(visit, shown)
-    return page(
-        visit, "part_alerts.html", alerts=shown, names=names, alert_count=len(alerts)
-    )
+    return page(visit, "part_alerts.html", alerts=shown, names=names, alert_count=len(alerts))
 
 
 async def names_of(visit: Visit, alerts: list[Alert]) -> dict[str, str]:

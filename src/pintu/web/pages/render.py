@@ -72,8 +72,10 @@ def embedded(value: object) -> Markup:
 
 def page(visit: Visit, template: str, status: int = 200, **values: Any) -> Response[str]:
     """A whole page, or a part of one, in the visitor's language; asking for a language keeps it."""
-    content = environment(visit.words.lang).get_template(template).render(
-        visit=visit, words=visit.words, **values
+    content = (
+        environment(visit.words.lang)
+        .get_template(template)
+        .render(visit=visit, words=visit.words, **values)
     )
     cookies = [Cookie(key=COOKIE, value=visit.words.lang, max_age=31_536_000, samesite="lax")]
     return Response(

@@ -64,9 +64,7 @@ async def things(request: AnyRequest, format: str = "") -> Response[Any] | Strea
             headers=csv_headers(asked["type"].rstrip("/").rpartition("/")[2]),
         )
     listing = await listing_of(request, visit, selection, asked, names)
-    return page(
-        visit, "things.html", 400 if why else 200, listing=listing, types=types, why=why
-    )
+    return page(visit, "things.html", 400 if why else 200, listing=listing, types=types, why=why)
 
 
 def type_choices(visit: Visit) -> list[tuple[str, str]]:
@@ -149,9 +147,7 @@ def _cell(entity: dict[str, Any], name: str, visit: Visit) -> Cell:
     return Cell(text=f"{told} {unit}".strip(), key=value)
 
 
-async def file_parts(
-    visit: Visit, selection: Selection, names: list[str]
-) -> AsyncIterator[bytes]:
+async def file_parts(visit: Visit, selection: Selection, names: list[str]) -> AsyncIterator[bytes]:
     """The whole filtered list as CSV: id, name, plain values, when it changed; a page at a time."""
     yield BOM + csv_lines([["id", "name", *names, "modifiedAt"]])
     offset = 0

@@ -85,9 +85,7 @@ def source_row(source: Any, count: Any, visit: Visit) -> Row:
         id=source.name,
         cells={
             "source": Cell(text=source.name, key=source.name),
-            "state": Cell(
-                text=words.value(source.health), key=source.health, word=source.health
-            ),
+            "state": Cell(text=words.value(source.health), key=source.health, word=source.health),
             "messages": _figure(report and report.messages, words.number),
             "bytes": _figure(report and report.bytes, words.bytes),
             "accepted": _figure(source.accepted, words.number),

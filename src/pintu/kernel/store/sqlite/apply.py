@@ -12,16 +12,15 @@ from typing import Any
 import apsw
 import orjson
 
-from pintu.kernel.context.record import Keep, Put, Record, Remove, Verb
+from pintu.kernel.context.record import Keep, Put, Record, Remove
 from pintu.kernel.errors import AlreadyExists, PintuError
-from pintu.kernel.store.port import Change, Op, Outcome
+from pintu.kernel.store.kinds import KindRow, Shape
+from pintu.kernel.store.port import VERB_NUMBER, Change, Op, Outcome
+from pintu.kernel.store.rows import expiry_us
 from pintu.kernel.store.sqlite.keep import IndexRows
-from pintu.kernel.store.sqlite.names import KindRow, Names, Shape
+from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.pending import PendingPoints
-from pintu.kernel.store.sqlite.rows import expiry_us
 
-VERBS: tuple[Verb, ...] = ("created", "replaced", "updated", "deleted")
-VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)}
 DELETED = VERB_NUMBER["deleted"]
 
 _READ = (

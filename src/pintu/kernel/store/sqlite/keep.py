@@ -7,9 +7,10 @@ from typing import Any
 import apsw
 
 from pintu.kernel.context.match import shapes
-from pintu.kernel.store.sqlite.names import KindRow, Names, Shape
+from pintu.kernel.store.kinds import KindRow, Shape
+from pintu.kernel.store.rows import Area, Value, cell_of, geo_rows, value_rows
+from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.pending import PendingPoints
-from pintu.kernel.store.sqlite.rows import Area, Value, cell_of, geo_rows, value_rows
 
 Doc = dict[str, Any]
 

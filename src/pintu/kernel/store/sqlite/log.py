@@ -10,8 +10,7 @@ from typing import Any
 import apsw
 import orjson
 
-from pintu.kernel.store.port import Change
-from pintu.kernel.store.sqlite.apply import VERBS
+from pintu.kernel.store.port import VERBS, Change
 from pintu.kernel.store.sqlite.names import Names
 
 _COLUMNS = "position, kind, id, verb, at, source, previous, changed, payload"

@@ -12,73 +12,9 @@ from typing import Any
 import apsw
 import orjson
 
-from pintu.kernel.context.selection import Path
+from pintu.kernel.store.kinds import MEMBERS, Doc, IndexPath, KindRow, Shape, path_of
 
-Doc = dict[str, Any]
-MEMBERS = frozenset({"id", "type", "scope", "expiresAt"})
 SHAPE_CACHE = 20_000
-
-
-class Shape:
-    """A kind with one set of (attribute, NGSI-LD attribute type) pairs, and how many entities
-    have it.
-    """
-
-    __slots__ = ("attributes", "by_name", "count", "geo", "kind", "n")
-
-    def __init__(
-        self, n: int, kind: KindRow, attributes: tuple[tuple[str, str], ...], count: int
-    ) -> None:
-        self.n = n
-        self.kind = kind
-        self.attributes = attributes
-        self.by_name = dict(attributes)
-        self.geo = tuple(name for name, form in attributes if form == "GeoProperty")
-        self.count = count
-
-
-class IndexPath:
-    """One thing indexed for one kind: a geoproperty's points or shapes, or a learned value path."""
-
-    __slots__ = ("built", "entries", "form", "kind", "n", "path", "state", "text", "used")
-
-    def __init__(self, n: int, kind: KindRow, form: str, text: str) -> None:
-        self.n = n
-        self.kind = kind
-        self.form = form  # point | area | value
-        self.text = text
-        self.path = _path_of(text) if form == "value" else Path(text)
-        self.state = "ready"  # building | ready | dropping
-        self.built = 0
-        self.entries = 0
-        self.used = 0
-
-
-class KindRow:
-    """Entities of one tenant with one set of types."""
-
-    __slots__ = ("geo", "learned", "n", "shapes", "tenant", "types", "types_set", "watched")
-
-    def __init__(self, n: int, tenant: int, types: tuple[str, ...]) -> None:
-        self.n = n
-        self.tenant = tenant
-        self.types = types
-        self.types_set = frozenset(types)
-        self.shapes: dict[tuple[tuple[str, str], ...], Shape] = {}
-        self.geo: dict[tuple[str, str], IndexPath] = {}  # (form, attribute)
-        self.learned: dict[Path, IndexPath] = {}  # replaced, never changed: others iterate over it
-        self.watched: frozenset[str] = frozenset()  # attributes whose change touches an index
-
-    @property
-    def count(self) -> int:
-        """How many entities are of this kind."""
-        return sum(shape.count for shape in list(self.shapes.values()))
-
-    def watch(self) -> None:
-        """Recompute which attributes an index depends on."""
-        names = {attribute for _, attribute in self.geo}
-        names.update(path.attribute for path in self.learned)
-        self.watched = frozenset(names)
 
 
 class Names:
@@ -224,7 +160,7 @@ class Names:
 
     def path(self, kind: KindRow, form: str, text: str, state: str = "ready") -> IndexPath:
         """The number of an indexed path of a kind, made when it is new."""
-        found = kind.geo.get((form, text)) if form != "value" else kind.learned.get(_path_of(text))
+        found = kind.geo.get((form, text)) if form != "value" else kind.learned.get(path_of(text))
         if found is None:
             n = self._insert(
                 "INSERT INTO path(kind, form, path, state, built, entries, used) "
@@ -287,13 +223,3 @@ class Names:
     def _insert(self, sql: str, values: tuple[Any, ...]) -> int:
         self._db.execute(sql, values)
         return self._db.last_insert_rowid()
-
-
-def path_text(path: Path) -> str:
-    """A value path as the `path` table holds it."""
-    return orjson.dumps((path.attribute, path.subs, path.trail)).decode()
-
-
-def _path_of(text: str) -> Path:
-    attribute, subs, trail = orjson.loads(text)
-    return Path(attribute, tuple(subs), tuple(trail))

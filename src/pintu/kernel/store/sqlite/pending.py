@@ -22,8 +22,9 @@ import orjson
 
 from pintu.kernel.context.match import distance_m
 from pintu.kernel.context.match.distance import Box
-from pintu.kernel.store.sqlite.names import IndexPath, Names
-from pintu.kernel.store.sqlite.rows import cell_of, cell_ranges, cells_of, geo_rows
+from pintu.kernel.store.kinds import IndexPath
+from pintu.kernel.store.rows import cell_of, cell_ranges, cells_of, geo_rows
+from pintu.kernel.store.sqlite.names import Names
 
 MOST = 4_000
 """Points that wait before they are written."""

@@ -23,9 +23,10 @@ from pintu.kernel.context.selection import (
     Range,
     Selection,
 )
-from pintu.kernel.store.sqlite.names import IndexPath, KindRow, Names
+from pintu.kernel.store.kinds import IndexPath, KindRow
+from pintu.kernel.store.rows import COLUMNS, cell_ranges
+from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.pending import PendingPoints
-from pintu.kernel.store.sqlite.rows import COLUMNS, cell_ranges
 
 ENTITY = "e.n, e.id, e.kind, e.body, e.created, e.modified, e.times, e.last"
 BODY = "e.n, e.body"

@@ -183,8 +183,7 @@ class Book:
         moved = [
             (last, value_now)
             for one, value_now in now.items()
-            if value_now is not None
-            and (last := self.plain(one, hour - 1, pollutant)) is not None
+            if value_now is not None and (last := self.plain(one, hour - 1, pollutant)) is not None
         ]
         return (
             of_past(pollutant, value, before, self.moved(code, hour, pollutant))

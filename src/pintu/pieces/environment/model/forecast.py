@@ -221,9 +221,7 @@ def _design(features: Array, centre: Array, spread: Array) -> Array:
     return np.column_stack([scaled, *products, np.ones(len(features))])
 
 
-def _with_season(
-    base: Array, at: npt.NDArray[np.int64], ahead: int, yearly: bool
-) -> Array:
+def _with_season(base: Array, at: npt.NDArray[np.int64], ahead: int, yearly: bool) -> Array:
     """The hour of day and time of year that are forecast for, alone and with the level now."""
     later = at + ahead + 1
     day, year = 2 * np.pi * (later % 24) / 24, 2 * np.pi * (later % 8766) / 8766

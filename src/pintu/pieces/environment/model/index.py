@@ -141,9 +141,7 @@ def rounded(table: IndexTable, pollutant: str, concentration: float) -> Decimal:
     return Decimal(str(concentration)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
 
 
-def sub_index(
-    table: IndexTable, pollutant: str, period: str, concentration: float
-) -> int | None:
+def sub_index(table: IndexTable, pollutant: str, period: str, concentration: float) -> int | None:
     """The sub-index of one concentration, 0 to 500.
 
     None when the concentration is negative or no number (it is no measurement), when the edition

@@ -115,9 +115,7 @@ async def test_a_wrong_password_is_not_let_in(tmp_path: Path) -> None:
         assert "123456" not in repr(link.quarantine[0])
 
 
-async def test_a_list_that_changes_is_read_again(
-    tmp_path: Path, monkeypatch: Any
-) -> None:
+async def test_a_list_that_changes_is_read_again(tmp_path: Path, monkeypatch: Any) -> None:
     """A new name is in the context without a restart."""
     monkeypatch.setattr("pintu.pieces.environment.connectors.stations.LOOK_EVERY_S", 0.05)
     told = json.loads((FIXTURES / "01-stations.json").read_text("utf-8"))

@@ -25,9 +25,11 @@ def test_a_station_has_its_index_with_all_it_comes_from() -> None:
         for one in ("airQualityIndex", "airQualityLevel", "primaryPollutant", "indexTable")
     ) == (114, "lightlyPolluted", "PM2.5", "HJ 633-2026")
     assert told["airQualityIndex"]["observedAt"] == "2026-11-19T16:00:00Z"
-    assert told["subIndices"]["json"][
-        "PM2.5"
-    ] == {"index": 114, "period": "1h", "concentration": 75.0}
+    assert told["subIndices"]["json"]["PM2.5"] == {
+        "index": 114,
+        "period": "1h",
+        "concentration": 75.0,
+    }
     assert told["dataState"]["value"] == "good"
 
 
@@ -88,9 +90,10 @@ def test_a_day_is_reported_when_it_is_over() -> None:
     ) == (24, "HJ 633-2026", [])  # fmt: skip
     assert 31 < day["pm25"]["value"] < 33
     assert {"pm25", "pm10", "so2", "no2", "co", "o3Max8h", "o3Max1h"} <= day.keys()
-    assert tuple(
-        day[one]["value"] for one in ("primaryPollutant", "airQualityLevel")
-    ) == ("PM10", "good")
+    assert tuple(day[one]["value"] for one in ("primaryPollutant", "airQualityLevel")) == (
+        "PM10",
+        "good",
+    )
     assert day["airQualityIndex"]["observedAt"] == "2026-11-19T16:00:00Z"
 
 
@@ -154,9 +157,10 @@ def test_the_day_the_edition_changed() -> None:
             city.tell(name, number, {"PM2.5": value, "PM10": 100.0 + number % 3})
         city.tick()
     days = [city.day("S0", one) for one in ("2026-02-28", "2026-03-01")]
-    assert [
-        (one["airQualityIndex"]["value"], one["indexTable"]["value"]) for one in days
-    ] == [(100, "HJ 633-2012"), (114, "HJ 633-2026")]
+    assert [(one["airQualityIndex"]["value"], one["indexTable"]["value"]) for one in days] == [
+        (100, "HJ 633-2012"),
+        (114, "HJ 633-2026"),
+    ]
 
 
 @pytest.mark.parametrize(("every", "last", "made"), [(1, 44, False), (1, 46, True), (5, 55, True)])

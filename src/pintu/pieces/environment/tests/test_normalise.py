@@ -20,9 +20,7 @@ HOUR_AT = "2026-11-22T05:00:00Z"
 
 def updates(name: str) -> dict[str, dict[str, Any]]:
     return {
-        one.entity["id"]: one.entity
-        for one in normalise(FIXTURES[name])
-        if isinstance(one, Update)
+        one.entity["id"]: one.entity for one in normalise(FIXTURES[name]) if isinstance(one, Update)
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from pintu.kernel.context.match import index_values, points, shapes
 from pintu.kernel.context.match.distance import Box
 from pintu.kernel.context.selection import Path
-from pintu.kernel.store.sqlite.names import KindRow
+from pintu.kernel.store.kinds import KindRow
 
 Doc = dict[str, Any]
 Area = tuple[str, float, float, float, float]

@@ -1,0 +1,30 @@
+"""Which store a city has: its address decides, and nobody else ever asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pintu.kernel.clock import Clock
+from pintu.kernel.errors import ConfigurationError
+from pintu.kernel.store.address import is_postgres
+from pintu.kernel.store.port import Store
+from pintu.kernel.store.sqlite import open_sqlite
+
+CITY_FILE = "city.db"
+
+
+async def open_store(address: str, data: Path, *, clock: Clock) -> Store:
+    """Open the store of the city in the folder `data`: `sqlite:` or `postgresql://…`.
+
+    Raises Unavailable when it cannot be reached or another process has it, ConfigurationError when
+    it is not what this Pintu needs (a newer schema, a missing extension, a missing driver).
+    """
+    if not is_postgres(address):
+        return open_sqlite(data / CITY_FILE, clock=clock)
+    try:
+        from pintu.kernel.store.postgres import open_postgres
+    except ImportError as error:
+        raise ConfigurationError(
+            [f"A store on PostgreSQL needs more: pip install 'pintu[postgres]' ({error})"]
+        ) from error
+    return await open_postgres(address, clock=clock)
