@@ -44,7 +44,7 @@ async def listening(hub: Hub, reader: Client) -> Client:
     if {"map", "alerts"} & reader.topics:
         picture = await hub.pictures.of(reader.tenant)
         hub._alerts.setdefault(reader.tenant, picture.alerts_version)
-        hub._greet(reader, picture)
+        await hub._greet(reader, picture)
     hub.clients.add(reader)
     return reader
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pintu.kernel.errors import TooManyRequests, Unavailable
+from pintu.kernel.store.port import settled
 from pintu.web.api.picture import Picture, Pictures
 from pintu.web.api.points import Box
 
@@ -131,7 +132,7 @@ class Hub:
         if {"map", "alerts"} & client.topics:
             picture = await self.pictures.of(client.tenant)
             self._alerts.setdefault(client.tenant, picture.alerts_version)
-            self._greet(client, picture)
+            await self._greet(client, picture)
         else:
             client.push(frame("hello", {}))
         self.clients.add(client)
@@ -154,7 +155,7 @@ class Hub:
         finally:
             self.clients.discard(client)
 
-    def _greet(self, client: Client, picture: Picture) -> None:
+    async def _greet(self, client: Client, picture: Picture) -> None:
         """Say what was missed since `after`, or that the page must load again."""
         head = self.rooms.store.head()
         here = f"{picture.epoch}-{head}"
@@ -166,16 +167,27 @@ class Hub:
         if epoch != picture.epoch or missed > REPLAY or missed < 0:
             client.push(frame("resync", {"why": "gap"}, here))
             return
-        rows: dict[int, int] = {}
-        if missed:
-            for change in self.rooms.store.changes(int(position), REPLAY):
-                row = picture.points.row_of.get(change.id)
-                if row is not None and change.tenant == client.tenant:
-                    rows.setdefault(row, change.at_us)
+        rows = await self._missed(client.tenant, picture, int(position)) if missed else {}
+        here = f"{picture.epoch}-{self.rooms.store.head()}"
         client.push(frame("hello", {"missed": missed}, here))
         if rows and client.box is not None:
             client.push(self._map_frame(client, picture, rows, here))
         client.push(frame("alerts", {"open": len(picture.alerts)}, here))
+
+    async def _missed(self, tenant: int, picture: Picture, after: int) -> dict[int, int]:
+        """Row → oldest change after a position, up to this very moment: what commits while the log
+        is being read is read as well.
+        """
+        rows: dict[int, int] = {}
+        store = self.rooms.store
+        while after < store.head():
+            changes = await settled(store.changes(after, REPLAY))
+            for change in changes:
+                row = picture.points.row_of.get(change.id)
+                if row is not None and change.tenant == tenant:
+                    rows.setdefault(row, change.at_us)
+            after = changes[-1].position if changes else store.head()
+        return rows
 
     # --- the tick -------------------------------------------------------------------------------
     async def _tick_on(self) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from litestar import Request
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from pintu.web.rooms import Rooms
 
 AnyRequest = Request[Any, Any, Any]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +121,3 @@ def theme_of(request: AnyRequest) -> str:
     """Light, dark, or as the visitor's system has it."""
     wish = request.cookies.get("pintu_theme", "auto")
     return wish if wish in ("light", "dark") else "auto"
-
-
-async def settled(answer: T | Awaitable[T]) -> T:
-    """What a room answers at once or later, awaited when it is later."""
-    if isinstance(answer, Awaitable):
-        return await answer
-    return answer

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pintu.kernel.context.late import is_late
+from pintu.kernel.store.port import settled
 from pintu.web.api.states import parse_time
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def varying(changes: list[Change], look_at: int = 40) -> set[str]:
     return {name for name, values in seen.items() if len(values) > 1}
 
 
-def series(
+async def series(
     store: Store, tenant: int, id: str, attribute: str, *, since_us: int, limit: int = MAX_SERIES
 ) -> list[tuple[int, Any]]:
     """(time in µs, value) of one attribute, oldest first; None where it was deleted.
@@ -82,7 +83,7 @@ def series(
     found: list[tuple[int, Any]] = []
     before: int | None = None
     while len(found) < limit:
-        page = store.history(tenant, id, before=before, limit=1000)
+        page = await settled(store.history(tenant, id, before=before, limit=1000))
         for change in page:
             if change.at_us < since_us:
                 return _from_first(found)

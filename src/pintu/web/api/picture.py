@@ -6,7 +6,6 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import orjson
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection, TypeSelection
 from pintu.kernel.errors import PintuError
+from pintu.kernel.store.port import settled
 from pintu.web.api import states
 from pintu.web.api.looks import THING, Looks
 from pintu.web.api.points import Point, Points
@@ -101,8 +101,7 @@ class Picture:
         selection = Selection(
             tenant=self.tenant, types=TypeSelection(types), limit=LOAD_PAGE, offset=offset
         )
-        answer = self.rooms.store.select(selection)
-        return await answer if isinstance(answer, Awaitable) else answer
+        return await settled(self.rooms.store.select(selection))
 
     def _take(self, record: Record) -> None:
         entity = orjson.loads(record.body)

@@ -13,12 +13,13 @@ from litestar.response import Stream
 from pintu.kernel.clock import iso
 from pintu.kernel.context.record import Record
 from pintu.kernel.errors import InvalidRequest, ResourceNotFound
+from pintu.kernel.store.port import settled
 from pintu.web.api import past
 from pintu.web.api.lamps import Cells, map_data, read_box, read_zoom
 from pintu.web.api.search import find_things
 from pintu.web.events import TOPICS, Client
 from pintu.web.house import house_of
-from pintu.web.visit import AnyRequest, Visit, enter, settled
+from pintu.web.visit import AnyRequest, Visit, enter
 
 CELLS: dict[str, Cells] = {}
 HOUR_US = 3_600_000_000
@@ -78,7 +79,7 @@ async def one_entity(request: AnyRequest, id: str) -> Response[bytes]:
     visit = enter(request, house.rooms)
     record = await entity_of(visit, id)
     entity = visit.see(orjson.loads(record.body))
-    log = house.rooms.store.history(visit.number, id, limit=past.LOOK_BACK)
+    log = await settled(house.rooms.store.history(visit.number, id, limit=past.LOOK_BACK))
     names = [name for name in entity if name not in ("id", "type", "scope", "expiresAt")]
     found = past.origins(log, names, entity)
     picture = await house.pictures.of(visit.number)
@@ -109,7 +110,7 @@ async def history(
         raise ResourceNotFound(f"Attribute {attribute} of {id} does not exist")
     since_us = house.rooms.clock.now_us() - int(hours * HOUR_US)
     points = past.with_gaps(
-        past.series(house.rooms.store, visit.number, id, attribute, since_us=since_us)
+        await past.series(house.rooms.store, visit.number, id, attribute, since_us=since_us)
     )
     return as_json(
         {

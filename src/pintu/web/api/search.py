@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from pintu.kernel.context.selection import Compare, Or, Path, Selection
+from pintu.kernel.store.port import settled
 from pintu.web.api.picture import Picture
 from pintu.web.api.states import value_of
 
@@ -48,14 +48,12 @@ async def find_things(
     for id in (text.strip(), *known_ids(picture, wanted)):
         if len(id) > 2_000:
             continue
-        got = store.retrieve(tenant, id)
-        record = await got if isinstance(got, Awaitable) else got
+        record = await settled(store.retrieve(tenant, id))
         if record is not None:
             found[record.id] = {"id": record.id, "types": record.types, "name": _name(record.body)}
     if len(found) < SHOWN:
         names = tuple(Compare(Path("name"), "==", form) for form in {text.strip(), wanted})
-        answer = store.select(Selection(tenant=tenant, q=Or(names), limit=SHOWN))
-        page = await answer if isinstance(answer, Awaitable) else answer
+        page = await settled(store.select(Selection(tenant=tenant, q=Or(names), limit=SHOWN)))
         for record in page.records:
             found.setdefault(
                 record.id,

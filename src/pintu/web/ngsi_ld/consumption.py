@@ -14,7 +14,7 @@ from pintu.kernel.context.parse import parse_types
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.render import View, render
 from pintu.kernel.errors import BadRequestData, ResourceNotFound
-from pintu.kernel.store.port import Page
+from pintu.kernel.store.port import Page, settled
 from pintu.web.ngsi_ld.answers import GEO_JSON, JSON, LD_JSON, data_headers, shown_context
 from pintu.web.ngsi_ld.asking import read_selection, refuse_hidden
 from pintu.web.ngsi_ld.identifiers import uri
@@ -26,7 +26,6 @@ from pintu.web.ngsi_ld.paging import Window, page_headers, window
 from pintu.web.ngsi_ld.params import flag
 from pintu.web.ngsi_ld.picking import WHOLE, Tree, read_tree
 from pintu.web.ngsi_ld.querying import read_query
-from pintu.web.ngsi_ld.waiting import settled
 
 _EXPIRES = b'"expiresAt"'
 _SCOPE = b'"scope"'

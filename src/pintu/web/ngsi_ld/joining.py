@@ -12,11 +12,11 @@ from pintu.kernel.context.match import match_q
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.render import View, render
 from pintu.kernel.errors import BadRequestData, TooComplex
+from pintu.kernel.store.port import settled
 from pintu.web.ngsi_ld.asking import split_names
 from pintu.web.ngsi_ld.operation import Call
 from pintu.web.ngsi_ld.params import number
 from pintu.web.ngsi_ld.picking import Tree
-from pintu.web.ngsi_ld.waiting import settled
 
 JOIN_PARAMS = frozenset(("join", "joinLevel", "containedBy"))
 _MOST_LINKED = 2000

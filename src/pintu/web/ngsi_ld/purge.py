@@ -11,7 +11,7 @@ from pintu.kernel.context import write
 from pintu.kernel.context.record import Effect, Keep, Put, Record, Transform
 from pintu.kernel.context.times import times_of
 from pintu.kernel.errors import BadRequestData
-from pintu.kernel.store.port import Op
+from pintu.kernel.store.port import Op, settled
 from pintu.web.ngsi_ld.answers import empty, plain
 from pintu.web.ngsi_ld.asking import SELECT_PARAMS, read_selection, split_names
 from pintu.web.ngsi_ld.guard import MEMBERS, allow_names, within_rows
@@ -19,7 +19,6 @@ from pintu.web.ngsi_ld.message import Response
 from pintu.web.ngsi_ld.operation import Call
 from pintu.web.ngsi_ld.paging import Window
 from pintu.web.ngsi_ld.params import flag
-from pintu.web.ngsi_ld.waiting import settled
 
 PARAMS = SELECT_PARAMS | {"keep", "drop", "local"}
 _PAGE = 1000

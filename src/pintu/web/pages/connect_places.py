@@ -13,8 +13,8 @@ from pintu.kernel.context.selection import Compare, OneOf, Path, Selection
 from pintu.kernel.intake.mapping.frames import metres, suspected_frame
 from pintu.kernel.intake.mapping.words import Mapping as MappingFile
 from pintu.kernel.intake.mapping.words import Row
+from pintu.kernel.store.port import settled
 from pintu.web.api.states import position_of, value_of
-from pintu.web.visit import settled
 
 if TYPE_CHECKING:
     from pintu.kernel.context.record import Record

@@ -13,6 +13,7 @@ from pintu.kernel.exchange.words import Condition, Question
 from pintu.kernel.intake.doors.words import SourceFile, TableSeen
 from pintu.kernel.intake.mapping import Doubt, compile_mapping
 from pintu.kernel.intake.mapping.words import BadRecord, Field, Mapping, Row, Words
+from pintu.kernel.store.port import settled
 from pintu.web.api.states import value_of
 from pintu.web.pages import labels
 from pintu.web.pages.connect_places import (
@@ -21,7 +22,7 @@ from pintu.web.pages.connect_places import (
     places_of_entities,
     places_of_rows,
 )
-from pintu.web.visit import Visit, settled
+from pintu.web.visit import Visit
 
 if TYPE_CHECKING:
     from pintu.web.rooms import Rooms

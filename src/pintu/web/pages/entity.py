@@ -10,6 +10,7 @@ from litestar import Response, get
 
 from pintu.kernel.access import Deed
 from pintu.kernel.errors import ResourceNotFound
+from pintu.kernel.store.port import settled
 from pintu.web.api import past, states
 from pintu.web.api.past import Origin
 from pintu.web.api.reading import entity_of
@@ -96,7 +97,7 @@ async def entity_page(request: AnyRequest, id: str, part: str = "") -> Response[
         return page(visit, "part_commands.html", **await command_values(house, visit, id))
     record = await entity_of(visit, id)
     entity = visit.see(orjson.loads(record.body))
-    log = house.rooms.store.history(visit.number, id, limit=past.LOOK_BACK)
+    log = await settled(house.rooms.store.history(visit.number, id, limit=past.LOOK_BACK))
     names = [name for name in entity if name not in NOT_ATTRIBUTES]
     lines = lines_of(visit, entity, past.origins(log, names, entity))
     if part == "values":

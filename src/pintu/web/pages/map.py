@@ -7,11 +7,12 @@ from typing import Any
 import orjson
 from litestar import Response, get
 
+from pintu.kernel.store.port import settled
 from pintu.web.api.picture import Alert, Picture
 from pintu.web.api.states import value_of
 from pintu.web.house import house_of
 from pintu.web.pages.render import page
-from pintu.web.visit import AnyRequest, Visit, enter, settled
+from pintu.web.visit import AnyRequest, Visit, enter
 
 SHOWN_ALERTS = 100
 

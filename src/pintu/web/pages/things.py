@@ -15,6 +15,7 @@ from pintu.kernel.context.parse import parse_order, parse_q
 from pintu.kernel.context.selection import Selection, TypeSelection
 from pintu.kernel.errors import Refused
 from pintu.kernel.jsonld import CORE
+from pintu.kernel.store.port import settled
 from pintu.web.api import states
 from pintu.web.house import house_of
 from pintu.web.pages import labels
@@ -31,7 +32,7 @@ from pintu.web.pages.listing import (
     page_of,
 )
 from pintu.web.pages.render import page
-from pintu.web.visit import AnyRequest, Visit, enter, settled
+from pintu.web.visit import AnyRequest, Visit, enter
 
 if TYPE_CHECKING:
     from pintu.kernel.context.record import Record
