@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 from sqlalchemy import Connection
@@ -19,10 +20,17 @@ from pintu.kernel.tables import CityTables
 if TYPE_CHECKING:
     from pintu.kernel.intake.mapping.words import BadRecord, Row
 
+T = TypeVar("T")
+
 CACHE_KIB: Final = 65_536
 """Of the file's pages kept in memory: the index of ten million keys no longer fits, its upper
 levels do."""
 
+AT_ONCE: Final = 100
+"""Rows of one statement: SQLite lets go of Python's lock at each, and while the next chunk is read
+and mapped every taking back waits up to 5 ms."""
+
+MOST_BINDINGS: Final = 32_000  # of one statement; SQLite takes 32,766
 LARGEST_WHOLE: Final = 2**63 - 1
 GEOMETRIES: Final = frozenset(("point", "shape"))
 
@@ -49,7 +57,9 @@ class TableLanding:
         self._geometries = [n for n, one in enumerate(self._columns) if kinds[one] in GEOMETRIES]
         self._file = files.open(data_set)
         self._file.run_now(self._prepare)
-        self._upsert = _upsert(self._columns)
+        self._upserts = {1: _upsert(self._columns, 1)}
+        self._at_once = max(1, min(AT_ONCE, MOST_BINDINGS // (len(self._columns) + 4)))
+        self._upserts[self._at_once] = _upsert(self._columns, self._at_once)
 
     async def position(self) -> str:
         """Behind the last chunk that is durable; empty when there was none."""
@@ -150,19 +160,28 @@ class TableLanding:
         raw.execute("SAVEPOINT chunk")
         before = raw.total_changes
         try:
-            raw.executemany(self._upsert, lines)
+            self._put(raw, lines)
         except (OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError):
             raw.execute("ROLLBACK TO chunk")
             before = raw.total_changes
-            raw.executemany(self._upsert, [_plain(line) for line in lines])
+            self._put(raw, [_plain(line) for line in lines])
         written = raw.total_changes - before
         raw.execute("RELEASE chunk")
         if rows[0].key:
-            raw.executemany(
-                "INSERT OR IGNORE INTO seen SELECT _number FROM rows WHERE _key = ?",
-                [(one.key,) for one in rows],
-            )
+            for keys in _parts([one.key for one in rows], AT_ONCE):
+                marks = ", ".join("?" * len(keys))
+                raw.execute(
+                    f"INSERT OR IGNORE INTO seen SELECT _number FROM rows WHERE _key IN ({marks})",
+                    keys,
+                )
         return int(written)
+
+    def _put(self, raw: Any, lines: Sequence[tuple[Any, ...]]) -> None:
+        for part in _parts(lines, self._at_once):
+            if len(part) == self._at_once:
+                raw.execute(self._upserts[self._at_once], [*chain.from_iterable(part)])
+            else:
+                raw.executemany(self._upserts[1], part)
 
     def _with_geometry(self, line: tuple[Any, ...]) -> tuple[Any, ...]:
         found = list(line)
@@ -172,14 +191,19 @@ class TableLanding:
         return tuple(found)
 
 
-def _upsert(columns: Sequence[str]) -> str:
+def _parts(told: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (told[at : at + size] for at in range(0, len(told), size))
+
+
+def _upsert(columns: Sequence[str], rows: int) -> str:
     named = [quoted(one) for one in columns]
     listed = ", ".join(["_key", "_source", "_first", "_changed", *named])
-    marks = ", ".join("?" * (len(columns) + 4))
+    line = f"({', '.join('?' * (len(columns) + 4))})"
+    marks = ", ".join([line] * rows)
     update = ", ".join(f"{one} = excluded.{one}" for one in named)
     differs = " OR ".join(f"rows.{one} IS NOT excluded.{one}" for one in named)
     return (
-        f"INSERT INTO rows ({listed}) VALUES ({marks}) ON CONFLICT (_key) DO UPDATE SET {update}, "
+        f"INSERT INTO rows ({listed}) VALUES {marks} ON CONFLICT (_key) DO UPDATE SET {update}, "
         "_source = excluded._source, _changed = excluded._changed, _removed = NULL "
         f"WHERE _removed IS NOT NULL OR {differs}"
     )
