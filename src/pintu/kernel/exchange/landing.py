@@ -71,7 +71,8 @@ class TableLanding:
         self, chunk_key: str, position: str, items: Sequence[Row], bad: Sequence[BadRecord]
     ) -> Landed:
         """Keep a chunk with its position in one transaction; the same chunk again changes
-        nothing."""
+        nothing. Without a `chunk_key` its caller knows repeats by the position, and never calls
+        `finish`: then nothing is kept to know either by."""
         now_us = self._clock.now_us()
 
         def work(connection: Connection) -> Landed:
@@ -80,7 +81,9 @@ class TableLanding:
             number = self._placed(raw, position, now_us)
             keyed = [one for one in items if one.key]
             written = self._write(raw, keyed, number, now_us) if keyed else 0
-            if len(keyed) < len(items) and _first_time(raw, number, chunk_key):
+            if keyed and chunk_key:
+                _note_seen(raw, keyed)
+            if len(keyed) < len(items) and (not chunk_key or _first_time(raw, number, chunk_key)):
                 loose = [one for one in items if not one.key]
                 written += self._write(raw, loose, number, now_us)
             return Landed(landed=written, unchanged=len(items) - written, bad=len(bad))
@@ -167,13 +170,6 @@ class TableLanding:
             self._put(raw, [_plain(line) for line in lines])
         written = raw.total_changes - before
         raw.execute("RELEASE chunk")
-        if rows[0].key:
-            for keys in _parts([one.key for one in rows], AT_ONCE):
-                marks = ", ".join("?" * len(keys))
-                raw.execute(
-                    f"INSERT OR IGNORE INTO seen SELECT _number FROM rows WHERE _key IN ({marks})",
-                    keys,
-                )
         return int(written)
 
     def _put(self, raw: Any, lines: Sequence[tuple[Any, ...]]) -> None:
@@ -207,6 +203,14 @@ def _upsert(columns: Sequence[str], rows: int) -> str:
         "_source = excluded._source, _changed = excluded._changed, _removed = NULL "
         f"WHERE _removed IS NOT NULL OR {differs}"
     )
+
+
+def _note_seen(raw: Any, rows: Sequence[Row]) -> None:
+    for keys in _parts([one.key for one in rows], AT_ONCE):
+        marks = ", ".join("?" * len(keys))
+        raw.execute(
+            f"INSERT OR IGNORE INTO seen SELECT _number FROM rows WHERE _key IN ({marks})", keys
+        )
 
 
 def _first_time(raw: Any, number: int, chunk: str) -> bool:
