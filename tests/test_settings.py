@@ -81,7 +81,9 @@ def test_every_mistake_is_shown_at_once(tmp_path: Path) -> None:
         ("tenants = 3\n", "table"),
         ("port = true\n", "whole number"),
         ('host = "example.org"\n', "localhost"),
-        ('store = "postgresql://x"\n', "PostgreSQL"),
+        ('store = "postgresql://x"\n', "postgresql://USER@HOST/DATABASE"),
+        ('store = "mysql://x/y"\n', "postgresql://USER@HOST/DATABASE"),
+        ('store = "postgresql://u:secret@h:1/d?sslmode=prefer"\n', "verify-full"),
         ('public_url = "ftp://x"\n', "http"),
     ],
 )

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pintu.kernel.clock import parse_clock
 from pintu.kernel.errors import ConfigurationError
-from pintu.kernel.store.address import is_postgres
+from pintu.kernel.store.address import hidden, parse_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +122,13 @@ def _networks(value: Any) -> tuple[str, ...]:
 
 def _store(value: Any) -> str:
     text = _text(value)
-    if text != "sqlite:" and not is_postgres(text):
-        raise ValueError("is neither 'sqlite:' nor 'postgresql://USER@HOST/DATABASE'")
+    if text != "sqlite:":
+        try:
+            mistakes = parse_address(text).missing_files()
+        except ConfigurationError as error:
+            mistakes = error.mistakes
+        if mistakes:
+            raise ValueError("; ".join(mistakes))
     return text
 
 
@@ -235,7 +240,8 @@ def _take(values: dict[str, Any], name: str, value: Any, where: str, mistakes: l
     try:
         values[name] = reader(value)
     except ValueError as error:
-        mistakes.append(f"{where} = {value!r} {error}")
+        shown = hidden(value) if isinstance(value, str) else value
+        mistakes.append(f"{where} = {shown!r} {error}")
 
 
 def _strict_tenants(told: Any, mistakes: list[str]) -> frozenset[str]:
