@@ -115,7 +115,7 @@ class Exchange:
             return []
         tenant = self._readable.store.tenant(found.tenant) or 0
         place = (tenant, value[0], value[1])
-        return series(self._readable.store, place, since_us=since_us, until_us=until_us)
+        return await series(self._readable.store, place, since_us=since_us, until_us=until_us)
 
     async def profile(self, actor: Actor, name: str) -> dict[str, Any]:
         """Measured, never typed in: rows, completeness, distinct, range and freshness a column.

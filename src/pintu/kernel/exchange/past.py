@@ -9,6 +9,7 @@ import orjson
 
 from pintu.kernel.exchange.rows import simple
 from pintu.kernel.exchange.words import Sample
+from pintu.kernel.store.port import settled
 
 if TYPE_CHECKING:
     from pintu.kernel.store.port import Change, Store
@@ -17,7 +18,7 @@ MOST_SAMPLES: Final = 5_000
 STEP: Final = 1_000
 
 
-def series(
+async def series(
     store: Store, place: tuple[int, str, str], *, since_us: int, until_us: int
 ) -> list[Sample]:
     """Samples of `(tenant number, entity id, attribute)`, oldest first, the newest 5,000 of them;
@@ -27,7 +28,7 @@ def series(
     found: list[Sample] = []
     before: int | None = None
     while len(found) < MOST_SAMPLES:
-        page = store.history(tenant, id, before=before, limit=STEP)
+        page = await settled(store.history(tenant, id, before=before, limit=STEP))
         for change in page:
             if change.at_us < since_us:
                 return _ordered(found, since_us, until_us)

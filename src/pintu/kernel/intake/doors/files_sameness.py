@@ -125,7 +125,15 @@ def _joined(columns: Sequence[str]) -> Callable[[Record], str]:
         only = columns[0]
         return lambda record: str(record[only])
     get: Callable[[Record], tuple[Any, ...]] = itemgetter(*columns)
-    return lambda record: _BETWEEN.join(map(str, get(record)))
+
+    def joined(record: Record) -> str:
+        told = get(record)
+        try:
+            return _BETWEEN.join(told)
+        except TypeError:  # a workbook or GeoJSON says numbers too
+            return _BETWEEN.join(map(str, told))
+
+    return joined
 
 
 def columns_said(name: str, columns: Sequence[str], last: FileRead | None) -> list[Said]:
