@@ -8,6 +8,10 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
+from tests.postgres import SERVER, city_address, city_server, stores
+
+__all__ = ["city_address", "city_server", "stores"]
+
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("pintu", deadline=None)
 settings.load_profile("pintu")
@@ -28,3 +32,8 @@ def pytest_runtest_makereport(
             report.outcome = "failed"
             report.longrepr = f"PINTU_REQUIRE asks for {', '.join(wanted)}: {report.longrepr[2]}"
     return report
+
+
+def pytest_sessionfinish() -> None:
+    """The run's PostgreSQL ends with it, whoever asked for it."""
+    SERVER.close()

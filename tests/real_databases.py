@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -154,8 +154,15 @@ def _folder(name: str, user: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def postgres(*, wal: str = "replica", tls: bool = False) -> Iterator[Server]:
-    """A PostgreSQL server, encoding UTF8; user `owner` owns it. Sockets of Unix are off."""
+def postgres(
+    *,
+    wal: str = "replica",
+    tls: bool = False,
+    settings: Mapping[str, str] | None = None,
+    ports: tuple[int, int] = PORTS,
+) -> Iterator[Server]:
+    """A PostgreSQL server, encoding UTF8; user `owner` owns it. Sockets of Unix are off; `settings`
+    go over those of a small, careful server."""
     need("postgres", "initdb", "postgres")
     with _folder("postgres", "postgres") as folder:
         secret = folder / "password"
@@ -164,7 +171,7 @@ def postgres(*, wal: str = "replica", tls: bool = False) -> Iterator[Server]:
         made = [str(program("initdb")), "-D", str(folder / "data"), "-U", "owner"]
         made += ["-A", "scram-sha-256", "--pwfile", str(secret), "-E", "UTF8", "--locale=C.UTF-8"]
         _made([*_as_plain_user("postgres"), *made, "-N"], folder)
-        port = free_port(*PORTS)
+        port = free_port(*ports)
         options = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
@@ -175,6 +182,7 @@ def postgres(*, wal: str = "replica", tls: bool = False) -> Iterator[Server]:
             "max_connections": "20",
             "fsync": "on",
         } | ({"ssl": "on"} if tls else {})
+        options |= settings or {}
         if tls:
             _certificate(folder / "data", "server.crt", "server.key", "postgres")
         command = [str(program("postgres")), "-D", str(folder / "data"), "-p", str(port)]

@@ -24,6 +24,7 @@ OUTSIDE_SETTINGS = {
     "PINTU_DEMO_AIR": "of the demo: where real hours of air stations are",
     "PINTU_LOG": "how much the processes say",
     "PINTU_REQUIRE": "of the tests: a part that must be here",
+    "PINTU_TEST_STORE": "of the tests: which store the suites of the doors ask",
     "PINTU_SHARED_DATA": "of the tests: where real data are",
 }
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import pytest
 from pintu.kernel.clock import CityClock
 from pintu.kernel.context.record import Keep, Put, Record, Remove
 from pintu.kernel.context.selection import Selection
-from pintu.kernel.store.port import Op, Page, Store
-from pintu.kernel.store.sqlite import open_sqlite
+from pintu.kernel.store.opening import open_store
+from pintu.kernel.store.port import Op, Page, Store, settled
 
 Doc = dict[str, Any]
 
@@ -81,8 +80,14 @@ def delete(id: str, tenant: int = 1) -> Op:
 
 async def page(store: Store, /, **wanted: Any) -> Page:
     """Ask for a selection and wait where that is needed."""
-    answer = store.select(Selection(tenant=wanted.pop("tenant", 1), **wanted))
-    return await answer if inspect.isawaitable(answer) else answer
+    return await settled(store.select(Selection(tenant=wanted.pop("tenant", 1), **wanted)))
+
+
+async def stored(store: Store, id: str, tenant: int = 1) -> Record:
+    """The record of an entity that is there."""
+    record = await settled(store.retrieve(tenant, id))
+    assert isinstance(record, Record)
+    return record
 
 
 async def ids(store: Store, /, **wanted: Any) -> list[int]:
@@ -91,18 +96,19 @@ async def ids(store: Store, /, **wanted: Any) -> list[int]:
     return sorted(int(record.id.rsplit(":", 1)[1]) for record in found.records)
 
 
-Reopen = Callable[[], Any]
-
-
-@pytest.fixture(params=["sqlite"])
-def opening(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
-    """How to open the one store of a test, again and again."""
-    return lambda: open_sqlite(tmp_path / "city.db", clock=CityClock())
+Opening = Callable[[], Awaitable[Store]]
+"""How to open the one store of a test, again and again."""
 
 
 @pytest.fixture
-async def store(opening: Callable[[], Store]) -> AsyncIterator[Store]:
+def opening(stores: str, tmp_path: Path) -> Opening:
+    """The city of one test, on each store."""
+    return lambda: open_store(stores, tmp_path, clock=CityClock())
+
+
+@pytest.fixture
+async def store(opening: Opening) -> AsyncIterator[Store]:
     """An empty store."""
-    made = opening()
+    made = await opening()
     yield made
     await made.close()

@@ -8,7 +8,7 @@ import asyncio
 
 import orjson
 
-from pintu.kernel.store.port import Change, Store
+from pintu.kernel.store.port import Change, Store, settled
 from tests.kernel.store.conftest import create, delete, lamp, put, update
 
 ID = "urn:ngsi-ld:Lamp:1"
@@ -20,7 +20,7 @@ async def test_each_write_is_one_row_with_what_it_did(store: Store) -> None:
     await store.submit([update(ID, power=7, location=None)], "b")
     await store.submit([put(lamp(1))], "c")
     await store.submit([delete(ID)], "d")
-    rows = store.changes(0, 10)
+    rows = await settled(store.changes(0, 10))
     assert ["created", "updated", "replaced", "deleted"] == [row.verb for row in rows]
     assert ["a", "b", "c", "d"] == [row.source for row in rows]
     assert [None, ("power", "location"), None, None] == [row.changed for row in rows]
@@ -38,19 +38,19 @@ async def test_history_walks_back_through_earlier_lives(store: Store) -> None:
         await store.submit([create(lamp(1, power=life)), create(lamp(50 + life))])
         await store.submit([update(ID, power=10 + life)])
         await store.submit([delete(ID)])
-    whole = store.history(1, ID)
+    whole = await settled(store.history(1, ID))
     assert ["deleted", "updated", "created"] * 3 == [row.verb for row in whole]
     pages: list[Change] = []
     before = None
-    while page := store.history(1, ID, before=before, limit=2):
+    while page := await settled(store.history(1, ID, before=before, limit=2)):
         assert len(page) <= 2
         pages += page
         before = page[-1].position
     assert whole == pages
     between = whole[4].position + 1
-    assert whole[4:] == store.history(1, ID, before=between)
-    assert [] == store.history(1, "urn:ngsi-ld:Lamp:404")
-    assert [] == store.history(2, ID)
+    assert whole[4:] == await settled(store.history(1, ID, before=between))
+    assert [] == await settled(store.history(1, "urn:ngsi-ld:Lamp:404"))
+    assert [] == await settled(store.history(2, ID))
 
 
 async def test_listeners_hear_each_commit_in_order_with_the_new_body(store: Store) -> None:
@@ -62,7 +62,7 @@ async def test_listeners_hear_each_commit_in_order_with_the_new_body(store: Stor
     assert list(range(1, 53)) == [one.position for one in heard]
     bodies = [one.body for one in heard[-2:]]
     assert 9 == orjson.loads(bodies[0] or b"")["power"]["value"] and bodies[1] is None
-    for live, kept in zip(heard, store.changes(0, 100), strict=True):
+    for live, kept in zip(heard, await settled(store.changes(0, 100)), strict=True):
         assert (live.id, live.verb, live.at_us, live.payload) == (
             kept.id,
             kept.verb,
@@ -85,10 +85,13 @@ async def test_many_writers_and_a_poller_see_every_change_exactly_once(store: St
 
     async def poll(writers: asyncio.Future[list[None]]) -> None:
         after = 0
-        while not writers.done() or store.changes(after, 1):
-            for change in store.changes(after, 7):
-                seen.append(change.position)
-                after = change.position
+        while True:
+            over = writers.done()
+            found = await settled(store.changes(after, 7))
+            seen.extend(change.position for change in found)
+            after = seen[-1] if seen else 0
+            if over and not found:
+                return
             await asyncio.sleep(0)
 
     writers = asyncio.gather(*[write(which) for which in range(16)])
@@ -106,7 +109,7 @@ async def test_trimming_never_passes_a_cursor_and_never_reuses_positions(store: 
     await store.save_cursor("slow", None)
     assert 0 == await store.trim(0, 100)
     assert 70 == await store.trim(late, 100)
-    assert [] == store.changes(0, 10) and 100 == store.head()
+    assert [] == await settled(store.changes(0, 10)) and 100 == store.head()
     [outcome] = await store.submit([update(ID, power=1)])
     assert 101 == outcome.position
-    assert ["updated"] == [row.verb for row in store.history(1, ID)]
+    assert ["updated"] == [row.verb for row in await settled(store.history(1, ID))]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import random
 from dataclasses import replace
 
 from pintu.kernel.context.selection import Compare, Path, Selection, TypeSelection
-from pintu.kernel.store.port import Op, Store
+from pintu.kernel.store.port import Op, Store, settled
 from tests.kernel.store.conftest import create, delete, lamp, put, update
 from tests.kernel.store.test_asking import learned
 
@@ -38,8 +37,7 @@ def repeated() -> list[Selection]:
 
 async def bodies(store: Store, selection: Selection) -> tuple[list[bytes], int | None]:
     """What a selection finds, whichever way it is told."""
-    answer = store.select(selection)
-    page = await answer if inspect.isawaitable(answer) else answer
+    page = await settled(store.select(selection))
     found = page.bodies
     return [one.body for one in page.records] if found is None else found, page.count
 
