@@ -6,6 +6,7 @@ test of faults starts its own (`tests/real_databases.py`).
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import os
@@ -61,6 +62,7 @@ class CityServer:
             self.server = server
             self._sweeper = threading.Thread(target=self._sweep, daemon=True)
             self._sweeper.start()
+            atexit.register(self.close)
         return self.server
 
     def address(self, schema: str = "", **more: object) -> str:

@@ -23,14 +23,15 @@ from pintu.kernel.intake.runs import Runs
 from pintu.kernel.intake.words import Batch, Envelope, SourceReport, Unreadable
 from pintu.kernel.jsonld import ContextLibrary
 from pintu.kernel.operations import Commands
+from pintu.kernel.store.opening import open_store
 from pintu.kernel.store.port import Op
-from pintu.kernel.store.sqlite import open_sqlite
 from pintu.kernel.tables import CityTables, open_tables
 from pintu.kernel.timers import Timers
 from pintu.kit.manifest import find_pieces
 from pintu.kit.work import PieceWork
 from pintu.settings import Settings
 from pintu.web.rooms import Rooms
+from tests.postgres import address_for
 
 LAMP = "urn:ngsi-ld:Streetlight:street_lights:L{:05d}"
 SOURCE = "street_lights/mqtt"
@@ -134,7 +135,7 @@ async def open_small_city(
     identity = Identity(tables, clock)
     token_file = folder / "admin.token"
     identity.ensure_admin(token_file)
-    store = open_sqlite(folder / "city.db", clock=clock)
+    store = await open_store(address_for(folder), folder, clock=clock)
     library = ContextLibrary(folder / "contexts", clock=clock)
     intake = Intake(store, library, clock, tables)
     timers = Timers(tables, clock)

@@ -13,10 +13,11 @@ from pintu.kernel.access import Deed, Projection
 from pintu.kernel.clock import CityClock
 from pintu.kernel.errors import Forbidden
 from pintu.kernel.jsonld import ContextLibrary
-from pintu.kernel.store.sqlite import open_sqlite
+from pintu.kernel.store.opening import open_store
 from pintu.settings import Settings
 from pintu.web.ngsi_ld.broker import Broker
 from pintu.web.ngsi_ld.message import Request, Response
+from tests.postgres import address_for
 
 ROOT = "/ngsi-ld/v1"
 LAMP: dict[str, Any] = {
@@ -89,7 +90,7 @@ def header(response: Response, name: bytes) -> list[bytes]:
 async def open_door(tmp_path: Path) -> AsyncIterator[Door]:
     """A broker over an empty store."""
     clock, desk = CityClock(), Desk()
-    store = open_sqlite(tmp_path / "city.db", clock=clock)
+    store = await open_store(address_for(tmp_path), tmp_path, clock=clock)
     settings = Settings(data=tmp_path, strict_tenants=frozenset({"strict"}))
     rooms: Any = SimpleNamespace(
         settings=settings, clock=clock, store=store, library=ContextLibrary(clock=clock),
