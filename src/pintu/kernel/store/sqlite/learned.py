@@ -19,10 +19,11 @@ import apsw
 import orjson
 
 from pintu.kernel.context.selection import Path
+from pintu.kernel.store.choosing import SMALL_KIND
 from pintu.kernel.store.kinds import IndexPath, KindRow, path_text
 from pintu.kernel.store.rows import rows_of_path
 from pintu.kernel.store.sqlite.names import Names
-from pintu.kernel.store.sqlite.plan import SMALL_KIND, Plan
+from pintu.kernel.store.sqlite.plan import Plan
 from pintu.kernel.store.sqlite.schema import Tuning
 
 ENTRY_BYTES = 48

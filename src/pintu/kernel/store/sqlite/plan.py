@@ -14,37 +14,30 @@ from pintu.kernel.context.match import EARTH_RADIUS_M, sargable, search_boxes
 from pintu.kernel.context.match.distance import Box
 from pintu.kernel.context.match.hints import Hint
 from pintu.kernel.context.selection import (
-    And,
-    Compare,
     GeoSelection,
     OneOf,
     Path,
-    Q,
     Range,
     Selection,
 )
+from pintu.kernel.store.choosing import (
+    MANY,
+    SMALL_KIND,
+    around,
+    cells_across,
+    counted,
+    good_shapes,
+    proves,
+    remaining,
+    shown,
+    wanted,
+)
 from pintu.kernel.store.kinds import IndexPath, KindRow
-from pintu.kernel.store.rows import COLUMNS, cell_ranges
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.pending import PendingPoints
 
 ENTITY = "e.n, e.id, e.kind, e.body, e.created, e.modified, e.times, e.last"
 BODY = "e.n, e.body"
-SHORT_TEXT = 20
-"""Texts shorter than this are no date-times: what an index holds of them is the text itself."""
-
-SMALL_KIND = 500
-"""Entities of a kind up to which looking at all of them is as good as an index."""
-
-MANY = 5_000
-"""Entities among which a rare attribute is not looked for on the loop."""
-
-PROBE = 200
-"""Rows counted to tell the better of two indexes."""
-
-MOST_ROWS = 64
-"""Rows of grid cells read one by one; a taller box is read as one band of the grid."""
-
 _KIND = "entity e INDEXED BY entity_kind"
 _NUMBERS = "json_each(?) j CROSS JOIN entity e ON e.n = j.value"
 _VALUE = "value v"
@@ -137,46 +130,18 @@ def _chosen(kinds: list[KindRow], selection: Selection, hints: list[Hint], probe
     return found
 
 
-def wanted(kind: KindRow, selection: Selection) -> bool:
-    """May an entity of this kind satisfy the selection's types and attributes?"""
-    types = selection.types
-    if types is not None and not any(one <= kind.types_set for one in types.any_of):
-        return False
-    if not selection.attributes:
-        return kind.count > 0
-    return any(
-        shape.count and _has(shape.by_name, selection) for shape in list(kind.shapes.values())
-    )
-
-
-def _has(by_name: dict[str, str], selection: Selection) -> bool:
-    return any(name in by_name for name in selection.attributes)
-
-
 def _shape_filter(kind: KindRow, selection: Selection) -> str:
     """SQL that keeps entities with one of the attributes asked for; empty when all have."""
     if not selection.attributes:
         return ""
-    shapes = [shape for shape in list(kind.shapes.values()) if shape.count]
-    good = tuple(shape.n for shape in shapes if _has(shape.by_name, selection))
-    if len(good) == len(shapes) or len(good) > 500:
+    good, every = good_shapes(kind, selection)
+    if every:
         return ""
-    return f" AND e.shape IN ({','.join(map(str, good))})"
-
-
-def _remaining(selection: Selection) -> set[str]:
-    """What an index over types and shapes does not prove."""
-    left = {
-        "q": selection.q,
-        "geo": selection.geo,
-        "scope": selection.scope,
-        "id_pattern": selection.id_pattern,
-    }
-    return {name for name, value in left.items() if value}
+    return f" AND e.shape IN ({','.join(str(shape.n) for shape in good)})"
 
 
 def _by_id(selection: Selection) -> Plan:
-    left = _remaining(selection) or selection.types is not None or selection.attributes
+    left = remaining(selection) or selection.types is not None or selection.attributes
     steps = [
         Step("entity e", "e.tenant = ? AND e.id = ?", (selection.tenant, id), loose="0")
         for id in dict.fromkeys(selection.ids)
@@ -189,16 +154,9 @@ def _by_kind(kinds: list[KindRow], selection: Selection) -> Plan:
     for kind in kinds:
         extra = _shape_filter(kind, selection)
         steps.append(Step(_KIND, "e.kind = ?", (kind.n,), loose="0", extra=extra))
-    exact = not _remaining(selection)
-    counted = None
-    if exact:
-        counted = sum(
-            shape.count
-            for kind in kinds
-            for shape in list(kind.shapes.values())
-            if not selection.attributes or _has(shape.by_name, selection)
-        )
-    return Plan(steps, "kind", exact=exact, count=counted)
+    exact = not remaining(selection)
+    number = counted(kinds, selection) if exact else None
+    return Plan(steps, "kind", exact=exact, count=number)
 
 
 # --- values ---------------------------------------------------------------------------------------
@@ -235,15 +193,10 @@ def _value_plan(kinds: list[KindRow], selection: Selection, hint: Hint) -> Plan 
             return None
     if not used:
         return None
-    exact = _remaining(selection) == {"q"} and proves(selection.q, hint)
-    name = f"value {_shown(hint[0])}"
+    exact = remaining(selection) == {"q"} and proves(selection.q, hint)
+    name = f"value {shown(hint[0])}"
     unique = len(ranges) == 1
     return Plan(steps, name, exact=exact, distinct=True, unique=unique, used=used)
-
-
-def _shown(path: Path) -> str:
-    trail = f"[{'.'.join(path.trail)}]" if path.trail else ""
-    return ".".join((path.attribute, *path.subs)) + trail
 
 
 def _ranges(hint: Hint) -> list[tuple[str, tuple[Any, ...]]]:
@@ -262,29 +215,6 @@ def _ranges(hint: Hint) -> list[tuple[str, tuple[Any, ...]]]:
     return [(f"v.value {op} ?{fence}", (value,))]
 
 
-def proves(q: Q | None, hint: Hint) -> bool:
-    """Is an entry without `loose` that lies in the hint's range a match of the whole q?
-
-    Only for one comparison of an attribute's own value with numbers (any order) or short texts
-    (equality).
-    """
-    if isinstance(q, And) and len(q.parts) == 1:
-        return proves(q.parts[0], hint)
-    if not isinstance(q, Compare) or q.path != hint[0] or q.op != hint[1]:
-        return False
-    return not q.path.subs and not q.path.trail and _plain(q.value, q.op)
-
-
-def _plain(value: Any, op: str) -> bool:
-    if isinstance(value, OneOf):
-        return all(_plain(one, op) for one in value.values)
-    if isinstance(value, Range):
-        return all(type(end) in (int, float) for end in (value.low, value.high))
-    if type(value) in (int, float):
-        return True
-    return type(value) is str and op == "==" and len(value) < SHORT_TEXT
-
-
 # --- places ---------------------------------------------------------------------------------------
 def _by_place(kinds: list[KindRow], selection: Selection, pending: PendingPoints) -> Plan | None:
     geo = selection.geo
@@ -293,7 +223,7 @@ def _by_place(kinds: list[KindRow], selection: Selection, pending: PendingPoints
     boxes = search_boxes(geo)
     if boxes is None:
         return None
-    near, exact = _near(geo), _remaining(selection) == {"geo"}
+    near, exact = _near(geo), remaining(selection) == {"geo"}
     steps = []
     used = []
     for kind in kinds:
@@ -305,7 +235,7 @@ def _by_place(kinds: list[KindRow], selection: Selection, pending: PendingPoints
             used.append(index)
             for box in boxes:
                 if form == "point":
-                    steps += _waiting(pending.find(index, box, _around(geo)), near is not None)
+                    steps += _waiting(pending.find(index, box, around(geo)), near is not None)
                 found = _in_cells(index, box, near) if form == "point" else [_in_boxes(index, box)]
                 for step in found:
                     step.extra = extra
@@ -316,17 +246,8 @@ def _by_place(kinds: list[KindRow], selection: Selection, pending: PendingPoints
 
 def _near(geo: GeoSelection) -> tuple[Any, ...] | None:
     """Bindings of the distance check when one point's neighbourhood is asked for, else None."""
-    if geo.relation != "near" or geo.geometry.get("type") != "Point" or geo.max_distance_m is None:
-        return None
-    if geo.min_distance_m is not None:
-        return None
-    lon, lat = geo.geometry["coordinates"][:2]
-    return (lat, lat, lon, geo.max_distance_m)
-
-
-def _around(geo: GeoSelection) -> tuple[float, float, float] | None:
-    near = _near(geo)
-    return None if near is None else (near[2], near[0], near[3])
+    place = around(geo)
+    return None if place is None else (place[1], place[1], place[0], place[2])
 
 
 def _waiting(numbers: list[int], exact: bool) -> list[Step]:
@@ -340,19 +261,14 @@ def _waiting(numbers: list[int], exact: bool) -> list[Step]:
 
 
 def _in_cells(index: IndexPath, box: Box, near: tuple[Any, ...] | None) -> list[Step]:
-    """One statement a row of cells, the middle row first: a page is mostly full after that one."""
-    first_row, last_row, first_column, last_column = cell_ranges(box)
+    """One statement a row of cells, the middle row first."""
     west, south, east, north = box
-    rows = range(first_row, last_row + 1)
-    if len(rows) > MOST_ROWS:
-        cells = [(first_row * COLUMNS, (last_row + 1) * COLUMNS - 1)]
-    else:
-        middle = (first_row + last_row) / 2
-        ordered = sorted(rows, key=lambda row: abs(row - middle))
-        cells = [(row * COLUMNS + first_column, row * COLUMNS + last_column) for row in ordered]
     where, loose = (_IN_CELLS, "1") if near is None else (_IN_CELLS + _DISTANCE, "0")
-    around = (west, east, south, north, *(near or ()))
-    return [Step(_POINT, where, (index.n, low, high, *around), "p.n", loose) for low, high in cells]
+    tests = (west, east, south, north, *(near or ()))
+    return [
+        Step(_POINT, where, (index.n, low, high, *tests), "p.n", loose)
+        for low, high in cells_across(box)
+    ]
 
 
 def _in_boxes(index: IndexPath, box: Box) -> Step:

@@ -17,6 +17,7 @@ from pintu.kernel.clock import Clock
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection
 from pintu.kernel.errors import DiskFull
+from pintu.kernel.store.choosing import PROBE
 from pintu.kernel.store.port import Change, Kind, Op, Outcome, Page
 from pintu.kernel.store.sqlite import log
 from pintu.kernel.store.sqlite.apply import Hands
@@ -25,7 +26,7 @@ from pintu.kernel.store.sqlite.checkpoint import Checkpoints
 from pintu.kernel.store.sqlite.learned import Learned
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.pending import PendingPoints
-from pintu.kernel.store.sqlite.plan import ENTITY, PROBE, Plan, Step
+from pintu.kernel.store.sqlite.plan import ENTITY, Plan, Step
 from pintu.kernel.store.sqlite.plans import Plans
 from pintu.kernel.store.sqlite.read import LOOP_PAGE, LOOP_ROWS, OverBudget, Readers, Reading
 from pintu.kernel.store.sqlite.schema import Claim, Tuning, connect, migrate
