@@ -10,6 +10,7 @@ import pytest
 
 from pintu.kernel.access import Act, Actor, Deed
 from pintu.kernel.errors import Forbidden
+from pintu.kernel.exchange import Question
 from tests.web.conftest import HERE, browser
 from tests.web.small_city import SmallCity
 
@@ -172,3 +173,31 @@ async def test_a_broken_source_says_so(city: SmallCity, page: httpx.AsyncClient)
     city.rooms.configuration.save("mappings", "air", MAPPING, by="test")
     async with browser(city) as mended:
         assert 200 == (await push(mended, {"id": "A", "pm": 1}, **mine)).status_code
+
+
+async def test_rows_of_a_table_data_set_are_kept_when_it_is_answered(
+    city: SmallCity, page: httpx.AsyncClient
+) -> None:
+    """A mapping into a table: the rows are there by then; the same key again adds none, and rows
+    that cannot be read wait with their reason."""
+    configuration = city.rooms.configuration
+    columns = [{"name": "id", "kind": "text"}, {"name": "pm", "kind": "number"}]
+    title = {"zh": "读数 演示", "en": "Readings, demo"}
+    entry = {"provider": "table", "title": title, "columns": columns}
+    configuration.save("datasets", "readings", entry, by="test")
+    fields = [
+        {"from": "id", "to": "id", "kind": "text"},
+        {"from": "pm", "to": "pm", "kind": "number"},
+    ]
+    mapping = {"target": "table", "data_set": "readings", "fields": fields}
+    configuration.save("mappings", "rows", mapping, by="test")
+    content = {"door": "push", "mappings": ["rows"]}
+    configuration.save("sources", "yard", content, by="test")
+    mine = await token(city, "push:yard")
+    body = [{"id": "A", "pm": 1}, {"id": "B", "pm": "many"}, {"id": "C", "pm": 3}]
+    answers = [(await push(page, body, idempotency_key="k-1", **mine)).json() for _ in range(2)]
+    assert [(2, 1), (2, 1)] == [(one["accepted"], one["quarantined"]) for one in answers]
+    assert "many" in answers[0]["errors"][0]
+    actor = Actor(id="admin", grants=frozenset({"admin"}))
+    found = await city.rooms.exchange.ask(actor, "readings", Question(columns=("id", "pm")))
+    assert [{"id": "A", "pm": 1}, {"id": "C", "pm": 3}] == found.rows

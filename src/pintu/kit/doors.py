@@ -11,7 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -28,10 +28,14 @@ from pintu.kernel.intake.doors.words import Around, SourceFile
 from pintu.kernel.intake.mapping.words import Words
 from pintu.kernel.intake.words import SourceReport
 from pintu.kit.declared import Declared
+from pintu.kit.landings import TableSets
 from pintu.kit.lanes import Pace
 from pintu.kit.link import Link
 from pintu.kit.piece import Connector, Piece, Received
 from pintu.kit.sources import SourceRunner
+
+if TYPE_CHECKING:
+    from pintu.kernel.exchange.arriving import Lands
 
 log = logging.getLogger("pintu.kit")
 DOORS_PIECE: Final = "doors"
@@ -56,6 +60,7 @@ class Ground:
     clock: Clock
     words: Callable[[], Words]  # the vocabulary, read when a first mapping needs it
     declared: Sequence[Declared] = ()
+    sets: TableSets | None = None  # table data sets to fill; None: there are none here
 
 
 @dataclass(slots=True)
@@ -148,7 +153,10 @@ class DoorRunner:
         return found
 
     def _fingerprint(self, declared: Declared) -> str:
-        told = msgspec.json.encode((declared.source, declared.mappings), enc_hook=str)
+        names = [one.get("data_set") for one in declared.mappings.values()]
+        sets = self._ground.sets
+        filled = [sets.told(str(one)) for one in names if one] if sets is not None else []
+        told = msgspec.json.encode((declared.source, declared.mappings, filled), enc_hook=str)
         secret = read_secret(self._ground.data, declared.source.name)
         return hashlib.blake2b(told + b"\0" + secret.encode(), digest_size=16).hexdigest()
 
@@ -204,7 +212,15 @@ class DoorRunner:
             ground.clock,
             tenant=source.tenant,
             pace=getattr(connector, "pace", None) or _pace(source),
+            lands=self._lands(declared, mapped),
         )
+
+    def _lands(self, declared: Declared, mapped: Mapped) -> Lands | None:
+        """Where the rows of its messages land, when one of its mappings fills a table."""
+        sets = self._ground.sets
+        if sets is None or all(one.words.target == "context" for one in mapped.ways):
+            return None
+        return sets.arrivals(declared.name)
 
     def _mapped(self, declared: Declared) -> Mapped:
         source = declared.source

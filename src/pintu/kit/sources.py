@@ -7,14 +7,18 @@ import asyncio
 import logging
 import time
 import zlib
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import BadInput, PintuError, Unavailable
+from pintu.kernel.intake.doors.mapped import TableRows
 from pintu.kernel.intake.words import Batch, Envelope, SourceReport, Unreadable, Update
 from pintu.kit.lanes import Bucket, FloodGuard, Pace
 from pintu.kit.link import Link
 from pintu.kit.piece import Connector, Piece, Received
+
+if TYPE_CHECKING:
+    from pintu.kernel.exchange.arriving import Lands
 
 log = logging.getLogger("pintu.kit")
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -35,14 +39,15 @@ class SourceRunner:
         *,
         tenant: str,
         pace: Pace | None = None,
+        lands: Lands | None = None,
     ) -> None:
         """Faster than its `pace` a source is held back: its connector is not read, and its broker
-        keeps what waits."""
+        keeps what waits. `lands` keeps rows of table data sets; pieces have none."""
         self.connector = connector
         self.source = f"{piece.name}/{connector.name}"
         self._piece, self._link, self._clock, self._tenant = piece, link, clock, tenant
         pace = pace or getattr(connector, "pace", None) or Pace()
-        self._width = pace.lanes
+        self._width, self._lands = pace.lanes, lands
         self._pace = Bucket(pace.messages_s, pace.messages_s)
         self._flood = FloodGuard(per_sender_s=pace.per_sender_s, burst=pace.burst)
         self._lanes: list[asyncio.Queue[Received]] = []
@@ -117,7 +122,11 @@ class SourceRunner:
                 log.info("Source %s could not acknowledge: %s", self.source, error)
 
     async def _take(self, envelope: Envelope, *, again: bool = False) -> None:
-        batch = self.read(_named(envelope, self.source))
+        batch, rows = self._read(_named(envelope, self.source))
+        for one in rows:
+            refused = await self._land(one, envelope)
+            if refused is not None:
+                batch.unreadable.append(refused)
         if again:
             batch = Batch(
                 batch.source,
@@ -127,7 +136,7 @@ class SourceRunner:
                 batch.unreadable,
                 retry_of=envelope.key,
             )
-        if batch.updates or batch.unreadable:
+        if batch.updates or batch.unreadable or again:
             await self._hand_in(batch)
         passed_us = max(0, self._clock.now_us() - envelope.received_us)
         self._lag_us = int(passed_us / self._clock.rate)  # a person waits in real time
@@ -143,12 +152,18 @@ class SourceRunner:
 
     def read(self, envelope: Envelope) -> Batch:
         """Normalise one envelope: updates, or the reason why there are none."""
+        return self._read(envelope)[0]
+
+    def _read(self, envelope: Envelope) -> tuple[Batch, list[TableRows]]:
         updates: list[Update] = []
         bad: list[Unreadable] = []
+        rows: list[TableRows] = []
         try:
             for one in self._piece.normalise(envelope):
                 if isinstance(one, Unreadable):
                     bad.append(one)
+                elif isinstance(one, TableRows):
+                    rows.append(one)
                 else:
                     updates.append(one)
         except BadInput as error:
@@ -161,7 +176,25 @@ class SourceRunner:
                 )
             )
         self._unreadable += len(bad)
-        return Batch(self.source, self._tenant, envelope.key, updates, bad)
+        return Batch(self.source, self._tenant, envelope.key, updates, bad), rows
+
+    async def _land(self, found: TableRows, envelope: Envelope) -> Unreadable | None:
+        """Until the data set has the rows; when it can never take them, the message is held."""
+        tries = 0
+        while True:
+            try:
+                if self._lands is None:
+                    raise BadInput(f"Source {self.source} keeps no table data set")
+                await self._lands(found, envelope.key)
+                return None
+            except Unavailable as error:
+                self._detail = f"waiting for data set {found.data_set}: {error.detail}"
+                await asyncio.sleep(BACK_OFF_S[min(tries, 3)])
+                tries += 1
+            except PintuError as error:
+                self._unreadable += 1
+                reason = f"Data set {found.data_set} cannot take it: {error.detail or error.title}"
+                return Unreadable(_named(envelope, self.source), reason)
 
     async def _hand_in(self, batch: Batch) -> None:
         """Until the city has it; while the city is away the lane fills and the connector is held

@@ -26,6 +26,7 @@ from pintu.kernel.intake.runs import Asked, Runs
 from pintu.kernel.intake.words import SourceReport
 from pintu.kernel.tables import CityTables
 from pintu.kit.declared import Declared
+from pintu.kit.landings import data_set_called
 from pintu.processes.loads_job import Job, Told
 
 if TYPE_CHECKING:
@@ -206,12 +207,10 @@ class Desk:
 
     def _data_set(self, name: str) -> DataSet:
         """The data set a mapping fills; ResourceNotFound, ConfigurationError."""
-        from pintu.kernel.exchange.catalogue import read_data_set
-
         for one in self._ground.data_sets:
             if one.name == name:
                 return one
-        return read_data_set(name, self._configuration.get("datasets", name).content)
+        return data_set_called(self._configuration, name)
 
     # --- what people ask --------------------------------------------------------------------------
     async def _wishes(self) -> None:

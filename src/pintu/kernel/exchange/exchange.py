@@ -22,6 +22,7 @@ from pintu.kernel.exchange.tables import TableFiles
 from pintu.kernel.exchange.words import Condition, DataSet, Question, Rows, Sample
 
 if TYPE_CHECKING:
+    from pintu.kernel.exchange.arriving import Lands
     from pintu.kernel.intake.mapping.words import Words
     from pintu.kernel.store.port import Store
     from pintu.kernel.tables import CityTables
@@ -68,6 +69,7 @@ class Exchange:
         clock, zone = readable.clock, readable.zone
         self._context = ContextProvider(readable.store, clock, readable.words, zone)
         self._tables = TableFiles(tables, clock, zone)
+        self._files_of = tables
         self._files = FileProvider(tables.data, clock, zone)
         self.catalogue = Catalogue(
             configuration, declared, lambda: self._context.automatic(self._tenant)
@@ -116,6 +118,13 @@ class Exchange:
         tenant = self._readable.store.tenant(found.tenant) or 0
         place = (tenant, value[0], value[1])
         return await series(self._readable.store, place, since_us=since_us, until_us=until_us)
+
+    def arrivals(self, source: str) -> Lands:
+        """Where rows of a source's messages land that come into this process; opens nothing yet."""
+        from pintu.kernel.exchange.arriving import Arrivals, opening
+
+        clock, zone = self._readable.clock, self._readable.zone
+        return Arrivals(source, opening(self._files_of, clock, self.catalogue.get, zone)).land
 
     async def profile(self, actor: Actor, name: str) -> dict[str, Any]:
         """Measured, never typed in: rows, completeness, distinct, range and freshness a column.

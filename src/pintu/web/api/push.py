@@ -29,7 +29,7 @@ from pintu.kernel.errors import (
     TooManyRequests,
     Unavailable,
 )
-from pintu.kernel.intake.doors.mapped import Mapped, compile_source, read_source
+from pintu.kernel.intake.doors.mapped import Mapped, TableRows, compile_source, read_source
 from pintu.kernel.intake.doors.push import most_a_second, payload_of
 from pintu.kernel.intake.doors.words import SourceFile
 from pintu.kernel.intake.words import Batch, Envelope, SourceReport, Unreadable, Update
@@ -38,6 +38,7 @@ from pintu.web.house import house_of
 from pintu.web.visit import AnyRequest, raw_headers
 
 if TYPE_CHECKING:
+    from pintu.kernel.exchange.arriving import Lands
     from pintu.web.rooms import Rooms
 
 log = logging.getLogger("pintu.web")
@@ -58,6 +59,7 @@ class _Open:
     source: SourceFile
     fingerprint: bytes
     mapped: Mapped | None = None
+    lands: Lands | None = None  # of rows of table data sets
     trouble: str = ""
     rate: float = 1.0
     level: float = 0.0
@@ -154,6 +156,8 @@ class Desk:
             made.rate = most_a_second(source)
             made.level, made.filled_s = max(1.0, 5 * made.rate), time.monotonic()
             made.mapped = compile_source(source, payload_of(source), contents, mapping_words())
+            if any(one.words.target == "table" for one in made.mapped.ways):
+                made.lands = self._rooms.exchange.arrivals(source.name)
         except ConfigurationError as error:
             made.trouble = "; ".join(error.mistakes)[:1500]
         return made
@@ -209,12 +213,16 @@ class Desk:
             ) from error
         updates = [item for item in found if isinstance(item, Update)]
         bad = [item for item in found if isinstance(item, Unreadable)]
+        rows = [item for item in found if isinstance(item, TableRows)]
+        for item in rows:
+            assert one.lands is not None
+            await one.lands(item, key)
         batch = Batch(source, one.source.tenant, key, updates, bad)
         receipt = await rooms.intake.accept(batch)
         one.unreadable += receipt.quarantined if not receipt.repeated else 0
         return {
             "source": one.source.name,
-            "accepted": receipt.accepted,
+            "accepted": receipt.accepted + sum(len(item.rows) for item in rows),
             "quarantined": receipt.quarantined,
             "repeated": receipt.repeated,
             "errors": receipt.errors,

@@ -1,5 +1,5 @@
-"""One source's messages through its mappings: updates, and what could not be read with its
-reason. Pure once made."""
+"""One source's messages through its mappings: updates of the context, rows of table data sets, and
+what could not be read with its reason. Pure once made."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from pintu.kernel.errors import BadInput, ConfigurationError
-from pintu.kernel.intake.doors.payload import PART, Bad, again, bad_body, numbered
+from pintu.kernel.intake.doors.payload import PART, Bad, Numbered, again, bad_body, numbered
 from pintu.kernel.intake.doors.words import SourceFile
-from pintu.kernel.intake.mapping.words import BadRecord, Words
+from pintu.kernel.intake.mapping.words import BadRecord, Row, Words
 from pintu.kernel.intake.mapping.words import Mapping as MappingWords
 from pintu.kernel.intake.words import Envelope, Unreadable, Update
 
@@ -34,13 +34,31 @@ class Decoder(Protocol):
 
 
 class Mapper(Protocol):
-    """A compiled mapping into the context."""
+    """A compiled mapping."""
 
     def context(
         self, records: Iterable[tuple[int, dict[str, Any]]], now_us: int
     ) -> tuple[list[Update], list[BadRecord]]:
         """Updates, and the records that could not be mapped."""
         ...
+
+    def rows(
+        self, records: Iterable[tuple[int, dict[str, Any]]]
+    ) -> tuple[list[Row], list[BadRecord]]:
+        """Rows of a table data set, and the records that could not be mapped."""
+        ...
+
+
+class TableRows(msgspec.Struct, frozen=True, kw_only=True):
+    """What one message says to one table data set."""
+
+    mapping: str
+    data_set: str
+    rows: list[Row]
+    again: bool = False  # out of quarantine
+
+
+Found = Update | Unreadable | TableRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +82,9 @@ class Mapped:
     payload: Decoder
     ways: tuple[Way, ...]
 
-    def normalise(self, envelope: Envelope) -> list[Update | Unreadable]:
-        """Updates in the message's order, then the records that could not be mapped: one
-        `Unreadable` a mapping, which a retry reads again alone.
+    def normalise(self, envelope: Envelope) -> list[Found]:
+        """Updates in the message's order, rows one `TableRows` a mapping, then the records that
+        could not be mapped: one `Unreadable` a mapping, which a retry reads again alone.
 
         Raises BadInput when the whole message cannot be read.
         """
@@ -78,27 +96,41 @@ class Mapped:
         if PART in meta:
             return self._again(envelope)
         content = self.payload.decode(envelope.body)
-        found: list[Update | Unreadable] = []
+        found: list[Found] = []
         held: list[Unreadable] = []
         topic = meta.get("topic", "")
         for way in self.ways:
             if not way.reads(topic):
                 continue
             records = numbered(envelope, content, way.words.records)
-            updates, bad = way.mapper.context(records, envelope.received_us)
-            found += updates
+            good, bad = _through(way, records, envelope)
+            found += good
             if bad:
                 held.append(_held(envelope, way.words.name, bad))
         return found + held
 
-    def _again(self, envelope: Envelope) -> list[Update | Unreadable]:
+    def _again(self, envelope: Envelope) -> list[Found]:
         wanted = envelope.meta.get(MAPPING, "")
         for way in self.ways:
             if way.words.name == wanted:
-                updates, bad = way.mapper.context(again(envelope), envelope.received_us)
-                found: list[Update | Unreadable] = list(updates)
-                return found + ([_held(envelope, wanted, bad)] if bad else [])
+                good, bad = _through(way, again(envelope), envelope)
+                return good + ([_held(envelope, wanted, bad)] if bad else [])
         raise BadInput(f"Mapping {wanted!r} is not one of this source any more")
+
+
+def _through(
+    way: Way, records: Iterable[Numbered], envelope: Envelope
+) -> tuple[list[Found], list[BadRecord]]:
+    good: list[Found] = []
+    if way.words.target == "context":
+        updates, bad = way.mapper.context(records, envelope.received_us)
+        good += updates
+        return good, bad
+    rows, bad = way.mapper.rows(records)
+    if rows:
+        name, again = way.words.name, PART in envelope.meta
+        good.append(TableRows(mapping=name, data_set=way.words.data_set, rows=rows, again=again))
+    return good, bad
 
 
 def compile_source(
@@ -129,10 +161,6 @@ def compile_source(
             continue
         try:
             mapping = read_mapping({"name": name, **content})
-            if mapping.target != "context":
-                raise ConfigurationError(
-                    [f"Mapping {name} fills a table; a device's messages go into the context"]
-                )
             mapper = compile_mapping(mapping, words, source=space or source.name)
         except ConfigurationError as error:
             mistakes += error.mistakes
