@@ -48,7 +48,7 @@ class City:
     @classmethod
     async def open(cls, settings: Settings, *, socket: bool = False) -> City:
         """Build every room and start what runs by itself; with `socket` also the field's door."""
-        tables = open_tables(settings.data)
+        tables = open_tables(settings.data, settings.store)
         try:
             store = await open_store(settings.store, settings.data, clock=clock_of(settings))
             rooms = build(settings, tables, store)
@@ -95,7 +95,7 @@ def build(
     Raises ConfigurationError with the mistakes of pieces, DiskFull for a folder not to be written.
     """
     data = settings.data
-    tables = tables or open_tables(data)
+    tables = tables or open_tables(data, settings.store)
     clock = clock_of(settings)
     egress = Egress(allow=settings.may_reach, allow_loopback=settings.open)
     library = ContextLibrary(data / "contexts", egress=egress, clock=clock)

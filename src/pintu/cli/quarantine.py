@@ -111,7 +111,7 @@ def _ids(settings: Settings, id: int | None, source: str | None) -> list[int]:
 def _quarantine(settings: Settings) -> Iterator[Quarantine]:
     """The quarantine's own table, which several processes may open at once."""
     prepare_folder(settings.data)
-    tables = open_tables(settings.data)
+    tables = open_tables(settings.data, settings.store)
     try:
         yield Quarantine(tables.register(TABLES), Limits())
     finally:

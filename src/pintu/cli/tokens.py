@@ -97,7 +97,7 @@ def link(data: Data = None) -> int:
 @contextmanager
 def _identity(settings: Settings) -> Iterator[Identity]:
     prepare_folder(settings.data)
-    tables = open_tables(settings.data)
+    tables = open_tables(settings.data, settings.store)
     try:
         identity = Identity(tables, CityClock(), trusted_proxies=settings.trusted_proxies)
         identity.ensure_admin(settings.token_file)

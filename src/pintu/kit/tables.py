@@ -1,5 +1,21 @@
-"""Private tables of a piece: one database file of its own, walked by backup and move."""
+"""Private tables of a piece: a file or a schema of its own, walked by backup and move."""
 
-from pintu.kernel.tables import CityTables, PrivateTables, TableFile, open_tables
+from pintu.kernel.tables import (
+    CityTables,
+    OpenTables,
+    PrivateTables,
+    add_rows,
+    open_tables,
+    put_rows,
+    row_number,
+)
 
-__all__ = ["CityTables", "PrivateTables", "TableFile", "open_tables"]
+__all__ = [
+    "CityTables",
+    "OpenTables",
+    "PrivateTables",
+    "add_rows",
+    "open_tables",
+    "put_rows",
+    "row_number",
+]

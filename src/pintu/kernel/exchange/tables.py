@@ -18,7 +18,7 @@ from pintu.kernel.errors import DeadlineExceeded
 from pintu.kernel.exchange.asking import statement
 from pintu.kernel.exchange.conditions import cut
 from pintu.kernel.exchange.words import Column, DataSet, Question, Rows
-from pintu.kernel.tables import CityTables, PrivateTables, TableFile
+from pintu.kernel.tables import CityTables, OpenTables, PrivateTables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ class TableFiles:
         """Whether anything was ever laid into it."""
         return (self._tables.data / "datasets" / f"{file_name(data_set.name)}.db").exists()
 
-    def open(self, data_set: DataSet) -> TableFile:
+    def open(self, data_set: DataSet) -> OpenTables:
         """The file of a data set, made when it is not there."""
         return self._tables.register(private_tables(file_name(data_set.name)))
 

@@ -17,7 +17,7 @@ from pintu.kernel.errors import ResourceNotFound
 from pintu.kernel.intake.limits import Limits
 from pintu.kernel.intake.schema import DROPPED, HELD
 from pintu.kernel.intake.words import Envelope, Unreadable, Update
-from pintu.kernel.tables import TableFile
+from pintu.kernel.tables import OpenTables, put_rows
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,13 +74,13 @@ class Quarantine:
     The same (source, key) is held once: coming again, it counts as an attempt and does not pile up.
     """
 
-    def __init__(self, file: TableFile, limits: Limits) -> None:
+    def __init__(self, file: OpenTables, limits: Limits) -> None:
         self._file, self._limits = file, limits
         self._held: dict[str, int] = defaultdict(int)
         self._dropped: dict[str, int] = defaultdict(int)
         self._bytes = 0
         self._counted = file.data_version()
-        file.run_now(self._count)
+        file.read_now(self._count)
 
     def _count(self, connection: Connection) -> None:
         self._held.clear()
@@ -149,11 +149,14 @@ class Quarantine:
             self._held[source] -= 1
             self._dropped[source] += 1
             self._bytes -= size
-        for source in {row[1] for row in oldest}:
-            connection.execute(
-                DROPPED.insert().prefix_with("OR REPLACE"),
-                {"source": source, "count": self._dropped[source]},
-            )
+        put_rows(
+            connection,
+            DROPPED,
+            [
+                {"source": source, "count": self._dropped[source]}
+                for source in {row[1] for row in oldest}
+            ],
+        )
 
     async def list(
         self, *, source: str | None = None, before: int | None = None, limit: int = 50
@@ -215,7 +218,7 @@ class Quarantine:
         version = self._file.data_version()
         if version != self._counted:
             self._counted = version
-            self._file.run_now(self._count)
+            self._file.read_now(self._count)
         return {
             source: SourceCount(
                 held=self._held.get(source, 0), dropped=self._dropped.get(source, 0)

@@ -29,7 +29,7 @@ from pintu.kernel.intake.limits import Limits
 from pintu.kernel.intake.schema import ANSWERED, MARK
 from pintu.kernel.intake.words import Receipt
 from pintu.kernel.store.port import Change, Store
-from pintu.kernel.tables import TableFile
+from pintu.kernel.tables import OpenTables, put_rows
 
 IN_DOUBT = 20_000  # log rows read back at most
 OUTSIDE = ("id", "type", "scope", "@context", "expiresAt")
@@ -38,7 +38,7 @@ OUTSIDE = ("id", "type", "scope", "@context", "expiresAt")
 class Repeats:
     """Bounded memory of answered batches, by source; mirrors itself into the table."""
 
-    def __init__(self, file: TableFile, store: Store, limits: Limits) -> None:
+    def __init__(self, file: OpenTables, store: Store, limits: Limits) -> None:
         self._file, self._store, self._limits = file, store, limits
         self._answers: OrderedDict[str, OrderedDict[str, Receipt]] = OrderedDict()
         self._fresh: list[tuple[str, Receipt]] = []
@@ -101,26 +101,25 @@ class Repeats:
         self, fresh: list[tuple[str, Receipt]], stale: list[tuple[str, str]], mark: int
     ) -> Callable[[Connection], None]:
         def work(connection: Connection) -> None:
-            if fresh:
-                connection.execute(
-                    ANSWERED.insert().prefix_with("OR REPLACE"),
-                    [
-                        {
-                            "source": source,
-                            "key": receipt.key,
-                            "accepted": receipt.accepted,
-                            "quarantined": receipt.quarantined,
-                        }
-                        for source, receipt in fresh
-                    ],
-                )
+            put_rows(
+                connection,
+                ANSWERED,
+                [
+                    {
+                        "source": source,
+                        "key": receipt.key,
+                        "accepted": receipt.accepted,
+                        "quarantined": receipt.quarantined,
+                    }
+                    for source, receipt in fresh
+                ],
+                key=("source", "key"),
+            )
             for source, key in stale:
                 connection.execute(
                     ANSWERED.delete().where(ANSWERED.c.source == source, ANSWERED.c.key == key)
                 )
-            connection.execute(
-                MARK.insert().prefix_with("OR REPLACE"), {"name": "answered", "position": mark}
-            )
+            put_rows(connection, MARK, [{"name": "answered", "position": mark}])
 
         return work
 

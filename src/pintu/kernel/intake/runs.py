@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import ResourceNotFound
 from pintu.kernel.intake.runs_schema import ASKED, CHUNK, POSITION, RUN, TABLES
-from pintu.kernel.tables import CityTables
+from pintu.kernel.tables import CityTables, add_rows, put_rows
 
 RunState = Literal["running", "done", "failed", "stopped"]
 Wish = Literal["run", "again", "stop"]
@@ -175,8 +175,8 @@ class Runs:
         told = {"run": run.number, "key": key}
 
         def work(connection: Connection) -> None:
-            connection.execute(POSITION.insert().prefix_with("OR REPLACE"), where)
-            connection.execute(CHUNK.insert().prefix_with("OR IGNORE"), told)
+            put_rows(connection, POSITION, [where])
+            add_rows(connection, CHUNK, [told])
 
         await self._file.run(work)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from pintu.kernel.tables import PrivateTables
+from pintu.kernel.tables import PrivateTables, row_number
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
@@ -16,7 +16,7 @@ METADATA = sa.MetaData()
 
 def _run() -> list[sa.Column[object]]:
     return [
-        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("number", row_number(), primary_key=True),
         sa.Column("source", sa.String, nullable=False),
         sa.Column("mapping", sa.String, nullable=False),
         sa.Column("fingerprint", sa.String, nullable=False),  # of the mapping it read with
@@ -45,14 +45,14 @@ def _position() -> list[sa.Column[object]]:
 
 def _chunk() -> list[sa.Column[object]]:
     return [
-        sa.Column("run", sa.Integer, primary_key=True),
+        sa.Column("run", sa.BigInteger, primary_key=True),
         sa.Column("key", sa.String, primary_key=True),
     ]
 
 
 def _asked() -> list[sa.Column[object]]:
     return [
-        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("number", row_number(), primary_key=True),
         sa.Column("source", sa.String, nullable=False),
         sa.Column("what", sa.String, nullable=False),
         sa.Column("by", sa.String, nullable=False),

@@ -5,21 +5,21 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic.operations import Operations
 
-from pintu.kernel.tables import PrivateTables
+from pintu.kernel.tables import PrivateTables, row_number
 
 METADATA = sa.MetaData()
 
 HELD = sa.Table(
     "held",
     METADATA,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", row_number(), primary_key=True),
     sa.Column("source", sa.String, nullable=False, index=True),
     sa.Column("tenant", sa.String, nullable=False),
     sa.Column("key", sa.String, nullable=False),  # of the envelope, or BATCH#NUMBER of an update
     sa.Column("kind", sa.String, nullable=False),  # envelope | update
     sa.Column("reason", sa.String, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
-    sa.Column("size", sa.Integer, nullable=False),  # before it was cut
+    sa.Column("size", sa.BigInteger, nullable=False),  # before it was cut
     sa.Column("meta", sa.String, nullable=False),
     sa.Column("received_us", sa.BigInteger, nullable=False),
     sa.Column("held_us", sa.BigInteger, nullable=False),
@@ -32,13 +32,13 @@ DROPPED = sa.Table(
     "dropped",
     METADATA,
     sa.Column("source", sa.String, primary_key=True),
-    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
 )
 
 ANSWERED = sa.Table(
     "answered",
     METADATA,
-    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("number", row_number(), primary_key=True),
     sa.Column("source", sa.String, nullable=False),
     sa.Column("key", sa.String, nullable=False),
     sa.Column("accepted", sa.Integer, nullable=False),
@@ -57,14 +57,14 @@ MARK = sa.Table(
 def _first(op: Operations) -> None:
     op.create_table(
         "held",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", row_number(), primary_key=True),
         sa.Column("source", sa.String, nullable=False),
         sa.Column("tenant", sa.String, nullable=False),
         sa.Column("key", sa.String, nullable=False),
         sa.Column("kind", sa.String, nullable=False),
         sa.Column("reason", sa.String, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
-        sa.Column("size", sa.Integer, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("meta", sa.String, nullable=False),
         sa.Column("received_us", sa.BigInteger, nullable=False),
         sa.Column("held_us", sa.BigInteger, nullable=False),
@@ -76,11 +76,11 @@ def _first(op: Operations) -> None:
     op.create_table(
         "dropped",
         sa.Column("source", sa.String, primary_key=True),
-        sa.Column("count", sa.Integer, nullable=False),
+        sa.Column("count", sa.BigInteger, nullable=False),
     )
     op.create_table(
         "answered",
-        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("number", row_number(), primary_key=True),
         sa.Column("source", sa.String, nullable=False),
         sa.Column("key", sa.String, nullable=False),
         sa.Column("accepted", sa.Integer, nullable=False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic.operations import Operations
 
-from pintu.kernel.tables import PrivateTables
+from pintu.kernel.tables import PrivateTables, row_number
 
 METADATA = sa.MetaData()
 
@@ -35,7 +35,7 @@ COMMAND = sa.Table(
 STEP = sa.Table(
     "step",
     METADATA,
-    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("number", row_number(), primary_key=True),
     sa.Column("command", sa.String, sa.ForeignKey("command.id"), nullable=False, index=True),
     sa.Column("event", sa.String, nullable=False),
     sa.Column("state", sa.String, nullable=False),
@@ -70,7 +70,7 @@ def _first(op: Operations) -> None:
     op.create_index("command_created", "command", ["created_us"])
     op.create_table(
         "step",
-        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("number", row_number(), primary_key=True),
         sa.Column("command", sa.String, sa.ForeignKey("command.id"), nullable=False),
         sa.Column("event", sa.String, nullable=False),
         sa.Column("state", sa.String, nullable=False),

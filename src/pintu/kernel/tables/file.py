@@ -70,7 +70,15 @@ class TableFile:
 
     def version(self) -> int:
         """The number of the newest migration applied."""
-        return int(self.read_now(lambda c: c.exec_driver_sql("PRAGMA user_version").scalar_one()))
+        return self.read_now(self.version_in)
+
+    def version_in(self, connection: Connection) -> int:
+        """`version` inside a transaction."""
+        return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+    def keep_version(self, connection: Connection, number: int) -> None:
+        """Write down that migration `number` was applied, in the same transaction."""
+        connection.exec_driver_sql(f"PRAGMA user_version = {int(number)}")
 
     def data_version(self) -> int:
         """Grows whenever another connection or process commits to the file; costs microseconds."""

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import BadRequestData, PintuError, TooLarge
-from pintu.kernel.tables import CityTables
+from pintu.kernel.tables import CityTables, put_rows
 from pintu.kernel.timers.schema import TABLES, TIMER
 
 log = logging.getLogger("pintu.timers")
@@ -81,7 +81,7 @@ class Timers:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._calls: set[asyncio.Task[None]] = set()
-        self._file.run_now(self._load)
+        self._file.read_now(self._load)
 
     def _load(self, connection: Connection) -> None:
         for row in connection.execute(sa.select(TIMER)):
@@ -250,12 +250,7 @@ class Timers:
 def _row(name: str, key: str, entry: _Entry) -> Callable[[Connection], None]:
     row = {"name": name, "key": key, "at_us": entry.at_us, "payload": entry.payload}
     row |= {"attempts": 0, "error": ""}
-    statement = TIMER.insert().prefix_with("OR REPLACE")
-
-    def work(connection: Connection) -> None:
-        connection.execute(statement, row)
-
-    return work
+    return lambda connection: put_rows(connection, TIMER, [row])
 
 
 def _mine(statement: Any, name: str, key: str, entry: _Entry) -> Any:

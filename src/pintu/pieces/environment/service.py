@@ -7,10 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.dialects.sqlite import insert
 
 from pintu.kit import Changed, Clock, ResourceNotFound, StateConflict, iso
-from pintu.kit.tables import PrivateTables, TableFile
+from pintu.kit.tables import OpenTables, PrivateTables, add_rows, row_number
 from pintu.pieces.environment.model.air import PIECE
 from pintu.pieces.environment.model.cases import CASES, SUSPICIONS, TITLES, Case, parts_of
 
@@ -25,22 +24,22 @@ CASE = sa.Table(
     sa.Column("source", sa.Text, nullable=False),  # the station
     sa.Column("place", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("since_us", sa.Integer, nullable=False),
-    sa.Column("cleared_us", sa.Integer),  # when measurements said that it is over
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    sa.Column("cleared_us", sa.BigInteger),  # when measurements said that it is over
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("inspector", sa.Text, nullable=False, server_default=""),
-    sa.Column("changed_us", sa.Integer, nullable=False),
+    sa.Column("changed_us", sa.BigInteger, nullable=False),
 )
 DEED = sa.Table(
     "air_deed",
     METADATA,
-    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("number", row_number(), primary_key=True),
     sa.Column("case", sa.Text, nullable=False, index=True),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
-    sa.Column("at_us", sa.Integer, nullable=False),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
 )
 
 
@@ -68,7 +67,7 @@ that is right again may have been tampered with all the same."""
 class CaseService:
     """The work list `air_cases`."""
 
-    def __init__(self, file: TableFile, clock: Clock) -> None:
+    def __init__(self, file: OpenTables, clock: Clock) -> None:
         self._file, self._clock = file, clock
 
     async def changed(self, change: Changed, now_us: int) -> None:
@@ -153,7 +152,7 @@ def _insert(connection: Connection, change: Changed, now_us: int) -> None:
         "place": name.partition("：")[2] or parts[1], "reason": _reason(change),
         "since_us": now_us, "state": "open", "changed_us": now_us,
     }  # fmt: skip
-    connection.execute(insert(CASE).values(row).on_conflict_do_nothing())
+    add_rows(connection, CASE, [row])
     _write_down(connection, change.id, "raised", "open", (f"{PIECE}/detect", "", now_us))
 
 

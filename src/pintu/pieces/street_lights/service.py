@@ -7,10 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.dialects.sqlite import insert
 
 from pintu.kit import Changed, Clock, ResourceNotFound, StateConflict, iso
-from pintu.kit.tables import PrivateTables, TableFile
+from pintu.kit.tables import OpenTables, PrivateTables, add_rows, row_number
 from pintu.pieces.street_lights.model import FAULTS, PIECE, TITLES, Fault
 
 LIST = "lamp_faults"
@@ -23,22 +22,22 @@ FAULT = sa.Table(
     sa.Column("target", sa.Text, nullable=False),
     sa.Column("source", sa.Text, nullable=False),  # the entity it is about
     sa.Column("place", sa.Text, nullable=False),
-    sa.Column("since_us", sa.Integer, nullable=False),
-    sa.Column("cleared_us", sa.Integer),  # when measurements said that it is gone
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    sa.Column("cleared_us", sa.BigInteger),  # when measurements said that it is gone
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("crew", sa.Text, nullable=False, server_default=""),
-    sa.Column("changed_us", sa.Integer, nullable=False),
+    sa.Column("changed_us", sa.BigInteger, nullable=False),
 )
 DEED = sa.Table(
     "deed",
     METADATA,
-    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("number", row_number(), primary_key=True),
     sa.Column("fault", sa.Text, nullable=False, index=True),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
-    sa.Column("at_us", sa.Integer, nullable=False),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
 )
 
 
@@ -66,7 +65,7 @@ TABLE: dict[tuple[str, str], str] = {
 class FaultService:
     """The work list `lamp_faults`."""
 
-    def __init__(self, file: TableFile, clock: Clock) -> None:
+    def __init__(self, file: OpenTables, clock: Clock) -> None:
         self._file, self._clock = file, clock
 
     async def changed(self, change: Changed, now_us: int) -> None:
@@ -153,7 +152,7 @@ def _insert(connection: Connection, change: Changed, now_us: int) -> None:
         "place": name.partition("：")[2] or target, "since_us": now_us, "state": "open",
         "changed_us": now_us,
     }  # fmt: skip
-    connection.execute(insert(FAULT).values(row).on_conflict_do_nothing())
+    add_rows(connection, FAULT, [row])
     _write_down(connection, change.id, "raised", "open", (f"{PIECE}/detect", "", now_us))
 
 

@@ -19,7 +19,7 @@ from pintu.kernel.intake.doors.told import Told
 from pintu.kernel.intake.doors.words import Around, DoorSetting, SourceFile, TableSeen
 from pintu.kernel.intake.mapping.words import Mapping
 from pintu.kernel.intake.tabular import Options
-from pintu.kernel.tables import TableFile, open_tables
+from pintu.kernel.tables import OpenTables, open_tables
 
 LARGEST_MB: Final = 4_000.0
 FORM: Final = (
@@ -94,7 +94,7 @@ def read_form(told: Told) -> tuple[Options, bool, int]:
 
 
 @cache
-def ledger_file(data: Path) -> TableFile:
+def ledger_file(data: Path) -> OpenTables:
     """The doors' own tables, once a process."""
     return open_tables(data).register(TABLES)
 
@@ -125,7 +125,7 @@ def files_reader(
     )
 
 
-def _alone(file: TableFile, source: SourceFile) -> Callable[[str], bool]:
+def _alone(file: OpenTables, source: SourceFile) -> Callable[[str], bool]:
     """Whether every mapping of a source has read a content to its end."""
 
     def alone(content: str) -> bool:

@@ -20,7 +20,7 @@ from pintu.kernel.clock import Clock
 from pintu.kernel.egress import Asking, Egress
 from pintu.kernel.errors import DiskFull, TooLarge, Unavailable
 from pintu.kernel.intake.doors.files_ledger import find_mark, keep_mark
-from pintu.kernel.tables import TableFile
+from pintu.kernel.tables import OpenTables
 
 STALL_S: Final = 30.0
 TOTAL_S: Final = 3_600.0
@@ -45,7 +45,7 @@ class Fetching:
     largest: int
     egress: Egress
     clock: Clock
-    ledger: TableFile
+    ledger: OpenTables
     stall_s: float = STALL_S
     total_s: float = TOTAL_S
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from pintu.kernel.intake.doors.files_inbox import Waiting
-from pintu.kernel.tables import PrivateTables, TableFile
+from pintu.kernel.tables import OpenTables, PrivateTables, put_rows, row_number
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
@@ -26,13 +26,13 @@ METADATA = sa.MetaData()
 FILES = sa.Table(
     "files",
     METADATA,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", row_number(), primary_key=True),
     sa.Column("scope", sa.String, nullable=False),
     sa.Column("content", sa.String, nullable=False),
     sa.Column("name", sa.String, nullable=False),
     sa.Column("stamp", sa.String, nullable=False),  # which file on the disk it was
     sa.Column("columns", sa.String, nullable=False),
-    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("begun_us", sa.BigInteger, nullable=False),
     sa.Column("ended_us", sa.BigInteger, nullable=False),  # 0: not read to its end
     sa.UniqueConstraint("scope", "content", name="read_once"),
@@ -43,7 +43,7 @@ SAID = sa.Table(
     METADATA,
     sa.Column("scope", sa.BigInteger, primary_key=True),  # the mark of its name
     sa.Column("key", sa.BigInteger, primary_key=True),
-    sa.Column("file", sa.Integer, nullable=False),
+    sa.Column("file", sa.BigInteger, nullable=False),
     sa.Column("digest", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -61,13 +61,13 @@ FETCHED = sa.Table(
 def _first(op: Operations) -> None:
     op.create_table(
         "files",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", row_number(), primary_key=True),
         sa.Column("scope", sa.String, nullable=False),
         sa.Column("content", sa.String, nullable=False),
         sa.Column("name", sa.String, nullable=False),
         sa.Column("stamp", sa.String, nullable=False),
         sa.Column("columns", sa.String, nullable=False),
-        sa.Column("rows", sa.Integer, nullable=False),
+        sa.Column("rows", sa.BigInteger, nullable=False),
         sa.Column("begun_us", sa.BigInteger, nullable=False),
         sa.Column("ended_us", sa.BigInteger, nullable=False),
         sa.UniqueConstraint("scope", "content", name="read_once"),
@@ -76,7 +76,7 @@ def _first(op: Operations) -> None:
         "said",
         sa.Column("scope", sa.String, primary_key=True),
         sa.Column("key", sa.LargeBinary, primary_key=True),
-        sa.Column("file", sa.Integer, nullable=False),
+        sa.Column("file", sa.BigInteger, nullable=False),
         sa.Column("digest", sa.LargeBinary, nullable=False),
         sqlite_with_rowid=False,
     )
@@ -96,7 +96,7 @@ def _marks_as_numbers(op: Operations) -> None:
         "said",
         sa.Column("scope", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("key", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("file", sa.Integer, nullable=False),
+        sa.Column("file", sa.BigInteger, nullable=False),
         sa.Column("digest", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
@@ -122,7 +122,7 @@ class Ledger:
     """The memory of one mapping of one source; `scope` changes when the mapping does, because
     then the same file says something else."""
 
-    def __init__(self, file: TableFile, scope: str) -> None:
+    def __init__(self, file: OpenTables, scope: str) -> None:
         self._file, self._scope = file, scope
         self._compared: int | None = None
 
@@ -256,7 +256,8 @@ def _marks(texts: Sequence[str]) -> tuple[int, ...]:
 def _keep(connection: Connection, place: tuple[int, int], told: list[tuple[int, int]]) -> int:
     """Keep what nobody said before, of a scope by a file; how many that were."""
     scope, file = place
-    line, kept = f"({scope}, ?, {file}, ?)", 0
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    line, kept = f"({scope}, {mark}, {file}, {mark})", 0
     for at in range(0, len(told), _AT_ONCE):
         part = told[at : at + _AT_ONCE]
         sql = f"INSERT INTO said VALUES {', '.join([line] * len(part))} ON CONFLICT DO NOTHING"
@@ -278,13 +279,12 @@ def _change(connection: Connection, place: tuple[int, int], told: dict[int, int]
     """Keep what a file says now of keys of which something else was said."""
     scope, file = place
     if told:
-        connection.exec_driver_sql(
-            "UPDATE said SET file = ?, digest = ? WHERE scope = ? AND key = ?",
-            [(file, digest, scope, mark) for mark, digest in told.items()],
-        )
+        mine = sa.and_(SAID.c.scope == scope, SAID.c.key == sa.bindparam("mark"))
+        change = SAID.update().where(mine).values(file=file, digest=sa.bindparam("said"))
+        connection.execute(change, [{"mark": key, "said": told[key]} for key in told])
 
 
-async def find_mark(file: TableFile, source: str, address: str) -> dict[str, str]:
+async def find_mark(file: OpenTables, source: str, address: str) -> dict[str, str]:
     """What is known of a fetched address since last time: its ETag, its time, its size."""
     query = sa.select(FETCHED.c.mark).where(
         FETCHED.c.source == source, FETCHED.c.address == address
@@ -294,14 +294,13 @@ async def find_mark(file: TableFile, source: str, address: str) -> dict[str, str
 
 
 async def keep_mark(
-    file: TableFile, source: str, address: str, mark: dict[str, str], now_us: int
+    file: OpenTables, source: str, address: str, mark: dict[str, str], now_us: int
 ) -> None:
     """Remember what an address was like when it was fetched whole."""
-    insert = FETCHED.insert().prefix_with("OR REPLACE")
     values = {
         "source": source,
         "address": address,
         "mark": msgspec.json.encode(mark).decode(),
         "at_us": now_us,
     }
-    await file.run(lambda connection: connection.execute(insert, values))
+    await file.run(lambda connection: put_rows(connection, FETCHED, [values]))

@@ -1,0 +1,1 @@
+"""Private tables copied row by row, whichever stores they lie on."""
