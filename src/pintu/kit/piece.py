@@ -6,15 +6,18 @@ from __future__ import annotations
 import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import ConfigurationError
 from pintu.kernel.intake.doors.device import Received as Received
 from pintu.kernel.intake.words import Command, CommandState, Envelope, Unreadable, Update
-from pintu.kernel.tables import PrivateTables, TableFile
+from pintu.kernel.tables import OpenTables, PrivateTables
 from pintu.kit.link import Changed
 from pintu.kit.manifest import Manifest, is_kind
+
+if TYPE_CHECKING:
+    from pintu.kernel.intake.doors.mapped import TableRows
 
 
 class Connector(Protocol):
@@ -110,11 +113,11 @@ class Piece:
     name: str
     read_settings: Callable[[Mapping[str, Any]], Any]
     connectors: Callable[[Any, Clock], Sequence[Connector]] = lambda _settings, _clock: ()
-    normalise: Callable[[Envelope], list[Update | Unreadable]] = lambda _envelope: []
+    normalise: Callable[[Envelope], Sequence[Update | Unreadable | TableRows]] = lambda _said: ()
     watchers: Callable[[Any], Sequence[Watcher]] = lambda _settings: ()
     actions: Mapping[str, Action] = field(default_factory=dict)
     tables: PrivateTables | None = None
-    service: Callable[[TableFile, Clock], Service] | None = None
+    service: Callable[[OpenTables, Clock], Service] | None = None
 
 
 def load_piece(manifest: Manifest) -> Piece:

@@ -15,6 +15,7 @@ from pintu.kernel.intake.mapping.words import Words
 from pintu.kernel.tables import CityTables, open_tables
 from pintu.kit.declared import declared_sources
 from pintu.kit.doors import DOORS_PIECE, DoorRunner, Ground
+from pintu.kit.landings import TableSets
 from pintu.kit.manifest import Manifest, demo_settings, find_pieces
 from pintu.kit.runtime import run_piece
 from pintu.processes.child import run_child, told
@@ -44,13 +45,13 @@ async def _run(settings: Settings) -> None:
         pieces=[*(one.name for one in pieces), DOORS_PIECE],
     )
     await link.start()
-    tables = open_tables(settings.data)
+    tables = open_tables(settings.data, settings.store)
     running = [
         asyncio.create_task(_keep(piece, link, settings, tables), name=piece.name)
         for piece in pieces
         if piece.entry
     ]
-    doors = _doors(pieces, link, settings)
+    doors = _doors(pieces, link, settings, tables)
     running.append(asyncio.create_task(doors.run(), name="doors"))
     await stop.wait()
     for task in running:
@@ -78,7 +79,9 @@ async def _keep(piece: Manifest, link: FieldLink, settings: Settings, tables: Ci
             await asyncio.sleep(delay)
 
 
-def _doors(pieces: list[Manifest], link: FieldLink, settings: Settings) -> DoorRunner:
+def _doors(
+    pieces: list[Manifest], link: FieldLink, settings: Settings, tables: CityTables
+) -> DoorRunner:
     """The sources that people connected, and those that pieces declare."""
     clock = parse_clock(settings.clock)
     configuration = Configuration(settings.data / "config", clock)
@@ -96,6 +99,13 @@ def _doors(pieces: list[Manifest], link: FieldLink, settings: Settings) -> DoorR
         clock=clock,
         words=lambda: read_words(configuration),
         declared=declared,
+        sets=TableSets(
+            configuration,
+            tables,
+            clock,
+            zone=settings.tz,
+            declared=[one for piece in pieces for one in piece.datasets],
+        ),
     )
     return DoorRunner(configuration, link, ground)
 

@@ -115,7 +115,7 @@ def _desk(settings: Settings, configuration: Configuration, declared: list[Decla
         clock=parse_clock(settings.clock),
         egress=Egress(allow=settings.may_reach, allow_loopback=settings.open),
         link=FieldLink(settings.data / "broker.sock", name=PIECE, pieces=[PIECE]),
-        tables=open_tables(settings.data),
+        tables=open_tables(settings.data, settings.store),
         words=_words(configuration),
         zone=settings.tz,
         folders=settings.inbox_allow,
