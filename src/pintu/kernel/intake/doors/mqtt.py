@@ -64,9 +64,9 @@ SETTINGS: Final = (
         choices=("0", "1", "2"),
         default="1",
         help={
-            "zh": "0 可能丢失；1 不丢，重复的消息会被认出；2 按 1 接收，效果相同",
-            "en": "0 may lose; 1 loses nothing and repeats are known; 2 is received as 1, which "
-            "comes to the same",
+            "zh": "0 可能丢失；1 不丢，重复的消息会被认出；2 不丢也不重发；1 和 2 都在写入后才应答",
+            "en": "0 may lose; 1 loses nothing and repeats are known; 2 is sent once; 1 and 2 are "
+            "answered after the commit",
         },
     ),
     DoorSetting(
@@ -171,9 +171,7 @@ def _made(told: Told, source: SourceFile, around: Around, *, look: bool = False)
         sender=str,  # each topic keeps its own order, and floods alone
         manner=MqttManner(
             client_id="" if look or not qos else own.rstrip("-")[:128],
-            # The paho client forgets what it had of QoS 2 when we are killed; of QoS 1 the broker
-            # sends again what was not kept, and its key tells whether it was.
-            qos=min(qos, 1),
+            qos=qos,
             version="5" if version == "5" else "3.1.1",
             retained=told.yes_no("retained"),
             keys="delivery",

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import itertools
 import ssl
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -26,6 +27,7 @@ SESSION_S: Final = 86_400  # how long a broker of MQTT 5 keeps our session while
 Keys = Literal["content", "delivery"]
 """What makes two messages one. content: the same topic and bytes. delivery: also the same packet,
 for devices that say the same value again and mean it."""
+MOST_TOPICS: Final = 20_000  # whose newest message is known, so that a kept one is no news
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,8 @@ class MqttConnector:
 
     `inspect` sees every message first and may keep it (an answer to a command): True means that it
     is dealt with. What is not acknowledged when the connection breaks is sent again by the broker
-    (QoS 1, a lasting session), and intake knows it by its key.
+    (QoS 1 and 2, a lasting session), and intake knows it by its key. A message that a broker kept
+    for newcomers (retained) is told as such, and passed over when it is what its topic said last.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class MqttConnector:
         self._sender, self._inspect, self._egress = sender, inspect, egress
         self._client: aiomqtt.Client | None = None
         self._numbers = itertools.count()
+        self._newest: OrderedDict[str, str] = OrderedDict()
 
     @property
     def connected(self) -> bool:
@@ -122,6 +126,7 @@ class MqttConnector:
         # aiomqtt offers no manual acknowledgement; the paho client inside of it does.
         paho: Any = client._client
         paho.manual_ack_set(True)
+        _answer_after_commit(paho)
         async with client:
             for topic in self._topics:
                 await client.subscribe(topic, qos=self._manner.qos)
@@ -165,11 +170,12 @@ class MqttConnector:
         topic = str(message.topic)
         payload = message.payload
         mid, qos = message.mid, message.qos
-        if self._inspect(topic, payload) or (message.retain and not self._manner.retained):
+        digest = hashlib.blake2b(payload, digest_size=16).hexdigest()
+        news = self._is_news(topic, digest, retained=message.retain)
+        if self._inspect(topic, payload) or not news:
             paho.ack(mid, qos)
             return None
         now_us = self._clock.now_us()
-        digest = hashlib.blake2b(payload, digest_size=16).hexdigest()
         key = f"{topic[:200]} {digest}"
         if self._manner.keys == "delivery":
             # A broker that sends again sends under the packet's old number; QoS 0 is never sent
@@ -187,6 +193,14 @@ class MqttConnector:
 
         return Received(Envelope(self.name, key, now_us, payload, meta), acknowledge)
 
+    def _is_news(self, topic: str, digest: str, *, retained: bool) -> bool:
+        """A message kept for newcomers comes at every connection, though it was heard before."""
+        known, self._newest[topic] = self._newest.get(topic), digest
+        self._newest.move_to_end(topic)
+        if len(self._newest) > MOST_TOPICS:
+            self._newest.popitem(last=False)
+        return not retained or (self._manner.retained and known != digest)
+
     async def publish(self, topic: str, payload: bytes) -> None:
         """Send at QoS 1; returns when the broker has it. Unavailable while there is no
         connection."""
@@ -197,6 +211,35 @@ class MqttConnector:
             await asyncio.wait_for(client.publish(topic, payload, qos=1), PUBLISH_WITHIN_S)
         except (aiomqtt.MqttError, TimeoutError) as error:
             raise Unavailable(f"Connector {self.name} cannot publish now: {error}") from error
+
+
+def _answer_after_commit(paho: Any) -> None:
+    """Make QoS 2 what it promises: PUBREC, by which a message becomes ours, after it is kept.
+
+    The paho client answers PUBREC at once, keeps the message in memory and hands it on at PUBREL: a
+    process killed in between has lost it, for the broker never sends it again. The standard allows
+    another order (MQTT 3.1.1, 4.3.3, method B): a message is handed on as it comes, PUBREC is its
+    acknowledgement, and PUBREL, after which the broker forgets it, is answered at once.
+    """
+    handle_publish, handle_pubrel = paho._handle_publish, paho._handle_pubrel
+    send_pubrec, ack = paho._send_pubrec, paho.ack
+
+    def publish() -> Any:
+        answer = handle_publish()
+        while paho._in_messages:
+            paho._handle_on_message(paho._in_messages.popitem()[1])
+        return answer
+
+    def pubrel() -> Any:
+        paho.manual_ack_set(False)
+        try:
+            return handle_pubrel()
+        finally:
+            paho.manual_ack_set(True)
+
+    paho._handle_publish, paho._handle_pubrel = publish, pubrel
+    paho._send_pubrec = lambda _mid: 0
+    paho.ack = lambda mid, qos: send_pubrec(mid) if qos == 2 else ack(mid, qos)
 
 
 def _tls(address: MqttAddress) -> ssl.SSLContext:

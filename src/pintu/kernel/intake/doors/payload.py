@@ -26,6 +26,7 @@ PART: Final = "part"  # of an envelope's meta: its body holds records a mapping 
 TOPIC: Final = "$topic"
 WHOLE: Final = "$"
 TIME: Final = "$time"
+RETAINED: Final = "$retained"
 
 Numbered = tuple[int, dict[str, Any]]
 
@@ -87,13 +88,16 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
 def numbered(envelope: Envelope, payload: Any, path: str) -> Iterator[Numbered]:
     """The records of a payload with what the envelope says beside them.
 
-    `$topic` are the levels of the topic (`$topic[1]`), `$time` is when the message came, `$` the
+    `$topic` are the levels of the topic (`$topic[1]`), `$time` is when the message came,
+    `$retained` is true of one that a broker kept for newcomers (absent of all others), `$` the
     whole message, for values that stand beside the list of records (`$.ts`).
     """
     topic = envelope.meta.get("topic")
     beside: dict[str, Any] = {TIME: iso(envelope.received_us)}
     if topic is not None:
         beside[TOPIC] = topic.split("/")
+    if "retained" in envelope.meta:
+        beside[RETAINED] = True
     if path and isinstance(payload, dict):
         beside[WHOLE] = payload
     records = records_of(payload, path)
