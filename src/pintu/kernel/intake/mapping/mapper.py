@@ -11,6 +11,7 @@ from typing import Any, Final
 from pintu.kernel.clock import iso
 from pintu.kernel.errors import BadInput, ConfigurationError
 from pintu.kernel.intake.mapping import values
+from pintu.kernel.intake.mapping.by_columns import TOGETHER, ByColumns, Cell, by_columns
 from pintu.kernel.intake.mapping.compiling import (
     Put,
     checked_words,
@@ -33,14 +34,14 @@ AHEAD_US: Final = 300_000_000  # a clock may go wrong by five minutes
 Record = dict[str, Any]
 Records = Iterable[tuple[int, Record]]
 Step = tuple[str, Get | None, frozenset[str], Convert, Put, bool]
-Cell = tuple[str, str, Get | None, frozenset[str], Convert, bool]
 
 
 class Mapper:
     """What `compile_mapping` makes; keeps nothing of the records it is given."""
 
     __slots__ = (
-        "_cells", "_constants", "_id", "_key", "_observed", "_steps", "_words", "mapping", "source"
+        "_cells", "_constants", "_id", "_key", "_observed", "_steps", "_together", "_words",
+        "mapping", "source",
     )  # fmt: skip
 
     def __init__(self, mapping: MappingFile, words: Words, source: str) -> None:
@@ -49,6 +50,7 @@ class Mapper:
         self._cells: list[Cell] = []
         self._constants: list[tuple[Field, Any, Put]] = []
         self._words: dict[str, WordOfAttribute] = {}
+        self._together: ByColumns | None = None
         self._id: Callable[[Any], str] = lambda _record: ""
         self._observed: Callable[[Any], str | None] = lambda _record: None
         self._key = [one.to for one in mapping.fields if one.key]
@@ -104,6 +106,21 @@ class Mapper:
         """A row a record, every column in it (None: nobody knows), and the records that give none.
         A point is `[lon, lat]`, a time ISO 8601 in UTC. The key joins the key columns' values with
         `|`; empty when the mapping names none."""
+        if self._together is None:
+            return self._each(records)
+        rows: list[Row] = []
+        bad: list[BadRecord] = []
+        told = list(records)
+        for start in range(0, len(told), TOGETHER):
+            part = told[start : start + TOGETHER]
+            found = self._together.rows(part)
+            if found is None:
+                found, wrong = self._each(part)
+                bad += wrong
+            rows += found
+        return rows, bad
+
+    def _each(self, records: Records) -> tuple[list[Row], list[BadRecord]]:
         rows: list[Row] = []
         bad: list[BadRecord] = []
         name, cells, key = "", self._cells, self._key
@@ -221,6 +238,13 @@ class Mapper:
             )  # fmt: skip
         if mistakes:
             raise ConfigurationError(mistakes)
+        told = [(one.to, value) for one, value, _ in self._constants]
+        plain = frozenset(
+            one.to
+            for one in self.mapping.fields
+            if one.kind == "number" and one.low is None and one.high is None and not one.codes
+        )
+        self._together = by_columns(self._cells, plain, told, self._key)
 
 
 def compile_mapping(mapping: MappingFile, words: Words, *, source: str) -> Mapper:

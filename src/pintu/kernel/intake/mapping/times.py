@@ -144,7 +144,7 @@ def _moment_of_number(value: float) -> datetime | None:
     for low, high, unit in ((1e8, 1e11, 1), (1e11, 1e14, 1e3), (1e14, 1e17, 1e6)):
         if low <= value < high:
             return datetime.fromtimestamp(value / unit, UTC)
-    if value == int(value) and 18_500_101 <= value < 22_000_101:
+    if value - value == 0 and value == int(value) and 18_500_101 <= value < 22_000_101:
         return _moment_of_digits(str(int(value)))
     return None
 
