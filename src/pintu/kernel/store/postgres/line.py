@@ -1,0 +1,146 @@
+"""One connection to a server: made to the right host, with what it needs said once at its start."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from asyncpg import Connection
+
+from pintu.kernel.store.address import StoreAddress
+
+LOST: tuple[type[BaseException], ...] = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ReadOnlySQLTransactionError,  # the server became a standby under us
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,  # also a time-out: of what became of the statement we know nothing
+)
+"""What a statement raises when its connection is gone or cannot be trusted any more."""
+
+FAILED: tuple[type[BaseException], ...] = (asyncpg.PostgresError, *LOST)
+"""What goes wrong while a connection is made."""
+
+LEAVE_S = 2.0
+
+
+def is_lost(error: BaseException) -> bool:
+    """Did a statement fail because of its connection, so that nobody knows what became of it?
+
+    asyncpg's complaint about an argument (DataError) is an InterfaceError too, and is not one.
+    """
+    return isinstance(error, LOST) and not isinstance(error, asyncpg.DataError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """What a connection is for; times in seconds, 0: no limit."""
+
+    me: str  # who we are and
+    name: str  # what this is for: so the server's list of sessions calls it
+    writes: bool = False
+    deadline_s: float = 0  # of a statement
+    lock_s: float = 0  # a statement waits for a lock
+
+    def settings(self, address: StoreAddress) -> dict[str, str]:
+        """What the server is told when the connection begins."""
+        return {
+            "search_path": f"{address.schema},public",
+            "application_name": f"{self.me} {self.name}",
+            "timezone": "UTC",
+            "statement_timeout": str(int(self.deadline_s * 1000)),
+            "lock_timeout": str(int(self.lock_s * 1000)),
+            "default_transaction_read_only": "off" if self.writes else "on",
+            "jit": "off",  # compiling costs more than any statement of a page
+            "tcp_keepalives_idle": "15",
+            "tcp_keepalives_interval": "5",
+            "tcp_keepalives_count": "3",
+        }
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """A connection and where it leads; `age` says of which life of the server it is."""
+
+    connection: Connection
+    host: str
+    age: int = 0
+
+    async def close(self) -> None:
+        """Say goodbye, but wait for no answer that does not come."""
+        with contextlib.suppress(*FAILED):
+            await self.connection.close(timeout=LEAVE_S)
+
+    def terminate(self) -> None:
+        """End it without a word."""
+        if not self.connection.is_closed():
+            self.connection.terminate()
+
+
+def on_end(line: Line, ended: Callable[[], None]) -> None:
+    """Call `ended` on the loop when the connection is gone, whoever ended it."""
+
+    def told(_: Any) -> None:
+        ended()
+
+    line.connection.add_termination_listener(told)
+
+
+async def connect(address: StoreAddress, host: str, port: int, purpose: Purpose) -> Line:
+    """One connection to one host.
+
+    Raises what asyncpg and the network raise, ConfigurationError for a file that is not readable.
+    """
+    connection: Connection = await asyncpg.connect(
+        **address.for_asyncpg(host, port),
+        server_settings=purpose.settings(address),
+        statement_cache_size=300,
+        max_cached_statement_lifetime=0,
+        max_cacheable_statement_size=0,
+        # a server that answers nothing at all is noticed a little after its own deadline
+        command_timeout=purpose.deadline_s + 2 if purpose.deadline_s else None,
+    )
+    return Line(connection, f"{host}:{port}")
+
+
+async def connect_any(
+    address: StoreAddress, purpose: Purpose, *, first: str = "", only: bool = False
+) -> tuple[Line, bool]:
+    """(connection, is it to a standby): to the first host that takes writes, else to a standby.
+
+    `first` ("HOST:PORT") is tried before the others, with `only` no other. Raises the last host's
+    error when none answers.
+    """
+    hosts = sorted(address.hosts, key=lambda one: f"{one[0]}:{one[1]}" != first)
+    reading: Line | None = None
+    failure: BaseException = OSError("no host")
+    for host, port in hosts[:1] if only else hosts:
+        try:
+            line = await connect(address, host, port, purpose)
+            if only or not await _follows(line.connection):
+                if reading is not None:
+                    reading.terminate()
+                return line, False
+        except FAILED as error:
+            failure = error
+            continue
+        if reading is None:
+            reading = line
+        else:
+            line.terminate()
+    if reading is None:
+        raise failure
+    return reading, True
+
+
+async def _follows(connection: Connection) -> bool:
+    """Is the server a standby that replays another one's log?"""
+    return bool(await asyncio.wait_for(connection.fetchval("SELECT pg_is_in_recovery()"), 5))
