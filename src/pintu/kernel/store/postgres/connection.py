@@ -111,6 +111,11 @@ class Connections:
             await writer.close()
 
     # --- writing ---------------------------------------------------------------------------------
+    @property
+    def writer_now(self) -> Connection | None:
+        """The writing connection, when there is one at this moment."""
+        return None if self._writer is None else self._writer.connection
+
     async def writer(self, wait_s: float | None = None) -> Connection:
         """The writing connection, waited for at most `wait_s` (default: the address's).
 
