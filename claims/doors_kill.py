@@ -1,81 +1,33 @@
 """kill -9 of every process of the city, and of the source, during each door's load: nothing lost,
-nothing doubled (`python -m claims.doors_kill`)."""
+nothing doubled (`python -m claims.doors_kill`); the devices are in `doors_kill_devices`."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import signal
 import sys
 import tempfile
-import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from bench.http_ops import City
 from bench.processes import command_line, tree
-from claims.life import ask
+from claims.doors_kill_devices import (
+    hj212_into_table,
+    mqtt_into_context,
+    mqtt_into_table,
+    push_into_context,
+)
+from claims.doors_kill_words import Load, entities_of, rows_of, write_data_set, write_source
 from claims.words import Finding, NotRun, judged
 
 SEED = 20261122
 PATIENCE_S = 240.0
 OURS = ("processes.loads", "processes.broker", "processes.field")
-
-
-@dataclass(slots=True)
-class Load:
-    """One door under load: what it wants in the end, and how much is there."""
-
-    name: str
-    wanted: int
-    there: Callable[[City], int]
-    others: list[Callable[[], None]] = field(default_factory=list)  # kills of the source's side
-
-
-def write_source(data: Path, name: str, source: dict[str, Any], mapping: dict[str, Any]) -> None:
-    """A source and its mapping as the files a person would import."""
-    for kind, content in (("sources", source), ("mappings", mapping)):
-        path = data / "config" / kind / f"{name}.toml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(tomli_w.dumps({"name": name, **content}), "utf-8")
-
-
-def write_data_set(data: Path, name: str, columns: list[dict[str, Any]]) -> None:
-    """The entry of a table data set."""
-    path = data / "config" / "datasets" / f"{name}.toml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"provider": "table", "source": name, "columns": columns}
-    path.write_text(tomli_w.dumps(content), "utf-8")
-
-
-def rows_of(name: str) -> Callable[[City], int]:
-    """Counts the rows of a data set, by its public door."""
-
-    def count(city: City) -> int:
-        path = f"/api/v1/data-sets/{name}/rows?limit=1&count=true"
-        status, told = ask(city, "GET", path)
-        return int(told.get("total") or 0) if status == 200 and isinstance(told, dict) else 0
-
-    return count
-
-
-def entities_of(kind: str) -> Callable[[City], int]:
-    """Counts the entities of a type, by its public door."""
-
-    def count(city: City) -> int:
-        status, told = ask(city, "GET", f"/ngsi-ld/v1/entities?type={kind}&limit=1&count=true")
-        return told if status == 200 and isinstance(told, int) else 0
-
-    return count
 
 
 def file_into_table(data: Path, rows: int) -> Load:
@@ -147,81 +99,6 @@ def database_into_table(data: Path, rows: int, server: Any) -> Load:
     return Load("database into a table", rows, rows_of(name), [kill_server])
 
 
-def push_into_context(data: Path, count: int, city_of: Callable[[], City | None]) -> Load:
-    """A gateway that sends again until it hears that its message is kept."""
-    name = "gateway"
-    mapping = {
-        "type": "WeatherObserved",
-        "id": "{id}",
-        "observed_at": "at",
-        "fields": [{"to": "temperature", "from": "t", "kind": "number", "unit": "CEL"}],
-    }
-    write_source(
-        data, name, {"door": "push", "mappings": [name], "settings": {"most_a_second": 2000}},
-        mapping,
-    )  # fmt: skip
-
-    def send() -> None:
-        for number in range(count):
-            at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            body = json.dumps({"id": f"W{number}", "t": number % 30, "at": at}).encode()
-            while not _pushed(city_of(), name, f"key-{number}", body):
-                time.sleep(0.05)
-
-    threading.Thread(target=send, daemon=True).start()
-    return Load("HTTP push", count, entities_of("WeatherObserved"))
-
-
-def _pushed(city: City | None, name: str, key: str, body: bytes) -> bool:
-    if city is None:
-        return False
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{city.port}/api/v1/push/{name}",
-        data=body,
-        headers={
-            "Authorization": f"Bearer {city.token}",
-            "Content-Type": "application/json",
-            "Idempotency-Key": key,
-        },
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return bool(answer.status < 300)
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-def mqtt_into_context(data: Path, count: int, port: int) -> Load:
-    """A device at QoS 1 behind a broker that keeps the city's session."""
-    import paho.mqtt.client as mqtt
-    from paho.mqtt.enums import CallbackAPIVersion
-
-    name = "meters"
-    mapping = {
-        "type": "Device",
-        "id": "{$topic[1]}",
-        "fields": [{"to": "batteryLevel", "from": "b", "kind": "number"}],
-    }
-    settings = {"broker": f"mqtt://127.0.0.1:{port}", "topics": ["meters/#"], "qos": "1"}
-    settings["client_id"] = "pintu-kill"
-    write_source(data, name, {"door": "mqtt", "mappings": [name], "settings": settings}, mapping)
-
-    def send() -> None:
-        time.sleep(12)  # the city subscribes first; its session lasts from then on
-        client = mqtt.Client(CallbackAPIVersion.VERSION2)
-        client.connect("127.0.0.1", port)
-        client.loop_start()
-        for number in range(count):
-            told = client.publish(f"meters/D{number}", json.dumps({"b": 0.5}), qos=1)
-            told.wait_for_publish(30)
-            time.sleep(0.01)  # a broker keeps 1,000 messages for who is away, not more
-        client.loop_stop()
-        client.disconnect()
-
-    threading.Thread(target=send, daemon=True).start()
-    return Load("MQTT", count, entities_of("Device"))
-
-
 def kill_one(city: City, what: str) -> bool:
     """kill -9 of one of the city's processes; False while it is not there."""
     for pid in tree(city.process.pid):
@@ -259,6 +136,8 @@ def measure(kills: int = 12, scale: int = 1) -> list[Finding]:
             database_into_table(data, 200_000 * scale, server),
             push_into_context(data, 1_000 * scale, lambda: running[0] if running else None),
             mqtt_into_context(data, 2_000 * scale, port),
+            mqtt_into_table(data, 2_000 * scale, port),
+            hj212_into_table(data, 2_000 * scale),
         ]
         running.append(City(data))
         try:
