@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import random
 import signal
 import socket
@@ -21,15 +22,18 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.floors import Floors
 from bench.measuring import at, load, measure
-from bench.processes import command_line, cpu_s, rss_mb, tree
+from bench.processes import command_line, cpu_s, rss_mb, server_cpu_s, tree
 
 SLICES = 4
+SERVER_SETTINGS = {"shared_buffers": "512MB", "max_connections": "60", "max_wal_size": "4GB"}
+"""A server as an operator of a small machine would set it; every commit waits for the disk."""
 LISTED_FLOORS_US = {"echo": 10.0, "upsert": 29.0, "point": 7.8}
 
 
@@ -103,10 +107,12 @@ def wait_ready(url: str, seconds: float) -> float:
 
 
 class City:
-    """The installed city on an empty folder, as a user starts it."""
+    """The installed city on an empty folder, as a user starts it; its store is the folder's unless
+    an address is told, then with the process id of the server when that one's CPU counts."""
 
-    def __init__(self, folder: Path, *extra: str) -> None:
+    def __init__(self, folder: Path, *extra: str, store: str = "", server: int = 0) -> None:
         self.folder, self.port, self.extra = folder, free_port(), extra
+        self.store, self.server = store, server
         self.start()
 
     def start(self) -> None:
@@ -123,14 +129,20 @@ class City:
             *self.extra,
         ]
         with (self.folder.parent / "city.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            environ = {**os.environ, **({"PINTU_STORE": self.store} if self.store else {})}
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environ)
         self.ready_s = wait_ready(f"http://127.0.0.1:{self.port}/readyz", 60)
         token = self.folder / "admin.token"
         self.token = token.read_text().strip() if token.exists() else ""
 
     def cpu_s(self) -> float:
-        """CPU seconds of all its processes."""
-        return cpu_s(tree(self.process.pid))
+        """CPU seconds of all its processes, and of its server's."""
+        return sum(self.shares_s())
+
+    def shares_s(self) -> tuple[float, float]:
+        """CPU seconds of its processes, and of its server's."""
+        server = server_cpu_s(self.server) if self.server else 0.0
+        return cpu_s(tree(self.process.pid)), server
 
     def broker_mb(self) -> float:
         """Resident memory of the broker process in MB."""
@@ -172,14 +184,35 @@ def _slices(city: City, plan: dict[str, Any], figure: Figure, floors: Floors) ->
     }
 
 
-def run(entities: int, scale: float) -> dict[str, Any]:
+@contextlib.contextmanager
+def served(store: str) -> Iterator[tuple[str, int]]:
+    """(address of an empty store, process id of its server): `postgres` starts a private server as
+    careful as a real one, `sqlite` needs none, an address is taken as it is.
+    """
+    if store != "postgres":
+        yield ("" if store == "sqlite" else store), 0
+        return
+    from tests.real_databases import PASSWORD, postgres
+
+    with postgres(settings=SERVER_SETTINGS) as server:
+        server.run("CREATE DATABASE city")
+        server.run("CREATE EXTENSION postgis", database="city")
+        assert server.process is not None
+        address = f"postgresql://owner:{PASSWORD}@127.0.0.1:{server.port}/city"
+        yield address, server.process.pid
+
+
+def run(entities: int, scale: float, store: str = "sqlite") -> dict[str, Any]:
     """Measure everything; returns what is printed and written."""
     rows = []
-    with tempfile.TemporaryDirectory(prefix="pintu-bench-") as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="pintu-bench-") as name,
+        served(store) as (address, pid),
+    ):
         folder = Path(name)
         floors = Floors(folder, int(5_000 * scale), floor_port := free_port())
         wait_ready(f"http://127.0.0.1:{floor_port}/ngsi-ld/echo", 60)
-        city = City(folder / "data")
+        city = City(folder / "data", store=address, server=pid)
         try:
             base = {"port": city.port, "token": city.token, "connections": 32}
             load({**base, "op": "batch_new", "n": entities // 1000, "size": 1000, "connections": 2})
@@ -254,9 +287,12 @@ def main() -> int:
     parser.add_argument(
         "--scale", type=float, default=1.0, help="fewer operations for a quick look"
     )
+    parser.add_argument(
+        "--store", default="sqlite", help="sqlite, postgres (a private server), or an address"
+    )
     parser.add_argument("--out", type=Path, default=Path("bench/results.json"))
     options = parser.parse_args()
-    result = run(options.entities, options.scale)
+    result = run(options.entities, options.scale, options.store)
     print(
         f"fdatasync {result['fdatasync_ms']:.2f} ms"
         f" · broker RSS {result['broker_rss_mb']:.0f} MB (bar 350)"

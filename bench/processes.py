@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -33,6 +34,18 @@ def cpu_s(pids: list[int]) -> float:
             except (OSError, ValueError, IndexError):
                 continue
     return total
+
+
+def server_cpu_s(pid: int) -> float:
+    """CPU seconds of a server and all it started so far: its processes now by the nanosecond, and
+    those that ended meanwhile (vacuum workers, closed connections) by ticks of 10 ms.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    ended = int(fields[13]) + int(fields[14])
+    return cpu_s(tree(pid)) + ended / os.sysconf("SC_CLK_TCK")
 
 
 def rss_mb(pid: int) -> float:
