@@ -24,13 +24,14 @@ from pintu.kernel.intake.runs import Runs
 from pintu.kernel.jsonld import ContextLibrary
 from pintu.kernel.operations import Commands, Patience
 from pintu.kernel.store.opening import CITY_FILE, open_store
+from pintu.kernel.store.pausing import Pausable
 from pintu.kernel.store.port import Store
 from pintu.kernel.store.sqlite import open_sqlite
 from pintu.kernel.tables import CityTables, open_tables
 from pintu.kernel.timers import Timers
 from pintu.kit.manifest import Manifest, demo_settings, find_pieces
 from pintu.kit.work import PieceWork
-from pintu.settings import Settings
+from pintu.settings import Settings, store_changed
 from pintu.web.rooms import Rooms
 
 log = logging.getLogger("pintu.city")
@@ -50,7 +51,8 @@ class City:
         """Build every room and start what runs by itself; with `socket` also the field's door."""
         tables = open_tables(settings.data, settings.store)
         try:
-            store = await open_store(settings.store, settings.data, clock=clock_of(settings))
+            opened = await open_store(settings.store, settings.data, clock=clock_of(settings))
+            store = Pausable(opened, store_changed(settings.data))
             rooms = build(settings, tables, store)
             city = cls(rooms, tables)
             city.first_token = rooms.identity.ensure_admin(settings.token_file)
@@ -137,6 +139,7 @@ def build(
             (configuration, tables, declared_sets(pieces, tenants_of(pieces, settings))),
             (store, identity.gate, clock),
         ),
+        tables=tables,
         work=PieceWork(pieces, tables, clock, tenants_of(pieces, settings)),
     )
 

@@ -191,6 +191,7 @@ class Desk:
             egress=ground.egress,
             clock=ground.clock,
             folders=ground.folders,
+            tables=ground.tables,
         )
         told = Told(
             declared=declared,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pintu.kernel.jsonld import ContextLibrary
     from pintu.kernel.operations import Commands
     from pintu.kernel.store.port import Store
+    from pintu.kernel.tables import CityTables
     from pintu.kernel.timers import Timers
     from pintu.kit.manifest import Manifest
     from pintu.kit.views import WorkList
@@ -66,4 +67,5 @@ class Rooms:
     runs: Runs  # loads from files and databases: asked for, running, done
     pieces: list[Manifest] = field(default_factory=list)
     basemap: Path | None = None  # GeoJSON under the map: water, roads, places; None: a graticule
+    tables: CityTables | None = None  # handed on to doors that remember what they fetched
     work: Work | None = None  # the pieces' work lists; None: nobody works through anything

@@ -218,6 +218,7 @@ def around(rooms: Rooms, name: str) -> Around:
         egress=rooms.egress,
         clock=rooms.clock,
         folders=rooms.settings.inbox_allow,
+        tables=rooms.tables,
     )
 
 

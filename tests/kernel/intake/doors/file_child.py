@@ -1,4 +1,4 @@
-"""Loads a folder into a table data set: `python file_child.py DATA`; killed by tests."""
+"""Loads a folder into a table data set: `python file_child.py DATA STORE`; killed by tests."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from pintu.kernel.clock import CityClock
 from pintu.kernel.exchange.landing import open_landing
 from pintu.kernel.exchange.words import Column, DataSet
 from pintu.kernel.intake.mapping import compile_mapping
-from pintu.kernel.tables import open_tables
 from tests.kernel.intake.doors.file_scene import Scene
 
 COLUMNS = [Column(name="id", key=True), Column(name="v")]
 
 
-async def main(data: Path) -> None:
+async def main(data: Path, store: str) -> None:
     """Run until there is nothing more, or until killed."""
-    scene = Scene(data)
-    tables = open_tables(data)
+    scene = Scene(data, store=store)
+    tables = scene.tables
     data_set = DataSet(name="d", provider="table", columns=COLUMNS)
     landing = open_landing(tables, CityClock(), data_set, source="air/m")
     mapper = compile_mapping(scene.mapping, None, source="air")  # type: ignore[arg-type]
@@ -34,4 +33,4 @@ async def main(data: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))

@@ -10,11 +10,12 @@ from typing import Any
 
 from pintu.kernel.clock import CityClock
 from pintu.kernel.egress import Egress
-from pintu.kernel.intake.doors.files import ledger_file
 from pintu.kernel.intake.doors.register import door_module
 from pintu.kernel.intake.doors.words import Around, SourceFile
 from pintu.kernel.intake.loading_words import Chunk
 from pintu.kernel.intake.mapping.words import Field, Mapping
+from pintu.kernel.tables import open_tables
+from tests.postgres import address_for
 
 LOOPBACK = Egress(allow_loopback=True)
 
@@ -38,6 +39,10 @@ class Scene:
     egress: Egress = LOOPBACK
     folders: tuple[str, ...] = ()
     position: str = ""
+    store: str = ""  # its address; empty: the one of this run
+
+    def __post_init__(self) -> None:
+        self.tables = open_tables(self.data, self.store or address_for(self.data))
 
     @property
     def source(self) -> SourceFile:
@@ -53,6 +58,7 @@ class Scene:
             egress=self.egress,
             clock=CityClock(),
             folders=self.folders,
+            tables=self.tables,
         )
 
     @property
@@ -106,8 +112,7 @@ class Scene:
 
     def close(self) -> None:
         """Let go of the ledger."""
-        ledger_file(self.data).close()
-        ledger_file.cache_clear()
+        self.tables.close()
 
 
 def rows(chunks: Sequence[Chunk]) -> list[tuple[int, dict[str, Any]]]:

@@ -270,6 +270,7 @@ async def test_killed_at_any_moment_nothing_is_lost_or_doubled(tmp_path: Path) -
             sys.executable,
             str(Path(__file__).with_name("file_child.py")),
             str(tmp_path),
+            "sqlite:",
             stdout=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": f"src{os.pathsep}."},
         )

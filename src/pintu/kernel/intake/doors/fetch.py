@@ -111,7 +111,7 @@ class _Bring:
             largest=largest,
             egress=around.egress,
             clock=around.clock,
-            ledger=ledger_file(around.data),
+            ledger=ledger_file(around),
             stall_s=stall_s,
         )
 

@@ -19,7 +19,7 @@ from pintu.kernel.intake.doors.told import Told
 from pintu.kernel.intake.doors.words import Around, DoorSetting, SourceFile, TableSeen
 from pintu.kernel.intake.mapping.words import Mapping
 from pintu.kernel.intake.tabular import Options
-from pintu.kernel.tables import OpenTables, open_tables
+from pintu.kernel.tables import CityTables, OpenTables, open_tables
 
 LARGEST_MB: Final = 4_000.0
 FORM: Final = (
@@ -93,10 +93,14 @@ def read_form(told: Told) -> tuple[Options, bool, int]:
     return options, told.yes_no("full"), int(largest)
 
 
-@cache
-def ledger_file(data: Path) -> OpenTables:
+def ledger_file(around: Around) -> OpenTables:
     """The doors' own tables, once a process."""
-    return open_tables(data).register(TABLES)
+    return (around.tables or _own_tables(around.data)).register(TABLES)
+
+
+@cache
+def _own_tables(data: Path) -> CityTables:
+    return open_tables(data)
 
 
 def scope_of(source: str, mapping: Mapping) -> str:
@@ -111,7 +115,7 @@ def files_reader(
     """A reader of one source's folder through one mapping."""
     options, full, _ = read_form(told)
     told.done()
-    file = ledger_file(around.data)
+    file = ledger_file(around)
     return FilesReader(
         Reading(
             inbox=inbox,

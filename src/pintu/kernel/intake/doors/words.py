@@ -12,6 +12,7 @@ import msgspec
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.egress import Egress
+from pintu.kernel.tables import CityTables
 
 DoorKind = Literal["device", "load"]
 """device: runs in the field process, message by message. load: runs in the loads process."""
@@ -86,6 +87,7 @@ class Around:
     egress: Egress  # asked before any address that somebody typed
     clock: Clock
     folders: tuple[str, ...] = ()  # outside of the data folder, that files may be taken from
+    tables: CityTables | None = None  # where memories are kept; None: files in the data folder
 
 
 Look = Callable[[SourceFile, Around], Awaitable[list[TableSeen]]]
