@@ -304,3 +304,13 @@ def from_plain(plain: Mapping[str, Any]) -> Settings:
         values[name] = tuple(values[name])
     values["strict_tenants"] = frozenset(values["strict_tenants"])
     return Settings(**values)
+
+
+def store_changed(data: Path) -> Callable[[], bool]:
+    """Asks whether `DATA/pintu.toml` names another store than now."""
+
+    def told() -> Any:
+        return _toml(data / "pintu.toml", []).get("store")
+
+    before = told()
+    return lambda: bool(told() != before)

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 STOP_WITHIN_S = 9.0
+RENEW_WITHIN_S = 2.0
+"""Children whose settings changed have so long to end before they are killed."""
 BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 STEADY_AFTER_S = 30.0
 """A child that ran this long starts again without the delay its earlier deaths earned it."""
@@ -55,6 +57,7 @@ class Supervisor:
         self._log = log
         self._stop = threading.Event()
         self._wake = threading.Event()
+        self._again: Callable[[], list[Program]] | None = None
 
     def start(self) -> None:
         """Start every program once; does not wait for any of them to be ready."""
@@ -74,6 +77,12 @@ class Supervisor:
         self._stop.set()
         self._wake.set()
 
+    def ask_renew(self, programs: Callable[[], list[Program]]) -> None:
+        """Begin to run other programs instead: those that differ are ended and started anew. Safe
+        in a signal handler; `programs` is asked later, where it may take its time."""
+        self._again = programs
+        self._wake.set()
+
     @property
     def stopping(self) -> bool:
         """True once somebody asked to stop."""
@@ -89,7 +98,29 @@ class Supervisor:
                     code = 1
                     self._stop.set()
             self._wake.wait(0.2)
+            if self._again is not None and not self._stop.is_set():
+                self._wake.clear()
+                programs, self._again = self._again, None
+                self._renew(programs())
         return self._end() or code
+
+    def _renew(self, programs: list[Program]) -> None:
+        """Whoever waits for a door that will not open again is not waited for: what was answered
+        is kept, what was not can be asked again."""
+        kept = [one for one in self._children if one.program in programs]
+        going = [one for one in self._children if one not in kept]
+        self._log(f"settings changed: {', '.join(one.program.name for one in going)} start anew")
+        for one in going:
+            if one.process is not None and one.process.poll() is None:
+                one.process.terminate()
+        until = time.monotonic() + RENEW_WITHIN_S
+        for one in going:
+            self._wait(one, until)
+        known = [one.program for one in kept]
+        fresh = [_Child(one) for one in programs if one not in known]
+        self._children = [*kept, *fresh]
+        for one in fresh:
+            self._spawn(one)
 
     def _spawn(self, child: _Child) -> None:
         program = child.program

@@ -20,7 +20,7 @@ from pintu.kernel.clock import anchored
 from pintu.kernel.errors import ConfigurationError
 from pintu.processes.lock import prepare_folder, take_lock
 from pintu.processes.supervisor import Program, Supervisor, die_with
-from pintu.settings import Settings, as_plain
+from pintu.settings import Settings, as_plain, load_settings
 
 READY_WITHIN_S = 60.0
 Say = Callable[[str], None]
@@ -39,6 +39,11 @@ def run_city(settings: Settings, say: Say, log: Say) -> int:
     supervisor = Supervisor(_programs(settings, listener.fileno(), lock), log)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, supervisor.ask_stop)
+
+    def programs() -> list[Program]:
+        return _programs(_told_again(settings, log), listener.fileno(), lock)
+
+    signal.signal(signal.SIGHUP, lambda *_: supervisor.ask_renew(programs))
     # ours stays open: while the broker restarts, callers wait in the socket's queue
     supervisor.start()
     watcher = threading.Thread(
@@ -49,6 +54,16 @@ def run_city(settings: Settings, say: Say, log: Say) -> int:
     listener.close()
     say("stopped; everything acknowledged is kept in " + str(settings.data))
     return code
+
+
+def _told_again(settings: Settings, log: Say) -> Settings:
+    """The settings with the store that `pintu.toml` names by now: the city has moved there."""
+    try:
+        return replace(settings, store=load_settings(settings.data, os.environ).store)
+    except ConfigurationError as error:
+        for mistake in error.mistakes:
+            log(f"settings are not read again: {mistake}")
+        return settings
 
 
 def _programs(settings: Settings, listener: int, lock: int) -> list[Program]:

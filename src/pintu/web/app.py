@@ -13,7 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from pintu import __version__
 from pintu.web import failures, security, static_files
-from pintu.web.api import acting, health, push, reading, uploads
+from pintu.web.api import acting, health, moving, push, reading, uploads
 from pintu.web.api import data_sets as data_sets_api
 from pintu.web.api.picture import Pictures
 from pintu.web.events import Hub
@@ -68,6 +68,7 @@ PAGES: tuple[Any, ...] = (
 )
 API: tuple[Any, ...] = (
     *data_sets_api.HANDLERS,
+    *moving.HANDLERS,
     reading.map_lamps,
     reading.map_base,
     reading.one_entity,
