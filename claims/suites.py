@@ -43,8 +43,8 @@ def conformance() -> list[Finding]:
     found = [
         judged(f"conformance, {door} door", f"{share} % of {count}", "≥ 97 %", float(share) >= 97)
         for door, count, share in re.findall(
-            r"^(fast|plain)\s+(\d+) tests counted, ([\d.]+) %", text, re.MULTILINE
+            r"^(fast|plain) {3,}(\d+) tests counted, ([\d.]+) %", text, re.MULTILINE
         )
     ]
-    differing = len(re.findall("^doors differ", text, re.MULTILINE))
+    differing = len(re.findall("^differs", text, re.MULTILINE))
     return [*found, judged("conformance, both doors", f"{differing} differ", "0", not differing)]

@@ -1,11 +1,10 @@
 """Run the outside NGSI-LD suite on a fresh city, through the fast lane and through plain ASGI.
 
-`python -m tests.conformance.run [--door fast|plain|both] [--group NAME ...]` needs ETSI_HOME (a
-folder with
-`suite/` and `venv/`) and ETSI_TOOLS (the folder of its `run.sh`). Prints passes a group, whether
-both doors
-agree, every failing test, and every excluded test with the path of a later issue that it calls.
-Exit 0: the share is reached and the doors agree; 1: not; 2: could not run.
+`python -m tests.conformance.run [--door fast|plain|both] [--store sqlite|postgres|both]
+[--group NAME ...]` needs ETSI_HOME (a folder with `suite/` and `venv/`) and ETSI_TOOLS (the folder
+of its `run.sh`). Prints passes a group, whether the doors and the stores asked for agree, every
+failing test, and every excluded test with the path of a later issue that it calls.
+Exit 0: the share is reached and all agree; 1: not; 2: could not run.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.http_ops import City
+from bench.http_ops import City, served
 
 GROUPS = (
     "ContextInformation/Provision",
@@ -77,11 +76,11 @@ def verdicts(output: Path) -> Iterator[Verdict]:
             node.clear()
 
 
-def drive(door: str, groups: tuple[str, ...], out: Path) -> list[Verdict]:
-    """Start a fresh city, run the suite against it, stop it."""
+def drive(door: str, store: str, groups: tuple[str, ...], out: Path) -> list[Verdict]:
+    """Start a fresh city on one store, run the suite against it, stop it."""
     extra = ("--open",) if door == "fast" else ("--open", "--plain")
-    with tempfile.TemporaryDirectory(prefix="pintu-etsi-") as name:
-        city = City(Path(name) / "data", *extra)
+    with tempfile.TemporaryDirectory(prefix="pintu-etsi-") as name, served(store) as (address, _):
+        city = City(Path(name) / "data", *extra, store=address)
         try:
             only = [word for group in groups for word in ("--only", group)]
             command = [
@@ -108,16 +107,16 @@ def report(door: str, found: list[Verdict]) -> float:
         count = Counter(v.status for v in inside if v.group == group)
         total = sum(count.values())
         print(
-            f"{door:<6}{group:<46}{count['PASS']:>5} of {total:<5}"
+            f"{door:<18}{group:<46}{count['PASS']:>5} of {total:<5}"
             f"{100 * count['PASS'] / total:6.1f} %"
         )
     for verdict in inside:
         if verdict.status != "PASS":
-            print(f"{door:<6}FAIL {verdict.test}: {verdict.message}")
+            print(f"{door:<18}FAIL {verdict.test}: {verdict.message}")
     counted = [v for v in inside if v.group in COUNTED]
     share = sum(v.status == "PASS" for v in counted) / max(1, len(counted))
     print(
-        f"{door:<6}{len(counted)} tests counted, {100 * share:.1f} % pass; "
+        f"{door:<18}{len(counted)} tests counted, {100 * share:.1f} % pass; "
         f"{sum(v.later is not None for v in found)} excluded"
     )
     return share
@@ -127,29 +126,46 @@ def main(arguments: list[str] | None = None) -> int:
     """Run, compare, and say by the exit code what came of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--door", choices=("fast", "plain", "both"), default="both")
+    parser.add_argument("--store", choices=("sqlite", "postgres", "both"), default="sqlite")
     parser.add_argument("--group", action="append", choices=GROUPS)
     options = parser.parse_args(arguments)
     missing = [name for name in ("ETSI_HOME", "ETSI_TOOLS") if name not in os.environ]
     if missing:
-        print(
-            f"not run: {' and '.join(missing)} not set (the suite is not part of this project)"
-        )
+        print(f"not run: {' and '.join(missing)} not set (the suite is not part of this project)")
         return 2
-    doors = ("fast", "plain") if options.door == "both" else (options.door,)
-    results: dict[str, list[Verdict]] = {}
-    with tempfile.TemporaryDirectory(prefix="pintu-etsi-out-") as name:
-        for door in doors:
-            (Path(name) / door).mkdir()
-            results[door] = drive(door, tuple(options.group or GROUPS), Path(name) / door)
-    shares = [report(door, found) for door, found in results.items()]
-    for verdict in sorted(results[doors[0]], key=lambda v: v.test):
+    results = driven(options.door, options.store, tuple(options.group or GROUPS))
+    shares = [report(asked, found) for asked, found in results.items()]
+    first = next(iter(results.values()))
+    for verdict in sorted(first, key=lambda v: v.test):
         if verdict.later is not None:
             print(f"excluded {verdict.test}: calls {verdict.later}")
-    ends = [{v.test: v.status for v in found} for found in results.values()]
-    differing = sorted(t for t in ends[0] if any(e.get(t) != ends[0][t] for e in ends))
-    for test in differing:
-        print(f"doors differ: {test}: " + ", ".join(e.get(test, "absent") for e in ends))
+    differing = disagreeing(results)
+    for told in differing:
+        print(f"differs {told}")
     return 0 if not differing and min(shares) >= BAR else 1
+
+
+def driven(door: str, store: str, groups: tuple[str, ...]) -> dict[str, list[Verdict]]:
+    """The verdicts of each run asked for; a run on PostgreSQL is called so."""
+    doors = ("fast", "plain") if door == "both" else (door,)
+    stores = ("sqlite", "postgres") if store == "both" else (store,)
+    results: dict[str, list[Verdict]] = {}
+    with tempfile.TemporaryDirectory(prefix="pintu-etsi-out-") as name:
+        for one in doors:
+            for where in stores:
+                out = Path(name) / f"{one}-{where}"
+                out.mkdir()
+                called = one if where == "sqlite" else f"{one} on {where}"
+                results[called] = drive(one, where, groups, out)
+    return results
+
+
+def disagreeing(results: dict[str, list[Verdict]]) -> list[str]:
+    """Every test that did not end alike in all runs, with its ends; absent is an end, too."""
+    ends = [{v.test: v.status for v in found} for found in results.values()]
+    tests = sorted({test for one in ends for test in one})
+    told = [(test, [one.get(test, "absent") for one in ends]) for test in tests]
+    return [f"{test}: {', '.join(found)}" for test, found in told if len(set(found)) > 1]
 
 
 if __name__ == "__main__":
