@@ -1,0 +1,278 @@
+"""Indexes the store gives itself: paths that queries ask for, built beside the work, within a
+budget.
+
+As on SQLite a path is learned for a kind when q asked for it `learn_after` times or one scan
+looked at `learn_rows` rows. From that moment writes keep its rows; what was there before is read
+in slices between two groups, so that no write comes between a slice's reading and its rows. Until
+it is ready, queries scan. Over the budget the least recently used one goes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+import orjson
+from asyncpg import Connection
+
+from pintu.kernel.context.selection import Path
+from pintu.kernel.store.choosing import SMALL_KIND
+from pintu.kernel.store.kinds import IndexPath, KindRow, path_text
+from pintu.kernel.store.postgres.names import Names
+from pintu.kernel.store.postgres.plan import Plan
+from pintu.kernel.store.rows import rows_of_path, value_rows
+
+ENTRY_BYTES = 100
+"""What one row of `number` or `words` takes on disk with its index, about."""
+
+SLICE = 250
+"""Entities read into an index at once: some 5 ms of the writer's time."""
+
+WINDOW_S = 600.0
+"""Asks are counted over this long."""
+
+ASKED_PATHS = 1_000
+"""Paths whose asks are counted at once; hostile queries must not fill the memory."""
+
+Doc = dict[str, Any]
+Rows = dict[tuple[int, Any, int], int]
+"""(path, value, n) → loose: the rows of `number` or of `words`."""
+
+log = logging.getLogger("pintu.store")
+
+_SLICE = "SELECT n, body FROM entity WHERE kind = $1 AND n > $2 ORDER BY n LIMIT $3"
+_KEEP = """
+WITH numbers AS (
+  INSERT INTO number(path, value, n, loose)
+  SELECT $1, * FROM unnest($2::float8[], $3::bigint[], $4::smallint[])
+  ON CONFLICT (path, value, n) DO UPDATE SET loose = excluded.loose),
+texts AS (
+  INSERT INTO words(path, value, n, loose)
+  SELECT $1, * FROM unnest($5::bytea[], $6::bigint[], $7::smallint[])
+  ON CONFLICT (path, value, n) DO UPDATE SET loose = excluded.loose)
+UPDATE path SET built = $8, entries = entries + $9, state = $10, used = $11 WHERE n = $1
+"""
+_DROP = """
+WITH numbers AS (
+  DELETE FROM number WHERE ctid = ANY(ARRAY(SELECT ctid FROM number WHERE path = $1 LIMIT $2))
+  RETURNING 1),
+texts AS (
+  DELETE FROM words WHERE ctid = ANY(ARRAY(SELECT ctid FROM words WHERE path = $1 LIMIT $2))
+  RETURNING 1)
+SELECT (SELECT count(*) FROM numbers) + (SELECT count(*) FROM texts)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """When a path is learned, and how much of them is kept."""
+
+    learned_paths: int = 48
+    learned_bytes: int = 256 * 1024 * 1024
+    learn_after: int = 3  # asks of one path, or one scan over `learn_rows` rows
+    learn_rows: int = 1_000
+
+
+class Learned:
+    """Counts what is asked for; builds and drops when the writer has a moment.
+
+    The writer calls `pending` between groups and, when that is true, `step` with its connection,
+    alone; `failed` when a step broke.
+    """
+
+    def __init__(
+        self, names: Names, budget: Budget, wake: Callable[[], None] | None = None
+    ) -> None:
+        """`wake` tells the writer that there is something to do."""
+        self._names = names
+        self._budget = budget
+        self._wake = wake or _nothing
+        self._asks: dict[tuple[int, Path], int] = {}
+        self._window = monotonic()
+        self._requested: dict[tuple[int, Path], KindRow] = {}
+        self._pause_until = 0.0
+        self.built = 0
+        self.dropped = 0
+        self._tick = 0
+        self._work: list[IndexPath] = []
+        self.resume()
+
+    def resume(self) -> None:
+        """Names were read: go on with what is not finished."""
+        self._tick = max((path.used for path in self._names.paths.values()), default=self._tick)
+        self._work = [
+            path
+            for path in self._names.paths.values()
+            if path.form == "value" and path.state != "ready"
+        ]
+
+    # --- what is asked ---------------------------------------------------------------------------
+    def asked(self, chosen: Plan) -> None:
+        """A plan was made: count what it lacked, note what it used."""
+        if chosen.used:
+            self._tick += 1
+            for index in chosen.used:
+                index.used = self._tick
+        for kind, path in chosen.asked:
+            key = (kind.n, path)
+            count = self._asks.get(key, 0) + 1
+            if len(self._asks) >= ASKED_PATHS or monotonic() - self._window > WINDOW_S:
+                self._asks.clear()
+                self._window = monotonic()
+            self._asks[key] = count
+            if count >= self._budget.learn_after:
+                self._request(kind, path)
+
+    def examined(self, chosen: Plan, rows: int) -> None:
+        """A scan looked at so many rows."""
+        if rows >= self._budget.learn_rows:
+            for kind, path in chosen.asked:
+                self._request(kind, path)
+
+    def _request(self, kind: KindRow, path: Path) -> None:
+        key = (kind.n, path)
+        if key in self._requested or path in kind.learned or kind.count <= SMALL_KIND:
+            return
+        self._requested[key] = kind
+        self._wake()
+
+    def learning(self) -> int:
+        """Indexes that are not ready yet."""
+        building = [path for path in self._names.paths.values() if path.state != "ready"]
+        return len(building) + len(self._requested)
+
+    def shown(self) -> list[dict[str, Any]]:
+        """Every learned index, for the system page."""
+        return [
+            {
+                "types": path.kind.types,
+                "tenant": path.kind.tenant,
+                "state": path.state,
+                "path": ".".join((path.path.attribute, *path.path.subs)),
+                "trail": ".".join(path.path.trail),
+                "entries": path.entries,
+                "bytes": path.entries * ENTRY_BYTES,
+                "built": path.built,
+            }
+            for path in self._names.paths.values()
+            if path.form == "value"
+        ]
+
+    # --- between groups --------------------------------------------------------------------------
+    def pending(self) -> bool:
+        """Is there something to begin, to build or to drop?"""
+        return bool(self._work or self._requested) and monotonic() >= self._pause_until
+
+    def failed(self) -> None:
+        """A step broke: try again in a while."""
+        self._pause_until = monotonic() + 1.0
+
+    async def step(self, connection: Connection) -> None:
+        """One slice of the work; no group is under way meanwhile. Each statement lasts at once."""
+        if self._requested:
+            await self._begin(connection)
+            return
+        index = self._work[0]
+        if self._names.paths.get(index.n) is not index:
+            self._work.remove(index)
+        elif index.state == "dropping":
+            await self._drop_slice(connection, index)
+        elif (over := self._over_budget(index)) is not None:
+            await connection.execute("UPDATE path SET state = 'dropping' WHERE n = $1", over.n)
+            over.state = "dropping"
+            self._names.unlearn(over)
+            if over not in self._work:
+                self._work.append(over)
+        else:
+            await self._build_slice(connection, index)
+
+    async def _begin(self, connection: Connection) -> None:
+        """Keep a path from now on, and make room for it."""
+        key, kind = next(iter(self._requested.items()))
+        path = key[1]
+        try:
+            if path not in kind.learned and kind.n:
+                text = path_text(path)
+                self._names.path(kind, "value", text, "building")
+                await self._names.number(connection)
+                index = kind.learned.get(path)
+                if index is not None and index.state != "ready":
+                    self._tick += 1
+                    index.used = self._tick
+                    self._work.append(index)
+        finally:
+            self._requested.pop(key, None)
+            self._asks.pop(key, None)
+
+    async def _build_slice(self, connection: Connection, index: IndexPath) -> None:
+        rows = await connection.fetch(_SLICE, index.kind.n, index.built, SLICE)
+        numbers: Rows = {}
+        texts: Rows = {}
+        for n, body in rows:
+            found = rows_of_path(index.n, index.path, n, orjson.loads(body))
+            _split(found, numbers, texts)
+        built = rows[-1][0] if rows else index.built
+        state = "building" if len(rows) == SLICE else "ready"
+        entries = len(numbers) + len(texts)
+        columns = (*_columns(numbers), *_columns(texts))
+        await connection.execute(_KEEP, index.n, *columns, built, entries, state, index.used)
+        index.built, index.entries = built, index.entries + entries
+        if state == "ready":
+            self._work.remove(index)
+            self.built += 1
+            self._names.ready(index)
+
+    async def _drop_slice(self, connection: Connection, index: IndexPath) -> None:
+        if await connection.fetchval(_DROP, index.n, SLICE * 4):
+            return
+        await connection.execute("DELETE FROM path WHERE n = $1", index.n)
+        self._names.drop_path(index)
+        self._work.remove(index)
+        self.dropped += 1
+
+    def _over_budget(self, keep: IndexPath) -> IndexPath | None:
+        """The least recently used index when there are too many or too large ones."""
+        paths = [
+            one
+            for one in self._names.paths.values()
+            if one.form == "value" and one.state != "dropping"
+        ]
+        size = sum(one.entries for one in paths) * ENTRY_BYTES
+        if len(paths) <= self._budget.learned_paths and size <= self._budget.learned_bytes:
+            return None
+        others = [one for one in paths if one is not keep]
+        return min(others, key=lambda one: one.used) if others else None
+
+
+def index_rows(kind: KindRow, n: int, doc: Doc) -> tuple[Rows, Rows]:
+    """The rows of `number` and of `words` that a document has in the learned indexes of its
+    kind.
+    """
+    numbers: Rows = {}
+    texts: Rows = {}
+    _split(value_rows(kind, n, doc), numbers, texts)
+    return numbers, texts
+
+
+def _split(found: Iterable[tuple[int, Any, int, int]], numbers: Rows, texts: Rows) -> None:
+    """Numbers become `double precision`, texts the bytes of their UTF-8; of entries that become
+    one, it is loose when one of them is.
+    """
+    for path, value, n, loose in found:
+        is_text = type(value) is str
+        rows = texts if is_text else numbers
+        held: Any = value.encode("utf-8", "surrogatepass") if is_text else float(value)
+        key = (path, held, n)
+        rows[key] = max(loose, rows.get(key, 0))
+
+
+def _columns(rows: Rows) -> tuple[list[Any], list[int], list[int]]:
+    """Value, n and loose of each row."""
+    return [key[1] for key in rows], [key[2] for key in rows], list(rows.values())
+
+
+def _nothing() -> None:
+    return None
