@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 
 from pintu.kernel.clock import CityClock
 from pintu.kernel.context.record import Put, Remove
-from pintu.kernel.errors import BadRequestData, StateConflict
-from pintu.kernel.feed import Coalescer, Feed, Subscription, cursor_of, position_of
+from pintu.kernel.errors import BadRequestData, StateConflict, Unavailable
+from pintu.kernel.feed import Coalescer, Feed, Subscription, cursor_of, position_of, stream
 from pintu.kernel.store.port import Change, Op
 from pintu.kernel.store.sqlite import SqliteStore, open_sqlite
 
@@ -73,6 +74,90 @@ async def test_catch_up_and_live_are_one_stream_without_gap_or_double(store: Sql
     await asyncio.gather(*[writer(which) for which in range(16)], *readers)
     assert 6 == len(results)
     assert all(list(range(1, total + 1)) == seen for _, seen in results)
+
+
+class Slow:
+    """A store whose log answers later, as a server's does; between asking and answering anything
+    may be committed.
+    """
+
+    def __init__(self, store: SqliteStore, chance: random.Random) -> None:
+        self._store, self._chance = store, chance
+        self.head, self.on_commit = store.head, store.on_commit
+        self.cursors, self.save_cursor = store.cursors, store.save_cursor
+        self.away = 0  # reads that find nobody
+
+    async def changes(self, after: int, limit: int) -> list[Change]:
+        """The log as it was at some moment of waiting."""
+        await asyncio.sleep(self._chance.random() * 0.004)
+        if self.away:
+            self.away -= 1
+            raise Unavailable("The store is away")
+        found = self._store.changes(after, limit)
+        await asyncio.sleep(self._chance.random() * 0.004)
+        return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_what_commits_while_the_log_is_read_is_seen_once(
+    store: SqliteStore, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that answers later leaves no gap and no double at its end, with small buffers too, nor
+    when it is away meanwhile.
+    """
+    monkeypatch.setattr(stream, "READ", 40)
+    monkeypatch.setattr(stream, "AWAY_S", 0.002)
+    chance = random.Random(seed)
+    slow = Slow(store, chance)
+    feed = Feed(slow)
+    total = 8 * 60
+
+    async def writer(which: int) -> None:
+        for step in range(60):
+            await store.submit([write(which * 100 + step, type="Lamp" if step % 3 else "Bin")])
+            await asyncio.sleep(chance.random() * 0.002)
+
+    async def reader(number: int) -> list[int]:
+        await asyncio.sleep(number * 0.01)
+        slow.away += number % 2
+        narrow = {"Bin"} if number == 3 else None
+        subscription = feed.subscribe(
+            after=cursor_of(0), types=narrow, buffer=5 if number % 2 else 1000
+        )
+        seen: list[int] = []
+        async for change in subscription:
+            assert subscription.position == change.position  # what `save` would keep
+            seen.append(change.position)
+            if chance.random() < 0.1:
+                await asyncio.sleep(0.001)
+            if len(seen) == (total if narrow is None else total // 3):
+                break
+        subscription.close()
+        return seen
+
+    readers = [asyncio.ensure_future(reader(number)) for number in range(5)]
+    await asyncio.gather(*[writer(which) for which in range(8)])
+    found = await asyncio.wait_for(asyncio.gather(*readers), 20)
+    bins = [one.position for one in store.changes(0, 10_000) if one.types == ("Bin",)]
+    assert [True] * 5 == [
+        seen == (bins if number == 3 else list(range(1, total + 1)))
+        for number, seen in enumerate(found)
+    ]
+
+
+async def test_a_cursor_saved_in_the_middle_skips_nothing(store: SqliteStore) -> None:
+    """While a batch is worked on, changes of other types pass by: the place to save stays."""
+    feed = Feed(store)
+    subscription = feed.subscribe("detect", types={"Lamp"}, after=cursor_of(0))
+    await store.submit([write(i) for i in range(5)])
+    saved = []
+    async for change in subscription:
+        await store.submit([write(100 + change.position, type="Bin")])
+        await subscription.save()
+        saved.append(store.cursors()["detect"])
+        if len(saved) == 5:
+            break
+    assert [1, 2, 3, 4, 5] == saved
 
 
 async def test_a_named_stream_goes_on_where_it_was_saved(store: SqliteStore) -> None:

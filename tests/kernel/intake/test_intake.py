@@ -205,6 +205,7 @@ async def test_what_was_stored_but_not_remembered_is_not_applied_twice(
     await before.intake.accept(batch("b1", lamp(1, power=2), lamp(2, at_us=None)))
     await before.close()  # without intake.stop(): the key of b1 is lost
     after = open_scene()
+    await after.intake.start()
     receipt = await after.intake.accept(batch("b1", lamp(1, power=2), lamp(2, at_us=None), lamp(3)))
     assert Receipt("b1", 3, 0) == receipt
     assert ["L1", "L1", "L2", "L3"] == [id.rpartition(":")[2] for id, _ in after.log()]
@@ -218,6 +219,7 @@ async def test_a_crash_before_the_first_mark_is_in_doubt_too(
     await before.intake.accept(batch("b1", lamp(1, power=2)))
     await before.close()
     after = open_scene()
+    await after.intake.start()
     await after.intake.accept(batch("b1", lamp(1, power=2)))
     assert 1 == len(after.log())
 
@@ -231,6 +233,7 @@ async def test_a_new_reading_after_a_crash_is_applied(open_scene: Callable[..., 
     await before.intake.accept(batch("b2", lamp(2, at_us=None, power=3)))
     await before.close()
     after = open_scene()
+    await after.intake.start()
     later = lamp(1, at_us=NOON_US + 1_000_000, power=2)
     await after.intake.accept(batch("b3", later, lamp(1, power=4), lamp(2, at_us=None, power=2)))
     assert 6 == len(after.log())

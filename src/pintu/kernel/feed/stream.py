@@ -11,15 +11,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any, Protocol
 
-from pintu.kernel.errors import StateConflict
+from pintu.kernel.errors import StateConflict, Unavailable
 from pintu.kernel.feed.cursor import cursor_of, position_of
-from pintu.kernel.store.port import Change
+from pintu.kernel.store.port import Change, settled
 
 READ = 500
 """Rows of the log read at once on the way to live."""
+
+AWAY_S = 1.0
+"""A stream whose store is away looks again so often."""
 
 log = logging.getLogger("pintu.feed")
 Listener = Callable[[list[Change]], None]
@@ -28,8 +31,8 @@ Listener = Callable[[list[Change]], None]
 class Source(Protocol):
     """What the feed needs of a store."""
 
-    def changes(self, after: int, limit: int) -> list[Change]:
-        """The log after a position."""
+    def changes(self, after: int, limit: int) -> list[Change] | Awaitable[list[Change]]:
+        """The log after a position, at once or later."""
         ...
 
     def head(self) -> int:
@@ -126,7 +129,7 @@ class Feed:
             log.exception("A listener to the feed broke")
 
     # what subscriptions use
-    def read(self, after: int) -> list[Change]:
+    def read(self, after: int) -> list[Change] | Awaitable[list[Change]]:
         """The next rows of the log."""
         return self._store.changes(after, READ)
 
@@ -170,7 +173,9 @@ class Subscription:
         self._tenants = None if tenants is None else frozenset(tenants)
         self._bound = buffer
         self._live = False
+        self._reading = False  # the log is read just now: what commits meanwhile is kept too
         self._pending: deque[Change] = deque()
+        self._passed = position  # offered up to here while live
         self._wake = asyncio.Event()
         self._closed = False
 
@@ -207,27 +212,42 @@ class Subscription:
         for.
         """
         while not self._closed:
-            end, batch = self._next(most)
+            live = self._live
+            end, batch = self._next(most) if live else await self._catch_up()
             if batch:
                 yield batch
             if end:
                 self.position = max(self.position, end)
                 await asyncio.sleep(0)
-                continue
-            self._wake.clear()
-            await self._wake.wait()
+            elif live:  # nothing was awaited since `_next` looked: no offer is overheard
+                self._wake.clear()
+                await self._wake.wait()
+
+    async def _catch_up(self) -> tuple[int, list[Change]]:
+        """(position reached, changes that are wanted) from the log; live when that was its end.
+
+        What commits while the log is read is kept, so that the end of the log and the beginning of
+        the live changes overlap instead of leaving a gap; `_next` passes over what overlaps.
+        """
+        self._pending.clear()
+        self._reading = True
+        try:
+            rows = await settled(self._feed.read(self.position))
+        except Unavailable as error:
+            log.info("The stream %s waits for the log: %s", self.name or "of nobody", error)
+            await asyncio.sleep(AWAY_S)
+            return 0, []
+        finally:
+            whole, self._reading = self._reading, False
+        if rows and rows[0].position > self.position + 1 and self.gap is None:
+            self.gap = (self.position, rows[0].position)
+        if len(rows) < READ and whole:
+            self._live = True
+            self._passed = rows[-1].position if rows else self.position
+        return (rows[-1].position if rows else 0), [one for one in rows if self._wanted(one)]
 
     def _next(self, most: int) -> tuple[int, list[Change]]:
         """(position reached, changes that are wanted); position 0 when there is nothing new."""
-        if not self._live:
-            rows = self._feed.read(self.position)
-            if rows and rows[0].position > self.position + 1 and self.gap is None:
-                self.gap = (self.position, rows[0].position)
-            if len(rows) < READ:
-                # no await since the read: whatever commits later is offered to the live buffer
-                self._live = True
-                self._pending.clear()
-            return (rows[-1].position if rows else 0), [one for one in rows if self._wanted(one)]
         batch: list[Change] = []
         end = 0
         while self._pending and len(batch) < most:
@@ -235,23 +255,23 @@ class Subscription:
             if change.position > self.position:
                 batch.append(change)
                 end = change.position
+        if not self._pending and self._passed > self.position:
+            end = self._passed
         return end, batch
 
     def offer(self, changes: list[Change]) -> None:
         """A commit happened: keep what is wanted, or fall back to the log when that is too much."""
-        if not self._live:
-            self._wake.set()
+        self._wake.set()
+        if not self._live and not self._reading:
             return
         wanted = [one for one in changes if one.position > self.position and self._wanted(one)]
         if len(self._pending) + len(wanted) > self._bound:
             self._pending.clear()
-            self._live = False
+            self._live = self._reading = False
             self.fallen_back += 1
         else:
             self._pending.extend(wanted)
-            if not self._pending:
-                self.position = max(self.position, changes[-1].position)
-        self._wake.set()
+            self._passed = changes[-1].position
 
     def _wanted(self, change: Change) -> bool:
         if self._tenants is not None and change.tenant not in self._tenants:

@@ -5,21 +5,35 @@ taken.
 from __future__ import annotations
 
 import asyncio
-import inspect
 from bisect import bisect_right
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection, TypeSelection
+from pintu.kernel.errors import Unavailable
 from pintu.kernel.intake.wire import Line, News
-from pintu.kernel.store.port import Change, Store
+from pintu.kernel.store.port import Change, Store, settled
 
 RECENT, RECENT_BYTES = 5_000, 32_000_000
 FRAME_LINES, FRAME_BYTES = 500, 2_000_000
 PAGE = 500
 WINDOW = 4  # frames sent and not taken
 SKIPPED = 1_000  # tell where we are after so many changes that were not asked for
+AWAY_S = 1.0  # a store that is away is asked again so often
+
+T = TypeVar("T")
+
+
+async def patiently(ask: Callable[[], T | Awaitable[T]]) -> T:
+    """What the store answers, asked until it is there: a follower has nobody to send an error."""
+    while True:
+        try:
+            return await settled(ask())
+        except Unavailable:
+            await asyncio.sleep(AWAY_S)
 
 
 class Recent:
@@ -52,7 +66,7 @@ class Recent:
                 start = bisect_right(self._ring, position, key=lambda change: change.position)
                 found = self._ring[start : start + FRAME_LINES]
             else:
-                found = self._store.changes(position, FRAME_LINES)
+                found = await patiently(partial(self._store.changes, position, FRAME_LINES))
             if found:
                 return found
             await news.wait()
@@ -131,8 +145,7 @@ class Follower:
     async def _line(self, change: Change) -> Line:
         body = change.body
         if body is None and change.verb != "deleted":
-            found = self._store.retrieve(change.tenant, change.id)
-            record = await found if inspect.isawaitable(found) else found
+            record = await patiently(partial(self._store.retrieve, change.tenant, change.id))
             body = None if record is None else record.body
         return Line(
             change.position,
@@ -152,12 +165,10 @@ class Follower:
         types = TypeSelection(tuple(frozenset({name}) for name in sorted(self._types)))
         offset = 0
         while True:
-            found = self._store.select(
-                Selection(
-                    tenant=tenant, types=types if self._types else None, limit=PAGE, offset=offset
-                )
+            selection = Selection(
+                tenant=tenant, types=types if self._types else None, limit=PAGE, offset=offset
             )
-            page = await found if inspect.isawaitable(found) else found
+            page = await patiently(partial(self._store.select, selection))
             lines: list[Line] = []
             size = 0
             for record in page.records:

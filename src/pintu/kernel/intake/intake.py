@@ -90,6 +90,7 @@ class Intake:
     # --- life -----------------------------------------------------------------------------------
     async def start(self) -> None:
         """Begin to write down answered keys and to watch sources."""
+        await self._repeats.start()
         self._task = asyncio.create_task(self._run(), name="intake")
 
     async def stop(self) -> None:

@@ -28,7 +28,7 @@ from pintu.kernel.context.record import Effect, Keep, Put, Record, Transform
 from pintu.kernel.intake.limits import Limits
 from pintu.kernel.intake.schema import ANSWERED, MARK
 from pintu.kernel.intake.words import Receipt
-from pintu.kernel.store.port import Change, Store
+from pintu.kernel.store.port import Change, Store, settled
 from pintu.kernel.tables import OpenTables, put_rows
 
 IN_DOUBT = 20_000  # log rows read back at most
@@ -48,7 +48,16 @@ class Repeats:
         self._mark = 0
         self._doubt: dict[tuple[str, int, str], list[dict[str, Any]]] = defaultdict(list)
         file.run_now(self._load)
-        self._read_doubt()
+
+    async def start(self) -> None:
+        """Read what the last life logged and did not say it had answered; before any batch."""
+        after = max(self._mark, self._store.head() - IN_DOUBT)
+        while rows := await settled(self._store.changes(after, 1000)):
+            for change in rows:
+                written = _written(change)
+                if written:
+                    self._doubt[change.source, change.tenant, change.id].append(written)
+            after = rows[-1].position
 
     # --- memory ---------------------------------------------------------------------------------
     def find(self, source: str, key: str) -> Receipt | None:
@@ -139,18 +148,6 @@ class Repeats:
         self._mark = mark
 
     # --- after a crash ----------------------------------------------------------------------------
-    def _read_doubt(self) -> None:
-        after = max(self._mark, self._store.head() - IN_DOUBT)
-        while True:
-            rows = self._store.changes(after, 1000)
-            for change in rows:
-                written = _written(change)
-                if written:
-                    self._doubt[change.source, change.tenant, change.id].append(written)
-            if not rows:
-                return
-            after = rows[-1].position
-
     def applied(self, source: str, tenant: int, document: dict[str, Any]) -> dict[str, Any] | None:
         """The log row in doubt that already holds what `document` says; it is used up by asking."""
         if not self._doubt:
