@@ -110,9 +110,8 @@ class Reads:
         """Let the server cut the page out, as long as every row is a match."""
         counting = selection.count and plan.count is None
         last = selection.offset + selection.limit
-        asked = (
-            Asked(plan, last) if plan.distinct else Asked(plan, selection.limit, selection.offset)
-        )
+        # of rows that may come twice or be candidates only, those before the page are seen too
+        upto, skip = (last, 0) if plan.distinct else (selection.limit, selection.offset)
         key = key_of(plan, count=counting, page=selection.limit > 0)
         lane = self._slow if counting or last > LONG_PAGE or plan.long else self._quick
         answer: Future[Page] = asyncio.get_running_loop().create_future()
