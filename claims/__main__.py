@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only claims whose name contains this")
     asked = parser.parse_args()
     try:
-        module = importlib.import_module(f"claims.{asked.name}")
+        module = importlib.import_module(f"claims.{asked.name.replace('-', '_')}")
         claims: list[Claim] = module.CLAIMS
     except (ModuleNotFoundError, AttributeError) as error:
         print(f"There are no claims called {asked.name}: {error}", file=sys.stderr)
