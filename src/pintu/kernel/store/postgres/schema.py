@@ -10,6 +10,7 @@ out what lies between the two.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 FIRST = """
@@ -71,6 +72,20 @@ MIGRATIONS: tuple[str, ...] = (FIRST,)
 """MIGRATIONS[i] leads from version i to version i + 1 (`meta` key `version`); a released one is
 never edited.
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """Knobs that a measurement may turn; what belongs to the server stands in its address."""
+
+    group_ops: int = 256  # a group stops taking calls in at this size
+    queue_ops: int = 20_000  # operations waiting before Unavailable
+    learned_paths: int = 48
+    learned_bytes: int = 48 * 1024 * 1024
+    learn_after: int = 3  # asks of one path, or one scan over `learn_rows` rows
+    learn_rows: int = 1_000
+    sort_rows: int = 50_000  # entities an ordered query may look at
+
 
 WEEK = timedelta(weeks=1)
 AHEAD = 4

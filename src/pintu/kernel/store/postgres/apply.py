@@ -1,0 +1,265 @@
+"""What the operations of one group make of the entities they name, in memory, before one statement
+writes all of it.
+
+Pure but for the names it meets: rows that were read go in, `works` (each entity before and after)
+and `entries` (rows of the log, in order) come out. Operations of one entity see each other.
+Whatever can break breaks before anything is noted, so that a poison operation leaves nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from pintu.kernel.context.record import Keep, Put, Record, Remove, Verb
+from pintu.kernel.errors import AlreadyExists, BadRequestData, PintuError
+from pintu.kernel.store.kinds import KindRow, Shape
+from pintu.kernel.store.port import Change, Op, Outcome
+from pintu.kernel.store.postgres.cache import Key, Row
+from pintu.kernel.store.postgres.names import LONGEST_NAME, Names
+from pintu.kernel.store.rows import expiry_us
+
+Doc = dict[str, Any]
+
+
+class Stamp:
+    """When and by whom: one for all operations of a call."""
+
+    __slots__ = ("now", "source")
+
+    def __init__(self, now: int, source: str) -> None:
+        self.now = now
+        self.source = source
+
+
+class Work:
+    """One entity in a group: as it was, as it is now, and where its chain through the log ends.
+
+    `last` is a position, or minus the ordinal of an entry of this group; None when nobody read
+    whether the id had an earlier life: the server looks while it writes.
+    """
+
+    __slots__ = ("dead", "doc", "indexed", "last", "last_at", "row", "start")
+
+    def __init__(self, start: Row | None, last: int | None, last_at: int) -> None:
+        self.start = start
+        self.row = start
+        self.doc: Doc | None = None  # the document of `row` when this group wrote it
+        self.last = last
+        self.last_at = last_at
+        self.dead = start is None and last != 0  # there may be a tombstone
+        self.indexed = False  # a write may have touched what is indexed
+
+
+class Entry:
+    """One row of the log to be; its position is the group's base plus its ordinal."""
+
+    __slots__ = ("at", "body", "changed", "id", "kind", "outcome", "payload", "previous",
+                 "previous_at", "source", "tenant", "verb")  # fmt: skip
+
+    def __init__(self, op: Op, kind: KindRow, work: Work, at: int, source: str) -> None:
+        self.tenant = op.tenant
+        self.id = op.id
+        self.kind = kind
+        self.previous = work.last
+        self.previous_at = work.last_at
+        self.at = at
+        self.source = source
+        self.verb: Verb = "deleted"
+        self.changed: tuple[str, ...] | None = None
+        self.payload = b""
+        self.body: bytes | None = None
+        self.outcome = Outcome()
+
+    def change(self, base: int, position: int) -> Change:
+        """What listeners hear of it."""
+        previous = self.previous or 0
+        return Change(
+            position,
+            self.tenant,
+            self.id,
+            self.kind.types,
+            self.verb,
+            self.at,
+            self.source,
+            self.changed,
+            self.payload,
+            base - previous if previous < 0 else previous,
+            self.body,
+        )
+
+
+class Group:
+    """The operations of one group, applied one after another."""
+
+    def __init__(self, names: Names, base: int, numbers: list[range]) -> None:
+        self._names = names
+        self.base = base  # the position before this group, as far as is known
+        self._numbers = numbers  # of new entities
+        self.works: dict[Key, Work] = {}
+        self.entries: list[Entry] = []
+
+    def meet(self, key: Key, row: Row | None, last: int | None, last_at: int) -> None:
+        """What is stored of an entity that an operation of this group names."""
+        self.works[key] = Work(row, last, last_at)
+
+    def apply(self, op: Op, stamp: Stamp) -> Outcome:
+        """Do one operation; a PintuError of its transform is its outcome, other errors are
+        raised.
+        """
+        work = self.works[op.tenant, op.id]
+        fresh = op.fresh
+        row = work.row
+        if fresh is not None:
+            if row is not None:
+                return Outcome(error=AlreadyExists(f"Entity {op.id} already exists"))
+            return self._create(op, work, fresh, stamp)
+        try:
+            assert op.transform is not None
+            effect = op.transform(None if row is None else row.record, stamp.now)
+        except PintuError as error:
+            return Outcome(error=error)
+        if isinstance(effect, Put):
+            if row is None:
+                return self._create(op, work, effect, stamp)
+            return self._put(op, work, effect, stamp)
+        if isinstance(effect, Remove) and row is not None:
+            return self._remove(op, work, effect, stamp)
+        assert isinstance(effect, Keep | Remove)
+        return Outcome(detail=effect.detail)
+
+    def _create(self, op: Op, work: Work, put: Put, stamp: Stamp) -> Outcome:
+        doc = put.entity
+        body = put.body or orjson.dumps(doc)
+        try:
+            _check_id(op.id)
+            shape = self._names.shape_of(op.tenant, doc)
+        except PintuError as error:
+            return Outcome(error=error)
+        now = stamp.now
+        expires = expiry_us(doc) if "expiresAt" in doc else None
+        times = None if put.times is None else orjson.dumps(put.times)
+        types, position = shape.kind.types, self.base + len(self.entries) + 1
+        record = Record(self._number(), op.id, types, body, now, now, times, position)
+        entry = Entry(op, shape.kind, work, now, stamp.source)
+        work.row = Row(record, shape, expires, now)
+        work.doc = doc
+        work.indexed = True
+        return self._log(work, entry, put, payload=body, body=body)
+
+    def _number(self) -> int:
+        """The number of a new entity; the writer saw to it that there are enough."""
+        numbers = self._numbers
+        first = numbers[0]
+        if len(first) == 1:
+            del numbers[0]
+        else:
+            numbers[0] = first[1:]
+        return first[0]
+
+    def _put(self, op: Op, work: Work, put: Put, stamp: Stamp) -> Outcome:
+        row = work.row
+        assert row is not None
+        doc = put.entity
+        body = put.body or orjson.dumps(doc)
+        old = row.record
+        # later than before, so that a changed entity is known from a new one
+        now = max(stamp.now, old.modified_us + 1)
+        # what came too late to change the present is logged, and nothing else happened
+        modified = old.modified_us if put.payload is not None and body == old.body else now
+        times = None if put.times is None else orjson.dumps(put.times)
+        shape, expires, narrow = row.shape, row.expires, _narrow(row, put)
+        if not narrow:
+            try:
+                shape = self._names.shape_of(op.tenant, doc)
+            except PintuError as error:
+                return Outcome(error=error)
+            expires = expiry_us(doc) if "expiresAt" in doc else None
+        if put.payload is not None:
+            payload = put.payload
+        elif put.verb == "updated" and put.changed is not None:
+            get = doc.get
+            payload = orjson.dumps({name: get(name) for name in put.changed})
+        else:
+            payload = body
+        types = shape.kind.types
+        position = self.base + len(self.entries) + 1
+        record = Record(old.number, op.id, types, body, old.created_us, modified, times, position)
+        entry = Entry(op, shape.kind, work, now, stamp.source)
+        work.row = Row(record, shape, expires, now)
+        work.doc = doc
+        work.indexed = work.indexed or not narrow
+        return self._log(work, entry, put, payload=payload, body=body)
+
+    def _remove(self, op: Op, work: Work, effect: Remove, stamp: Stamp) -> Outcome:
+        row = work.row
+        assert row is not None
+        now = max(stamp.now, row.record.modified_us)
+        entry = Entry(op, row.kind, work, now, stamp.source)
+        work.row = work.doc = None
+        work.indexed = True
+        put = Put(entity={}, verb="deleted", detail=effect.detail)
+        return self._log(work, entry, put, payload=b"", body=None)
+
+    def _log(
+        self, work: Work, entry: Entry, put: Put, *, payload: bytes, body: bytes | None
+    ) -> Outcome:
+        """Append the row of the log; the entity's chain now ends there."""
+        entry.verb = put.verb
+        entry.changed = put.changed
+        entry.payload = payload
+        entry.body = body
+        self.entries.append(entry)
+        ordinal = len(self.entries)
+        work.last, work.last_at = -ordinal, entry.at
+        outcome = entry.outcome
+        outcome.verb = put.verb
+        outcome.detail = put.detail
+        outcome.position = self.base + ordinal
+        return outcome
+
+    def deltas(self) -> dict[Shape, int]:
+        """By how many the entities of each shape changed."""
+        found: dict[Shape, int] = {}
+        for work in self.works.values():
+            start, row = work.start, work.row
+            was, now = start and start.shape, row and row.shape
+            if was is not now:
+                if was is not None:
+                    found[was] = found.get(was, 0) - 1
+                if now is not None:
+                    found[now] = found.get(now, 0) + 1
+        return {shape: by for shape, by in found.items() if by}
+
+
+def storable(id: str) -> bool:
+    """Can an entity of this id be stored at all?"""
+    return "\0" not in id and (
+        len(id) < LONGEST_NAME // 4 or len(id.encode("utf-8", "replace")) <= LONGEST_NAME
+    )
+
+
+def _check_id(id: str) -> None:
+    id.encode()  # a lone surrogate breaks here, alone
+    if not storable(id):
+        raise BadRequestData(
+            f"The id {id[:40]!r}… is longer than {LONGEST_NAME} bytes or holds a NUL character"
+        )
+
+
+def _narrow(row: Row, put: Put) -> bool:
+    """Does the write leave kind, shape, expiry and every indexed value as they are?"""
+    changed = put.changed
+    if changed is None or put.verb != "updated":
+        return False
+    doc, by_name, watched = put.entity, row.shape.by_name, row.kind.watched
+    for name in changed:
+        if name in watched:
+            return False
+        value = doc.get(name)
+        form = value.get("type") if type(value) is dict else None
+        if form is None or form == "GeoProperty" or by_name.get(name) != form:
+            return False
+    types = doc["type"]
+    return row.kind.types == ((types,) if type(types) is str else tuple(sorted(types)))

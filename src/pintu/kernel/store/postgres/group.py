@@ -1,0 +1,315 @@
+"""One attempt to write a group: read what is not known, apply, number what is new, one statement.
+
+Whatever it changes in memory it changes in `Done.settle`, after the statement is durable; an
+attempt that broke is thrown away and another one made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
+from typing import Any
+
+from pintu.kernel.clock import Clock
+from pintu.kernel.errors import PintuError
+from pintu.kernel.store.port import Change, Op, Outcome
+from pintu.kernel.store.postgres.apply import Entry, Group, Stamp, storable
+from pintu.kernel.store.postgres.cache import Key, RowCache
+from pintu.kernel.store.postgres.lookups import Lookups
+from pintu.kernel.store.postgres.names import Names
+from pintu.kernel.store.postgres.net import Net, net_of
+from pintu.kernel.store.postgres.statements import LOCK, READ, Arms, statement
+
+POISONED_OPS = 16
+"""Operations of one call that may break unexpectedly before the whole call is given up."""
+
+SLICE = 100
+"""Operations applied before the loop has its turn."""
+
+BLOCK = 1000
+"""Numbers of entities that come at once: the increment of `entity_n`."""
+
+Task = Callable[[Any], Awaitable[Any]]
+
+
+class Call:
+    """One `submit`, one cursor to be kept, or one task to run in a transaction of the writer."""
+
+    __slots__ = ("born", "cursor", "error", "future", "ops", "outcomes", "source", "task")
+
+    def __init__(self, ops: Sequence[Op], source: str, future: asyncio.Future[Any]) -> None:
+        self.ops = ops
+        self.source = source
+        self.future = future
+        self.task: Task | None = None
+        self.cursor: tuple[str, int | None] | None = None
+        self.outcomes: Any = None
+        self.error: PintuError | None = None
+        self.born = time.monotonic()
+
+
+class State:
+    """What is known of the city between groups."""
+
+    def __init__(self, names: Names, cache: RowCache, lookups: Lookups, *, mark: str) -> None:
+        self.names = names
+        self.cache = cache
+        self.lookups = lookups
+        self.mark = mark  # names this store among others that write, in `head.writer`
+        self.marks = count(1)
+        self.alone = True
+        self.schema = ""
+        self.position = 0
+        self.entities = 0
+        self.tombstones = True  # there may be some
+        self.cursors: dict[str, int] = {}
+        self.numbers: list[range] = []  # for new entities
+        self.poisoned = 0
+        self.lost = 0  # positions that a standby had not received when it was promoted
+
+    def keep_cursor(self, name: str, position: int | None) -> None:
+        """A cursor is durable."""
+        if position is None:
+            self.cursors.pop(name, None)
+        else:
+            self.cursors[name] = position
+
+
+class GivenUp(Exception):
+    """A call breaks too often: the group goes on without it."""
+
+    def __init__(self, call: Call, error: PintuError) -> None:
+        super().__init__(str(error))
+        self.call = call
+        self.error = error
+
+
+class Attempt:
+    """The calls of a group, once."""
+
+    def __init__(self, state: State, calls: list[Call], clock: Clock, *, careful: bool) -> None:
+        self._state = state
+        self._calls = calls
+        self._clock = clock
+        self._careful = careful  # look before inserting what should be new
+        self._group = Group(state.names, state.position, state.numbers)
+        self._mark = f"{state.mark} {next(state.marks)}"
+        self.in_doubt = False
+        self._xid: str | None = None
+
+    async def run(self, connection: Any) -> Done:
+        """Everything, until it is durable."""
+        if self._state.alone:
+            return await self._write(connection)
+        while True:
+            # names get their numbers outside of a transaction that may be rolled back
+            if self._state.names.unnumbered:
+                await self._state.names.number(connection)
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                done = await self._write(connection)
+                self.in_doubt = True
+                await transaction.commit()
+                return done
+            except _Unnumbered:
+                await transaction.rollback()
+                self._group = Group(
+                    self._state.names, self._state.position, self._state.numbers
+                )
+            except BaseException:
+                if not self.in_doubt and not connection.is_closed():
+                    await transaction.rollback()
+                raise
+
+    async def _write(self, connection: Any) -> Done:
+        state, group = self._state, self._group
+        await self._read(connection)
+        await self._number_entities(connection)
+        await self._apply()
+        net = net_of(group, state.names)
+        if state.names.unnumbered:
+            if not state.alone:
+                raise _Unnumbered
+            await state.names.number(connection)
+        arms = net.arms(group)
+        self._cursors(arms)
+        if not arms:
+            return Done(state, group, net, state.position)
+        rows = len(group.entries)
+        text, arguments = statement(arms, rows=rows, writer=self._mark, schema=state.schema)
+        self.in_doubt = state.alone
+        found = await connection.fetch(text, *arguments)
+        self.in_doubt = False
+        lives = {(row[2], row[3]): row[4] for row in found if row[2] is not None}
+        return Done(state, group, net, found[0][0], lives)
+
+    async def fate(self, connection: Any) -> Done | None:
+        """After the connection broke with the commit under way: done, or None: nothing of it."""
+        row = await connection.fetchrow("SELECT position, writer FROM head")
+        if row[1] != self._mark:
+            return None
+        entries = self._group.entries
+        base = row[0] - len(entries)
+        net = net_of(self._group, self._state.names)
+        lives: dict[Key, int] = {}
+        if any(entry.previous is None for entry in entries):
+            found = await connection.fetch(
+                "SELECT position, previous FROM log WHERE position > $1 AND position <= $2",
+                base,
+                row[0],
+            )
+            for position, previous in found:
+                entry = entries[position - base - 1]
+                lives[entry.tenant, entry.id] = previous
+        return Done(self._state, self._group, net, base, lives)
+
+    # --- the parts -------------------------------------------------------------------------------
+    async def _read(self, connection: Any) -> None:
+        """Meet what is stored of everything the calls name: from the cache, else from the server."""
+        state, group = self._state, self._group
+        find, meet = state.cache.find, group.meet
+        known, unread = group.works, None if state.tombstones or not state.alone else 0
+        missing: dict[Key, bool] = {}  # must it be read?
+        for call in self._calls:
+            for op in call.ops if call.error is None else ():
+                key = (op.tenant, op.id)
+                if key in known:
+                    continue
+                row = find(key) if state.alone else None
+                if row is not None:
+                    meet(key, row, row.record.last_change, row.last_at)
+                elif op.fresh is None or self._careful:
+                    missing[key] = True
+                else:
+                    missing.setdefault(key, False)
+        keys = []
+        for key, read in missing.items():
+            if read and storable(key[1]):
+                keys.append(key)
+            else:
+                meet(key, None, unread, 0)
+        if keys:
+            await self._ask(connection, keys)
+
+    async def _ask(self, connection: Any, keys: list[Key]) -> None:
+        state, group = self._state, self._group
+        columns = [key[0] for key in keys], [key[1] for key in keys]
+        if not state.alone:
+            await connection.fetch(LOCK, *columns)
+        rows = await connection.fetch(READ, *columns)
+        if not state.alone and any(row[2] not in state.names.kinds for row in rows):
+            await state.names.load(connection)
+        for o, n, *columns_of_row, last, last_at in rows:
+            key = keys[o - 1]
+            if n is None:
+                group.meet(key, None, last or 0, last_at or 0)
+                continue
+            row = state.lookups.row((o, n, *columns_of_row), key[1])
+            group.meet(key, row, row.record.last_change, row.last_at)
+
+    async def _number_entities(self, connection: Any) -> None:
+        """See to it that there are numbers for as many new entities as there may be."""
+        numbers = self._state.numbers
+        wanted = sum(len(call.ops) for call in self._calls)
+        lacking = wanted - sum(map(len, numbers))
+        if lacking > 0:
+            blocks = lacking // BLOCK + 4
+            sql = "SELECT nextval('entity_n') FROM generate_series(1, $1::int)"
+            for (first,) in await connection.fetch(sql, blocks):
+                numbers.append(range(first, first + BLOCK))
+
+    async def _apply(self) -> None:
+        names, group = self._state.names, self._group
+        done = 0
+        for call in self._calls:
+            if call.error is not None or not call.ops:
+                continue
+            names.meet_source(call.source)
+            stamp = Stamp(self._clock.now_us(), call.source)
+            call.outcomes = []
+            poisoned = 0
+            for op in call.ops:
+                try:
+                    outcome = group.apply(op, stamp)
+                except Exception as error:  # poison: it fails alone
+                    poisoned += 1
+                    self._state.poisoned += 1
+                    outcome = Outcome(error=_poison(error))
+                    if poisoned > POISONED_OPS:
+                        raise GivenUp(call, PintuError(f"{type(error).__name__}: {error}")) from error
+                call.outcomes.append(outcome)
+                done += 1
+                if done % SLICE == 0:
+                    await asyncio.sleep(0)
+
+    def _cursors(self, arms: Arms) -> None:
+        wanted: dict[str, int | None] = {}
+        for call in self._calls:
+            if call.cursor is not None:
+                wanted[call.cursor[0]] = call.cursor[1]
+        kept = {name: position for name, position in wanted.items() if position is not None}
+        gone = [name for name, position in wanted.items() if position is None]
+        if kept:
+            at = [self._clock.now_us()] * len(kept)
+            arms["cursor"] = (list(kept), list(kept.values()), at)
+        if gone:
+            arms["no_cursor"] = (gone,)
+
+
+class Done:
+    """A group that is durable."""
+
+    def __init__(
+        self,
+        state: State,
+        group: Group,
+        net: Net,
+        base: int,
+        lives: dict[Key, int] | None = None,
+    ) -> None:
+        self._state = state
+        self._group = group
+        self._base = base
+        self._buried = bool(net.buried)
+        self._lives = lives or {}
+
+    def settle(self, *, wanted: bool) -> list[Change]:
+        """Bring memory up to it; the changes, when they are wanted."""
+        state, group, base = self._state, self._group, self._base
+        off = base - group.base
+        state.position = base + len(group.entries)
+        state.tombstones = state.tombstones or self._buried
+        deltas = group.deltas()
+        state.names.counted(deltas)
+        state.entities += sum(deltas.values())
+        cache, touched = state.cache, state.lookups.touched
+        for key, work in group.works.items():
+            touched(key)
+            row = work.row
+            if row is None or off or not state.alone:
+                cache.forget(key)
+            else:
+                cache.keep(key, row)
+        changes = []
+        for ordinal, entry in enumerate(group.entries, 1):
+            entry.outcome.position = base + ordinal
+            if wanted:
+                changes.append(self._change(entry, base + ordinal))
+        return changes
+
+    def _change(self, entry: Entry, position: int) -> Change:
+        if entry.previous is None:
+            entry.previous = self._lives.get((entry.tenant, entry.id), 0)
+        return entry.change(self._base, position)
+
+
+class _Unnumbered(Exception):
+    """Something new needs a number first."""
+
+
+def _poison(error: Exception) -> PintuError:
+    name = type(error).__name__
+    return PintuError(f"The store cannot apply the operation: {name}: {error}")

@@ -1,0 +1,263 @@
+"""What many rows share, numbered and kept in memory: tenants, sources, kinds, shapes, indexed
+paths.
+
+A write meets something new in memory first, without a number; `number` gives it one in short
+statements of their own before the group that needs it. A number whose group failed is harmless:
+nothing has it, and the next that meets the same thing finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from pintu.kernel.errors import BadRequestData
+from pintu.kernel.store.kinds import MEMBERS, Doc, IndexPath, KindRow, Shape, path_of
+
+SHAPE_CACHE = 20_000
+LONGEST_NAME = 2_000
+"""Bytes of an id or a name that an index of PostgreSQL surely takes."""
+
+_DIGEST = "sha256(replace({}, '\\', '\\\\')::bytea)"
+_KIND = ("kind", "tenant", "types", "tenant = u.a AND t.types = u.b")
+_SHAPE = ("shape", "kind", "attributes", "kind = u.a AND t.attributes = u.b")
+
+
+class Names:
+    """Every numbered thing of one city; used on the loop only."""
+
+    def __init__(self) -> None:
+        self.tenants: dict[str, int] = {}
+        self.sources: dict[str, int] = {}
+        self.source_names: dict[int, str] = {}
+        self.kinds: dict[int, KindRow] = {}
+        self.by_types: dict[tuple[int, tuple[str, ...]], KindRow] = {}
+        self.by_tenant: dict[int, list[KindRow]] = {}
+        self.shapes: dict[int, Shape] = {}
+        self.paths: dict[int, IndexPath] = {}
+        self.version = 0  # another one when a plan made before may no longer be the right one
+        self._shape_cache: dict[tuple[int, tuple[str, ...], tuple[Any, ...]], Shape] = {}
+        self._new_kinds: dict[tuple[int, tuple[str, ...]], KindRow] = {}
+        self._new_shapes: list[Shape] = []
+        self._new_paths: dict[tuple[int, str, str], IndexPath] = {}
+        self._new_sources: set[str] = set()
+
+    async def load(self, connection: Any) -> None:
+        """Read what is numbered; again, to learn what others numbered and counted since."""
+        fetch = connection.fetch
+        self.tenants = {name: n for n, name in await fetch("SELECT n, name FROM tenant")}
+        for n, name in await fetch("SELECT n, name FROM source"):
+            self.sources[name], self.source_names[n] = n, name
+        for n, tenant, types in await fetch("SELECT n, tenant, types FROM kind ORDER BY n"):
+            if n not in self.kinds:
+                self._keep_kind(KindRow(n, tenant, tuple(orjson.loads(types))))
+        for n, kind, attributes, count in await fetch("SELECT * FROM shape"):
+            if n not in self.shapes:
+                pairs = tuple((name, form) for name, form in orjson.loads(attributes))
+                self._keep_shape(Shape(n, self.kinds[kind], pairs, count))
+            self.shapes[n].count = count
+        columns = "n, kind, form, path, state, built, entries, used"
+        for n, kind, form, text, state, *figures in await fetch(f"SELECT {columns} FROM path"):
+            if n not in self.paths:
+                path = IndexPath(n, self.kinds[kind], form, text)
+                path.state = state
+                path.built, path.entries, path.used = figures
+                self.keep_path(path)
+        self.version += 1
+
+    def _keep_kind(self, kind: KindRow) -> None:
+        self.kinds[kind.n] = kind
+        self.by_types[kind.tenant, kind.types] = kind
+        self.by_tenant[kind.tenant] = [*self.by_tenant.get(kind.tenant, ()), kind]
+
+    def _keep_shape(self, shape: Shape) -> None:
+        self.shapes[shape.n] = shape
+        shape.kind.shapes[shape.attributes] = shape
+
+    def keep_path(self, path: IndexPath) -> None:
+        """Let the path be maintained by writes and seen by the planner."""
+        self.paths[path.n] = path
+        if path.form == "value":
+            if path.state != "dropping":
+                path.kind.learned = {**path.kind.learned, path.path: path}
+        else:
+            path.kind.geo[path.form, path.text] = path
+        path.kind.watch()
+        self.version += 1
+
+    def drop_path(self, path: IndexPath) -> None:
+        """Forget a path."""
+        self.paths.pop(path.n, None)
+        if path.form == "value":
+            self.unlearn(path)
+        else:
+            path.kind.geo.pop((path.form, path.text), None)
+            path.kind.watch()
+            self.version += 1
+
+    def unlearn(self, path: IndexPath) -> None:
+        """Writes no longer maintain a learned path, queries no longer use it."""
+        kept = {key: one for key, one in path.kind.learned.items() if one is not path}
+        path.kind.learned = kept
+        path.kind.watch()
+        self.version += 1
+
+    def ready(self, path: IndexPath) -> None:
+        """A learned path is complete: queries may use it."""
+        path.state = "ready"
+        self.version += 1
+
+    # --- what a write meets ----------------------------------------------------------------------
+    def meet_source(self, name: str) -> None:
+        """A write comes from there: it needs a number."""
+        if name not in self.sources:
+            self._new_sources.add(name)
+
+    def shape_of(self, tenant: int, doc: Doc) -> Shape:
+        """The shape of a stored document; one that is new has no number yet."""
+        types = doc["type"]
+        forms = [
+            (value["type"] if type(value) is dict else value[0]["type"])
+            if name not in MEMBERS
+            else None
+            for name, value in doc.items()
+        ]
+        key = (tenant, tuple(doc), (types if type(types) is str else tuple(types), *forms))
+        shape = self._shape_cache.get(key)
+        if shape is None:
+            kind = self.kind_of(tenant, (types,) if type(types) is str else tuple(sorted(types)))
+            pairs = sorted(
+                (name, form) for name, form in zip(doc, forms, strict=True) if form is not None
+            )
+            shape = self._shape(kind, tuple(pairs))
+            if len(self._shape_cache) >= SHAPE_CACHE:
+                self._shape_cache.clear()
+            self._shape_cache[key] = shape
+        return shape
+
+    def kind_of(self, tenant: int, types: tuple[str, ...]) -> KindRow:
+        """The kind of a tenant's entities with these sorted types; a new one has no number yet."""
+        key = (tenant, types)
+        kind = self.by_types.get(key) or self._new_kinds.get(key)
+        if kind is None:
+            orjson.dumps(types)  # what cannot be stored breaks here, alone
+            kind = self._new_kinds[key] = KindRow(0, tenant, types)
+        return kind
+
+    def _shape(self, kind: KindRow, pairs: tuple[tuple[str, str], ...]) -> Shape:
+        shape = kind.shapes.get(pairs)
+        if shape is None:
+            orjson.dumps(pairs)
+            if any(form == "GeoProperty" and "\0" in name for name, form in pairs):
+                raise BadRequestData("The name of a GeoProperty holds a NUL character")
+            shape = kind.shapes[pairs] = Shape(0, kind, pairs, 0)
+            self._new_shapes.append(shape)
+        return shape
+
+    def path(self, kind: KindRow, form: str, text: str, state: str = "ready") -> IndexPath:
+        """An indexed path of a kind; a new one has no number yet and nobody sees it."""
+        found = kind.geo.get((form, text)) if form != "value" else kind.learned.get(path_of(text))
+        if found is None:
+            key = (id(kind), form, text)
+            found = self._new_paths.get(key)
+            if found is None:
+                found = self._new_paths[key] = IndexPath(0, kind, form, text)
+                found.state = state
+        return found
+
+    # --- numbering -------------------------------------------------------------------------------
+    @property
+    def unnumbered(self) -> bool:
+        """Is there something without a number?"""
+        return bool(
+            self._new_sources or self._new_kinds or self._new_shapes or self._new_paths
+        )
+
+    async def number(self, connection: Any) -> None:
+        """Give everything new its number, each lasting at once."""
+        for name in sorted(self._new_sources):
+            n = await self._named(connection, "source", name)
+            self.sources[name], self.source_names[n] = n, name
+        self._new_sources.clear()
+        if self._new_kinds:
+            kinds = list(self._new_kinds.values())
+            rows = [(one.tenant, orjson.dumps(one.types).decode()) for one in kinds]
+            for kind, n in zip(kinds, await _numbered(connection, _KIND, rows), strict=True):
+                kind.n = n
+                self._keep_kind(kind)
+            self._new_kinds.clear()
+        if self._new_shapes:
+            shapes = self._new_shapes
+            rows = [(one.kind.n, orjson.dumps(one.attributes).decode()) for one in shapes]
+            for shape, n in zip(shapes, await _numbered(connection, _SHAPE, rows), strict=True):
+                shape.n = n
+                self._keep_shape(shape)
+            self._new_shapes = []
+        for path in list(self._new_paths.values()):
+            path.n, path.state = await _numbered_path(connection, path)
+            self.keep_path(path)
+        self._new_paths.clear()
+        self.version += 1
+
+    async def tenant(self, connection: Any, name: str) -> int:
+        """The number of a tenant, made when it is new."""
+        if name not in self.tenants:
+            if "\0" in name or len(name.encode()) > LONGEST_NAME:
+                raise BadRequestData(f"The tenant's name is over {LONGEST_NAME} bytes or holds NUL")
+            self.tenants[name] = await self._named(connection, "tenant", name)
+        return self.tenants[name]
+
+    async def _named(self, connection: Any, table: str, name: str) -> int:
+        made = f"INSERT INTO {table}(name) VALUES($1) ON CONFLICT DO NOTHING"
+        await connection.execute(made, name)
+        return int(await connection.fetchval(f"SELECT n FROM {table} WHERE name = $1", name))
+
+    def counted(self, deltas: Mapping[Shape, int]) -> None:
+        """A group is durable: so many entities more have each shape.
+
+        A plan depends on which kinds and shapes have entities, and roughly on how many.
+        """
+        for shape, by in deltas.items():
+            before, shape.count = shape.count, shape.count + by
+            if before.bit_length() != shape.count.bit_length():
+                self.version += 1
+
+
+async def _numbered(
+    connection: Any, table: tuple[str, str, str, str], rows: Iterable[tuple[int, str]]
+) -> list[int]:
+    """The numbers of rows of `kind` or `shape`, those that are missing made."""
+    name, owner, text, same = table
+    owners, texts = (list(column) for column in zip(*rows, strict=True))
+    count, zero = (", count", ", 0") if name == "shape" else ("", "")
+    await connection.execute(
+        f"INSERT INTO {name}({owner}, {text}{count}) "
+        f"SELECT a, b{zero} FROM unnest($1::int[], $2::text[]) u(a, b) ON CONFLICT DO NOTHING",
+        owners,
+        texts,
+    )
+    found = await connection.fetch(
+        f"SELECT t.n FROM unnest($1::int[], $2::text[]) WITH ORDINALITY u(a, b, o) "
+        f"JOIN {name} t ON t.{same} AND {_DIGEST.format('t.' + text)} = {_DIGEST.format('u.b')} "
+        "ORDER BY u.o",
+        owners,
+        texts,
+    )
+    return [row[0] for row in found]
+
+
+async def _numbered_path(connection: Any, path: IndexPath) -> tuple[int, str]:
+    """(number, state) of an indexed path, made when it is missing."""
+    key = (path.kind.n, path.form, path.text)
+    await connection.execute(
+        "INSERT INTO path(kind, form, path, state, built, entries, used) "
+        "VALUES($1, $2, $3, $4, 0, 0, 0) ON CONFLICT DO NOTHING",
+        *key,
+        path.state,
+    )
+    row = await connection.fetchrow(
+        "SELECT n, state FROM path WHERE kind = $1 AND form = $2 AND path = $3", *key
+    )
+    return row[0], row[1]

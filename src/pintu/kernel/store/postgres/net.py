@@ -1,0 +1,252 @@
+"""What a group changes in the end, as rows for the arms of its statement.
+
+However often a group touched an entity, its row is written once: as it was before against as it
+is after. The same holds for its points, areas and learned values.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from pintu.kernel.store.kinds import IndexPath, Shape
+from pintu.kernel.store.port import VERB_NUMBER
+from pintu.kernel.store.postgres.apply import Entry, Group, Work
+from pintu.kernel.store.postgres.cache import Key
+from pintu.kernel.store.postgres.names import Names
+from pintu.kernel.store.postgres.statements import Arms
+from pintu.kernel.store.rows import cell_of, geo_rows, value_rows
+
+EXACT_INTEGER = 2**53
+"""Integers up to this are the same as `double precision`."""
+
+Doc = dict[str, Any]
+Rows = list[tuple[Any, ...]]
+Point = tuple[IndexPath, float, float]
+
+
+class Net:
+    """Rows for each arm; paths that are new are met here and numbered before `arms`."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self.inserts: Rows = []
+        self.narrows: Rows = []
+        self.wides: Rows = []
+        self.deletes: Rows = []
+        self.buried: Rows = []
+        self.unburied: Rows = []
+        self.points: Rows = []
+        self.no_points: Rows = []
+        self.areas: Rows = []
+        self.no_areas: Rows = []
+        self.values: dict[tuple[int, Any, int], int] = {}
+        self.no_values: set[tuple[int, Any, int]] = set()
+
+    # --- one entity ------------------------------------------------------------------------------
+    def add(self, key: Key, work: Work) -> None:
+        """An entity that the group touched."""
+        start, row = work.start, work.row
+        if row is None:
+            assert work.last is not None
+            if start is not None:
+                self.deletes.append((start.record.number,))
+                self._index(work)
+            self.buried.append((*key, -work.last, work.last_at))
+            return
+        if work.indexed:
+            self._index(work)
+        if start is None:
+            self.inserts.append((*key, work))
+            if work.dead:
+                self.unburied.append(key)
+        elif work.indexed:
+            self.wides.append((start.record.number, work))
+        else:
+            self.narrows.append((work,))
+
+    def _index(self, work: Work) -> None:
+        start, row = work.start, work.row
+        was = start.shape if start is not None else None
+        now = row.shape if row is not None else None
+        had = was is not None and bool(was.geo or was.kind.learned)
+        has = now is not None and bool(now.geo or now.kind.learned)
+        if not had and not has:
+            return
+        old: Doc = orjson.loads(start.record.body) if start is not None and had else {}
+        new: Doc = work.doc if work.doc is not None and has else {}
+        old_n = start.record.number if start is not None else 0
+        new_n = row.record.number if row is not None else 0
+        moved = old_n != new_n or was is None or now is None or was.kind is not now.kind
+        self._points(was, old, old_n, now, new, new_n, moved)
+        self._values(was, old, old_n, now, new, new_n)
+
+    def _points(
+        self,
+        was: Shape | None,
+        old: Doc,
+        old_n: int,
+        now: Shape | None,
+        new: Doc,
+        new_n: int,
+        moved: bool,
+    ) -> None:
+        before, had = self._places(was, old)
+        after, has = self._places(now, new)
+        gone, come = (before, after) if moved else (before - after, after - before)
+        self.no_points += [(path, lon, lat, old_n) for path, lon, lat in gone]
+        self.points += [(path, lon, lat, new_n) for path, lon, lat in come]
+        if moved or had != has:
+            if had:
+                self.no_areas.append((old_n,))
+            self.areas += [(new_n, *area) for area in has]
+
+    def _places(self, shape: Shape | None, doc: Doc) -> tuple[set[Point], Rows]:
+        """Points and areas of a document, each with its path."""
+        points: set[Point] = set()
+        areas: Rows = []
+        for name in shape.geo if shape is not None else ():
+            assert shape is not None
+            found, boxes = geo_rows(name, doc[name])
+            if found:
+                path = self._names.path(shape.kind, "point", name)
+                points.update((path, lon, lat) for lon, lat in found)
+            if boxes:
+                path = self._names.path(shape.kind, "area", name)
+                areas += [(path, *box[1:]) for box in boxes]
+        return points, areas
+
+    def _values(
+        self, was: Shape | None, old: Doc, old_n: int, now: Shape | None, new: Doc, new_n: int
+    ) -> None:
+        before = value_rows(was.kind, old_n, old) if was is not None and was.kind.learned else set()
+        after = value_rows(now.kind, new_n, new) if now is not None and now.kind.learned else set()
+        for path, value, n, _ in before - after:
+            self.no_values.add((path, stored_value(value), n))
+        for path, value, n, loose in after - before:
+            key = (path, stored_value(value), n)
+            sure = type(value) is not int or abs(value) < EXACT_INTEGER
+            self.values[key] = max(loose if sure else 1, self.values.get(key, 0))
+
+    # --- all of them -----------------------------------------------------------------------------
+    def arms(self, group: Group) -> Arms:
+        """The arms that have rows; everything has its number now."""
+        found: dict[str, Rows] = {
+            "insert": [_insert(*one) for one in self.inserts],
+            "narrow": [_narrow(*one) for one in self.narrows],
+            "wide": [_wide(*one) for one in self.wides],
+            "delete": self.deletes,
+            "bury": self.buried,
+            "unbury": self.unburied,
+            "count": sorted((shape.n, by) for shape, by in group.deltas().items()),
+            "no_point": [_point(*one) for one in self.no_points],
+            "point": [_point(*one) for one in self.points],
+            "no_area": self.no_areas,
+            "area": [(n, path.n, *box) for n, path, *box in self.areas],
+        }
+        gone = self.no_values - self.values.keys()
+        for arm, is_words in (("number", False), ("words", True)):
+            found[f"no_{arm}"] = [one for one in gone if (type(one[1]) is bytes) is is_words]
+            found[arm] = [
+                (*key, loose)
+                for key, loose in self.values.items()
+                if (type(key[1]) is bytes) is is_words
+            ]
+        arms: Arms = {}
+        if group.entries:
+            unread = any(entry.previous is None for entry in group.entries)
+            arms["log_unread" if unread else "log"] = _log(group.entries, self._names)
+        for arm, rows in found.items():
+            if rows:
+                arms[arm] = tuple(map(list, zip(*rows, strict=True)))
+        return arms
+
+
+def stored_value(value: Any) -> float | bytes:
+    """A learned value as its table holds it: `number` a float, `words` the bytes of its UTF-8."""
+    if type(value) is str:
+        return value.encode("utf-8", "surrogatepass")
+    return float(value)
+
+
+def net_of(group: Group, names: Names) -> Net:
+    """What a group changes."""
+    net = Net(names)
+    for key, work in group.works.items():
+        if work.last is not None and work.last < 0:
+            net.add(key, work)
+    return net
+
+
+def _log(entries: list[Entry], names: Names) -> tuple[list[Any], ...]:
+    sources = names.sources
+    return (
+        [one.tenant for one in entries],
+        [one.kind.n for one in entries],
+        [one.id for one in entries],
+        [VERB_NUMBER[one.verb] for one in entries],
+        [one.at for one in entries],
+        [sources[one.source] for one in entries],
+        [one.previous for one in entries],
+        [one.previous_at for one in entries],
+        [_listed(one) for one in entries],
+        [one.payload for one in entries],
+    )
+
+
+def _listed(entry: Entry) -> str | None:
+    """The attributes of a change, where its payload does not name them."""
+    if entry.changed is None or entry.verb == "updated":
+        return None
+    return orjson.dumps(entry.changed).decode()
+
+
+def _insert(tenant: int, id: str, work: Work) -> tuple[Any, ...]:
+    row, last = work.row, work.last
+    assert row is not None and last is not None
+    record = row.record
+    return (
+        record.number,
+        tenant,
+        id,
+        row.kind.n,
+        row.shape.n,
+        record.created_us,
+        record.modified_us,
+        -last,
+        work.last_at,
+        row.expires,
+        record.times,
+        record.body,
+    )
+
+
+def _narrow(work: Work) -> tuple[Any, ...]:
+    row, last = work.row, work.last
+    assert row is not None and last is not None
+    record = row.record
+    return record.number, record.modified_us, -last, work.last_at, record.times, record.body
+
+
+def _wide(old_n: int, work: Work) -> tuple[Any, ...]:
+    row, last = work.row, work.last
+    assert row is not None and last is not None
+    record = row.record
+    return (
+        old_n,
+        record.number,
+        row.kind.n,
+        row.shape.n,
+        record.created_us,
+        record.modified_us,
+        -last,
+        work.last_at,
+        row.expires,
+        record.times,
+        record.body,
+    )
+
+
+def _point(path: IndexPath, lon: float, lat: float, n: int) -> tuple[Any, ...]:
+    return path.n, cell_of(lon, lat), n, lon, lat

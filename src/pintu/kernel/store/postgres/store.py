@@ -1,0 +1,217 @@
+"""PostgreSQL behind the port: one writing connection, reading ones beside it, records in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import orjson
+
+from pintu.kernel.clock import Clock
+from pintu.kernel.context.match import compile_selection
+from pintu.kernel.context.record import Record
+from pintu.kernel.context.selection import Selection
+from pintu.kernel.errors import ConfigurationError
+from pintu.kernel.store.address import StoreAddress
+from pintu.kernel.store.port import Change, Kind, Op, Outcome, Page
+from pintu.kernel.store.postgres.cache import RowCache
+from pintu.kernel.store.postgres.connection import Connections
+from pintu.kernel.store.postgres.follow import Follow
+from pintu.kernel.store.postgres.group import State
+from pintu.kernel.store.postgres.log import Log
+from pintu.kernel.store.postgres.lookups import Lookups
+from pintu.kernel.store.postgres.names import Names
+from pintu.kernel.store.postgres.opened import prepare, regain
+from pintu.kernel.store.postgres.schema import Tuning
+from pintu.kernel.store.postgres.writer import Listener, Task, Writer
+
+_EXPIRED = "SELECT tenant, id FROM entity WHERE expires <= $1 ORDER BY expires LIMIT $2"
+
+
+class PostgresStore:
+    """`port.Store` in one schema of a server; made by `open_postgres`."""
+
+    def __init__(
+        self, address: StoreAddress, *, clock: Clock, alone: bool, tuning: Tuning
+    ) -> None:
+        self.address = address
+        self.connections = Connections(address, alone=alone)
+        self.names = Names()
+        self._cache = RowCache(address.cache_mb * 1024 * 1024)
+        self._lookups = Lookups(self.connections.fetch, self._reload, self.names, self._cache)
+        self._lookups.caching = alone
+        mark = f"{self.connections.me} {secrets.token_hex(4)}"
+        self.state = State(self.names, self._cache, self._lookups, mark=mark)
+        self.state.alone = alone
+        self.state.schema = address.schema
+        self.writer = Writer(self.connections, self.state, clock=clock, tuning=tuning)
+        self._log = Log(self.names, self.connections.read, self.writer.task, self._reload)
+        self.writer.upkeep = self._log.make_ahead
+        self.follow = Follow(0, read=self._log.changes, deliver=self.writer.tell)
+        self.writer.follow = self.follow
+        self._prepared = False
+        self._following = False
+        self.connections.regained.append(self._regained)
+
+    async def open(self, patience_s: float | None) -> None:
+        """Connect, bring the schema to the newest version, know what is numbered."""
+        await self.connections.open(patience_s)
+        if not self._prepared:  # a standby: it can only be read
+            await self.connections.read(self._look)
+        if not self.state.alone or self.connections.presence.standby:
+            self._following = True
+            self.follow.start(self.connections)
+
+    async def _regained(self, connection: Any) -> None:
+        """There is a new writing connection: what we knew is compared with what is there."""
+        if not self._prepared:
+            await prepare(connection, self.address.schema)
+        await regain(connection, self.state, lasting=self._prepared)
+        self.writer.regained()
+        self._prepared = True
+
+    async def _look(self, connection: Any) -> None:
+        if await connection.fetchval("SELECT to_regclass('head')") is None:
+            raise ConfigurationError(
+                [f"The standby has no city in schema {self.address.schema} yet"]
+            )
+        await regain(connection, self.state, lasting=False)
+        self.writer.regained()
+
+    async def _reload(self) -> None:
+        await self.connections.read(self.names.load)
+
+    # --- tenants ---------------------------------------------------------------------------------
+    def tenant(self, name: str) -> int | None:
+        """The number of a tenant, or None when nothing was ever written to it."""
+        return self.names.tenants.get(name)
+
+    def tenants(self) -> dict[str, int]:
+        """Every tenant by name."""
+        return dict(self.names.tenants)
+
+    async def open_tenant(self, name: str) -> int:
+        """The number of a tenant, made when it is new."""
+        found = self.names.tenants.get(name)
+        if found is None:
+            found = int(await self.writer.task(partial(self.names.tenant, name=name)))
+            self.names.tenants[name] = found
+        return found
+
+    # --- writing ---------------------------------------------------------------------------------
+    def submit(self, ops: Sequence[Op], source: str = "") -> asyncio.Future[list[Outcome]]:
+        """Apply operations in order; see the port."""
+        return self.writer.submit(ops, source)
+
+    def task(self, task: Task) -> asyncio.Future[Any]:
+        """Run something with the writing connection in a transaction, between two groups."""
+        return self.writer.task(task)
+
+    def on_commit(self, listener: Listener) -> None:
+        """Call `listener` on the loop with the changes of each commit."""
+        self.writer.listeners.append(listener)
+
+    # --- reading ---------------------------------------------------------------------------------
+    def retrieve(self, tenant: int, id: str) -> Record | asyncio.Future[Record | None]:
+        """One entity by id: at once when it is known, else soon."""
+        key = (tenant, id)
+        row = self._cache.find(key)
+        if row is not None:
+            return row.record
+        return self._lookups.ask(key)
+
+    async def select(self, selection: Selection) -> Page:
+        """A page of entities, exact."""
+        kinds = [kind.n for kind in self.names.by_tenant.get(selection.tenant, ())]
+        sql = (
+            "SELECT 1, n, kind, shape, body, created, modified, times, last, last_at, expires, id "
+            "FROM entity WHERE kind = ANY($1::int[]) ORDER BY n"
+        )
+        rows = await self.connections.fetch(sql, kinds)
+        test = compile_selection(selection)
+        found = []
+        for row in rows:
+            record = self._lookups.row(tuple(row)[:11], row[11])
+            if test(orjson.loads(record.body), record.record, lambda id: None):
+                found.append(record.record)
+        page = found[selection.offset : selection.offset + selection.limit]
+        return Page(page, len(found) if selection.count else None, "all")
+
+    def kinds(self, tenant: int) -> list[Kind]:
+        """Every shape that has entities now."""
+        return [
+            Kind(kind.types, shape.attributes, shape.count)
+            for kind in self.names.by_tenant.get(tenant, ())
+            for shape in list(kind.shapes.values())
+            if shape.count > 0
+        ]
+
+    async def expired(self, now_us: int, limit: int = 1000) -> list[tuple[int, str]]:
+        """(tenant, id) of entities whose `expiresAt` has passed, the longest past first."""
+        return [tuple(row) for row in await self.connections.fetch(_EXPIRED, now_us, limit)]
+
+    # --- the log ---------------------------------------------------------------------------------
+    async def changes(self, after: int, limit: int) -> list[Change]:
+        """The log after a position, in commit order."""
+        return await self._log.changes(after, limit)
+
+    def head(self) -> int:
+        """The newest position whose changes were told to the listeners."""
+        return self.follow.position
+
+    async def history(
+        self, tenant: int, id: str, *, before: int | None = None, limit: int = 1000
+    ) -> list[Change]:
+        """An entity's changes, newest first, through earlier lives."""
+        return await self._log.history(tenant, id, before, limit)
+
+    async def trim(self, before_us: int, up_to_position: int) -> int:
+        """Drop log rows older than `before_us` up to a position, never past a saved cursor."""
+        cursors = self.state.cursors
+        return await self._log.trim(
+            before_us, up_to_position, lambda: min(cursors.values(), default=None)
+        )
+
+    def cursors(self) -> dict[str, int]:
+        """Every durable cursor: the position its reader has passed."""
+        return dict(self.state.cursors)
+
+    def save_cursor(self, name: str, position: int | None) -> asyncio.Future[None]:
+        """Keep a cursor (None: forget it); resolves when that is durable."""
+        return self.writer.cursor(name, position)
+
+    # --- keeping it ------------------------------------------------------------------------------
+    def statistics(self) -> dict[str, Any]:
+        """Figures for the system page."""
+        writer, state, cache = self.writer, self.state, self._cache
+        return {
+            "entities": state.entities,
+            "head": state.position,
+            "kinds": len(self.names.kinds),
+            "shapes": len(self.names.shapes),
+            "learning": 0,
+            "learned": [],
+            "points_waiting": 0,
+            "waiting": writer.waiting,
+            "groups": writer.groups,
+            "group_ops_mean": round(writer.grouped_ops / max(writer.groups, 1), 2),
+            "groups_again": writer.again,
+            "poisoned": state.poisoned,
+            "disk_errors": writer.disk_errors,
+            "last_error": writer.last_error,
+            "cache_records": len(cache),
+            "cache_bytes": cache.bytes,
+            "cache_hits": cache.hits,
+            "cache_misses": cache.misses,
+            "reader_reads": self._lookups.statements,
+            **self.connections.statistics(),
+        }
+
+    async def close(self) -> None:
+        """Finish what is queued, then let go."""
+        await self.writer.close()
+        await self.follow.close()
+        await self.connections.close()

@@ -1,0 +1,283 @@
+"""The one writer: a task of the loop that gathers what is waiting into one group after another.
+
+A group is one statement and one flush. Calls wait while the server is away, in the order they came
+and not longer than the address says; a group whose commit was under way when the connection broke
+is looked up by its mark in `head`, then answered or done again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import asyncpg
+
+from pintu.kernel.clock import Clock
+from pintu.kernel.errors import DiskFull, PintuError, Unavailable
+from pintu.kernel.store.port import Change, Op
+from pintu.kernel.store.postgres.connection import Connections
+from pintu.kernel.store.postgres.follow import Follow
+from pintu.kernel.store.postgres.group import Attempt, Call, Done, GivenUp, State, Task
+from pintu.kernel.store.postgres.line import is_lost
+from pintu.kernel.store.postgres.schema import Tuning
+
+TRIES = 20
+"""How often a group is done again because others were faster."""
+
+DOUBT_GROUPS = 64
+"""After an insert met an id that exists, so many groups look before they insert."""
+
+TURN_S = 0.5
+"""While a group's fate is unknown, calls that waited too long are told so this often."""
+
+log = logging.getLogger("pintu.store")
+Listener = Callable[[list[Change]], None]
+
+
+class Writer:
+    """Owns the queue and the order of everything that is written."""
+
+    def __init__(
+        self, connections: Connections, state: State, *, clock: Clock, tuning: Tuning
+    ) -> None:
+        self._connections = connections
+        self.state = state
+        self._clock = clock
+        self._tuning = tuning
+        self._queue: deque[Call] = deque()
+        self._running: asyncio.Task[None] | None = None
+        self._doubt = 0
+        self.upkeep: Callable[[Any, int], Awaitable[None]] = _nothing
+        self.follow: Follow  # tells what was written, in order, whoever wrote it
+        self.listeners: list[Listener] = []
+        self.waiting = 0  # operations handed over and not answered
+        self.groups = 0
+        self.grouped_ops = 0
+        self.again = 0
+        self.disk_errors = 0
+        self.last_error = ""
+        self.closed = False
+
+    # --- handing over ----------------------------------------------------------------------------
+    def submit(self, ops: Sequence[Op], source: str) -> asyncio.Future[Any]:
+        """Hand a call over; the future resolves when it is durable."""
+        if self.closed:
+            raise Unavailable("The store is closed")
+        limit = self._tuning.queue_ops
+        if self.waiting + len(ops) > limit and self.waiting:
+            raise Unavailable(
+                f"The store's queue is full: {self.waiting} of {limit} operations wait",
+                retry_after=1,
+            )
+        return self._hand_over(Call(ops, source, asyncio.get_running_loop().create_future()))
+
+    def task(self, task: Task) -> asyncio.Future[Any]:
+        """Run something with the writing connection in a transaction, between groups.
+
+        When its connection breaks it is not done again: Unavailable.
+        """
+        if self.closed:
+            raise Unavailable("The store is closed")
+        call = Call((), "", asyncio.get_running_loop().create_future())
+        call.task = task
+        return self._hand_over(call)
+
+    def cursor(self, name: str, position: int | None) -> asyncio.Future[Any]:
+        """Keep a cursor with the next group."""
+        if self.closed:
+            raise Unavailable("The store is closed")
+        call = Call((), "", asyncio.get_running_loop().create_future())
+        call.cursor = (name, position)
+        return self._hand_over(call)
+
+    def _hand_over(self, call: Call) -> asyncio.Future[Any]:
+        self.waiting += len(call.ops)
+        self._queue.append(call)
+        if self._running is None:
+            # it begins in the loop's next turn: all that this turn hands over is one group
+            self._running = asyncio.get_running_loop().create_task(self._run())
+        return call.future
+
+    async def close(self) -> None:
+        """Finish what is queued."""
+        self.closed = True
+        while self._running is not None:
+            await asyncio.wait([self._running])
+
+    # --- groups ----------------------------------------------------------------------------------
+    async def _run(self) -> None:
+        try:
+            while self._queue:
+                calls = self._gather()
+                try:
+                    await (self._alone(calls[0]) if calls[0].task else self._group(calls))
+                except Exception as error:  # the loop's edge: whatever it is, the writer goes on
+                    log.exception("A group of writes broke")
+                    self._fail(calls, PintuError(f"The store broke: {type(error).__name__}: {error}"))
+        finally:
+            self._running = None
+
+    def _gather(self) -> list[Call]:
+        """What is waiting, up to the cap; a task is alone."""
+        queue = self._queue
+        calls = [queue.popleft()]
+        size = len(calls[0].ops) + 1
+        while calls[0].task is None and queue and size < self._tuning.group_ops:
+            if queue[0].task is not None:
+                break
+            calls.append(queue.popleft())
+            size += len(calls[-1].ops) + 1
+        return calls
+
+    async def _connection(self, calls: list[Call]) -> Any:
+        """The writing connection, as long as the oldest call may wait."""
+        found = self._connections.writer_now
+        if found is not None:
+            return found
+        waited = time.monotonic() - calls[0].born
+        return await self._connections.writer(max(self._connections.address.wait_s - waited, 0))
+
+    async def _alone(self, call: Call) -> None:
+        """A task in its own transaction."""
+        assert call.task is not None
+        connection = None
+        try:
+            connection = await self._connection([call])
+            async with connection.transaction():
+                call.outcomes = await call.task(connection)
+        except Exception as error:  # the loop's edge: its caller gets it
+            self._fail([call], self._translated(connection, error))
+            return
+        self._resolve(call)
+
+    async def _group(self, calls: list[Call]) -> None:
+        """Everything the calls ask for as one statement, until it is durable or cannot be."""
+        failure: BaseException | None = None
+        for _ in range(TRIES):
+            connection = None
+            attempt = Attempt(self.state, calls, self._clock, careful=self._doubt > 0)
+            try:
+                connection = await self._connection(calls)
+                await self.upkeep(connection, self._clock.now_us())
+                done = await attempt.run(connection)
+                self._answer(calls, done)
+                return
+            except GivenUp as given_up:
+                given_up.call.error = given_up.error
+            except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError,
+                    asyncpg.SerializationError) as error:  # fmt: skip
+                failure = error
+                self._doubt = DOUBT_GROUPS
+            except Exception as error:  # the loop's edge: each caller gets it, or it is done again
+                if connection is None or not is_lost(error):
+                    await self._broken(calls, self._translated(connection, error))
+                    return
+                failure = error
+                self._connections.lost(connection, error)
+                if attempt.in_doubt and (found := await self._fate(attempt)) is not None:
+                    self._answer(calls, found)
+                    return
+            self.again += 1
+        self._fail(calls, Unavailable(f"The store is contended: {failure}", retry_after=1))
+
+    async def _fate(self, attempt: Attempt) -> Done | None:
+        """What became of a commit that was under way: done, or (None) surely not."""
+        while True:
+            try:
+                connection = await self._connections.writer(TURN_S)
+                return await attempt.fate(connection)
+            except Unavailable:
+                self._tell_the_late()
+                if self.closed and self._connections.writer_now is None:
+                    raise
+            except Exception as error:  # the loop's edge: it broke again
+                if not is_lost(error):
+                    raise
+                self._connections.lost(connection, error)
+
+    def _tell_the_late(self) -> None:
+        """Calls in the queue that waited long enough are answered; nothing of them is stored."""
+        until = time.monotonic() - self._connections.address.wait_s
+        while self._queue and self._queue[0].born < until:
+            self._fail([self._queue.popleft()], self._connections.unavailable())
+
+    async def _broken(self, calls: list[Call], error: PintuError) -> None:
+        """The group cannot be written: when one of several may be the reason, each is tried alone."""
+        if type(error) is not PintuError or len(calls) == 1:
+            self._fail(calls, error)
+            return
+        for call in calls:
+            await self._group([call])
+
+    # --- answers ---------------------------------------------------------------------------------
+    def _answer(self, calls: list[Call], done: Done) -> None:
+        """The group is durable."""
+        self._doubt = max(self._doubt - 1, 0)
+        self.groups += 1
+        self.grouped_ops += sum(len(call.ops) for call in calls)
+        follow = self.follow
+        changes = done.settle(wanted=bool(self.listeners) or not self.state.alone)
+        if not changes:
+            follow.own_nothing(self.state.position)
+        for call in calls:
+            if call.cursor is not None and call.error is None:
+                self.state.keep_cursor(*call.cursor)
+            self._resolve(call)
+        if changes:
+            follow.own(changes)
+
+    def regained(self) -> None:
+        """There is a connection to write with, the first or a new one."""
+        self._doubt = 0
+        if self.state.alone:
+            self.follow.position = max(self.follow.position, self.state.position)
+
+    def tell(self, changes: list[Change]) -> None:
+        """Let every listener hear of changes, in order."""
+        for listener in self.listeners if changes else ():
+            try:
+                listener(changes)
+            except Exception:  # one listener's mistake keeps no change from the others
+                log.exception("A listener to the changes of the store broke")
+
+    def _resolve(self, call: Call) -> None:
+        self.waiting -= len(call.ops)
+        if not call.future.done():
+            if call.error is not None:
+                call.future.set_exception(call.error)
+            else:
+                call.future.set_result(call.outcomes)
+
+    def _fail(self, calls: list[Call], error: PintuError) -> None:
+        self.last_error = str(error)
+        for call in calls:
+            call.error = call.error or _same(error)
+            self._resolve(call)
+
+    def _translated(self, connection: Any, error: BaseException) -> PintuError:
+        """What the server said, in our words."""
+        if isinstance(error, PintuError):
+            return error
+        if connection is not None and is_lost(error):
+            self._connections.lost(connection, error)
+            return self._connections.unavailable()
+        if isinstance(error, asyncpg.DiskFullError | asyncpg.PostgresIOError):
+            self.disk_errors += 1
+            return DiskFull(f"The server cannot write, nothing of this was stored: {error}")
+        if isinstance(error, asyncpg.InsufficientResourcesError | asyncpg.OperatorInterventionError
+                      | asyncpg.LockNotAvailableError | asyncpg.ObjectInUseError):  # fmt: skip
+            return Unavailable(f"The server is short of something: {error}", retry_after=1)
+        return PintuError(f"The store cannot write this: {type(error).__name__}: {error}")
+
+
+async def _nothing(connection: Any, now: int) -> None:
+    return None
+
+
+def _same(failure: PintuError) -> PintuError:
+    """A fresh instance for each call, so that tracebacks do not mix."""
+    return type(failure)(failure.detail, **failure.extra)
