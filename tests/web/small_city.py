@@ -129,7 +129,7 @@ async def open_small_city(
     folder: Path, *, lamps: int = 300, demo: bool = True, pieces: bool = True, **more: Any
 ) -> SmallCity:
     """Open the rooms on a folder and fill the demo tenant when it is empty."""
-    tables = open_tables(folder)
+    tables = open_tables(folder, address_for(folder))
     clock = CityClock()
     settings = Settings(data=folder, demo=demo, **more)
     identity = Identity(tables, clock)

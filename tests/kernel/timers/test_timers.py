@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -43,11 +42,25 @@ async def until(holds: Callable[[], object], timeout_s: float = 5.0) -> None:
         await asyncio.sleep(0.005)
 
 
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a city keeps its timers: its folder, and its store's address."""
+
+    data: Path
+    address: str
+
+
+@pytest.fixture
+def home(tmp_path: Path, stores: str) -> Home:
+    """A new city, on each store."""
+    return Home(tmp_path, stores)
+
+
 class Life:
     """One life of a city's timers, with a handler that remembers."""
 
-    def __init__(self, data: Path, clock: Clock) -> None:
-        self.tables = open_tables(data)
+    def __init__(self, home: Home, clock: Clock) -> None:
+        self.tables = open_tables(home.data, home.address)
         self.timers = Timers(self.tables, clock)
         self.fired: list[Firing] = []
 
@@ -59,10 +72,10 @@ class Life:
         self.tables.close()
 
 
-async def test_a_timer_fires_when_its_time_has_come_and_not_before(tmp_path: Path) -> None:
+async def test_a_timer_fires_when_its_time_has_come_and_not_before(home: Home) -> None:
     """With its payload, once."""
     clock = HandClock()
-    life = Life(tmp_path, clock)
+    life = Life(home, clock)
     life.timers.on("lamp", life.remember)
     await life.timers.start()
     await life.timers.set("lamp", "L1", clock.us + 10 * S, {"level": 40})
@@ -81,10 +94,10 @@ async def test_a_timer_fires_when_its_time_has_come_and_not_before(tmp_path: Pat
     await life.end()
 
 
-async def test_setting_again_moves_and_cancelling_forgets(tmp_path: Path) -> None:
+async def test_setting_again_moves_and_cancelling_forgets(home: Home) -> None:
     """One (name, key) is one timer."""
     clock = HandClock()
-    life = Life(tmp_path, clock)
+    life = Life(home, clock)
     life.timers.on("lamp", life.remember)
     await life.timers.start()
     await life.timers.set("lamp", "L1", clock.us + S)
@@ -101,11 +114,11 @@ async def test_setting_again_moves_and_cancelling_forgets(tmp_path: Path) -> Non
     await life.end()
 
 
-async def test_a_clock_that_runs_600_times_as_fast_is_followed(tmp_path: Path) -> None:
+async def test_a_clock_that_runs_600_times_as_fast_is_followed(home: Home) -> None:
     """A minute of the city's is a tenth of a second."""
     real = time.time_ns() // 1000
     clock = CityClock(0, real, 600.0)
-    life = Life(tmp_path, clock)
+    life = Life(home, clock)
     life.timers.on("lamp", life.remember)
     await life.timers.start()
     begin = time.monotonic()
@@ -115,16 +128,16 @@ async def test_a_clock_that_runs_600_times_as_fast_is_followed(tmp_path: Path) -
     await life.end()
 
 
-async def test_what_came_due_while_the_city_was_down_fires_at_once(tmp_path: Path) -> None:
+async def test_what_came_due_while_the_city_was_down_fires_at_once(home: Home) -> None:
     """In the order of time, and what is not due does not."""
     clock = HandClock()
-    life = Life(tmp_path, clock)
+    life = Life(home, clock)
     await life.timers.set("lamp", "late", clock.us + 20 * S)
     await life.timers.set("lamp", "early", clock.us + 10 * S)
     await life.timers.set("lamp", "future", clock.us + 10_000 * S)
     await life.end()
     clock.us += 1000 * S
-    life = Life(tmp_path, clock)
+    life = Life(home, clock)
     await life.timers.start()
     life.timers.on("lamp", life.remember)
     await until(lambda: len(life.fired) == 2)
@@ -134,11 +147,11 @@ async def test_what_came_due_while_the_city_was_down_fires_at_once(tmp_path: Pat
 
 
 async def test_a_handler_that_fails_is_called_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the same id, so that its work is done once; other timers go on meanwhile."""
     clock = CityClock(0, time.time_ns() // 1000, 1000.0)
-    life = Life(tmp_path, clock)
+    life = Life(home, clock)
 
     async def fail_twice(firing: Firing) -> None:
         life.fired.append(firing)
@@ -156,12 +169,12 @@ async def test_a_handler_that_fails_is_called_again(
 
 
 async def test_after_ten_failures_a_timer_stays_with_its_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is lost silently, and nothing is tried for ever."""
     monkeypatch.setattr(timers, "PAUSE_S", 0.0001)
     clock = CityClock()
-    life = Life(tmp_path, clock)
+    life = Life(home, clock)
 
     async def fail(_: Firing) -> None:
         raise ValueError("the relay is stuck")
@@ -172,7 +185,7 @@ async def test_after_ten_failures_a_timer_stays_with_its_error(
     await until(lambda: life.timers.list_failed())
     assert [("lamp", "L1", "ValueError: the relay is stuck")] == life.timers.list_failed()
     await life.end()
-    again = Life(tmp_path, clock)
+    again = Life(home, clock)
     again.timers.on("lamp", again.remember)
     await again.timers.start()
     await asyncio.sleep(0.05)
@@ -182,10 +195,10 @@ async def test_after_ten_failures_a_timer_stays_with_its_error(
     await again.end()
 
 
-async def test_a_handler_may_set_its_own_timer_again(tmp_path: Path) -> None:
+async def test_a_handler_may_set_its_own_timer_again(home: Home) -> None:
     """The next time is kept, the present one is done."""
     clock = HandClock()
-    life = Life(tmp_path, clock)
+    life = Life(home, clock)
 
     async def every_minute(firing: Firing) -> None:
         life.fired.append(firing)
@@ -200,13 +213,15 @@ async def test_a_handler_may_set_its_own_timer_again(tmp_path: Path) -> None:
     await asyncio.sleep(0.05)
     assert clock.us + 60 * S == life.timers.due("lamp", "L1")
     await life.end()
-    assert 1 == Life(tmp_path, clock).timers.count()
+    again = Life(home, clock)
+    assert 1 == again.timers.count()
+    await again.end()
 
 
-async def test_many_due_at_once_are_all_called(tmp_path: Path) -> None:
+async def test_many_due_at_once_are_all_called(home: Home) -> None:
     """No more than 32 at the same time."""
     clock = HandClock()
-    life = Life(tmp_path, clock)
+    life = Life(home, clock)
     running = most = 0
 
     async def count(firing: Firing) -> None:
@@ -227,9 +242,9 @@ async def test_many_due_at_once_are_all_called(tmp_path: Path) -> None:
     await life.end()
 
 
-async def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_limits(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Payloads, names and counts are bounded."""
-    life = Life(tmp_path, HandClock())
+    life = Life(home, HandClock())
     with pytest.raises(TooLarge, match="payload"):
         await life.timers.set("lamp", "L1", 0, "x" * 20_000)
     with pytest.raises(BadRequestData, match="name and a key"):
@@ -254,7 +269,7 @@ CHILD = textwrap.dedent(
     from pintu.kernel.timers import Timers
 
     async def main():
-        tables = open_tables(Path(sys.argv[1]))
+        tables = open_tables(Path(sys.argv[1]), sys.argv[3])
         timers = Timers(tables, CityClock())
         async def stuck(firing):
             print("fired", firing.key, firing.id, flush=True)
@@ -276,11 +291,11 @@ CHILD = textwrap.dedent(
 )
 
 
-def test_kill_9_loses_no_timer(tmp_path: Path) -> None:
+def test_kill_9_loses_no_timer(home: Home) -> None:
     """Killed while handlers run: after the start every one of them runs again, with the same id."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(tmp_path), "stuck"],
+        [sys.executable, "-c", CHILD, str(home.data), "stuck", home.address],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
@@ -292,7 +307,7 @@ def test_kill_9_loses_no_timer(tmp_path: Path) -> None:
     child.stdout.close()
     assert 5 == sum(line.startswith("fired") for line in seen)
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(tmp_path), "free"],
+        [sys.executable, "-c", CHILD, str(home.data), "free", home.address],
         capture_output=True,
         text=True,
         timeout=30,
@@ -302,6 +317,6 @@ def test_kill_9_loses_no_timer(tmp_path: Path) -> None:
     assert sorted(line for line in seen if line.startswith("fired")) == sorted(
         done.stdout.splitlines(True)
     )
-    with sqlite3.connect(tmp_path / "rooms" / "timers.db") as file:
-        assert (0,) == file.execute("SELECT count(*) FROM timer").fetchone()
-    file.close()
+    left = Life(home, CityClock())
+    assert 0 == left.timers.count()
+    left.tables.close()
