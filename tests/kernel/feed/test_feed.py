@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,21 +14,25 @@ from pintu.kernel.clock import CityClock
 from pintu.kernel.context.record import Put, Remove
 from pintu.kernel.errors import BadRequestData, StateConflict, Unavailable
 from pintu.kernel.feed import Coalescer, Feed, Subscription, cursor_of, position_of, stream
-from pintu.kernel.store.port import Change, Op
-from pintu.kernel.store.sqlite import SqliteStore, open_sqlite
+from pintu.kernel.store.opening import open_store
+from pintu.kernel.store.port import Change, Op, Store, settled
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    """An empty store."""
-    made = open_sqlite(tmp_path / "city.db", clock=CityClock())
+async def store(stores: str, tmp_path: Path) -> AsyncIterator[Store]:
+    """An empty store, of each sort."""
+    made = await open_store(stores, tmp_path, clock=CityClock())
     yield made
     await made.close()
 
 
 def write(id: int, value: int = 0, type: str = "Lamp", tenant: int = 1) -> Op:
     """Create or update one entity."""
-    doc = {"id": f"urn:x:{id}", "type": type, "power": {"type": "Property", "value": value}}
+    doc: dict[str, Any] = {
+        "id": f"urn:x:{id}",
+        "type": type,
+        "power": {"type": "Property", "value": value},
+    }
     return Op(
         tenant,
         doc["id"],
@@ -47,7 +52,7 @@ async def take(subscription: Subscription, count: int) -> list[Change]:
     return taken
 
 
-async def test_catch_up_and_live_are_one_stream_without_gap_or_double(store: SqliteStore) -> None:
+async def test_catch_up_and_live_are_one_stream_without_gap_or_double(store: Store) -> None:
     """Readers that join at any time while 16 writers write see every later change exactly once."""
     feed = Feed(store)
     total = 16 * 60
@@ -81,7 +86,7 @@ class Slow:
     may be committed.
     """
 
-    def __init__(self, store: SqliteStore, chance: random.Random) -> None:
+    def __init__(self, store: Store, chance: random.Random) -> None:
         self._store, self._chance = store, chance
         self.head, self.on_commit = store.head, store.on_commit
         self.cursors, self.save_cursor = store.cursors, store.save_cursor
@@ -93,14 +98,14 @@ class Slow:
         if self.away:
             self.away -= 1
             raise Unavailable("The store is away")
-        found = self._store.changes(after, limit)
+        found = await settled(self._store.changes(after, limit))
         await asyncio.sleep(self._chance.random() * 0.004)
         return found
 
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_what_commits_while_the_log_is_read_is_seen_once(
-    store: SqliteStore, seed: int, monkeypatch: pytest.MonkeyPatch
+    store: Store, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A log that answers later leaves no gap and no double at its end, with small buffers too, nor
     when it is away meanwhile.
@@ -138,14 +143,15 @@ async def test_what_commits_while_the_log_is_read_is_seen_once(
     readers = [asyncio.ensure_future(reader(number)) for number in range(5)]
     await asyncio.gather(*[writer(which) for which in range(8)])
     found = await asyncio.wait_for(asyncio.gather(*readers), 20)
-    bins = [one.position for one in store.changes(0, 10_000) if one.types == ("Bin",)]
+    written = await settled(store.changes(0, 10_000))
+    bins = [one.position for one in written if one.types == ("Bin",)]
     assert [True] * 5 == [
         seen == (bins if number == 3 else list(range(1, total + 1)))
         for number, seen in enumerate(found)
     ]
 
 
-async def test_a_cursor_saved_in_the_middle_skips_nothing(store: SqliteStore) -> None:
+async def test_a_cursor_saved_in_the_middle_skips_nothing(store: Store) -> None:
     """While a batch is worked on, changes of other types pass by: the place to save stays."""
     feed = Feed(store)
     subscription = feed.subscribe("detect", types={"Lamp"}, after=cursor_of(0))
@@ -160,7 +166,7 @@ async def test_a_cursor_saved_in_the_middle_skips_nothing(store: SqliteStore) ->
     assert [1, 2, 3, 4, 5] == saved
 
 
-async def test_a_named_stream_goes_on_where_it_was_saved(store: SqliteStore) -> None:
+async def test_a_named_stream_goes_on_where_it_was_saved(store: Store) -> None:
     """Also after a new feed over the store; until it is forgotten no trim passes it."""
     feed = Feed(store)
     subscription = feed.subscribe("derive", after=cursor_of(0))
@@ -180,7 +186,7 @@ async def test_a_named_stream_goes_on_where_it_was_saved(store: SqliteStore) -> 
     assert 7 == await store.trim(2**60, 100)
 
 
-async def test_a_stream_without_a_cursor_begins_now(store: SqliteStore) -> None:
+async def test_a_stream_without_a_cursor_begins_now(store: Store) -> None:
     """What was before is not seen; a stream without a name cannot be saved."""
     feed = Feed(store)
     await store.submit([write(1)])
@@ -191,7 +197,7 @@ async def test_a_stream_without_a_cursor_begins_now(store: SqliteStore) -> None:
         await subscription.save()
 
 
-async def test_types_and_tenants_narrow_a_stream(store: SqliteStore) -> None:
+async def test_types_and_tenants_narrow_a_stream(store: Store) -> None:
     """Live and while catching up; progress passes over what is not wanted."""
     feed = Feed(store)
     east = await store.open_tenant("east")
@@ -205,7 +211,7 @@ async def test_types_and_tenants_narrow_a_stream(store: SqliteStore) -> None:
     assert ["urn:x:2", "urn:x:5"] == [one.id for one in await take(late, 2)]
 
 
-async def test_trimmed_changes_are_told_as_a_gap(store: SqliteStore) -> None:
+async def test_trimmed_changes_are_told_as_a_gap(store: Store) -> None:
     """A cursor older than the log does not pretend."""
     feed = Feed(store)
     await store.submit([write(i) for i in range(10)])
@@ -215,7 +221,7 @@ async def test_trimmed_changes_are_told_as_a_gap(store: SqliteStore) -> None:
     assert (2, 7) == subscription.gap
 
 
-async def test_closing_ends_iteration(store: SqliteStore) -> None:
+async def test_closing_ends_iteration(store: Store) -> None:
     """A waiting reader is let go."""
     subscription = Feed(store).subscribe()
     waiting = asyncio.ensure_future(take(subscription, 1))
@@ -233,7 +239,7 @@ def test_a_foreign_cursor_is_refused(text: str) -> None:
         position_of(text)
 
 
-async def test_a_watcher_gets_the_latest_of_each_entity_once_a_tick(store: SqliteStore) -> None:
+async def test_a_watcher_gets_the_latest_of_each_entity_once_a_tick(store: Store) -> None:
     """Hundreds of changes become a few lists; the last state of each entity is among them."""
     feed = Feed(store)
     coalescer = Coalescer(feed, tick_s=0.05)
@@ -259,7 +265,7 @@ async def test_a_watcher_gets_the_latest_of_each_entity_once_a_tick(store: Sqlit
     assert "created" == lists[0][0].verb
 
 
-async def test_merging_tells_what_happened_altogether(store: SqliteStore) -> None:
+async def test_merging_tells_what_happened_altogether(store: Store) -> None:
     """Created then updated is created; deleted is deleted; deleted and made again is replaced."""
     feed = Feed(store)
     coalescer = Coalescer(feed, tick_s=0.01)
@@ -280,7 +286,7 @@ async def test_merging_tells_what_happened_altogether(store: SqliteStore) -> Non
 
 
 async def test_a_listener_that_breaks_keeps_nothing_from_the_others(
-    store: SqliteStore, caplog: pytest.LogCaptureFixture
+    store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is logged; the next listener and the writer's answer come as ever."""
     feed = Feed(store)
