@@ -3,15 +3,20 @@ budget.
 
 As on SQLite a path is learned for a kind when q asked for it `learn_after` times or one scan
 looked at `learn_rows` rows. From that moment writes keep its rows; what was there before is read
-in slices between two groups, so that no write comes between a slice's reading and its rows. Until
-it is ready, queries scan. Over the budget the least recently used one goes.
+in slices, each in a transaction of the writer between two groups, so that no write comes between a
+slice's reading and its rows. Until it is ready, queries scan. Over the budget the least recently
+used one goes.
+
+What a slice changes in memory it changes after its commit: a transaction that is lost leaves
+memory behind the tables, never ahead of them, and the slice is done again.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -23,6 +28,7 @@ from pintu.kernel.store.choosing import SMALL_KIND
 from pintu.kernel.store.kinds import IndexPath, KindRow, path_text
 from pintu.kernel.store.postgres.names import Names
 from pintu.kernel.store.postgres.plan import Plan
+from pintu.kernel.store.postgres.schema import Tuning
 from pintu.kernel.store.rows import rows_of_path, value_rows
 
 ENTRY_BYTES = 100
@@ -34,15 +40,28 @@ SLICE = 250
 WINDOW_S = 600.0
 """Asks are counted over this long."""
 
+PAUSE_S = 5.0
+"""After a slice that failed."""
+
 ASKED_PATHS = 1_000
 """Paths whose asks are counted at once; hostile queries must not fill the memory."""
 
 Doc = dict[str, Any]
+Submit = Callable[[Callable[[Connection], Awaitable[Any]]], Awaitable[Any]]
 Rows = dict[tuple[int, Any, int], int]
 """(path, value, n) → loose: the rows of `number` or of `words`."""
 
 log = logging.getLogger("pintu.store")
 
+_BEGIN = """
+INSERT INTO path(kind, form, path, state, built, entries, used)
+VALUES($1, 'value', $2, 'building', 0, 0, 0)
+ON CONFLICT DO NOTHING RETURNING n
+"""
+_BEGIN_AGAIN = """
+UPDATE path SET state = 'building', built = 0, entries = 0
+WHERE kind = $1 AND form = 'value' AND path = $2 RETURNING n
+"""
 _SLICE = "SELECT n, body FROM entity WHERE kind = $1 AND n > $2 ORDER BY n LIMIT $3"
 _KEEP = """
 WITH numbers AS (
@@ -66,48 +85,37 @@ SELECT (SELECT count(*) FROM numbers) + (SELECT count(*) FROM texts)
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """When a path is learned, and how much of them is kept."""
-
-    learned_paths: int = 48
-    learned_bytes: int = 256 * 1024 * 1024
-    learn_after: int = 3  # asks of one path, or one scan over `learn_rows` rows
-    learn_rows: int = 1_000
-
-
 class Learned:
-    """Counts what is asked for; builds and drops when the writer has a moment.
+    """Counts what is asked for; builds and drops as long as there is something to do."""
 
-    The writer calls `pending` between groups and, when that is true, `step` with its connection,
-    alone; `failed` when a step broke.
-    """
+    def __init__(self, names: Names, tuning: Tuning, task: Submit, *, alone: bool = True) -> None:
+        """`task` runs something with the writing connection in a transaction, between groups.
 
-    def __init__(
-        self, names: Names, budget: Budget, wake: Callable[[], None] | None = None
-    ) -> None:
-        """`wake` tells the writer that there is something to do."""
+        Not `alone`, nothing is learned: other writers would not keep the rows.
+        """
         self._names = names
-        self._budget = budget
-        self._wake = wake or _nothing
+        self._tuning = tuning
+        self._task = task
+        self._alone = alone
         self._asks: dict[tuple[int, Path], int] = {}
         self._window = monotonic()
         self._requested: dict[tuple[int, Path], KindRow] = {}
-        self._pause_until = 0.0
+        self._work: list[IndexPath] = []
+        self._running: asyncio.Task[None] | None = None
+        self._closed = False
         self.built = 0
         self.dropped = 0
         self._tick = 0
-        self._work: list[IndexPath] = []
-        self.resume()
 
     def resume(self) -> None:
-        """Names were read: go on with what is not finished."""
+        """Names were read and can be written: go on with what is not finished."""
         self._tick = max((path.used for path in self._names.paths.values()), default=self._tick)
         self._work = [
             path
             for path in self._names.paths.values()
             if path.form == "value" and path.state != "ready"
         ]
+        self._go_on()
 
     # --- what is asked ---------------------------------------------------------------------------
     def asked(self, chosen: Plan) -> None:
@@ -123,12 +131,12 @@ class Learned:
                 self._asks.clear()
                 self._window = monotonic()
             self._asks[key] = count
-            if count >= self._budget.learn_after:
+            if count >= self._tuning.learn_after:
                 self._request(kind, path)
 
     def examined(self, chosen: Plan, rows: int) -> None:
         """A scan looked at so many rows."""
-        if rows >= self._budget.learn_rows:
+        if rows >= self._tuning.learn_rows:
             for kind, path in chosen.asked:
                 self._request(kind, path)
 
@@ -136,8 +144,10 @@ class Learned:
         key = (kind.n, path)
         if key in self._requested or path in kind.learned or kind.count <= SMALL_KIND:
             return
+        if not self._alone:
+            return
         self._requested[key] = kind
-        self._wake()
+        self._go_on()
 
     def learning(self) -> int:
         """Indexes that are not ready yet."""
@@ -162,52 +172,71 @@ class Learned:
         ]
 
     # --- between groups --------------------------------------------------------------------------
-    def pending(self) -> bool:
-        """Is there something to begin, to build or to drop?"""
-        return bool(self._work or self._requested) and monotonic() >= self._pause_until
+    def _go_on(self) -> None:
+        idle = self._running is None and not self._closed and self._alone
+        if idle and (self._work or self._requested):
+            self._running = asyncio.get_running_loop().create_task(self._run())
 
-    def failed(self) -> None:
-        """A step broke: try again in a while."""
-        self._pause_until = monotonic() + 1.0
+    async def _run(self) -> None:
+        try:
+            while not self._closed and (self._work or self._requested):
+                try:
+                    (await self._task(self._step))()
+                except Exception as error:  # the loop's edge: without an index queries scan
+                    log.warning("A path cannot be learned now: %s", error)
+                    self._requested.clear()
+                    await asyncio.sleep(PAUSE_S)
+        finally:
+            self._running = None
 
-    async def step(self, connection: Connection) -> None:
-        """One slice of the work; no group is under way meanwhile. Each statement lasts at once."""
+    async def close(self) -> None:
+        """Leave what is not finished to the next start."""
+        self._closed = True
+        running = self._running
+        if running is not None:
+            running.cancel()
+            await asyncio.wait([running])
+
+    async def _step(self, connection: Connection) -> Callable[[], None]:
+        """One slice of the work, in a transaction; what it answers is called after the commit."""
         if self._requested:
-            await self._begin(connection)
-            return
+            return await self._begin(connection)
+        if not self._work:
+            return _nothing
         index = self._work[0]
         if self._names.paths.get(index.n) is not index:
-            self._work.remove(index)
-        elif index.state == "dropping":
-            await self._drop_slice(connection, index)
-        elif (over := self._over_budget(index)) is not None:
+            return partial(self._work.remove, index)
+        if index.state == "dropping":
+            return await self._drop_slice(connection, index)
+        over = self._over_budget(index)
+        if over is not None:
             await connection.execute("UPDATE path SET state = 'dropping' WHERE n = $1", over.n)
-            over.state = "dropping"
-            self._names.unlearn(over)
-            if over not in self._work:
-                self._work.append(over)
-        else:
-            await self._build_slice(connection, index)
+            return partial(self._to_drop, over)
+        return await self._build_slice(connection, index)
 
-    async def _begin(self, connection: Connection) -> None:
-        """Keep a path from now on, and make room for it."""
+    async def _begin(self, connection: Connection) -> Callable[[], None]:
+        """Number a path, to be kept from now on."""
         key, kind = next(iter(self._requested.items()))
-        path = key[1]
-        try:
-            if path not in kind.learned and kind.n:
-                text = path_text(path)
-                self._names.path(kind, "value", text, "building")
-                await self._names.number(connection)
-                index = kind.learned.get(path)
-                if index is not None and index.state != "ready":
-                    self._tick += 1
-                    index.used = self._tick
-                    self._work.append(index)
-        finally:
+        text = path_text(key[1])
+        row = None
+        if key[1] not in kind.learned:
+            row = await connection.fetchrow(_BEGIN, kind.n, text)
+            if row is None:
+                row = await connection.fetchrow(_BEGIN_AGAIN, kind.n, text)
+
+        def after() -> None:
             self._requested.pop(key, None)
             self._asks.pop(key, None)
+            if row is not None and key[1] not in kind.learned:
+                self._tick += 1
+                index = IndexPath(row[0], kind, "value", text)
+                index.state, index.used = "building", self._tick
+                self._names.keep_path(index)
+                self._work.append(index)
 
-    async def _build_slice(self, connection: Connection, index: IndexPath) -> None:
+        return after
+
+    async def _build_slice(self, connection: Connection, index: IndexPath) -> Callable[[], None]:
         rows = await connection.fetch(_SLICE, index.kind.n, index.built, SLICE)
         numbers: Rows = {}
         texts: Rows = {}
@@ -219,19 +248,33 @@ class Learned:
         entries = len(numbers) + len(texts)
         columns = (*_columns(numbers), *_columns(texts))
         await connection.execute(_KEEP, index.n, *columns, built, entries, state, index.used)
-        index.built, index.entries = built, index.entries + entries
-        if state == "ready":
-            self._work.remove(index)
-            self.built += 1
-            self._names.ready(index)
 
-    async def _drop_slice(self, connection: Connection, index: IndexPath) -> None:
+        def after() -> None:
+            index.built, index.entries = built, index.entries + entries
+            if state == "ready":
+                self._work.remove(index)
+                self.built += 1
+                self._names.ready(index)
+
+        return after
+
+    async def _drop_slice(self, connection: Connection, index: IndexPath) -> Callable[[], None]:
         if await connection.fetchval(_DROP, index.n, SLICE * 4):
-            return
+            return _nothing
         await connection.execute("DELETE FROM path WHERE n = $1", index.n)
-        self._names.drop_path(index)
-        self._work.remove(index)
-        self.dropped += 1
+
+        def after() -> None:
+            self._names.drop_path(index)
+            self._work.remove(index)
+            self.dropped += 1
+
+        return after
+
+    def _to_drop(self, index: IndexPath) -> None:
+        index.state = "dropping"
+        self._names.unlearn(index)
+        if index not in self._work:
+            self._work.append(index)
 
     def _over_budget(self, keep: IndexPath) -> IndexPath | None:
         """The least recently used index when there are too many or too large ones."""
@@ -241,7 +284,7 @@ class Learned:
             if one.form == "value" and one.state != "dropping"
         ]
         size = sum(one.entries for one in paths) * ENTRY_BYTES
-        if len(paths) <= self._budget.learned_paths and size <= self._budget.learned_bytes:
+        if len(paths) <= self._tuning.learned_paths and size <= self._tuning.learned_bytes:
             return None
         others = [one for one in paths if one is not keep]
         return min(others, key=lambda one: one.used) if others else None

@@ -46,34 +46,24 @@ LANES = (2, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How far a read may go."""
+class Aims:
+    """How far a read may go, and what it does about a row whose names are not known here."""
 
-    deadline_s: float = 5.0  # of one statement, or of one scan
-    sort_rows: int = 50_000  # entities an ordered query may look at
+    deadline_s: float  # of one statement, or of one scan
+    sort_rows: int  # entities an ordered query may look at
+    reload: Callable[[], Awaitable[None]]  # reads names anew: another writer made some
 
 
 class Reads:
     """Every selection of one store; lives on its loop."""
 
-    def __init__(
-        self,
-        names: Names,
-        read: Read,
-        learned: Learned,
-        *,
-        limits: Limits,
-        reload: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
-        """`read` lends a reading connection (`Connections.read`); `reload` reads names anew when
-        a row has one that another writer made.
-        """
+    def __init__(self, names: Names, read: Read, learned: Learned, aims: Aims) -> None:
+        """`read` lends a reading connection (`Connections.read`)."""
         self._names = names
         self._read = read
         self._learned = learned
-        self._limits = limits
-        self._reload = reload
-        self._prepared = Prepared(limits.deadline_s)
+        self._aims = aims
+        self._prepared = Prepared(aims.deadline_s)
         self._plans = Plans(names)
         self._quick = Pages(read, self._prepared, lanes=LANES[0])
         self._slow = Pages(read, self._prepared, lanes=LANES[1])
@@ -175,9 +165,7 @@ class Reads:
                     if not _gone(plan):
                         return page
                 except KeyError:
-                    if self._reload is None:
-                        raise
-                    await self._reload()
+                    await self._aims.reload()
             plan = self._plans.find(selection)[0]
         return await self._many(selection, plan)
 
@@ -192,7 +180,7 @@ class Reads:
                 return None
         lane = self._slow if plan.long else self._quick
         found = await lane.ask(key_of(plan), Asked(plan, upto))
-        await matching.take(found.rows, self._limits.sort_rows)
+        await matching.take(found.rows, self._aims.sort_rows)
         if len(found.rows) == upto and not matching.full:
             return None
         return self._told(matching, plan)
@@ -201,7 +189,7 @@ class Reads:
         """The page, from a cursor over all rows of the plan: one snapshot, one deadline."""
         async with self._scanning:
             self._scans += 1
-            until = monotonic() + self._limits.deadline_s
+            until = monotonic() + self._aims.deadline_s
             try:
                 page: Page = await self._read(partial(self._scan, selection, plan, until))
             except (asyncpg.QueryCanceledError, TimeoutError) as error:
@@ -226,7 +214,7 @@ class Reads:
                     if left <= 0:
                         raise TimeoutError
                     rows: list[Any] = await cursor.fetch(number, timeout=left)
-                    await matching.take(rows, self._limits.sort_rows)
+                    await matching.take(rows, self._aims.sort_rows)
                     if len(rows) < number or matching.full:
                         return self._told(matching, plan)
                     held = sum(len(row[4]) for row in rows) // len(rows)
@@ -260,7 +248,8 @@ class Reads:
         }
 
     async def close(self) -> None:
-        """Wait for what is under way."""
+        """Wait for what is under way; leave what is being learned to the next start."""
+        await self._learned.close()
         while self._tasks:
             await asyncio.wait(list(self._tasks))
         await self._quick.close()
