@@ -23,8 +23,10 @@ async def open_store(address: str, data: Path, *, clock: Clock) -> Store:
         return open_sqlite(data / CITY_FILE, clock=clock)
     try:
         from pintu.kernel.store.postgres import open_postgres
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
         raise ConfigurationError(
-            [f"A store on PostgreSQL needs more: pip install 'pintu[postgres]' ({error})"]
+            ["A store on PostgreSQL needs asyncpg: pip install 'pintu[postgres]'"]
         ) from error
     return await open_postgres(address, clock=clock)
