@@ -1,112 +1,133 @@
-"""Private tables: registered, migrated, walked, copied."""
+"""Private tables on either store: registered, migrated, walked, written to one at a time."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic.operations import Operations
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pintu.kernel.errors import AlreadyExists, ConfigurationError
-from pintu.kernel.tables import CityTables, PrivateTables, TableFile, open_tables
-from pintu.kernel.tables.register import migrate
-
-METADATA = sa.MetaData()
-LAMP = sa.Table(
-    "lamp",
-    METADATA,
-    sa.Column("id", sa.String, primary_key=True),
-    sa.Column("hours", sa.Integer, nullable=False, server_default="0"),
+from pintu.kernel.tables import (
+    CityTables,
+    OpenTables,
+    PrivateTables,
+    add_rows,
+    open_tables,
+    put_rows,
 )
+from pintu.kernel.tables.register import migrate
+from tests.kernel.tables.lamps import LAMP, LAMPS, METADATA, count, first, ids
+
+Opener = Callable[[], CityTables]
 
 
-def first(op: Operations) -> None:
-    """The table as it first was."""
-    op.create_table("lamp", sa.Column("id", sa.String, primary_key=True))
+@pytest.fixture
+def city(stores: str, tmp_path: Path) -> Iterator[Opener]:
+    """Opens the same city's tables, as often as a test likes: each is another process."""
+    opened: list[CityTables] = []
+
+    def opener() -> CityTables:
+        opened.append(open_tables(tmp_path, stores))
+        return opened[-1]
+
+    yield opener
+    for one in opened:
+        one.close()
 
 
-def second(op: Operations) -> None:
-    """Hours were added."""
-    op.add_column("lamp", sa.Column("hours", sa.Integer, nullable=False, server_default="0"))
+@pytest.fixture
+def lamps(city: Opener) -> OpenTables:
+    """The lamps of a new city."""
+    return city().register(LAMPS)
 
 
-LAMPS = PrivateTables(name="lamps", metadata=METADATA, migrations=(first, second), place="pieces")
-
-
-def test_a_registered_file_lies_in_its_place_and_is_walked(tmp_path: Path) -> None:
-    """Registering makes `pieces/lamps.db`, and `walk` finds it."""
-    tables = open_tables(tmp_path)
+def test_what_is_registered_is_walked_and_listed(city: Opener) -> None:
+    """`walk` gives what this process opened, `list_places` everything there is."""
+    tables = city()
     file = tables.register(LAMPS)
-    assert tmp_path / "pieces" / "lamps.db" == file.path
     assert [(LAMPS, file)] == list(tables.walk())
     assert file is tables.register(LAMPS)
-    tables.close()
+    assert [("pieces", "lamps")] == city().list_places()
+    assert (True, False) == (tables.exists("pieces", "lamps"), tables.exists("rooms", "lamps"))
 
 
 @pytest.mark.parametrize("version", [0, 1, 2])
-def test_every_earlier_version_migrates(tmp_path: Path, version: int) -> None:
-    """A file of any earlier version arrives at the newest and keeps its rows."""
-    (tmp_path / "pieces").mkdir()
-    old = TableFile("lamps", tmp_path / "pieces" / "lamps.db")
+def test_every_earlier_version_migrates(city: Opener, version: int) -> None:
+    """Tables of any earlier version arrive at the newest and keep their rows."""
+    old = city().open("pieces", "lamps")
     migrate(old, LAMPS, up_to=version)
     if version:
         old.run_now(lambda c: c.exec_driver_sql("INSERT INTO lamp (id) VALUES ('L1')"))
     old.close()
-    tables = open_tables(tmp_path)
-    file = tables.register(LAMPS)
+    file = city().register(LAMPS)
     assert 2 == file.version()
     expected = [("L1", 0)] if version else []
-    assert expected == [
-        tuple(row) for row in file.run_now(lambda c: c.execute(sa.select(LAMP)).all())
-    ]
-    tables.close()
+    assert expected == [tuple(row) for row in file.read_now(lambda c: c.execute(sa.select(LAMP)))]
 
 
-def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_migration_that_fails_leaves_nothing_behind(city: Opener) -> None:
     """DDL and number are one transaction: half a migration does not exist."""
 
     def broken(op: Operations) -> None:
         op.create_table("half", sa.Column("id", sa.String))
         raise ValueError("no")
 
-    tables = open_tables(tmp_path)
     with pytest.raises(ValueError, match="no"):
-        tables.register(
-            PrivateTables(name="broken", metadata=sa.MetaData(), migrations=(first, broken))
-        )
-    connection = sqlite3.connect(tmp_path / "rooms" / "broken.db")
-    assert [("lamp",)] == connection.execute(
-        "SELECT name FROM sqlite_master WHERE type='table'"
-    ).fetchall()
-    assert (1,) == connection.execute("PRAGMA user_version").fetchone()
-    connection.close()
+        city().register(PrivateTables(name="lamps", metadata=METADATA, migrations=(first, broken)))
+    opened = city().open("rooms", "lamps")
+    assert 1 == opened.version()
+    known = {"lamp"} if opened.read_now(lambda c: sa.inspect(c).has_table("lamp")) else set()
+    half = opened.read_now(lambda c: sa.inspect(c).has_table("half"))
+    assert ({"lamp"}, False) == (known, half)
+    opened.close()
 
 
-def test_a_newer_file_is_refused(tmp_path: Path) -> None:
-    """An older program does not touch a newer file."""
-    tables = open_tables(tmp_path)
-    tables.register(LAMPS)
-    tables.close()
+def test_two_processes_that_start_at_once_migrate_once(city: Opener) -> None:
+    """Each finds the tables ready, whoever was first."""
+    opened = [city() for _ in range(4)]
+    threads = [threading.Thread(target=one.register, args=(LAMPS,)) for one in opened]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert [2, 2, 2, 2] == [one.register(LAMPS).version() for one in opened]
+
+
+def test_newer_tables_are_refused(city: Opener, lamps: OpenTables) -> None:
+    """An older program does not touch newer tables."""
     older = PrivateTables(name="lamps", metadata=METADATA, migrations=(first,), place="pieces")
     with pytest.raises(ConfigurationError, match=r"version 2, this .* knows 1"):
-        open_tables(tmp_path).register(older)
+        city().register(older)
 
 
-@pytest.mark.parametrize("name", ["", "Lamps", "../lamps", "a/b", "x" * 65])
-def test_a_name_that_could_leave_the_folder_is_refused(tmp_path: Path, name: str) -> None:
-    """Names are words, not paths."""
+@pytest.mark.parametrize("name", ["", "Lamps", "../lamps", "a/b", 'a"b', "x" * 65])
+def test_a_name_that_could_leave_its_place_is_refused(city: Opener, name: str) -> None:
+    """Names are words, neither paths nor SQL."""
     with pytest.raises(ConfigurationError, match="need a name"):
-        open_tables(tmp_path).register(PrivateTables(name=name, metadata=METADATA, migrations=()))
+        city().register(PrivateTables(name=name, metadata=METADATA, migrations=()))
 
 
-def test_work_runs_off_the_loop_and_rolls_back(tmp_path: Path) -> None:
-    """`run` is on the file's thread; what raises leaves no row; errors are ours."""
-    tables = open_tables(tmp_path)
-    file = tables.register(LAMPS)
+def test_a_long_name_is_a_name(city: Opener) -> None:
+    """Two that differ only at their end stay two."""
+    tables = city()
+    for end in "ab":
+        name = "x" * 63 + end
+        made = PrivateTables(name=name, metadata=METADATA, migrations=(first,), place="datasets")
+        opened = tables.register(made)
+        opened.run_now(lambda c, end=end: c.exec_driver_sql(f"INSERT INTO lamp VALUES ('{end}')"))  # type: ignore[misc]
+    assert ["a", "b"] == [one.read_now(ids)[0] for _, one in tables.walk()]
+    assert ["x" * 63 + "a", "x" * 63 + "b"] == [name for _, name in city().list_places()]
+
+
+def test_work_runs_off_the_loop_and_rolls_back(lamps: OpenTables) -> None:
+    """`run` is on the tables' own thread; what raises leaves no row; errors are ours."""
 
     def insert_twice(c: sa.Connection) -> None:
         c.execute(LAMP.insert().values(id="L1"))
@@ -114,74 +135,134 @@ def test_work_runs_off_the_loop_and_rolls_back(tmp_path: Path) -> None:
 
     async def scene() -> str:
         with pytest.raises(AlreadyExists, match="lamps"):
-            await file.run(insert_twice)
-        return await file.run(lambda c: threading.current_thread().name)
+            await lamps.run(insert_twice)
+        return await lamps.run(lambda c: threading.current_thread().name)
 
     assert asyncio.run(scene()).startswith("tables-lamps")
-    assert 0 == file.run_now(
-        lambda c: c.execute(sa.select(sa.func.count()).select_from(LAMP)).scalar_one()
-    )
-    tables.close()
+    assert 0 == lamps.read_now(count)
 
 
-def test_settings_of_a_file_are_durable(tmp_path: Path) -> None:
-    """WAL, synchronous FULL, foreign keys on."""
-    tables = open_tables(tmp_path)
-    file = tables.register(LAMPS)
-    read = [
-        file.run_now(lambda c, p=p: c.exec_driver_sql(f"PRAGMA {p}").scalar_one())  # type: ignore[misc]
-        for p in ("journal_mode", "synchronous", "foreign_keys")
-    ]
-    assert ["wal", 2, 1] == read
-    tables.close()
+def test_what_was_read_still_holds_when_it_is_written(city: Opener) -> None:
+    """Two processes that read first and write later lose nothing of each other's."""
+    opened = [city().register(LAMPS) for _ in range(2)]
+    opened[0].run_now(lambda c: c.execute(LAMP.insert().values(id="L1", hours=0)))
+
+    def one_more(c: sa.Connection) -> None:
+        hours = c.execute(sa.select(LAMP.c.hours)).scalar_one()
+        c.execute(LAMP.update().values(hours=hours + 1))
+
+    futures = [one.later(one_more) for one in opened * 25]
+    for future in futures:
+        future.result()
+    assert 50 == opened[0].read_now(lambda c: c.execute(sa.select(LAMP.c.hours)).scalar_one())
 
 
-def test_a_backup_is_taken_while_writing_goes_on(tmp_path: Path) -> None:
-    """An online copy is whole, and the files of absent pieces are copied too."""
-    tables: CityTables = open_tables(tmp_path / "data")
-    file = tables.register(LAMPS)
-    (tmp_path / "data" / "rooms").mkdir()
-    stray = sqlite3.connect(tmp_path / "data" / "rooms" / "gone.db")
-    stray.execute("CREATE TABLE t (x)")
-    stray.close()
-    file.run_now(lambda c: c.execute(LAMP.insert(), [{"id": f"L{n}"} for n in range(5000)]))
+def test_one_reading_sees_one_moment(city: Opener) -> None:
+    """What others commit meanwhile is not half seen."""
+    mine, theirs = (city().register(LAMPS) for _ in range(2))
+
+    def twice(c: sa.Connection) -> tuple[int, int]:
+        before = count(c)
+        theirs.run_now(lambda other: other.execute(LAMP.insert().values(id="L1")))
+        return before, count(c)
+
+    assert (0, 0) == mine.read_now(twice)
+    assert 1 == mine.read_now(count)
+
+
+async def test_reading_waits_for_nobody_s_write(city: Opener) -> None:
+    """Another process may be in the midst of writing; what is there can still be read."""
+    mine, theirs = (city().register(LAMPS) for _ in range(2))
+    mine.run_now(lambda c: c.execute(LAMP.insert().values(id="L1")))
+    writing, done = threading.Event(), threading.Event()
+
+    def slowly(c: sa.Connection) -> None:
+        c.execute(LAMP.insert().values(id="L2"))
+        writing.set()
+        done.wait(10)
+
+    future = theirs.later(slowly)
+    writing.wait(10)
+    found = await asyncio.wait_for(mine.read(ids), 2)
+    done.set()
+    future.result()
+    assert (["L1"], ["L1", "L2"]) == (found, await mine.read(ids))
+
+
+def test_commits_are_seen_cheaply(city: Opener) -> None:
+    """`data_version` changes when anybody commits a change, and only then."""
+    mine, theirs = (city().register(LAMPS) for _ in range(2))
+    seen = [mine.data_version()]
+    mine.run_now(lambda c: c.execute(LAMP.insert().values(id="L1")))
+    seen.append(mine.data_version())
+    theirs.run_now(lambda c: c.execute(LAMP.insert().values(id="L2")))
+    until(lambda: mine.data_version() != seen[-1])
+    seen.append(mine.data_version())
+    mine.run_now(count)
+    theirs.read_now(count)
+    with pytest.raises(AlreadyExists):
+        theirs.run_now(lambda c: c.execute(LAMP.insert().values(id="L2")))
+    assert (seen[-1], 3) == (mine.data_version(), len(set(seen)))
+
+
+def test_texts_are_ordered_by_code_point(lamps: OpenTables) -> None:
+    """Capitals before small letters, Latin before Chinese, on every store."""
+    words = ["é", "z", "Z", "a", "_", "中", "丁", "10", "9", "\U0001f600", "\uffee"]
+    lamps.run_now(lambda c: add_rows(c, LAMP, [{"id": one} for one in words]))
+    assert sorted(words) == lamps.read_now(ids)
+    above = sa.select(LAMP.c.id).where(LAMP.c.id > "Z").order_by(LAMP.c.id.desc())
+    found = lamps.read_now(lambda c: list(c.execute(above).scalars()))
+    assert sorted((one for one in words if one > "Z"), reverse=True) == found
+
+
+def test_a_row_is_put_or_takes_a_place(lamps: OpenTables) -> None:
+    """`put_rows` replaces, `add_rows` leaves what is there; within one call too."""
+    rows = [{"id": "L1", "hours": 1}, {"id": "L2", "hours": 2}, {"id": "L1", "hours": 3}]
+    lamps.run_now(lambda c: put_rows(c, LAMP, rows))
+    lamps.run_now(lambda c: add_rows(c, LAMP, [{"id": "L2"}, {"id": "L3"}]))
+    lamps.run_now(lambda c: put_rows(c, LAMP, []))
+    found = lamps.read_now(lambda c: c.execute(sa.select(LAMP).order_by(LAMP.c.id)).all())
+    assert [("L1", 3), ("L2", 2), ("L3", 0)] == [tuple(one) for one in found]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(-(2**31), 2**31 - 1)), max_size=8))
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_put_last_holds(lamps: OpenTables, told: list[tuple[str, int]]) -> None:
+    """After any series of rows each key has what was told of it last."""
+    rows = [{"id": id, "hours": hours} for id, hours in told]
+    lamps.run_now(lambda c: c.execute(LAMP.delete()))
+    lamps.run_now(lambda c: put_rows(c, LAMP, rows))
+    found = lamps.read_now(lambda c: c.execute(sa.select(LAMP)).all())
+    assert dict(told) == {row.id: row.hours for row in found}
+
+
+def test_a_backup_is_one_file_wherever_the_tables_lie(city: Opener, tmp_path: Path) -> None:
+    """Taken while writing goes on, and tables of absent pieces are in it too."""
+    tables = city()
+    lamps = tables.register(LAMPS)
+    gone = PrivateTables(name="gone", metadata=METADATA, migrations=(first,))
+    city().register(gone)
+    lamps.run_now(lambda c: add_rows(c, LAMP, [{"id": f"L{n:04}"} for n in range(2500)]))
     writing = [
-        file.later(lambda c, n=n: c.execute(LAMP.insert().values(id=f"M{n}")))  # type: ignore[misc]
+        lamps.later(lambda c, n=n: c.execute(LAMP.insert().values(id=f"M{n}")))  # type: ignore[misc]
         for n in range(50)
     ]
     copied = tables.backup(tmp_path / "copy")
     for future in writing:
         future.result()
     assert [Path("pieces/lamps.db"), Path("rooms/gone.db")] == copied
-    connection = sqlite3.connect(tmp_path / "copy" / "pieces" / "lamps.db")
-    assert ("ok",) == connection.execute("PRAGMA integrity_check").fetchone()
-    assert 5000 <= connection.execute("SELECT count(*) FROM lamp").fetchone()[0]
-    connection.close()
-    tables.close()
+    assert {"lamps.db"} == {one.name for one in (tmp_path / "copy" / "pieces").iterdir()}
+    copy = open_tables(tmp_path / "copy")
+    there = copy.register(LAMPS)
+    assert 2 == there.version()
+    assert ["L0000", "L2499"] == [there.read_now(ids)[n] for n in (0, 2499)]
+    copy.close()
 
 
-def test_another_connection_s_commit_is_seen_cheaply(tmp_path: Path) -> None:
-    """`data_version` changes when anybody else commits."""
-    tables = open_tables(tmp_path)
-    file = tables.register(LAMPS)
-    before = file.data_version()
-    file.run_now(lambda c: c.execute(LAMP.insert().values(id="L1")))
-    assert before != file.data_version()
-    tables.close()
-
-
-async def test_reading_waits_for_nobody_s_write(tmp_path: Path) -> None:
-    """Another process may hold the file's write lock; what is there can still be read."""
-    tables = open_tables(tmp_path)
-    file = tables.register(LAMPS)
-    file.run_now(lambda c: c.execute(LAMP.insert().values(id="L1")))
-    other = sqlite3.connect(file.path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    other.execute("INSERT INTO lamp (id) VALUES ('L2')")
-    found = await asyncio.wait_for(
-        file.read(lambda c: c.execute(sa.select(LAMP.c.id)).scalars().all()), 2
-    )
-    assert ["L1"] == found
-    other.execute("ROLLBACK")
-    other.close()
-    tables.close()
+def until(true: Callable[[], bool]) -> None:
+    """Wait for something that another process did."""
+    for _ in range(2000):
+        if true():
+            return
+        threading.Event().wait(0.002)
+    raise AssertionError("it never came true")

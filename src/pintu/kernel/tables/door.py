@@ -12,6 +12,9 @@ from sqlalchemy.types import TypeEngine
 
 T = TypeVar("T")
 Place = Literal["rooms", "pieces", "datasets"]
+VERSIONS = "pintu_tables"
+"""The one-row table of each schema on PostgreSQL: whose it is, at which version, how often it was
+written to."""
 PLACES: tuple[Place, ...] = ("rooms", "pieces", "datasets")
 
 

@@ -115,15 +115,20 @@ def copy_file(source: Path, target: Path) -> None:
         with closing(sqlite3.connect(source)) as here, closing(sqlite3.connect(partial)) as there:
             here.backup(there, pages=512, sleep=0.005)
             there.execute("PRAGMA journal_mode=DELETE")
-        descriptor = os.open(partial, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_file(partial)
         partial.replace(target)
     except sqlite3.Error as error:
         partial.unlink(missing_ok=True)
         raise translated(source.stem, error) from error
+
+
+def sync_file(path: Path) -> None:
+    """What was written to a file survives a power cut from here on."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def translated(name: str, error: BaseException | None) -> PintuError:

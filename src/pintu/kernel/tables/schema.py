@@ -15,11 +15,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from pintu.kernel.errors import Unavailable
-from pintu.kernel.tables.door import Place
+from pintu.kernel.tables.door import VERSIONS, Place
 from pintu.kernel.tables.failures import RETRY_S, lost, translated
 from pintu.kernel.tables.server import (
     CHANNEL,
-    VERSIONS,
     TableServer,
     driver,
     quoted,
@@ -43,7 +42,7 @@ class TableSchema:
         self.schema = schema_name(server.city, place, name)
         self._server = server
         path = f"SET LOCAL search_path TO {quoted(self.schema)}, public"
-        lock = f"SELECT pg_advisory_xact_lock({_number(self.schema)})"
+        lock = f"SELECT pg_advisory_xact_lock({writers_lock(self.schema)})"
         self._writing = f"BEGIN; {path}; {lock}"
         self._reading = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {path}"
         # No transaction number: the work wrote nothing, and nobody need look again.
@@ -200,7 +199,7 @@ def _let_go(connection: Connection) -> None:
         connection.close()
 
 
-def _number(schema: str) -> int:
+def writers_lock(schema: str) -> int:
     """The advisory lock of a schema's writers; locks are shared by the whole database."""
     digest = blake2b(f"pintu tables {schema}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)

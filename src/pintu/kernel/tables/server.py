@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from pintu.kernel.errors import PintuError, Unavailable
 from pintu.kernel.tables.dialect import URL
-from pintu.kernel.tables.door import Place
+from pintu.kernel.tables.door import VERSIONS, Place
 from pintu.kernel.tables.failures import RETRY_S, lost, sentence, translated
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("pintu.tables")
 
 CHANNEL: Final = "pintu_tables"
-VERSIONS: Final = "pintu_tables"
-"""The one-row table of each schema: whose it is, at which version, how often it was written to."""
 POOLED, MOST = 2, 6
 PATIENCE_S: Final = 10.0  # for a free connection, and for another's write to end
 LOOK_S: Final = 0.5  # between two attempts to reach a server that is away
