@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
 
 from pintu.kernel.errors import Unavailable
 from pintu.kernel.store.address import StoreAddress
+from pintu.kernel.store.postgres.checks import claim_key, require
 from pintu.kernel.store.postgres.schema import MIGRATIONS
 
 
@@ -38,12 +40,45 @@ async def connect(address: StoreAddress) -> asyncpg.Connection[Any]:
 
 
 async def prepare(address: StoreAddress, connection: asyncpg.Connection[Any]) -> None:
-    """Make the city's schema where it is missing."""
-    there = await connection.fetchval("SELECT to_regclass('meta') IS NOT NULL")
-    if not there:
+    """Look whether the server is what a city needs, and make the city's schema where it is missing.
+
+    Raises ConfigurationError with a sentence for each thing that is not so.
+    """
+    await require(connection, address)
+    there = await connection.fetchval("SELECT to_regclass('meta')")
+    if there is None:
         async with connection.transaction():
             await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{address.schema}"')
             for step in MIGRATIONS:
                 await connection.execute(step)
             version = "INSERT INTO meta VALUES('version', $1)"
             await connection.execute(version, len(MIGRATIONS))
+
+
+async def claimed(address: StoreAddress) -> asyncpg.Connection[Any]:
+    """A connection that has the right to write a schema, as a running city has it.
+
+    Raises Unavailable when somebody has it already.
+    """
+    connection = await connect(address)
+    if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", claim_key(address.schema)):
+        await connection.close()
+        raise Unavailable(f"A city runs on {address.shown}: stop it first")
+    return connection
+
+
+async def forget(address: StoreAddress, more: Sequence[str]) -> list[str]:
+    """Drop the schema of a city that moved away, and `more` schemas: its private tables.
+
+    Raises Unavailable while a city runs on it.
+    """
+    connection = await claimed(address)
+    try:
+        gone = []
+        for name in (address.schema, *more):
+            if await connection.fetchval("SELECT to_regnamespace($1)", f'"{name}"') is not None:
+                await connection.execute(f'DROP SCHEMA "{name}" CASCADE')
+                gone.append(name)
+        return gone
+    finally:
+        await connection.close()

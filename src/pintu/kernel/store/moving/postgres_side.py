@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pintu.kernel.store.address import StoreAddress
-from pintu.kernel.store.moving.postgres_open import connect
+from pintu.kernel.store.moving.postgres_open import claimed, connect, prepare
 from pintu.kernel.store.moving.rows import BIG, SMALL, Derived, Key, Row
 from pintu.kernel.store.postgres.schema import partition, week_of
 
@@ -38,12 +38,25 @@ class PostgresSide:
         self._db = connection
         self._weeks: set[str] | None = None
         self._holding: Any = None
+        self._claim: Any = None
         self._turn = asyncio.Lock()  # a piece is read ahead while other things are asked
 
     @classmethod
-    async def open(cls, address: StoreAddress) -> PostgresSide:
-        """Connect to the host that takes writes; Unavailable when none does."""
-        return cls(address, await connect(address))
+    async def open(cls, address: StoreAddress, *, write: bool = False) -> PostgresSide:
+        """Connect to the host that takes writes; with `write` make the schema and take its claim.
+
+        Raises Unavailable when no host takes writes or a city has the schema, ConfigurationError
+        when the server is not what a city needs.
+        """
+        side = cls(address, await connect(address))
+        try:
+            if write:
+                await prepare(address, side._db)
+                side._claim = await claimed(address)
+        except BaseException:
+            await side.close()
+            raise
+        return side
 
     async def _rows(self, sql: str, *values: Any) -> list[Row]:
         async with self._turn:
@@ -107,7 +120,7 @@ class PostgresSide:
 
     async def close(self) -> None:
         """Let go."""
-        for one in (self._holding, self._db):
+        for one in (self._holding, self._claim, self._db):
             if one is not None:
                 await one.close(timeout=10)
 
@@ -251,6 +264,12 @@ class PostgresSide:
                 await self._db.fetchval(f"{top} {table}", name)
         for table in (*BIG, *SMALL, "point", "area", "number", "words"):
             await self._db.execute(f"ANALYZE {table}")
+
+    async def release(self) -> None:
+        """Let the city have it."""
+        if self._claim is not None:
+            await self._claim.close(timeout=10)
+            self._claim = None
 
 
 def _values(derived: Derived) -> tuple[list[Row], list[Row]]:

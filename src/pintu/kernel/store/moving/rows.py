@@ -235,3 +235,7 @@ class Target(Side, Protocol):
     async def finish(self, head: int) -> None:
         """Numbers go on behind what was brought; everything is on the disk."""
         ...
+
+    async def release(self) -> None:
+        """Let the city have it; nothing is asked of it any more."""
+        ...

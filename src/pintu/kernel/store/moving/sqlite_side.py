@@ -46,6 +46,7 @@ class SqliteSide:
             migrate(self._db)
             self._db.execute("CREATE TABLE IF NOT EXISTS moving(name TEXT PRIMARY KEY, value TEXT)")
         self._run = self._db.execute
+        self._closed = False
 
     async def _do(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -118,7 +119,7 @@ class SqliteSide:
 
     async def close(self) -> None:
         """Let go."""
-        await self._do(self._db.close)
+        await self.release()
         self._thread.shutdown()
 
     # --- writing ---------------------------------------------------------------------------------
@@ -231,3 +232,9 @@ class SqliteSide:
             self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
         await self._do(end)
+
+    async def release(self) -> None:
+        """Let the city have it: nothing may be left beside the file."""
+        if not self._closed:
+            self._closed = True
+            await self._do(self._db.close)

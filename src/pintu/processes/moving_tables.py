@@ -1,0 +1,140 @@
+"""The private tables of a city on their way: rooms, pieces (absent ones too), table data sets.
+
+Each set is made equal while the city goes on; those that were written to since are made equal once
+more at the end, while nobody writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pintu.kernel.errors import PintuError, Unavailable
+from pintu.kernel.store.address import is_postgres, parse_address
+from pintu.kernel.store.moving import Figure, Told
+from pintu.kernel.tables import open_tables
+from pintu.kernel.tables.copying import TableSum, checksums, make_equal
+from pintu.kernel.tables.door import OpenTables, Place
+
+HOLD_S = 20.0
+
+
+@dataclass(slots=True)
+class _Set:
+    """One set of tables on both sides; `version` is the source's before it was read."""
+
+    source: OpenTables
+    target: OpenTables
+    version: int = -1
+    sums: tuple[dict[str, TableSum], dict[str, TableSum]] = field(default_factory=lambda: ({}, {}))
+
+    @property
+    def changed(self) -> bool:
+        """Was something written since it was read?"""
+        return self.source.data_version() != self.version
+
+
+class TablesMove:
+    """Private tables of the city in `data`, from the store at `here` to the one at `there`; one
+    in files grows in `stage`. Everything blocks: call it on a thread.
+    """
+
+    def __init__(self, data: Path, here: str, there: str, stage: Path) -> None:
+        self.data = data
+        self._here, self._there = here, there
+        self._source = open_tables(data, here)
+        self._target = open_tables(stage if not is_postgres(there) else data, there)
+        self._sets: dict[tuple[Place, str], _Set] = {}
+        self._locks = contextlib.ExitStack()
+
+    @property
+    def figures(self) -> list[Figure]:
+        """Every table, as it was compared."""
+        found = []
+        for (place, name), one in sorted(self._sets.items()):
+            here, there = one.sums
+            for table in sorted({*here, *there}):
+                figure = Figure(f"{place}/{name}: {table}")
+                for side, sums in ((figure.source, here), (figure.target, there)):
+                    if table in sums:
+                        side.rows, side.sum = sums[table].rows, int(sums[table].digest[:16], 16)
+                found.append(figure)
+        return found
+
+    def check(self, *, goes_on: bool) -> None:
+        """PintuError when the target holds tables and no move of ours brought them."""
+        there = self._target.list_places()
+        if there and not goes_on:
+            place, name = there[0]
+            raise PintuError(f"The target is not empty: it holds {place}/{name}")
+
+    def bring(self, told: Told) -> None:
+        """Make every set equal that was written to since it was last."""
+        for place, name in self._source.list_places():
+            one = self._sets.get((place, name))
+            if one is None:
+                source, target = (side.open(place, name) for side in (self._source, self._target))
+                one = self._sets[place, name] = _Set(source, target)
+            if one.changed:
+                one.version = one.source.data_version()
+                make_equal(
+                    one.source, one.target, lambda table, looked, _: told("tables", looked, 0)
+                )
+                one.sums = (checksums(one.source), checksums(one.target))
+
+    def hold(self) -> None:
+        """Let nobody write to any of them until `close` or the end of this process."""
+        if is_postgres(self._here):
+            self._hold_server()
+            return
+        for place, name in self._source.list_places():
+            path = self.data / place / f"{name}.db"
+            connection = sqlite3.connect(
+                path, timeout=HOLD_S, isolation_level=None, check_same_thread=False
+            )
+            self._locks.callback(connection.close)
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                raise Unavailable(f"The tables of {name} are written without a pause") from error
+
+    def _hold_server(self) -> None:
+        import psycopg
+
+        from pintu.kernel.tables.schema import TableSchema, writers_lock
+
+        arguments = parse_address(self._here).for_sqlalchemy()[1]
+        connection = psycopg.connect(**arguments, autocommit=True)
+        self._locks.callback(connection.close)
+        connection.execute(f"SET lock_timeout = '{HOLD_S:.0f}s'".encode())
+        for place, name in self._source.list_places():
+            opened = self._source.open(place, name)
+            assert isinstance(opened, TableSchema)
+            connection.execute("SELECT pg_advisory_lock(%s)", (writers_lock(opened.schema),))
+            opened.close()
+
+    def end(self, told: Told) -> None:
+        """Nobody writes any more: make equal what changed last; what the source no longer has and
+        what it lacks on the other side would show in `figures`."""
+        self.bring(told)
+        here, there = self._source.list_places(), self._target.list_places()
+        if here != there:
+            odd = sorted({*here} ^ {*there})
+            raise PintuError(f"The tables {odd[0][0]}/{odd[0][1]} are on one side only")
+
+    def release(self) -> None:
+        """Let go of the target: the city will open it."""
+        for one in self._sets.values():
+            one.target.close()
+        self._target.close()
+
+    def close(self) -> None:
+        """Let go of everything; the locks go with it."""
+        for one in self._sets.values():
+            with contextlib.suppress(PintuError):
+                one.source.close()
+        self._source.close()
+        self.release()
+        self._locks.close()
