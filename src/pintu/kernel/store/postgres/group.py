@@ -116,9 +116,7 @@ class Attempt:
                 return done
             except _Unnumbered:
                 await transaction.rollback()
-                self._group = Group(
-                    self._state.names, self._state.position, self._state.numbers
-                )
+                self._group = Group(self._state.names, self._state.position, self._state.numbers)
             except BaseException:
                 if not self.in_doubt and not connection.is_closed():
                     await transaction.rollback()
@@ -168,7 +166,7 @@ class Attempt:
 
     # --- the parts -------------------------------------------------------------------------------
     async def _read(self, connection: Any) -> None:
-        """Meet what is stored of everything the calls name: from the cache, else from the server."""
+        """Meet what is stored of all that the calls name: from the cache, else from the server."""
         state, group = self._state, self._group
         find, meet = state.cache.find, group.meet
         known, unread = group.works, None if state.tombstones or not state.alone else 0
@@ -239,7 +237,8 @@ class Attempt:
                     self._state.poisoned += 1
                     outcome = Outcome(error=_poison(error))
                     if poisoned > POISONED_OPS:
-                        raise GivenUp(call, PintuError(f"{type(error).__name__}: {error}")) from error
+                        told = PintuError(f"{type(error).__name__}: {error}")
+                        raise GivenUp(call, told) from error
                 call.outcomes.append(outcome)
                 done += 1
                 if done % SLICE == 0:

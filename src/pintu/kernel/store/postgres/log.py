@@ -64,9 +64,7 @@ class Log:
         """Rows after a position, in commit order."""
         return await self._told(await self._read(lambda c: c.fetch(_CHANGES, after, limit)))
 
-    async def history(
-        self, tenant: int, id: str, before: int | None, limit: int
-    ) -> list[Change]:
+    async def history(self, tenant: int, id: str, before: int | None, limit: int) -> list[Change]:
         """An entity's changes before a position (None: all), newest first."""
 
         async def ask(connection: Any) -> list[Any]:

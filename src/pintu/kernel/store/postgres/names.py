@@ -171,9 +171,7 @@ class Names:
     @property
     def unnumbered(self) -> bool:
         """Is there something without a number?"""
-        return bool(
-            self._new_sources or self._new_kinds or self._new_shapes or self._new_paths
-        )
+        return bool(self._new_sources or self._new_kinds or self._new_shapes or self._new_paths)
 
     async def number(self, connection: Any) -> None:
         """Give everything new its number, each lasting at once."""

@@ -14,15 +14,14 @@ from pintu.kernel.store.kinds import IndexPath, Shape
 from pintu.kernel.store.port import VERB_NUMBER
 from pintu.kernel.store.postgres.apply import Entry, Group, Work
 from pintu.kernel.store.postgres.cache import Key
+from pintu.kernel.store.postgres.learned import index_rows
 from pintu.kernel.store.postgres.names import Names
 from pintu.kernel.store.postgres.statements import Arms
-from pintu.kernel.store.rows import cell_of, geo_rows, value_rows
-
-EXACT_INTEGER = 2**53
-"""Integers up to this are the same as `double precision`."""
+from pintu.kernel.store.rows import cell_of, geo_rows
 
 Doc = dict[str, Any]
 Rows = list[tuple[Any, ...]]
+NONE: tuple[dict[Any, int], dict[Any, int]] = ({}, {})
 Point = tuple[IndexPath, float, float]
 
 
@@ -41,8 +40,8 @@ class Net:
         self.no_points: Rows = []
         self.areas: Rows = []
         self.no_areas: Rows = []
-        self.values: dict[tuple[int, Any, int], int] = {}
-        self.no_values: set[tuple[int, Any, int]] = set()
+        self.values: tuple[Rows, Rows] = ([], [])  # numbers and words
+        self.no_values: tuple[Rows, Rows] = ([], [])
 
     # --- one entity ------------------------------------------------------------------------------
     def add(self, key: Key, work: Work) -> None:
@@ -120,14 +119,11 @@ class Net:
     def _values(
         self, was: Shape | None, old: Doc, old_n: int, now: Shape | None, new: Doc, new_n: int
     ) -> None:
-        before = value_rows(was.kind, old_n, old) if was is not None and was.kind.learned else set()
-        after = value_rows(now.kind, new_n, new) if now is not None and now.kind.learned else set()
-        for path, value, n, _ in before - after:
-            self.no_values.add((path, stored_value(value), n))
-        for path, value, n, loose in after - before:
-            key = (path, stored_value(value), n)
-            sure = type(value) is not int or abs(value) < EXACT_INTEGER
-            self.values[key] = max(loose if sure else 1, self.values.get(key, 0))
+        before = index_rows(was.kind, old_n, old) if was is not None and was.kind.learned else NONE
+        after = index_rows(now.kind, new_n, new) if now is not None and now.kind.learned else NONE
+        for had, has, come, gone in zip(before, after, self.values, self.no_values, strict=True):
+            gone += [key for key in had if key not in has]
+            come += [(*key, loose) for key, loose in has.items() if had.get(key) != loose]
 
     # --- all of them -----------------------------------------------------------------------------
     def arms(self, group: Group) -> Arms:
@@ -144,15 +140,11 @@ class Net:
             "point": [_point(*one) for one in self.points],
             "no_area": self.no_areas,
             "area": [(n, path.n, *box) for n, path, *box in self.areas],
+            "no_number": self.no_values[0],
+            "number": self.values[0],
+            "no_words": self.no_values[1],
+            "words": self.values[1],
         }
-        gone = self.no_values - self.values.keys()
-        for arm, is_words in (("number", False), ("words", True)):
-            found[f"no_{arm}"] = [one for one in gone if (type(one[1]) is bytes) is is_words]
-            found[arm] = [
-                (*key, loose)
-                for key, loose in self.values.items()
-                if (type(key[1]) is bytes) is is_words
-            ]
         arms: Arms = {}
         if group.entries:
             unread = any(entry.previous is None for entry in group.entries)
@@ -161,13 +153,6 @@ class Net:
             if rows:
                 arms[arm] = tuple(map(list, zip(*rows, strict=True)))
         return arms
-
-
-def stored_value(value: Any) -> float | bytes:
-    """A learned value as its table holds it: `number` a float, `words` the bytes of its UTF-8."""
-    if type(value) is str:
-        return value.encode("utf-8", "surrogatepass")
-    return float(value)
 
 
 def net_of(group: Group, names: Names) -> Net:

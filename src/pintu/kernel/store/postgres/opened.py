@@ -45,10 +45,10 @@ async def prepare(
                 await connection.execute(f'CREATE SCHEMA "{schema}"')
             before = await _version(connection)
             if before > len(migrations):
+                known = f"this Pintu's {len(migrations)}"
                 raise ConfigurationError(
-                    [f"Schema {schema} has version {before}, newer than this Pintu's "
-                     f"{len(migrations)}"]
-                )  # fmt: skip
+                    [f"Schema {schema} has version {before}, newer than {known}"]
+                )
             for version in range(before, len(migrations)):
                 await connection.execute(migrations[version])
                 await connection.execute(

@@ -81,7 +81,7 @@ class Tuning:
     group_ops: int = 256  # a group stops taking calls in at this size
     queue_ops: int = 20_000  # operations waiting before Unavailable
     learned_paths: int = 48
-    learned_bytes: int = 48 * 1024 * 1024
+    learned_bytes: int = 256 * 1024 * 1024
     learn_after: int = 3  # asks of one path, or one scan over `learn_rows` rows
     learn_rows: int = 1_000
     sort_rows: int = 50_000  # entities an ordered query may look at

@@ -24,10 +24,10 @@ _HEAD = (
 )
 _LAST = "SELECT {} FROM tombstone t WHERE t.tenant = u.tenant AND t.id = u.id"
 _LOG = (
-    "INSERT INTO log(position, kind, id, verb, at, source, previous, previous_at, changed, payload) "
-    "SELECT h.base + u.o, u.kind, u.id, u.verb, u.at, u.source, {}, {}, u.changed, u.payload "
-    "FROM h, {{}} WITH ORDINALITY u(tenant, kind, id, verb, at, source, previous, previous_at, "
-    "changed, payload, o)"
+    "INSERT INTO log(position, kind, id, verb, at, source, previous, previous_at, changed, "
+    "payload) SELECT h.base + u.o, u.kind, u.id, u.verb, u.at, u.source, {}, {}, u.changed, "
+    "u.payload FROM h, {{}} WITH ORDINALITY u(tenant, kind, id, verb, at, source, previous, "
+    "previous_at, changed, payload, o)"
 )
 _PREVIOUS = "CASE WHEN u.previous < 0 THEN h.base - u.previous ELSE u.previous END"
 

@@ -8,10 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import orjson
-
 from pintu.kernel.clock import Clock
-from pintu.kernel.context.match import compile_selection
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection
 from pintu.kernel.errors import ConfigurationError
@@ -21,10 +18,12 @@ from pintu.kernel.store.postgres.cache import RowCache
 from pintu.kernel.store.postgres.connection import Connections
 from pintu.kernel.store.postgres.follow import Follow
 from pintu.kernel.store.postgres.group import State
+from pintu.kernel.store.postgres.learned import Learned
 from pintu.kernel.store.postgres.log import Log
 from pintu.kernel.store.postgres.lookups import Lookups
 from pintu.kernel.store.postgres.names import Names
 from pintu.kernel.store.postgres.opened import prepare, regain
+from pintu.kernel.store.postgres.read import Aims, Reads
 from pintu.kernel.store.postgres.schema import Tuning
 from pintu.kernel.store.postgres.writer import Listener, Task, Writer
 
@@ -34,9 +33,7 @@ _EXPIRED = "SELECT tenant, id FROM entity WHERE expires <= $1 ORDER BY expires L
 class PostgresStore:
     """`port.Store` in one schema of a server; made by `open_postgres`."""
 
-    def __init__(
-        self, address: StoreAddress, *, clock: Clock, alone: bool, tuning: Tuning
-    ) -> None:
+    def __init__(self, address: StoreAddress, *, clock: Clock, alone: bool, tuning: Tuning) -> None:
         self.address = address
         self.connections = Connections(address, alone=alone)
         self.names = Names()
@@ -52,6 +49,9 @@ class PostgresStore:
         self.writer.upkeep = self._log.make_ahead
         self.follow = Follow(0, read=self._log.changes, deliver=self.writer.tell)
         self.writer.follow = self.follow
+        self._learned = Learned(self.names, tuning, self.writer.task, alone=alone)
+        aims = Aims(deadline_s=address.deadline_s, sort_rows=tuning.sort_rows, reload=self._reload)
+        self._reads = Reads(self.names, self.connections.read, self._learned, aims)
         self._prepared = False
         self._following = False
         self.connections.regained.append(self._regained)
@@ -71,6 +71,7 @@ class PostgresStore:
             await prepare(connection, self.address.schema)
         await regain(connection, self.state, lasting=self._prepared)
         self.writer.regained()
+        self._learned.resume()
         self._prepared = True
 
     async def _look(self, connection: Any) -> None:
@@ -123,22 +124,9 @@ class PostgresStore:
             return row.record
         return self._lookups.ask(key)
 
-    async def select(self, selection: Selection) -> Page:
+    def select(self, selection: Selection) -> Page | asyncio.Future[Page]:
         """A page of entities, exact."""
-        kinds = [kind.n for kind in self.names.by_tenant.get(selection.tenant, ())]
-        sql = (
-            "SELECT 1, n, kind, shape, body, created, modified, times, last, last_at, expires, id "
-            "FROM entity WHERE kind = ANY($1::int[]) ORDER BY n"
-        )
-        rows = await self.connections.fetch(sql, kinds)
-        test = compile_selection(selection)
-        found = []
-        for row in rows:
-            record = self._lookups.row(tuple(row)[:11], row[11])
-            if test(orjson.loads(record.body), record.record, lambda id: None):
-                found.append(record.record)
-        page = found[selection.offset : selection.offset + selection.limit]
-        return Page(page, len(found) if selection.count else None, "all")
+        return self._reads.select(selection)
 
     def kinds(self, tenant: int) -> list[Kind]:
         """Every shape that has entities now."""
@@ -192,8 +180,8 @@ class PostgresStore:
             "head": state.position,
             "kinds": len(self.names.kinds),
             "shapes": len(self.names.shapes),
-            "learning": 0,
-            "learned": [],
+            "learning": self._learned.learning(),
+            "learned": self._learned.shown(),
             "points_waiting": 0,
             "waiting": writer.waiting,
             "groups": writer.groups,
@@ -206,12 +194,16 @@ class PostgresStore:
             "cache_bytes": cache.bytes,
             "cache_hits": cache.hits,
             "cache_misses": cache.misses,
-            "reader_reads": self._lookups.statements,
+            "lookups": self._lookups.statements,
+            "lookup_keys": self._lookups.keys,
+            **self._reads.statistics(),
             **self.connections.statistics(),
         }
 
     async def close(self) -> None:
         """Finish what is queued, then let go."""
+        await self._learned.close()
         await self.writer.close()
+        await self._reads.close()
         await self.follow.close()
         await self.connections.close()

@@ -112,14 +112,17 @@ class Writer:
     async def _run(self) -> None:
         try:
             while self._queue:
-                calls = self._gather()
-                try:
-                    await (self._alone(calls[0]) if calls[0].task else self._group(calls))
-                except Exception as error:  # the loop's edge: whatever it is, the writer goes on
-                    log.exception("A group of writes broke")
-                    self._fail(calls, PintuError(f"The store broke: {type(error).__name__}: {error}"))
+                await self._next()
         finally:
             self._running = None
+
+    async def _next(self) -> None:
+        calls = self._gather()
+        try:
+            await (self._alone(calls[0]) if calls[0].task else self._group(calls))
+        except Exception as error:  # the loop's edge: whatever it is, the writer goes on
+            log.exception("A group of writes broke")
+            self._fail(calls, PintuError(f"The store broke: {type(error).__name__}: {error}"))
 
     def _gather(self) -> list[Call]:
         """What is waiting, up to the cap; a task is alone."""
@@ -206,7 +209,7 @@ class Writer:
             self._fail([self._queue.popleft()], self._connections.unavailable())
 
     async def _broken(self, calls: list[Call], error: PintuError) -> None:
-        """The group cannot be written: when one of several may be the reason, each is tried alone."""
+        """The group cannot be written: one of several may be the reason, each is tried alone."""
         if type(error) is not PintuError or len(calls) == 1:
             self._fail(calls, error)
             return
