@@ -17,9 +17,10 @@ from pintu.kernel.errors import ConfigurationError, PintuError, Unavailable
 from pintu.kernel.intake.doors.register import door_module
 from pintu.kernel.intake.doors.words import Around
 from pintu.kernel.intake.loading import HOPELESS, STOPPED, Load, load
-from pintu.kernel.intake.loading_context import Accepts, ContextLanding
+from pintu.kernel.intake.loading_context import ContextLanding
+from pintu.kernel.intake.loading_gone import Leaving
 from pintu.kernel.intake.loading_retry import read_again
-from pintu.kernel.intake.loading_words import Chunk, Landed, Landing, Reader
+from pintu.kernel.intake.loading_words import Accepts, Chunk, Landed, Landing, Reader
 from pintu.kernel.intake.mapping import Mapper, compile_mapping, read_mapping
 from pintu.kernel.intake.mapping.words import BadRecord, Mapping, Row
 from pintu.kernel.intake.runs import Asked, Run, Runs
@@ -150,7 +151,7 @@ class Job:
             self.name, mapping.name, fingerprint=print_, by=wish.by if wish else "", again=again
         )
         if landing is None:
-            landing = ContextLanding(told.link, self.name, source.tenant, told.runs, run=run)
+            landing = self._context(mapping, run)
         return await self._load(run, landing, mapper, _Begun(reader, first, chunks), every_s)
 
     async def _first(self, chunks: AsyncIterator[Chunk]) -> Chunk | None:
@@ -224,6 +225,12 @@ class Job:
         landing: Landing = open_landing(told.tables, clock, data_set, source=source, zone=told.zone)
         return landing
 
+    def _context(self, mapping: Mapping, run: Run) -> Landing:
+        told, tenant = self._told, self._told.declared.source.tenant
+        clock, gone = told.around.clock, mapping.gone
+        leaving = Leaving(told.link, told.runs, run=run, clock=clock, tenant=tenant, gone=gone)
+        return ContextLanding(told.link, self.name, tenant, told.runs, run=run, leaving=leaving)
+
     async def _position(self, landing: Landing | None, mapping: Mapping) -> str:
         if landing is None:
             return await self._told.runs.position(self.name, mapping.name)
@@ -287,7 +294,7 @@ class _Guarded:
 
     def __init__(self, landing: Landing, lock: asyncio.Lock) -> None:
         self._landing, self._lock = landing, lock
-        for name in ("finish", "remove"):
+        for name in ("finish", "remove", "present"):
             if hasattr(landing, name):
                 setattr(self, name, getattr(landing, name))
 

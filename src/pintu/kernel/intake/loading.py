@@ -15,8 +15,16 @@ import msgspec
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError
-from pintu.kernel.intake.loading_context import PIECE, Accepts, ContextLanding, hold
-from pintu.kernel.intake.loading_words import Chunk, Landed, Landing, MakeReader, Reader, Record
+from pintu.kernel.intake.loading_context import PIECE, ContextLanding, hold
+from pintu.kernel.intake.loading_words import (
+    Accepts,
+    Chunk,
+    Landed,
+    Landing,
+    MakeReader,
+    Reader,
+    Record,
+)
 from pintu.kernel.intake.mapping.mapper import Mapper
 from pintu.kernel.intake.mapping.words import BadRecord, Row
 from pintu.kernel.intake.runs import Run, Runs
@@ -154,6 +162,7 @@ class _Loading:
             key = f"{run.number}/{run.mapping}/{chunk.key}"
             await hold(work.link, work.tenant, template, bad, key=key)
         said = [*chunk.messages, *await self._remove(chunk)]
+        await self._note_silent(chunk, items, bad)
         landed = await work.landing.land(chunk.key, chunk.position, items, bad)
         said += landed.messages
         let_go = getattr(work.reader, "landed", None)
@@ -179,15 +188,26 @@ class _Loading:
         )
         work.progress(self._run)
 
+    async def _note_silent(self, chunk: Chunk, items: Sequence[Any], bad: list[BadRecord]) -> None:
+        """A record that says nothing but its id is there all the same: it has not left."""
+        present = getattr(self._work.landing, "present", None)
+        if present is not None and len(items) + len(bad) < len(chunk.records):
+            await present(self._work.mapper.ids(record for _, record in chunk.records))
+
     async def _remove(self, chunk: Chunk) -> list[dict[str, str]]:
-        """What the source deleted goes from a table data set; an entity stays and is told of."""
+        """What the source deleted goes from a table data set, or its entity ends; of what tells
+        no id because that needs more than a key, the entity stays and is told of."""
         if not chunk.removed:
             return []
+        mapper = self._work.mapper
+        context = mapper.mapping.target == "context"
         remove = getattr(self._work.landing, "remove", None)
         if remove is None:
             return [KEPT]
-        landed: Landed = await remove(self._work.mapper.keys(chunk.removed))
-        return landed.messages
+        gone = mapper.ids(chunk.removed) if context else mapper.keys(chunk.removed)
+        landed: Landed = await remove(gone)
+        kept = [KEPT] if context and len(gone) < len(chunk.removed) else []
+        return [*landed.messages, *kept]
 
     def _hopeless(self, chunk: Chunk, bad: int) -> bool:
         """Whether nearly nothing can be read any more; looked at over the last records only."""

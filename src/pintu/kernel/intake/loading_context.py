@@ -6,12 +6,13 @@ import asyncio
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import orjson
 
 from pintu.kernel.errors import TooLarge
-from pintu.kernel.intake.loading_words import Landed
+from pintu.kernel.intake.loading_gone import Leaving
+from pintu.kernel.intake.loading_words import Accepts, Landed
 from pintu.kernel.intake.mapping.words import BadRecord
 from pintu.kernel.intake.runs import Run, Runs
 from pintu.kernel.intake.words import Batch, Envelope, Receipt, Unreadable, Update
@@ -24,14 +25,6 @@ HELD_BYTES: Final = 60_000  # of one envelope: what is longer than intake keeps 
 IN_FLIGHT: Final = 4
 
 
-class Accepts(Protocol):
-    """What landing needs of the link to the broker."""
-
-    async def accept(self, batch: Batch) -> Receipt:
-        """Durable when it returns."""
-        ...
-
-
 class ContextLanding:
     """Implements `Landing`: updates in batches of 1,000, several under way, the position kept when
     all of them are durable.
@@ -39,11 +32,15 @@ class ContextLanding:
     Updates that say when they were observed may overtake each other (intake keeps the newest);
     others go one batch after the other where two name one entity. Killed between commit and
     position, the chunk comes again with the same keys and is answered, not applied. A chunk that
-    the last whole run landed already is passed over.
+    the last whole run landed already is passed over. `leaving` ends what a source no longer has;
+    without it nothing does.
     """
 
-    def __init__(self, link: Accepts, source: str, tenant: str, runs: Runs, *, run: Run) -> None:
-        self._link, self._tenant, self._runs = link, tenant, runs
+    def __init__(
+        self, link: Accepts, source: str, tenant: str, runs: Runs, *, run: Run,
+        leaving: Leaving | None = None,
+    ) -> None:  # fmt: skip
+        self._link, self._tenant, self._runs, self._leaving = link, tenant, runs, leaving
         self._name, self._source, self._run = f"{PIECE}/{source}", source, run
         self._before: frozenset[str] | None = None
 
@@ -62,7 +59,13 @@ class ContextLanding:
         if self._before is None:
             self._before = await self._runs.chunks_before(self._run)
         updates = [one for one in items if isinstance(one, Update)]
+        ids = [one.entity["id"] for one in updates]
         landed = unchanged = refused = 0
+        back = await self._leaving.returned(ids) if self._leaving is not None else []
+        if back:
+            await self._link.accept(
+                Batch(self._name, self._tenant, f"{self._run.number}/{chunk_key} back", back)
+            )
         if chunk_key in self._before:
             unchanged = len(updates)
         else:
@@ -70,8 +73,26 @@ class ContextLanding:
                 landed += receipts.accepted - receipts.unchanged
                 unchanged += receipts.unchanged
                 refused += receipts.quarantined
-        await self._runs.place(self._run, chunk_key, position)
+        seen = ids if self._leaving is not None else ()
+        await self._runs.place(self._run, chunk_key, position, seen=seen)
         return Landed(landed=landed, unchanged=unchanged, bad=len(bad) + refused)
+
+    async def present(self, ids: Sequence[str]) -> None:
+        """These are in the source, whatever it says of them."""
+        if self._leaving is not None:
+            await self._runs.things.see(self._run.source, self._run.mapping, ids)
+
+    async def finish(self, *, whole: bool) -> Landed:
+        """Everything the source has was read; see `Leaving`."""
+        if self._leaving is None:
+            return Landed(landed=0)
+        return await self._leaving.finish(self._name, whole=whole)
+
+    async def remove(self, ids: Sequence[str]) -> Landed:
+        """The source says that it deleted these."""
+        if self._leaving is None:
+            return Landed(landed=0)
+        return await self._leaving.removed(self._name, ids)
 
     async def _hand_in(self, chunk_key: str, updates: list[Update]) -> list[Receipt]:
         prefix = f"{self._run.number}/{self._run.mapping}/{chunk_key}"

@@ -10,7 +10,8 @@ import msgspec
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError
-from pintu.kernel.intake.loading_context import Accepts, envelopes, held_records
+from pintu.kernel.intake.loading_context import envelopes, held_records
+from pintu.kernel.intake.loading_words import Accepts
 from pintu.kernel.intake.mapping.mapper import Mapper
 from pintu.kernel.intake.mapping.words import Row
 from pintu.kernel.intake.words import Batch, Envelope, Unreadable

@@ -9,6 +9,7 @@ import msgspec
 
 from pintu.kernel.intake.doors.words import Around, SourceFile
 from pintu.kernel.intake.mapping.words import BadRecord, Mapping
+from pintu.kernel.intake.words import Batch, Receipt
 
 Record = dict[str, Any]
 """One record of a source, by column; a feature of GeoJSON or a shapefile has its properties and
@@ -42,6 +43,14 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[dict[str, str]] = []
 
 
+class Accepts(Protocol):
+    """What landing needs of the link to the broker."""
+
+    async def accept(self, batch: Batch) -> Receipt:
+        """Durable when it returns."""
+        ...
+
+
 class Reader(Protocol):
     """What a door of kind `load` makes: the records of a source, from a position on.
 
@@ -69,7 +78,7 @@ class Landing(Protocol):
     A landing may also have `async def finish(self, *, whole) -> Landed`: called after a chunk that
     is `full`, when everything the source has was read in this run; `whole` is False when some of it
     could not be. And `async def remove(self, keys: Sequence[str]) -> Landed`: called before a chunk
-    lands that says what the source deleted.
+    lands that says what the source deleted, by its rows' keys or its entities' ids.
     """
 
     async def position(self) -> str:

@@ -6,16 +6,16 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import orjson
 
 from pintu.kernel.context.read import read_entity, read_fragment
-from pintu.kernel.context.record import Transform
+from pintu.kernel.context.record import Effect, Keep, Record, Remove, Transform
 from pintu.kernel.context.write import append, merge, upsert_append, upsert_merge, upsert_replace
 from pintu.kernel.errors import BadRequestData
 from pintu.kernel.intake.limits import Limits
-from pintu.kernel.intake.words import Update
+from pintu.kernel.intake.words import Mode, Update
 from pintu.kernel.jsonld import Terms
 
 
@@ -36,7 +36,7 @@ def read_update(update: Update, terms: Terms, now_us: int, limits: Limits) -> di
     if update.mode == "upsert":
         document = read_entity(entity, terms)
     else:
-        nulls: Literal["merge", "none"] = "merge" if update.mode == "merge" else "none"
+        nulls: Literal["merge", "none"] = "merge" if update.mode in ("merge", "amend") else "none"
         document = read_fragment(entity, terms, nulls=nulls)
     if "id" not in document:
         raise BadRequestData("The update has no id")
@@ -57,7 +57,18 @@ def transform_of(update: Update, document: dict[str, Any]) -> Transform:
     if update.mode == "append":
         add = upsert_append if new else append
         return add(document, keep_newer=True)
-    raise BadRequestData(f"Update mode {update.mode!r} is not merge, upsert or append")
+    if update.mode == "amend":
+        return _if_there(merge(document, keep_newer=True))
+    if update.mode == "delete":
+        return _if_there(lambda _record, _now_us: Remove())
+    raise BadRequestData(f"Update mode {update.mode!r} is none of {', '.join(get_args(Mode))}")
+
+
+def _if_there(change: Transform) -> Transform:
+    def transform(record: Record | None, now_us: int) -> Effect:
+        return Keep() if record is None else change(record, now_us)
+
+    return transform
 
 
 def _believe_all(document: dict[str, Any], now_us: int, limits: Limits) -> None:

@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import ResourceNotFound
-from pintu.kernel.intake.runs_schema import ASKED, CHUNK, POSITION, RUN, TABLES
+from pintu.kernel.intake.runs_schema import ASKED, CHUNK, POSITION, ROUND, RUN, TABLES, THING
+from pintu.kernel.intake.runs_things import Things, next_round, saw
 from pintu.kernel.tables import CityTables, add_rows, put_rows
 
 RunState = Literal["running", "done", "failed", "stopped"]
@@ -75,6 +76,7 @@ class Runs:
     def __init__(self, tables: CityTables, clock: Clock) -> None:
         self._file = tables.register(TABLES)
         self._clock = clock
+        self.things = Things(self._file)
 
     # --- what a person asks -----------------------------------------------------------------------
     async def ask(self, source: str, what: Wish = "run", *, by: str) -> None:
@@ -133,6 +135,7 @@ class Runs:
                 connection.execute(POSITION.delete().where(where))
                 old = sa.select(RUN.c.number).where(mine)
                 connection.execute(CHUNK.delete().where(CHUNK.c.run.in_(old)))
+                next_round(connection, source, mapping)
             self._forget_old(connection, mine)
             new = Run(
                 number=0,
@@ -169,14 +172,16 @@ class Runs:
         await self._file.run(lambda connection: connection.execute(change))
         return run
 
-    async def place(self, run: Run, key: str, position: str) -> None:
-        """A chunk is landed, and its source stands behind it: both in one transaction."""
+    async def place(self, run: Run, key: str, position: str, *, seen: Sequence[str] = ()) -> None:
+        """A chunk is landed, its source stands behind it and has these entities: all in one
+        transaction."""
         where = {"source": run.source, "mapping": run.mapping, "position": position}
         told = {"run": run.number, "key": key}
 
         def work(connection: Connection) -> None:
             put_rows(connection, POSITION, [where])
             add_rows(connection, CHUNK, [told])
+            saw(connection, run.source, run.mapping, seen)
 
         await self._file.run(work)
 
@@ -247,7 +252,7 @@ class Runs:
         def work(connection: Connection) -> None:
             old = sa.select(RUN.c.number).where(RUN.c.source == source)
             connection.execute(CHUNK.delete().where(CHUNK.c.run.in_(old)))
-            for table in (RUN, POSITION, ASKED):
+            for table in (RUN, POSITION, ASKED, THING, ROUND):
                 connection.execute(table.delete().where(table.c.source == source))
 
         await self._file.run(work)

@@ -60,10 +60,30 @@ def _asked() -> list[sa.Column[object]]:
     ]
 
 
+def _thing() -> list[sa.Column[object]]:
+    return [
+        sa.Column("source", sa.String, primary_key=True),
+        sa.Column("mapping", sa.String, primary_key=True),
+        sa.Column("id", sa.String, primary_key=True),
+        sa.Column("round", sa.BigInteger, nullable=False),  # the last that brought it
+        sa.Column("ended_us", sa.BigInteger, nullable=False),  # 0: its source has it
+    ]
+
+
+def _round() -> list[sa.Column[object]]:
+    return [
+        sa.Column("source", sa.String, primary_key=True),
+        sa.Column("mapping", sa.String, primary_key=True),
+        sa.Column("round", sa.BigInteger, nullable=False),
+    ]
+
+
 RUN = sa.Table("run", METADATA, *_run(), sa.Index("run_source", "source", "mapping", "number"))
 POSITION = sa.Table("position", METADATA, *_position())
 CHUNK = sa.Table("chunk", METADATA, *_chunk())
 ASKED = sa.Table("asked", METADATA, *_asked())
+THING = sa.Table("thing", METADATA, *_thing(), sa.Index("thing_id", "id"))
+ROUND = sa.Table("round", METADATA, *_round())
 
 
 def _first(op: Operations) -> None:
@@ -74,4 +94,11 @@ def _first(op: Operations) -> None:
     op.create_table("asked", *_asked())
 
 
-TABLES = PrivateTables(name="loads", metadata=METADATA, migrations=(_first,))
+def _second(op: Operations) -> None:
+    """What each mapping brought into the context, to see what its source no longer has."""
+    op.create_table("thing", *_thing())
+    op.create_index("thing_id", "thing", ["id"])
+    op.create_table("round", *_round())
+
+
+TABLES = PrivateTables(name="loads", metadata=METADATA, migrations=(_first, _second))

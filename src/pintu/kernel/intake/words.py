@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import msgspec
 
-Mode = Literal["merge", "upsert", "append"]
+Mode = Literal["merge", "upsert", "append", "amend", "delete"]
 """merge: RFC-7396-like merge (creates when absent); upsert: replace whole entity; append: add or
-overwrite attributes.
+overwrite attributes; amend: merge into what is there, nothing when absent; delete: what is there
+goes, nothing when absent.
 """
 
 

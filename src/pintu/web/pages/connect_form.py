@@ -126,6 +126,7 @@ def read_mapping_form(form: Form, name: str) -> dict[str, Any]:
     if target == "context":
         content |= {"type": text(form, "type").strip(), "id": text(form, "id").strip()}
         content["mode"] = text(form, "mode") or "merge"
+        content["gone"] = text(form, "gone") or "keep"
     else:
         content["data_set"] = text(form, "data_set").strip() or name
     count = min(int(text(form, "fields") or 0), MOST_FIELDS)

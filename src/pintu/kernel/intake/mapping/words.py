@@ -50,6 +50,8 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     data_set: str = ""  # table: the table data set
     id: str = ""  # context: local part, a template over columns: "{ID}" or "{区}-{编号}"
     mode: Literal["merge", "upsert", "append"] = "merge"
+    # what a whole load of a file or database no longer brings: kept and told ended, or deleted
+    gone: Literal["keep", "delete"] = "keep"
     records: str = ""  # path to the list of records in a JSON payload; empty: the payload is one
     # column or path whose time every value carries as observedAt; several: year, month, day, hour
     observed_at: str | list[str] = ""
