@@ -41,17 +41,24 @@ def read_markup(
     parser.StartDoctypeDeclHandler = _no_doctype
     parser.EntityDeclHandler = _no_doctype
     try:
+        for piece in read_pieces(archive, member, limit=limit):
+            parser.Parse(piece, not piece)
+            yield
+    except expat.ExpatError as error:
+        raise _damaged(member, error) from error
+
+
+def read_pieces(archive: zipfile.ZipFile, member: str, *, limit: int) -> Iterator[bytes]:
+    """A member as it unpacks, an empty piece at its end; errors as of `read_markup`."""
+    try:
         info = archive.getinfo(member)
         _fits(member, info.file_size, limit)
         with archive.open(info) as file:
-            for piece in unpacked(file, info.file_size):
-                parser.Parse(piece, False)
-                yield
-        parser.Parse(b"", True)
-        yield
+            yield from unpacked(file, info.file_size)
+        yield b""
     except KeyError as error:
         raise _lacking(member) from error
-    except (expat.ExpatError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise _damaged(member, error) from error
 
 

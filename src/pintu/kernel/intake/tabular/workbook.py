@@ -100,7 +100,7 @@ class Sheet:
         bad: list[BadRecord] = []
         for number, values in cells.rows():
             values = filler.filled(number, values)
-            if number <= self._begin or not any(not missing(one) for one in values):
+            if number <= self._begin or (missing(values[0]) and all(map(missing, values))):
                 continue
             row += 1
             if row <= after.row:

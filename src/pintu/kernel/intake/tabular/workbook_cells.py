@@ -7,6 +7,7 @@ import zipfile
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from pintu.kernel.errors import TooLarge
@@ -14,6 +15,7 @@ from pintu.kernel.intake.tabular.archive import unpacked
 from pintu.kernel.intake.tabular.markup import LONGEST_TEXT, local, read_markup
 from pintu.kernel.intake.tabular.words import MOST_COLUMNS
 from pintu.kernel.intake.tabular.workbook_parts import Strings, date_text
+from pintu.kernel.intake.tabular.workbook_rows import Odd, column_number, usual_rows
 
 LARGEST_SHEET: Final = 4 << 30
 MOST_MERGED: Final = 200_000
@@ -51,6 +53,17 @@ class Cells:
 
     def rows(self) -> Iterator[Row]:
         """(row number, its cells from the first column on); absent rows are absent."""
+        given = 0
+        try:
+            for row in usual_rows(self, LARGEST_SHEET):
+                given += 1
+                yield row
+        except Odd:
+            self.unvalued = self.errors = 0
+            self.first_unvalued = self.first_error = ""
+            yield from islice(self._each(), given, None)
+
+    def _each(self) -> Iterator[Row]:
         taking = _Rows(self)
         handlers = (taking.start, taking.end, taking.parts.append)
         for _ in read_markup(self.archive, self.member, handlers, limit=LARGEST_SHEET):
@@ -88,7 +101,7 @@ class Cells:
     def value(self, kind: str, text: str, style: str, where: str) -> Any:
         """A cell's value: text, number, true or false; dates as ISO 8601."""
         if kind == "s":
-            return self.strings.get(int(text)) if text.isdigit() else ""
+            return self.strings.get(int(text)) if text.isdecimal() else ""
         if kind in ("str", "inlineStr", "d"):
             return text
         if kind == "b":
@@ -211,11 +224,3 @@ class _Rows:
             )
         self._columns[letters] = found
         return found
-
-
-def column_number(letters: str) -> int:
-    """`A` → 0, `Z` → 25, `AA` → 26."""
-    number = 0
-    for one in letters[:4]:
-        number = number * 26 + ord(one.upper()) - 64
-    return number - 1
