@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import resource
@@ -21,6 +22,7 @@ from pintu import __version__
 from pintu.cli.pieces import check_pieces
 from pintu.cli.shell import Data, out, settings_of
 from pintu.kernel.errors import ConfigurationError
+from pintu.kernel.store.address import is_postgres, parse_address
 from pintu.processes.lock import prepare_folder, running_city
 from pintu.settings import Settings
 
@@ -54,12 +56,15 @@ class Finding:
     told: str
 
 
+MARKS = {True: "[green]works[/]", False: "[red]missing[/]", None: "[yellow]not here[/]"}
+
+
 def doctor(data: Data = None) -> int:
     """What works here, what is missing, and how to get it."""
     settings = settings_of(data)
-    looks: list[Callable[[Settings], Finding]] = [
+    looks: list[Callable[[Settings], Finding | list[Finding]]] = [
         _python,
-        _sqlite,
+        _store,
         _folder,
         _disk,
         _port,
@@ -73,9 +78,9 @@ def doctor(data: Data = None) -> int:
     bad = 0
     for look in looks:
         found = look(settings)
-        mark = {True: "[green]works[/]", False: "[red]missing[/]", None: "[yellow]not here[/]"}
-        table.add_row(mark[found.works], found.what, escape(found.told))
-        bad += found.works is False
+        for one in found if isinstance(found, list) else [found]:
+            table.add_row(MARKS[one.works], one.what, escape(one.told))
+            bad += one.works is False
     out.print(table)
     return 1 if bad else 0
 
@@ -86,8 +91,17 @@ def _python(_: Settings) -> Finding:
     return Finding("Python", right, told if right else f"{told}; 3.11, 3.12 or 3.13 is needed")
 
 
-def _sqlite(_: Settings) -> Finding:
-    return Finding("store", True, f"SQLite {apsw.sqlite_lib_version()} through apsw")
+def _store(settings: Settings) -> Finding | list[Finding]:
+    if not is_postgres(settings.store):
+        return Finding("store", True, f"SQLite {apsw.sqlite_lib_version()} through apsw")
+    try:
+        from pintu.kernel.store.postgres.doctor import look_at
+    except ImportError as error:
+        return Finding("store", False, f"pip install 'pintu[postgres]' ({error})")
+    address = parse_address(settings.store)
+    found = [Finding("store", True, address.shown)]
+    looks = asyncio.run(look_at(address))
+    return found + [Finding(f"  {one.what}", one.right, one.told) for one in looks]
 
 
 def _folder(settings: Settings) -> Finding:

@@ -56,12 +56,12 @@ async def require(connection: Connection, address: StoreAddress) -> None:
 
     Raises ConfigurationError with a sentence for each thing that is not so.
     """
-    facts = await _facts(connection)
+    facts = await facts_of(connection)
     if facts["postgis"] is None and facts["available"] and not facts["standby"]:
         try:
             await connection.execute("CREATE EXTENSION IF NOT EXISTS postgis SCHEMA public")
             log.info("PostGIS was made in the database %s", address.database)
-            facts = await _facts(connection)
+            facts = await facts_of(connection)
         except (asyncpg.InsufficientPrivilegeError, asyncpg.DuplicateObjectError) as error:
             log.info("PostGIS could not be made: %s", error)
     mistakes = wrong_with(facts, address)
@@ -69,7 +69,8 @@ async def require(connection: Connection, address: StoreAddress) -> None:
         raise ConfigurationError(mistakes)
 
 
-async def _facts(connection: Connection) -> dict[str, Any]:
+async def facts_of(connection: Connection) -> dict[str, Any]:
+    """What a server is, to be judged by `wrong_with`."""
     row = await connection.fetchrow(_FACTS)
     assert row is not None
     return dict(row)
