@@ -48,6 +48,7 @@ def make_equal(source: OpenTables, target: OpenTables, told: Told | None = None)
     """
     shapes = source.read_now(read_shapes)
     version = source.version()
+    target.version()  # makes its place, where there is none
     make_tables(target, shapes)
     twins = {one.name: one for one in target.read_now(read_shapes)}
     names = {one.name for one in shapes}

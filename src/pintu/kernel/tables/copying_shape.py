@@ -52,8 +52,8 @@ def read_shapes(connection: Connection) -> list[Shape]:
         schema = str(connection.exec_driver_sql("SELECT current_schema()").scalar_one())
     names = [one for one in inspector.get_table_names(schema=schema) if one != VERSIONS]
     metadata = sa.MetaData()
-    for name in names:
-        sa.Table(name, metadata, autoload_with=connection)
+    if names:
+        metadata.reflect(connection, only=names)
     return [_shape(one, connection.dialect.name) for one in metadata.sorted_tables]
 
 
@@ -160,6 +160,7 @@ def _neutral(column: sa.Column[Any], table: str) -> TypeEngine[Any]:
         (sa.Text, sa.Text),
         (sa.String, sa.String),
         (sa.LargeBinary, sa.LargeBinary),
+        (sa.Float, sa.Double),
         (sa.Numeric, sa.Double),
     )
     for known, neutral in kinds:

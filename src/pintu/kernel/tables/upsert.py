@@ -14,8 +14,9 @@ def put_rows(
     connection: Connection, table: Table, rows: Sequence[Row], *, key: Iterable[str] = ()
 ) -> None:
     """Insert `rows`, which all tell the same columns; one with a key that is there already takes
-    that row's place, so that columns it does not tell have their defaults. `key` names the columns of a unique rule; without it the
-    primary key. A number that the table gave to a row stays with it.
+    that row's place, so that columns it does not tell have their defaults. `key` names the columns
+    of a unique rule; without it the primary key. A number that the table gave to a row stays with
+    it.
     """
     if not rows:
         return

@@ -42,7 +42,7 @@ DEED = sa.Table(
 
 
 def _first(op: Any) -> None:
-    METADATA.create_all(op.get_bind(), tables=[FAULT, DEED])
+    METADATA.create_all(op.get_bind(), tables=[FAULT, DEED], checkfirst=False)
 
 
 TABLES = PrivateTables(name=PIECE, metadata=METADATA, migrations=(_first,), place="pieces")
