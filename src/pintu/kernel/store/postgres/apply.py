@@ -224,7 +224,8 @@ class Group:
         found: dict[Shape, int] = {}
         for work in self.works.values():
             start, row = work.start, work.row
-            was, now = start and start.shape, row and row.shape
+            was = None if start is None else start.shape
+            now = None if row is None else row.shape
             if was is not now:
                 if was is not None:
                     found[was] = found.get(was, 0) - 1

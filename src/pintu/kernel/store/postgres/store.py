@@ -17,7 +17,7 @@ from pintu.kernel.store.port import Change, Kind, Op, Outcome, Page
 from pintu.kernel.store.postgres.cache import RowCache
 from pintu.kernel.store.postgres.connection import Connections
 from pintu.kernel.store.postgres.follow import Follow
-from pintu.kernel.store.postgres.group import State
+from pintu.kernel.store.postgres.group import State, Task
 from pintu.kernel.store.postgres.learned import Learned
 from pintu.kernel.store.postgres.log import Log
 from pintu.kernel.store.postgres.lookups import Lookups
@@ -25,7 +25,7 @@ from pintu.kernel.store.postgres.names import Names
 from pintu.kernel.store.postgres.opened import prepare, regain
 from pintu.kernel.store.postgres.read import Aims, Reads
 from pintu.kernel.store.postgres.schema import Tuning
-from pintu.kernel.store.postgres.writer import Listener, Task, Writer
+from pintu.kernel.store.postgres.writer import Listener, Writer
 
 _EXPIRED = "SELECT tenant, id FROM entity WHERE expires <= $1 ORDER BY expires LIMIT $2"
 

@@ -206,7 +206,7 @@ class Writer:
         """Calls in the queue that waited long enough are answered; nothing of them is stored."""
         until = time.monotonic() - self._connections.address.wait_s
         while self._queue and self._queue[0].born < until:
-            self._fail([self._queue.popleft()], self._connections.unavailable())
+            self._fail([self._queue.popleft()], self._connections.presence.unavailable())
 
     async def _broken(self, calls: list[Call], error: PintuError) -> None:
         """The group cannot be written: one of several may be the reason, each is tried alone."""
@@ -267,7 +267,7 @@ class Writer:
             return error
         if connection is not None and is_lost(error):
             self._connections.lost(connection, error)
-            return self._connections.unavailable()
+            return self._connections.presence.unavailable()
         if isinstance(error, asyncpg.DiskFullError | asyncpg.PostgresIOError):
             self.disk_errors += 1
             return DiskFull(f"The server cannot write, nothing of this was stored: {error}")
