@@ -92,12 +92,15 @@ class Log:
         """See to it that there are partitions for this week and some after; looks once a day."""
         if now < self._look_at_us:
             return
-        there = {row[0] for row in await connection.fetch(_WEEKS)}
         monday = week_of(now)
-        for ahead in range(AHEAD + 1):
-            name, made = partition(monday + ahead * WEEK)
-            if name not in there:
-                await _make(connection, name, made)
+        wanted = [monday + ahead * WEEK for ahead in range(AHEAD + 1)]
+        if not {partition(one)[0] for one in wanted} <= set(await _weeks(connection)):
+            async with connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock('log'::regclass::bigint)")
+                there = await _weeks(connection)
+                for one in wanted:
+                    if partition(one)[0] not in there:
+                        await _make(connection, one)
         self._look_at_us = now + DAY_US
 
     async def trim(self, before_us: int, up_to: int, lowest: Callable[[], int | None]) -> int:
@@ -154,19 +157,21 @@ def _end_us(name: str) -> int:
     return int((monday + timedelta(weeks=1)).timestamp()) * 1_000_000
 
 
-async def _make(connection: Any, name: str, made: str) -> None:
+async def _make(connection: Any, monday: datetime) -> None:
     """Make one week; rows of it that came before are taken out of `log_rest`."""
-    try:
+    name, made = partition(monday)
+    last = _end_us(name)
+    first = last - 7 * DAY_US
+    early = "SELECT EXISTS(SELECT FROM log_rest WHERE at >= $1 AND at < $2)"
+    if not await connection.fetchval(early, first, last):
         await connection.execute(made)
-    except asyncpg.CheckViolationError:
-        first, last = _end_us(name) - 7 * DAY_US, _end_us(name)
-        async with connection.transaction():
-            await connection.execute(
-                f'CREATE TABLE "{name}" (LIKE log INCLUDING ALL);'
-                f"WITH gone AS (DELETE FROM log_rest WHERE at >= {first} AND at < {last} "
-                f'RETURNING *) INSERT INTO "{name}" SELECT * FROM gone;'
-                f'ALTER TABLE log ATTACH PARTITION "{name}" FOR VALUES FROM ({first}) TO ({last})'
-            )
+        return
+    await connection.execute(
+        f'CREATE TABLE "{name}" (LIKE log INCLUDING ALL);'
+        f"WITH gone AS (DELETE FROM log_rest WHERE at >= {first} AND at < {last} "
+        f'RETURNING *) INSERT INTO "{name}" SELECT * FROM gone;'
+        f'ALTER TABLE log ATTACH PARTITION "{name}" FOR VALUES FROM ({first}) TO ({last})'
+    )
 
 
 def _changes(names: Names, rows: Iterable[Any]) -> Iterable[Change]:

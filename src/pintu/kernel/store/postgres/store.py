@@ -35,6 +35,7 @@ class PostgresStore:
 
     def __init__(self, address: StoreAddress, *, clock: Clock, alone: bool, tuning: Tuning) -> None:
         self.address = address
+        self._clock = clock
         self.connections = Connections(address, alone=alone)
         self.names = Names()
         self._cache = RowCache(address.cache_mb * 1024 * 1024)
@@ -69,6 +70,7 @@ class PostgresStore:
         """There is a new writing connection: what we knew is compared with what is there."""
         if not self._prepared:
             await prepare(connection, self.address.schema)
+            await self._log.make_ahead(connection, self._clock.now_us())
         await regain(connection, self.state, lasting=self._prepared)
         self.writer.regained()
         self._learned.resume()

@@ -223,9 +223,10 @@ class Writer:
         self.groups += 1
         self.grouped_ops += sum(len(call.ops) for call in calls)
         follow = self.follow
-        changes = done.settle(wanted=bool(self.listeners) or not self.state.alone)
-        if not changes:
-            follow.own_nothing(self.state.position)
+        wanted = bool(self.listeners) or not self.state.alone
+        changes = done.settle(wanted=wanted)
+        if not wanted:
+            follow.untold(self.state.position)
         for call in calls:
             if call.cursor is not None and call.error is None:
                 self.state.keep_cursor(*call.cursor)
@@ -236,8 +237,7 @@ class Writer:
     def regained(self) -> None:
         """There is a connection to write with, the first or a new one."""
         self._doubt = 0
-        if self.state.alone:
-            self.follow.position = max(self.follow.position, self.state.position)
+        self.follow.arrived(self.state.position)
 
     def tell(self, changes: list[Change]) -> None:
         """Let every listener hear of changes, in order."""
