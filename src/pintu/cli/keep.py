@@ -17,15 +17,19 @@ import typer
 from rich.progress import track
 
 from pintu import __version__
+from pintu.cli import keep_server
 from pintu.cli.door import city_door
 from pintu.cli.shell import Data, err, out, settings_of
 from pintu.kernel.clock import iso
 from pintu.kernel.errors import ConfigurationError, PintuError
+from pintu.kernel.store.address import is_postgres, parse_address
 from pintu.kernel.tables import open_tables
+from pintu.processes.moving_places import files_of, name_store
+from pintu.settings import load_settings
 
 CITY = "city.db"
 MANIFEST = "manifest.json"
-PASSING = ("lock", "broker.sock", MANIFEST)
+PASSING = ("lock", "broker.sock", "moving", "moving.lock", "moved.json", MANIFEST)
 FORMAT = 1
 
 
@@ -37,16 +41,23 @@ def backup(
 
     The archive holds the administrator's token: it is written readable by you alone.
     """
-    folder = settings_of(data).data
-    if not (folder / CITY).is_file():
+    settings = settings_of(data)
+    folder = settings.data
+    server = parse_address(settings.store) if is_postgres(settings.store) else None
+    if server is None and not (folder / CITY).is_file():
         raise PintuError(f"There is no city in {folder}: {CITY} is missing")
     if archive.exists():
         raise PintuError(f"{archive} exists already; choose another name")
     archive = archive.absolute()
     with tempfile.TemporaryDirectory(prefix="pintu-backup-", dir=archive.parent) as place:
         copy = Path(place)
-        _copy_city(folder, copy)
-        manifest = _manifest(copy)
+        store: dict[str, Any] = {}
+        if server is None:
+            _copy_city(folder, copy)
+        else:
+            store = keep_server.dump(server, copy / keep_server.DUMP)
+        _copy_files(folder, copy, server is not None)
+        manifest = {**_manifest(copy), "store": store}
         (copy / MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
         partial = archive.with_name(archive.name + ".partial")
         _pack(copy, partial)
@@ -58,10 +69,18 @@ def backup(
 
 def restore(
     archive: Annotated[Path, typer.Argument(help="An archive that `pintu backup` wrote.")],
+    store: Annotated[
+        str,
+        typer.Option(help="Of a city on PostgreSQL: the server to restore to, if another one."),
+    ] = "",
     data: Data = None,
 ) -> int:
-    """Bring a backup into an empty data folder, after every file in it was verified."""
-    folder = settings_of(data).data
+    """Bring a backup into an empty data folder, after every file in it was verified.
+
+    A city on PostgreSQL comes back to a server that has none of its schemas.
+    """
+    settings = settings_of(data)
+    folder = settings.data
     if folder.exists() and any(folder.iterdir()):
         raise PintuError(f"{folder} is not empty; restore into a new folder with --data")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -70,6 +89,8 @@ def restore(
         manifest = _unpack(archive, place)
         _verify(place, manifest)
         (place / MANIFEST).unlink()
+        if manifest.get("store"):
+            _restore_server(place, manifest["store"], store or settings.store, bool(store))
         if folder.exists():
             folder.rmdir()
         place.chmod(0o755)
@@ -79,6 +100,17 @@ def restore(
         raise
     out.print(f"{folder}: restored, as of {manifest['made']}", soft_wrap=True)
     return 0
+
+
+def _restore_server(place: Path, told: dict[str, Any], address: str, anew: bool) -> None:
+    """`address`: said on the command line (`anew`), or in the environment; else as the backup's own
+    settings have it."""
+    if anew:
+        name_store(place, address)
+    elif not is_postgres(address):
+        address = load_settings(place, {}).store
+    keep_server.restore(parse_address(address), told, place / keep_server.DUMP)
+    (place / keep_server.DUMP).unlink()
 
 
 def empty_demo(
@@ -130,9 +162,16 @@ def _copy_city(folder: Path, copy: Path) -> None:
     tables = open_tables(folder)
     tables.backup(copy)
     tables.close()
+
+
+def _copy_files(folder: Path, copy: Path, on_server: bool) -> None:
+    """Everything else; what a move left in files is not the city any more."""
+    left = {*files_of(folder)} if on_server else set()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         known = name.parts[0] in PASSING or "-wal" in name.name or "-shm" in name.name
+        if path in left:
+            continue
         if path.is_file() and not known and not (copy / name).exists():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, copy / name)
@@ -194,6 +233,8 @@ def _verify(place: Path, manifest: dict[str, Any]) -> None:
             wrong.append(name)
     if wrong:
         raise PintuError(f"The backup is damaged, nothing was restored: {', '.join(wrong[:5])}")
+    if not (place / CITY).exists():
+        return
     check = apsw.Connection(str(place / CITY), flags=apsw.SQLITE_OPEN_READONLY)
     told = check.pragma("integrity_check")
     check.close()

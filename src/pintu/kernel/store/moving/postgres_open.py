@@ -10,7 +10,7 @@ import asyncpg
 from pintu.kernel.errors import Unavailable
 from pintu.kernel.store.address import StoreAddress
 from pintu.kernel.store.postgres.checks import claim_key, require
-from pintu.kernel.store.postgres.schema import MIGRATIONS
+from pintu.kernel.store.postgres.opened import prepare as made
 
 
 async def connect(address: StoreAddress) -> asyncpg.Connection[Any]:
@@ -45,14 +45,7 @@ async def prepare(address: StoreAddress, connection: asyncpg.Connection[Any]) ->
     Raises ConfigurationError with a sentence for each thing that is not so.
     """
     await require(connection, address)
-    there = await connection.fetchval("SELECT to_regclass('meta')")
-    if there is None:
-        async with connection.transaction():
-            await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{address.schema}"')
-            for step in MIGRATIONS:
-                await connection.execute(step)
-            version = "INSERT INTO meta VALUES('version', $1)"
-            await connection.execute(version, len(MIGRATIONS))
+    await made(connection, address.schema)
 
 
 async def claimed(address: StoreAddress) -> asyncpg.Connection[Any]:

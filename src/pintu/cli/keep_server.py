@@ -1,0 +1,129 @@
+"""A backup of a city on PostgreSQL: its schemas through `pg_dump`, back through `pg_restore`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from pintu.cli.shell import err
+from pintu.kernel.errors import ConfigurationError, PintuError, Unavailable
+from pintu.kernel.store.address import StoreAddress
+
+DUMP = "store.dump"
+_HOMES = "/usr/lib/postgresql"
+_VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
+
+
+def program(name: str, at_least: int) -> str:
+    """The path of a PostgreSQL program that is new enough for a server.
+
+    Raises ConfigurationError, saying what to install, when there is none.
+    """
+    homes = sorted(Path(_HOMES).glob("*/bin"), reverse=True)
+    found = [shutil.which(name), *(shutil.which(name, path=str(one)) for one in homes)]
+    older = []
+    for path in dict.fromkeys(one for one in found if one):
+        told = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+        match = _VERSION.search(told.stdout)
+        version = int(match[1]) if match else 0
+        if version >= at_least:
+            return path
+        older.append(f"{path} is of version {version}")
+    get = f"apt-get install postgresql-client-{at_least}"
+    if older:
+        wrong = f"{name} must be as new as the server, {at_least}: {'; '.join(older)}; {get}"
+        raise ConfigurationError([wrong])
+    raise ConfigurationError([f"{name} is not installed, a backup of this city needs it: {get}"])
+
+
+def dump(address: StoreAddress, target: Path) -> dict[str, Any]:
+    """Write the city's schemas, all of one moment, into one file; what a manifest says of it."""
+    schemas = [address.schema, *_private(address)]
+    with _connected(address) as connection:
+        version = connection.info.server_version // 10_000
+    command = [program("pg_dump", version), "--format=custom", "--compress=1", "--no-owner"]
+    command += ["--no-privileges", "--lock-wait-timeout=60000", f"--file={target}"]
+    command += [f"--schema={_exactly(one)}" for one in schemas]
+    _run(command, address)
+    return {"schema": address.schema, "schemas": schemas, "version": version}
+
+
+def restore(address: StoreAddress, told: dict[str, Any], source: Path) -> None:
+    """Bring the schemas of a backup back, all or none.
+
+    Raises PintuError when one of them is there, or when the address names another schema.
+    """
+    if address.schema != told["schema"]:
+        wrong = f"The backup is of the schema {told['schema']}, the address names {address.schema}"
+        raise PintuError(f"{wrong}: write schema={told['schema']}")
+    schemas = [str(one) for one in told["schemas"]]
+    with _connected(address) as connection:
+        server = connection.info.server_version // 10_000
+        rows = connection.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s)", (schemas,)
+        ).fetchall()
+        if rows:
+            there = f"{address.shown} is not empty: it holds the schema {rows[0][0]}"
+            raise PintuError(f"{there}; restore into another database")
+    path = program("pg_restore", max(server, int(told["version"])))
+    database = f"--dbname={address.database}"
+    _run(
+        [path, "--exit-on-error", "--single-transaction", "--no-owner", database, str(source)],
+        address,
+    )
+
+
+def _private(address: StoreAddress) -> list[str]:
+    from pintu.kernel.tables.server import TableServer, schema_name
+
+    server = TableServer(address)
+    try:
+        return [schema_name(address.schema, place, name) for place, name in server.list_places()]
+    finally:
+        server.close()
+
+
+def _exactly(schema: str) -> str:
+    """A name as a pattern of pg_dump that matches nothing else."""
+    return '"' + schema.replace('"', '""') + '"'
+
+
+def _connected(address: StoreAddress) -> Any:
+    import psycopg
+
+    try:
+        return psycopg.connect(**address.for_sqlalchemy()[1], autocommit=True)
+    except psycopg.OperationalError as error:
+        raise Unavailable(f"{address.shown} cannot be reached: {error}") from error
+
+
+def _run(command: list[str], address: StoreAddress) -> None:
+    """One of PostgreSQL's programs, connected as the city is; its password is on no command line.
+
+    Raises PintuError with what it complained about.
+    """
+    told = address.for_sqlalchemy()[1]
+    names = {
+        "PGHOST": "host",
+        "PGPORT": "port",
+        "PGDATABASE": "dbname",
+        "PGUSER": "user",
+        "PGPASSWORD": "password",
+        "PGSSLMODE": "sslmode",
+        "PGSSLROOTCERT": "sslrootcert",
+        "PGSSLCERT": "sslcert",
+        "PGSSLKEY": "sslkey",
+        "PGTARGETSESSIONATTRS": "target_session_attrs",
+    }
+    environ = {name: str(told[key]) for name, key in names.items() if key in told}
+    with err.status(Path(command[0]).name):
+        done = subprocess.run(
+            command, env={**os.environ, **environ}, capture_output=True, text=True, check=False
+        )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it said nothing"]
+        raise PintuError(f"{Path(command[0]).name} failed: {' '.join(lines[:3])}")
