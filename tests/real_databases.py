@@ -134,6 +134,11 @@ class Server:
         if self.process is None or self.process.poll() is not None:
             return
         if how == signal.SIGKILL:
+            # PostgreSQL's sessions are process groups of their own
+            self.process.send_signal(signal.SIGSTOP)
+            for pid in _children(self.process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, how)
             os.killpg(self.process.pid, how)
         else:
             self.process.send_signal(how)
@@ -142,6 +147,16 @@ class Server:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(10)
+
+
+def _children(parent: int) -> list[int]:
+    """The processes that a process started, those already gone left out."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(stat.read_text("utf-8").rpartition(") ")[2].split()[1]) == parent:
+                found.append(int(stat.parent.name))
+    return found
 
 
 @contextlib.contextmanager

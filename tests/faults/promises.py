@@ -57,13 +57,17 @@ class Promises:
             self.asked[id] = value
             try:
                 [outcome] = await store.submit([Op(1, id, writing(id, value))], f"task {which}")
-            except Unavailable:
-                self.refused += 1
-                self.asked.pop(id)
+            except Unavailable as error:
+                self.refuse(id, value, error)
                 await asyncio.sleep(0.001)
                 continue
             assert outcome.error is None
             self.promise(id, value, outcome.position)
+
+    def refuse(self, id: str, value: int | None, error: Unavailable) -> None:
+        """The store has said that nothing of it is stored."""
+        self.refused += 1
+        self.asked.pop(id)
 
     def promise(self, id: str, value: int | None, position: int) -> None:
         """The store has answered."""

@@ -26,7 +26,7 @@ from pintu.kernel.store.postgres.line import FAILED, LOST, Line, Purpose, connec
 from pintu.kernel.store.postgres.presence import RETRY_S, Presence
 from pintu.kernel.store.postgres.readers import Readers
 
-BACK_OFF_S = (0.05, 2.0)
+BACK_OFF_S = (0.05, 0.5)
 """First and longest pause between two attempts to reach the server."""
 
 CLAIM_S = 10.0

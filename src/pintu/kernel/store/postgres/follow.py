@@ -42,17 +42,18 @@ class Follow:
     """The order of what is told; `own` is the writer's side, the log the others'."""
 
     def __init__(self, position: int, *, read: Read, deliver: Deliver) -> None:
-        """`position` was told before; `read(after, limit)` reads the log; `deliver` tells changes
-        of others and of ourselves, synchronously, each list in order.
+        """`read(after, limit)` reads the log; `deliver` tells changes of others and of ourselves,
+        synchronously, each list in order.
         """
-        self.position = position
-        self.behind = 0  # the newest position somebody hinted at
+        self.position = position  # what was told
         self.read_rows = 0  # changes that were read from the log instead of being ours
         self._read, self._deliver = read, deliver
         self._ours: dict[int, list[Change]] = {}  # by first position, waiting for earlier ones
         self._look = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._once: asyncio.Task[None] | None = None
         self._line: Line | None = None
+        self._begun = False
         self._hinted = False
 
     def start(self, connections: Connections) -> None:
@@ -64,9 +65,10 @@ class Follow:
 
     async def close(self) -> None:
         """Stop looking."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._once] if self._once is not None else [])]
+        for task in tasks:
             task.cancel()
-        for task in self._tasks:
+        for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks = []
@@ -78,21 +80,30 @@ class Follow:
         first = changes[0].position
         if first > self.position + 1:
             self._ours[first] = changes
-            self._look.set()
+            self._soon()
         elif changes[-1].position > self.position:
             self._tell(changes)
             self._tell_ours()
 
-    def own_nothing(self, position: int) -> None:
-        """Positions up to here were skipped by ourselves: nobody will ever find them in the log."""
-        if position > self.position and not self._ours:
+    def untold(self, position: int) -> None:
+        """We committed up to here, and there is nobody to be told."""
+        self.position = max(self.position, position)
+
+    def arrived(self, position: int) -> None:
+        """The server's log goes up to here: where we begin, or what to look for after it was away.
+
+        What a commit under way left there is told too, by the log or by `own`, once.
+        """
+        if self._begun:
+            self.hint(position)
+        else:
+            self._begun = True
             self.position = position
 
     def hint(self, position: int) -> None:
         """Somebody says that there is a change at a position."""
-        self.behind = max(self.behind, position)
         if position > self.position:
-            self._look.set()
+            self._soon()
 
     def _tell(self, changes: list[Change]) -> None:
         """Those of a list in order that were not told yet."""
@@ -109,6 +120,32 @@ class Follow:
             changes = self._ours.pop(first)
             if changes[-1].position > self.position:
                 self._tell(changes)
+
+    def _soon(self) -> None:
+        """Look at the log now; without `start` this once."""
+        self._look.set()
+        if not self._tasks and self._once is None:
+            self._once = asyncio.get_running_loop().create_task(self._look_once())
+
+    async def _look_once(self) -> None:
+        try:
+            while self._look.is_set():
+                self._look.clear()
+                await self._try()
+        finally:
+            self._once = None
+
+    async def _try(self) -> None:
+        """Catch up; when that fails, a little later again."""
+        try:
+            await self.catch_up()
+        except Unavailable:
+            await asyncio.sleep(LOOK_S[0])
+            self._look.set()
+        except Exception:  # the loop's edge: it looks again
+            log.exception("The log cannot be followed")
+            await asyncio.sleep(LOOK_S[1])
+            self._look.set()
 
     async def catch_up(self) -> None:
         """Tell all that is in the log and was not told yet."""
@@ -145,13 +182,7 @@ class Follow:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._look.wait(), LOOK_S[self._hinted])
             self._look.clear()
-            try:
-                await self.catch_up()
-            except Unavailable:
-                await asyncio.sleep(LOOK_S[0])
-            except Exception:  # the loop's edge: it looks again
-                log.exception("The log cannot be followed")
-                await asyncio.sleep(LOOK_S[1])
+            await self._try()
 
     async def _keep_listening(self, connections: Connections) -> None:
         """Hold a connection that hears hints, where the server gives any."""
