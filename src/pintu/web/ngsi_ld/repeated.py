@@ -9,6 +9,7 @@ a plain read of what is stored is handed to the operation as on the ordinary way
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from pintu.kernel.context.selection import Selection
 from pintu.kernel.errors import PintuError
 from pintu.kernel.identity.peer import is_local
 from pintu.kernel.jsonld import CORE
-from pintu.kernel.store.port import Page
+from pintu.kernel.store.port import Page, settled
 from pintu.web.ngsi_ld.answers import JSON, Pairs, data_headers, problem
 from pintu.web.ngsi_ld.asking import ORDER_PARAMS, SELECT_PARAMS, read_selection
 from pintu.web.ngsi_ld.consumption import (
@@ -179,8 +180,17 @@ class Repeats:
                 return Prepared(self._lines(standing, target, asked, page), body)
             if page.bodies is not None:  # to be rendered, which takes whole records
                 page = store.select(replace(selection, bodies=False))
+        else:
+            page = self._renderable(page, asked)
         call = call or self._call(standing, actor, target, decided)
         return self._broker.waiting(shown(plain_query(call, asked.part), page), call)
+
+    async def _renderable(self, later: Awaitable[Page], asked: _Asked) -> Page:
+        """A page that came later, with whole records when its bodies have to be rendered."""
+        page = await later
+        if page.bodies is None or joined(page, asked.part) is not None:
+            return page
+        return await settled(self._rooms.store.select(replace(asked.selection, bodies=False)))
 
     def _read(self, standing: Standing, call: Call, target: bytes) -> _Asked | None:
         """Remember a query whose pages are joined from what is stored; None for others."""
