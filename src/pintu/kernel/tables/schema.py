@@ -73,24 +73,16 @@ class TableSchema:
         connection = self._server.begin(self.name, self._writing, wait_s)
         noted: tuple[int, str] | None = None
         try:
-            result = self._done(connection, work)
+            result = work(connection)
             noted = self._noted(driver(connection))
             self._commit(driver(connection), noted)
-        except psycopg.Error as error:
+        except (DBAPIError, psycopg.Error) as error:
             raise self._failed(error) from error
         finally:
             _let_go(connection)
         if noted is not None:
             self._server.committed(self.schema, noted[0])
         return result
-
-    def _done(self, connection: Connection, work: Callable[[Connection], T]) -> T:
-        try:
-            return work(connection)
-        except DBAPIError as error:
-            if isinstance(error.orig, psycopg.Error):
-                raise self._failed(error.orig) from error
-            raise
 
     def _noted(self, raw: Raw) -> tuple[int, str] | None:
         """(number of this commit, of its transaction); None when nothing was written."""
@@ -110,10 +102,11 @@ class TableSchema:
                     retry_after=RETRY_S,
                 ) from error
 
-    def _failed(self, error: psycopg.Error) -> Exception:
-        if lost(error):
+    def _failed(self, error: DBAPIError | psycopg.Error) -> Exception:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if lost(cause):
             self._server.engine.dispose()
-        return translated(self.name, error) or error
+        return translated(self.name, cause) or error
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """As `run`, for work that only reads: it waits for nobody's write."""
@@ -123,8 +116,12 @@ class TableSchema:
         """As `run_now`, for work that only reads: it waits for nobody's write."""
         connection = self._server.begin(self.name, self._reading)
         try:
-            return self._done(connection, work)
-        except psycopg.Error as error:
+            return work(connection)
+        except (DBAPIError, psycopg.Error) as error:
+            # Asked to read only, it is the work that wrote; elsewhere the server became a standby.
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            if isinstance(cause, psycopg.errors.ReadOnlySqlTransaction):
+                raise
             raise self._failed(error) from error
         finally:
             _let_go(connection)

@@ -80,6 +80,7 @@ class TableServer:
         self._away = ""
         self._here = threading.Event()  # set while the server is not known to be away
         self._here.set()
+        self._turning = threading.Lock()
         self._closing = threading.Event()
 
     def _connect(self) -> psycopg.Connection[Any]:
@@ -247,13 +248,14 @@ class TableServer:
     # --- away and back ----------------------------------------------------------------------------
     def missed(self, error: BaseException | None) -> None:
         """The server does not answer: look for it in a thread until it does."""
-        if self._closing.is_set() or not self._here.is_set():
-            return
-        self._away = sentence(error)
+        with self._turning:  # several threads notice at once; one looks
+            if self._closing.is_set() or not self._here.is_set():
+                return
+            self._away = sentence(error)
+            self._here.clear()
+            self._looking = threading.Thread(target=self._look, name="tables-look", daemon=True)
+            self._looking.start()
         log.warning("The server of private tables is away: %s", self._away)
-        self._here.clear()
-        self._looking = threading.Thread(target=self._look, name="tables-look", daemon=True)
-        self._looking.start()
 
     def _look(self) -> None:
         while not self._closing.wait(LOOK_S):
@@ -266,6 +268,7 @@ class TableServer:
                 self._away = sentence(error)
                 continue
             with self._lock:
+                self._deaf()
                 self._hearing = hearing
                 self._commits.update(said)
             log.warning("The server of private tables is back")
