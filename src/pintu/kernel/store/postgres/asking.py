@@ -36,6 +36,7 @@ while the tables are still empty or nobody has counted them.
 """
 
 RECORD = ("id", "kind", "body", "created", "modified", "times", "last")
+BODY = ("body",)
 
 _HAVERSINE = (
     "power(sin((radians(p.lat) - s.phi) / 2), 2) + "

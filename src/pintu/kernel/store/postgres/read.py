@@ -21,7 +21,7 @@ from asyncpg import Connection
 from pintu.kernel.context.selection import Selection
 from pintu.kernel.store.choosing import PROBE
 from pintu.kernel.store.port import Page
-from pintu.kernel.store.postgres.asking import Asked, bindings, key_of, text_of
+from pintu.kernel.store.postgres.asking import BODY, RECORD, Asked, bindings, key_of, text_of
 from pintu.kernel.store.postgres.learned import Learned
 from pintu.kernel.store.postgres.matching import Doc, Matching, record_of
 from pintu.kernel.store.postgres.names import Names
@@ -102,7 +102,8 @@ class Reads:
         last = selection.offset + selection.limit
         # of rows that may come twice or be candidates only, those before the page are seen too
         upto, skip = (last, 0) if plan.distinct else (selection.limit, selection.offset)
-        key = key_of(plan, count=counting, page=selection.limit > 0)
+        columns = BODY if selection.bodies else RECORD
+        key = key_of(plan, columns=columns, count=counting, page=selection.limit > 0)
         lane = self._slow if counting or last > LONG_PAGE or plan.long else self._quick
         answer: Future[Page] = asyncio.get_running_loop().create_future()
 
@@ -143,9 +144,12 @@ class Reads:
             if not once and len({row[1] for row in rows}) != len(rows):
                 return None
             rows = rows[selection.offset :]
+        if not selection.count:
+            count = None
+        if selection.bodies:
+            return Page([], count, plan.name, [row[2] for row in rows])
         kinds = self._names.kinds
-        records = [record_of(row, kinds) for row in rows]
-        return Page(records, count if selection.count else None, plan.name)
+        return Page([record_of(row, kinds) for row in rows], count, plan.name)
 
     # --- matched ---------------------------------------------------------------------------------
     async def _probed(self, selection: Selection, found: list[Plan]) -> Page:
