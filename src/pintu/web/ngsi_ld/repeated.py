@@ -9,6 +9,7 @@ a plain read of what is stored is handed to the operation as on the ordinary way
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -159,6 +160,8 @@ class Repeats:
             record = self._rooms.store.retrieve(tenant, target[len(_ENTITY) :].decode())
             if record.__class__ is Record and stored_as_shown(record.body):
                 return Prepared(standing.lines, record.body)
+            if isinstance(record, asyncio.Future):
+                record.cancel()  # the ordinary way asks again, in the same statement
         return self._broker.perform(self._call(standing, actor, target, decided))
 
     def _query(self, standing: Standing, actor: Actor, target: bytes) -> Prepared | Answer:
