@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 from pintu.kernel.errors import Unavailable
 from pintu.kernel.store.port import Op, Outcome, Store
@@ -38,7 +39,6 @@ class Pausable:
         self.on_commit = store.on_commit
         self.cursors = store.cursors
         self.expired = store.expired
-        self.backup = store.backup
         self.close = store.close
         self.submit = store.submit
         self.open_tenant = store.open_tenant
@@ -86,6 +86,10 @@ class Pausable:
         """Keep a cursor; waits for the end of a pause."""
         await self._open.wait()
         await self.inner.save_cursor(name, position)
+
+    async def backup(self, target: Path) -> None:
+        """A consistent copy while writing goes on."""
+        await self.inner.backup(target)
 
     def statistics(self) -> dict[str, object]:
         """The store's figures, and whether it is paused."""

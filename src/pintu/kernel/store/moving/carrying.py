@@ -8,14 +8,14 @@ with the present state of the entities it names.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pintu.kernel.errors import PintuError
 from pintu.kernel.store.moving.deriving import OWN_PATHS, Deriver
 from pintu.kernel.store.moving.rows import (
     SMALL,
+    Ahead,
     Figure,
     Key,
     Row,
@@ -143,7 +143,7 @@ class Carrier:
         after = self._at["entity"]
         rows = await self.source.entities(after, last, PIECE)
         while rows:
-            async with _Ahead(self.source.entities(rows[-1][0], last, PIECE)) as ahead:
+            async with Ahead(self.source.entities(rows[-1][0], last, PIECE)) as ahead:
                 async with self.target.transaction():
                     await self._put_new(rows)
                     await self._stands("entity", rows[-1][0])
@@ -186,7 +186,7 @@ class Carrier:
         mark = self._at["from"]["mark"]
         rows = await self.source.log(self._at["log"], mark, PIECE)
         while rows:
-            async with _Ahead(self.source.log(rows[-1][0], mark, PIECE)) as ahead:
+            async with Ahead(self.source.log(rows[-1][0], mark, PIECE)) as ahead:
                 async with self.target.transaction():
                     await self.target.put_log(rows)
                     await self._stands("log", rows[-1][0])
@@ -281,22 +281,3 @@ def _exchange(figure: Figure, hashed: Any, rows: tuple[Sequence[Row], ...]) -> N
         figure.source.add(hashed(row))
     for row in read:
         figure.target.add(hashed(row))
-
-
-class _Ahead:
-    """The next piece, read while the present one is written; dropped when that cannot be."""
-
-    def __init__(self, reading: Coroutine[Any, Any, list[Row]]) -> None:
-        self._task = asyncio.create_task(reading)
-
-    async def __aenter__(self) -> _Ahead:
-        return self
-
-    async def __aexit__(self, kind: Any, *_: object) -> None:
-        if kind is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def rows(self) -> list[Row]:
-        """The piece."""
-        return await self._task

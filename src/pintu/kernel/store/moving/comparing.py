@@ -7,7 +7,7 @@ that position: it is brought again later, and its sums are put right then (`carr
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pintu.kernel.errors import PintuError
@@ -15,6 +15,7 @@ from pintu.kernel.store.moving.carrying import PIECE, Carrier
 from pintu.kernel.store.moving.rows import (
     COMPARED,
     SMALL,
+    Ahead,
     Figure,
     Key,
     Row,
@@ -24,7 +25,8 @@ from pintu.kernel.store.moving.rows import (
     tombstone_hash,
 )
 
-Read = Callable[[Any], Awaitable[list[Row]]]
+END = 1 << 62
+"""Behind every number and position."""
 
 
 async def compare(carrier: Carrier) -> set[Key]:
@@ -38,12 +40,14 @@ async def compare(carrier: Carrier) -> set[Key]:
     of = await target.count("entity")
     open_keys: set[Key] = set()
     after = 0
-    while rows := await target.entities(after, 1 << 62, PIECE):
-        last = rows[-1][0] if len(rows) == PIECE else 1 << 62
-        now = await source.entities(after, last, 1 << 30)
-        open_keys |= _compare_piece(entity, entity_hash, (rows, now), position)
-        after = last
-        told("comparing entities", entity.target.rows, of)
+    rows = await target.entities(after, END, PIECE)
+    while rows:
+        last = rows[-1][0] if len(rows) == PIECE else END
+        async with Ahead(target.entities(last, END, PIECE)) as ahead:
+            now = await source.entities(after, last, 1 << 30)
+            open_keys |= _compare_piece(entity, entity_hash, (rows, now), position)
+            told("comparing entities", entity.target.rows, of)
+            rows, after = await ahead.rows(), last
     await _open_end(carrier, after, position)
     key: Key = (0, "")
     while rows := await target.tombstones(key, PIECE):
@@ -61,10 +65,6 @@ async def _caught_up(carrier: Carrier) -> int:
     await carrier.catch_up()
     await carrier.trimmed()
     return int((await carrier.target.progress())["log"])
-
-
-def _keys(rows: list[Row], width: int) -> dict[Any, Row]:
-    return {row[:3] if width == 3 else row[:2]: row for row in rows}
 
 
 def _compare_piece(
@@ -93,7 +93,7 @@ def _compare_piece(
 
 async def _open_end(carrier: Carrier, after: int, position: int) -> None:
     """Entities of the source behind the last one of the target are all newer."""
-    while rows := await carrier.source.entities(after, 1 << 62, PIECE):
+    while rows := await carrier.source.entities(after, END, PIECE):
         for row in rows:
             if row[7] <= position:
                 raise _differs("entity", row[1:3])
@@ -114,25 +114,35 @@ async def _missing_tombstones(carrier: Carrier, position: int) -> None:
 async def _compare_log(carrier: Carrier, figure: Figure, position: int) -> None:
     """The log never changes but at its ends: a row that the source has no longer was trimmed."""
     after = 0
-    while rows := await carrier.target.log(after, position, PIECE):
+    rows = await carrier.target.log(after, position, PIECE)
+    while rows:
         last = rows[-1][0] if len(rows) == PIECE else position
-        now = {row[0]: row for row in await carrier.source.log(after, last, 1 << 30)}
-        trimmed = []
-        for row in rows:
-            other = now.pop(row[0], None)
-            if other is None:
-                trimmed.append(row[0])
-                continue
-            figure.target.add(log_hash(row))
-            figure.source.add(log_hash(other))
-            if other[:9] != row[:9]:
-                raise _differs("log", f"position {row[0]}")
-        if now:
-            raise _differs("log", f"position {min(now)}")
+        async with Ahead(carrier.target.log(last, position, PIECE)) as ahead:
+            now = {row[0]: row for row in await carrier.source.log(after, last, 1 << 30)}
+            trimmed = _compare_log_piece(figure, rows, now)
+            carrier.told("comparing history", last, position)
+            rows, after = await ahead.rows(), last
         if trimmed:
             await carrier.target.drop_log(trimmed)
-        after = last
-        carrier.told("comparing history", after, position)
+    for row in await carrier.source.log(after, position, 1):
+        raise _differs("log", f"position {row[0]}")
+
+
+def _compare_log_piece(figure: Figure, rows: list[Row], now: dict[Any, Row]) -> list[int]:
+    """One piece of both sides; the positions that the source has no longer."""
+    trimmed = []
+    for row in rows:
+        other = now.pop(row[0], None)
+        if other is None:
+            trimmed.append(row[0])
+            continue
+        if other[:9] != row[:9]:
+            raise _differs("log", f"position {row[0]}")
+        figure.target.add(log_hash(row))
+        figure.source.add(log_hash(other))
+    if now:
+        raise _differs("log", f"position {min(now)}")
+    return trimmed
 
 
 async def compare_small(carrier: Carrier) -> Iterator[Figure]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -125,6 +126,25 @@ class Told(Protocol):
     def __call__(self, step: str, done: int, of: int) -> None:
         """So many rows of a step are done."""
         ...
+
+
+class Ahead:
+    """The next piece, read while the present one is written; dropped when that cannot be."""
+
+    def __init__(self, reading: Coroutine[Any, Any, list[Row]]) -> None:
+        self._task = asyncio.create_task(reading)
+
+    async def __aenter__(self) -> Ahead:
+        return self
+
+    async def __aexit__(self, kind: Any, *_: object) -> None:
+        if kind is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def rows(self) -> list[Row]:
+        """The piece."""
+        return await self._task
 
 
 class Side(Protocol):
