@@ -136,21 +136,23 @@ class _Arriving:
     async def _group(self, group: list[_Waiting]) -> None:
         known = [*self._known, *(one.name for one in group)][-REMEMBERED:]
         rows = [row for one in group for row in one.rows]
-        trouble: PintuError | None = None
+        trouble: PintuError | None = Unavailable("The rows were not kept")
         try:
             await self._landing.land("", orjson.dumps(known).decode(), rows, [])
+            trouble = None
         except PintuError as error:
             trouble = error
-        except asyncio.CancelledError:
-            trouble = Unavailable("The rows were not kept: their city stops")
-        except Exception as error:  # a loop's edge: whoever waits must hear of it
-            trouble = Unavailable(f"The rows could not be kept: {type(error).__name__}: {error}")
-        if trouble is not None and len(group) > 1 and not isinstance(trouble, Unavailable):
+        finally:
+            alone = len(group) == 1 or isinstance(trouble, Unavailable)
+            if trouble is None:
+                self._known = OrderedDict.fromkeys(known)
+            if trouble is None or alone:
+                self._settle(group, trouble)
+        if trouble is not None and not alone:
             for one in group:  # one message's rows fail alone
                 await self._group([one])
-            return
-        if trouble is None:
-            self._known = OrderedDict.fromkeys(known)
+
+    def _settle(self, group: list[_Waiting], trouble: PintuError | None) -> None:
         for one in group:
             del self._waiting[one.name]
             if trouble is None:

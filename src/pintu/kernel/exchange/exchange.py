@@ -23,6 +23,7 @@ from pintu.kernel.exchange.words import Condition, DataSet, Question, Rows, Samp
 
 if TYPE_CHECKING:
     from pintu.kernel.exchange.arriving import Lands
+    from pintu.kernel.exchange.disagreeing import Disagreement
     from pintu.kernel.intake.mapping.words import Words
     from pintu.kernel.store.port import Store
     from pintu.kernel.tables import CityTables
@@ -118,6 +119,17 @@ class Exchange:
         tenant = self._readable.store.tenant(found.tenant) or 0
         place = (tenant, value[0], value[1])
         return await series(self._readable.store, place, since_us=since_us, until_us=until_us)
+
+    async def disagreements(
+        self, name: str, sources: Iterable[str], *, limit: int = 20
+    ) -> tuple[int, list[Disagreement]]:
+        """How many values of a table data set other sources tell differently from these (names as
+        in landings, SOURCE/MAPPING), and the newest of them, what says something of persons
+        masked: for whoever may see the source itself."""
+        found = self.catalogue.get(name)
+        if found.provider != "table":
+            return 0, []
+        return await self._tables.disagreements(found, sources, limit=limit)
 
     def arrivals(self, source: str) -> Lands:
         """Where rows of a source's messages land that come into this process; opens nothing yet."""

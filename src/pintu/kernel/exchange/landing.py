@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import Connection
 
 from pintu.kernel.clock import Clock
+from pintu.kernel.exchange import disagreeing
 from pintu.kernel.exchange.asking import quoted
 from pintu.kernel.exchange.tables import TableFiles, columns_there
 from pintu.kernel.exchange.words import DataSet
@@ -80,6 +81,7 @@ class TableLanding:
             raw.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             number = self._placed(raw, position, now_us)
             keyed = [one for one in items if one.key]
+            disagreeing.note(connection, keyed, self._columns, number, now_us)
             written = self._write(raw, keyed, number, now_us) if keyed else 0
             if keyed and chunk_key:
                 _note_seen(raw, keyed)
@@ -102,6 +104,7 @@ class TableLanding:
                 "AND _removed IS NULL",
                 [(now_us, now_us, one, number) for one in keys],
             )
+            disagreeing.withdraw(connection, keys, number)
             return int(raw.total_changes - before)
 
         return Landed(landed=await self._file.run(work))
