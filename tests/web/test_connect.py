@@ -9,6 +9,8 @@ from pathlib import Path
 
 import httpx
 
+from pintu.kernel.intake.doors.mapped import TableRows
+from pintu.kernel.intake.mapping.words import Row
 from pintu.web.api.uploads import keep
 from tests.web.conftest import HERE, sign_in
 from tests.web.small_city import SmallCity
@@ -176,3 +178,45 @@ async def test_the_same_file_handed_in_twice_at_once_is_whole(tmp_path: Path) ->
     assert [5_000, 5_000] == sizes
     assert target.read_bytes() in (b"a" * 5_000, b"b" * 5_000)
     assert [target] == list(tmp_path.iterdir())
+
+
+async def test_a_source_whose_file_is_broken_can_be_forgotten(
+    page: httpx.AsyncClient, city: SmallCity
+) -> None:
+    """Its page says what is wrong and offers it; the file is kept beside the versions."""
+    csrf = await sign_in(page, city)
+    folder = city.rooms.configuration.folder
+    path = folder / "sources" / "meters.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('door = "mqtt\n', "utf-8")
+    shown = await page.get("/connect/meters")
+    assert 'action="/connect/meters/forget"' in shown.text
+    answer = await post(page, "/connect/meters/forget", csrf=csrf)
+    assert (303, False) == (answer.status_code, path.exists())
+    assert 404 == (await page.get("/connect/meters")).status_code
+    (kept,) = (folder / ".versions" / "sources" / "meters").glob("broken-*.toml")
+    assert 'door = "mqtt\n' == kept.read_text("utf-8")
+
+
+async def test_both_sources_tell_what_they_say_differently(
+    page: httpx.AsyncClient, city: SmallCity
+) -> None:
+    """Two departments fill one data set: the page of each names the key, both values and since
+    when, in the visitor's language."""
+    await sign_in(page, city)
+    columns = [{"name": "id", "key": True}, {"name": "beds", "title": {"zh": "床位", "en": "Beds"}}]
+    configuration = city.rooms.configuration
+    configuration.save("datasets", "wards", {"provider": "table", "columns": columns}, by="t")
+    fields = [{"from": "id", "to": "id", "key": True}, {"from": "beds", "to": "beds"}]
+    mapping = {"target": "table", "data_set": "wards", "fields": fields}
+    for name, beds in (("health", "12"), ("civil", "15")):
+        configuration.save("mappings", name, mapping, by="t")
+        configuration.save("sources", name, {"door": "push", "mappings": [name]}, by="t")
+        rows = [Row("W1", {"id": "W1", "beds": beds}), Row("W2", {"id": "W2", "beds": "9"})]
+        found = TableRows(mapping=name, data_set="wards", rows=rows)
+        await city.rooms.exchange.arrivals(name)(found, "m1")
+    health = (await page.get("/connect/health", headers={"accept-language": "en"})).text
+    civil = (await page.get("/connect/civil", headers={"accept-language": "zh-CN"})).text
+    assert "health/health says 12, civil/civil says 15 for Beds of W1" in health
+    assert "W1 的“床位”：civil/civil 说 15，health/health 说 12" in civil
+    assert "W2" not in civil

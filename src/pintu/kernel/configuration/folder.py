@@ -108,10 +108,17 @@ class Configuration:
         return saved
 
     def delete(self, kind: str, name: str) -> None:
-        """Take a thing out of the folder; its versions stay. ResourceNotFound."""
-        before = self.get(kind, name)
-        self._keep(before)
-        self._path(kind, name).unlink()
+        """Take a thing out of the folder; its versions stay, and so does a file that cannot be
+        read, beside them as `broken-….toml`. ResourceNotFound."""
+        path = self._path(kind, name)
+        try:
+            self._keep(self.get(kind, name))
+        except ConfigurationError:
+            folder = self.folder / ".versions" / kind / name
+            folder.mkdir(parents=True, exist_ok=True)
+            path.replace(folder / f"broken-{self._clock.now_us()}.toml")
+            return
+        path.unlink()
 
     def versions(self, kind: str, name: str) -> list[Saved]:
         """Every kept version, newest first; those of deleted things too."""

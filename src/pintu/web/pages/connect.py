@@ -21,6 +21,7 @@ from pintu.web.pages.connect_broken import (
     read_content,
     read_mappings,
 )
+from pintu.web.pages.connect_differing import differing
 from pintu.web.pages.connect_form import name_of, read_source
 from pintu.web.pages.connect_said import in_language, said_each
 from pintu.web.pages.render import page
@@ -125,6 +126,7 @@ async def one_source(request: AnyRequest, name: str) -> Response[Any]:
         shown=shown(rooms, source, visit),
         runs=await rooms.runs.list_runs(name, limit=LINES_SHOWN) if door.kind == "load" else [],
         mappings=read_mappings(rooms, visit, source),
+        differing=await differing(rooms, source),
         in_language=in_language,
         may=visit.may(Deed.OPERATE, DATA_SET),
     )
@@ -136,11 +138,11 @@ async def act(request: AnyRequest, name: str, deed: str) -> Response[Any]:
     house = house_of(request)
     _, visit = await operate(request, house)
     rooms = house.rooms
-    source, version = read_saved(rooms, name)
-    if deed == "forget":
+    if deed == "forget":  # also one whose file cannot be read
         rooms.configuration.delete("sources", name)
         write_secret(rooms.settings.data, name, "")
         return Redirect("/connect", status_code=303)
+    source, version = read_saved(rooms, name)
     if deed == "run":
         await rooms.runs.ask(name, by=visit.actor.id)
     elif deed in ("start", "stop"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pintu.kernel.access import Deed
 from pintu.kernel.errors import ConfigurationError, PintuError
 from pintu.kernel.intake.doors.register import DOORS
 from pintu.kernel.intake.doors.words import SourceFile
@@ -69,7 +70,8 @@ def broken_page(rooms: Rooms, visit: Visit, name: str, error: ConfigurationError
     except OSError:
         text = ""
     mistakes = said_each(error, visit.words)
-    return page(visit, "connect_broken.html", name=name, mistakes=mistakes, text=text)
+    may = visit.may(Deed.OPERATE, "sources")
+    return page(visit, "connect_broken.html", name=name, mistakes=mistakes, text=text, may=may)
 
 
 def read_mappings(rooms: Rooms, visit: Visit, source: SourceFile) -> list[ReadBy]:
