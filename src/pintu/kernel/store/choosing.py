@@ -41,14 +41,19 @@ MOST_ROWS = 64
 # --- kinds and shapes -----------------------------------------------------------------------------
 def wanted(kind: KindRow, selection: Selection) -> bool:
     """May an entity of this kind satisfy the selection's types and attributes?"""
-    types = selection.types
-    if types is not None and not any(one <= kind.types_set for one in types.any_of):
+    if not of_types(kind, selection):
         return False
     if not selection.attributes:
         return kind.count > 0
     return any(
         shape.count and has(shape.by_name, selection) for shape in list(kind.shapes.values())
     )
+
+
+def of_types(kind: KindRow, selection: Selection) -> bool:
+    """Are entities of this kind of the types asked for?"""
+    types = selection.types
+    return types is None or any(one <= kind.types_set for one in types.any_of)
 
 
 def has(by_name: dict[str, str], selection: Selection) -> bool:

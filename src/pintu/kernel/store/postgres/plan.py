@@ -20,11 +20,11 @@ from pintu.kernel.store.choosing import (
     MOST_ROWS,
     SMALL_KIND,
     counted,
-    good_shapes,
+    has,
+    of_types,
     proves,
     remaining,
     shown,
-    wanted,
 )
 from pintu.kernel.store.kinds import IndexPath, KindRow
 from pintu.kernel.store.postgres.places import area_step, nearby, point_steps
@@ -64,6 +64,7 @@ class Plan:
     most: int | None = None  # rows the steps have at most, as far as that is known
     shapes: list[int] | None = None  # only entities of these, None: of any
     long: bool = False  # the server may pass over very many entries for few rows
+    version: int = 0  # of the names it was made with
     asked: list[tuple[KindRow, Path]] = field(default_factory=list)
     used: list[IndexPath] = field(default_factory=list)
 
@@ -74,7 +75,7 @@ def plans(kinds: Iterable[KindRow], selection: Selection) -> list[Plan]:
     """
     if selection.ids:
         return [_by_id(selection)]
-    chosen = [kind for kind in kinds if wanted(kind, selection)]
+    chosen = [kind for kind in kinds if _wanted(kind, selection)]
     found = _by_place(chosen, selection)
     if found is not None:
         made = [found]
@@ -93,14 +94,26 @@ def plans(kinds: Iterable[KindRow], selection: Selection) -> list[Plan]:
     return made
 
 
+def _wanted(kind: KindRow, selection: Selection) -> bool:
+    """May an entity of this kind satisfy the selection's types and attributes?
+
+    A kind without entities may have some by the time the statement is read: what is numbered is
+    looked at.
+    """
+    if not of_types(kind, selection):
+        return False
+    if not selection.attributes:
+        return True
+    return any(shape.n and has(shape.by_name, selection) for shape in list(kind.shapes.values()))
+
+
 def _shapes(kinds: list[KindRow], selection: Selection) -> list[int] | None:
     """The shapes with one of the attributes asked for; None when all have one."""
     if not selection.attributes:
         return None
-    found = [good_shapes(kind, selection) for kind in kinds]
-    if all(every for _, every in found):
-        return None
-    return [shape.n for good, _ in found for shape in good]
+    shapes = [shape for kind in kinds for shape in list(kind.shapes.values()) if shape.n]
+    good = [shape.n for shape in shapes if has(shape.by_name, selection)]
+    return None if len(good) == len(shapes) else good
 
 
 def _by_id(selection: Selection) -> Plan:

@@ -129,7 +129,7 @@ class Reads:
 
     def _cut(self, selection: Selection, plan: Plan, found: Found) -> Page | None:
         """The page of rows that are matches as they are; None when one is not."""
-        if _gone(plan):
+        if not self._plans.holds(selection, plan):
             return None
         rows = found.rows
         count = plan.count
@@ -146,6 +146,8 @@ class Reads:
             rows = rows[selection.offset :]
         if not selection.count:
             count = None
+        elif len(rows) < selection.limit and (rows or not selection.offset):
+            count = selection.offset + len(rows)  # this page is the last: it has counted itself
         if selection.bodies:
             return Page([], count, plan.name, [row[2] for row in rows])
         kinds = self._names.kinds
@@ -161,15 +163,14 @@ class Reads:
         return await self._matched(selection, plan)
 
     async def _matched(self, selection: Selection, plan: Plan) -> Page:
-        """Rows looked at here, as far as they are needed; planned anew when an index went."""
+        """Rows looked at here, as far as they are needed; planned anew when names changed."""
         for _ in range(5):
-            if not _gone(plan):
-                try:
-                    page = await self._few(selection, plan) or await self._many(selection, plan)
-                    if not _gone(plan):
-                        return page
-                except KeyError:
-                    await self._aims.reload()
+            try:
+                page = await self._few(selection, plan) or await self._many(selection, plan)
+                if self._plans.holds(selection, plan):
+                    return page
+            except KeyError:
+                await self._aims.reload()
             plan = self._plans.find(selection)[0]
         return await self._many(selection, plan)
 
@@ -258,11 +259,6 @@ class Reads:
             await asyncio.wait(list(self._tasks))
         await self._quick.close()
         await self._slow.close()
-
-
-def _gone(plan: Plan) -> bool:
-    """Is an index that the plan uses no longer kept?"""
-    return any(index.state != "ready" for index in plan.used)
 
 
 def _hand_on(answer: Future[Page], done: Future[Page]) -> None:
