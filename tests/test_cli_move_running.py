@@ -1,0 +1,142 @@
+"""`pintu move` beside a running city: what was acknowledged is there afterwards, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pintu.kit.testing import free_port
+from tests.postgres import CityServer, city_address, city_server
+
+__all__ = ["city_address", "city_server"]
+
+PORTS = (9820, 9839)
+ENTITIES = "/ngsi-ld/v1/entities"
+
+
+def _environ() -> dict[str, str]:
+    return {name: one for name, one in os.environ.items() if not name.startswith("PINTU_")}
+
+
+@contextmanager
+def running(data: Path) -> Iterator[str]:
+    """A city that runs; its address."""
+    port = free_port(*PORTS)
+    words = [sys.executable, "-m", "pintu", "up", "--data", str(data), "--port", str(port)]
+    with (data.parent / "city.log").open("ab") as log:
+        city = subprocess.Popen(words, stdout=log, stderr=log, env=_environ())
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{address}/readyz", timeout=2).status_code == 200:
+                    break
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.1)
+        yield address
+    finally:
+        city.terminate()
+        city.wait(30)
+
+
+class Load:
+    """Writes and reads without a pause, and remembers what was acknowledged."""
+
+    def __init__(self, address: str, data: Path) -> None:
+        token = (data / "admin.token").read_text("utf-8").strip()
+        self._http = httpx.Client(
+            base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=30
+        )
+        self.acknowledged: dict[str, int] = {}
+        self.refused: list[str] = []  # Retry-After of every 503
+        self.failed_reads: list[int] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Load:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(30)
+        self._http.close()
+
+    def _run(self) -> None:
+        number = 0
+        while not self._stop.is_set():
+            number += 1
+            id = f"urn:ngsi-ld:Streetlight:demo:{number % 50}"
+            doc = {
+                "id": id,
+                "type": "Streetlight",
+                "workingHours": {"type": "Property", "value": number},
+            }
+            try:
+                answer = self._http.post(
+                    "/ngsi-ld/v1/entityOperations/upsert",
+                    content=json.dumps([doc]),
+                    headers={"Content-Type": "application/json"},
+                )
+                if answer.status_code in (201, 204):
+                    self.acknowledged[id] = number
+                elif answer.status_code == 503:
+                    self.refused.append(answer.headers.get("Retry-After", ""))
+                if number % 5 == 0:
+                    read = self._http.get(ENTITIES, params={"type": "Streetlight", "limit": 5})
+                    if read.status_code != 200:
+                        self.failed_reads.append(read.status_code)
+            except httpx.HTTPError:
+                time.sleep(0.05)  # the broker starts anew: whoever was connected asks again
+
+    def told(self) -> dict[str, int]:
+        """What the city says now."""
+        page = self._http.get(ENTITIES, params={"type": "Streetlight", "limit": 100}).json()
+        return {one["id"]: one["workingHours"]["value"] for one in page}
+
+
+def move(data: Path, *words: str) -> subprocess.Popen[str]:
+    """The command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pintu", "move", *words, "--data", str(data), "--plain"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=_environ(),
+    )
+
+
+@pytest.mark.slow
+def test_a_city_moves_while_it_is_written(tmp_path: Path, city_address: str) -> None:
+    """Writers are refused for a moment with Retry-After, and what was acknowledged is there."""
+    data = tmp_path / "data"
+    with running(data) as address:
+        with Load(address, data) as load:
+            time.sleep(1.5)
+            done = move(data, "--to", city_address)
+            out, _ = done.communicate(timeout=120)
+            assert 0 == done.returncode, out
+            time.sleep(1)
+            before_end = len(load.acknowledged)
+        with Load(address, data) as after:
+            told = after.told()
+        wrong = {
+            id: (n, told.get(id)) for id, n in load.acknowledged.items() if told.get(id, 0) < n
+        }
+        store = json.loads((data / "moved.json").read_text("utf-8"))
+        assert ({}, city_address, []) == (wrong, store["to"], load.failed_reads)
+        assert before_end > 0
+        assert {"2"} >= set(load.refused), load.refused
