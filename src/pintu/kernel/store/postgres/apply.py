@@ -236,14 +236,17 @@ class Group:
 
 def storable(id: str) -> bool:
     """Can an entity of this id be stored at all?"""
-    return "\0" not in id and (
-        len(id) < LONGEST_NAME // 4 or len(id.encode("utf-8", "replace")) <= LONGEST_NAME
-    )
+    if id.isascii():
+        return len(id) <= LONGEST_NAME and "\0" not in id
+    try:
+        return len(id.encode()) <= LONGEST_NAME and "\0" not in id
+    except UnicodeEncodeError:
+        return False
 
 
 def _check_id(id: str) -> None:
-    id.encode()  # a lone surrogate breaks here, alone
     if not storable(id):
+        id.encode()  # a lone surrogate breaks here, alone, as on SQLite
         raise BadRequestData(
             f"The id {id[:40]!r}… is longer than {LONGEST_NAME} bytes or holds a NUL character"
         )

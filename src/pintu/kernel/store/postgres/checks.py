@@ -69,6 +69,21 @@ async def require(connection: Connection, address: StoreAddress) -> None:
         raise ConfigurationError(mistakes)
 
 
+_CLAIMANT = """
+SELECT a.application_name, a.pid, coalesce(host(a.client_addr), 'this machine')
+FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+AND l.classid::bigint = ($1::bigint >> 32) & 4294967295 AND l.objid::bigint = $1 & 4294967295
+"""
+
+
+async def claimant(connection: Connection, key: int) -> str:
+    """Which session has the claim `key`: its name, process number and address."""
+    row = await connection.fetchrow(_CLAIMANT, key)
+    return "it just ended" if row is None else f"session {row[1]} {row[0]!r} from {row[2]}"
+
+
 async def facts_of(connection: Connection) -> dict[str, Any]:
     """What a server is, to be judged by `wrong_with`."""
     row = await connection.fetchrow(_FACTS)

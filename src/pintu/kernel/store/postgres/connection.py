@@ -21,7 +21,7 @@ from asyncpg import Connection
 
 from pintu.kernel.errors import ConfigurationError, Unavailable
 from pintu.kernel.store.address import StoreAddress
-from pintu.kernel.store.postgres.checks import claim_key, require, told_plainly
+from pintu.kernel.store.postgres.checks import claim_key, claimant, require, told_plainly
 from pintu.kernel.store.postgres.line import FAILED, LOST, Line, Purpose, connect_any, on_end
 from pintu.kernel.store.postgres.presence import RETRY_S, Presence
 from pintu.kernel.store.postgres.readers import Readers
@@ -296,7 +296,8 @@ class Connections:
             await connection.execute(_END_EARLIER, f"{self.me} writes")
             await asyncio.sleep(BACK_OFF_S[0])
             if not await connection.fetchval(_CLAIM, key):
-                told = f"Another Pintu has the city in schema {schema} of {self.address.shown}"
+                who = await claimant(connection, key)
+                told = f"Another Pintu has the city in {self.address.shown}: {who}"
                 raise Refusal(Unavailable(told, retry_after=RETRY_S), taken=True)
         await connection.fetchval(_SETTLE)
 

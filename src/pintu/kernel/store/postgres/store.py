@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection
-from pintu.kernel.errors import ConfigurationError
+from pintu.kernel.errors import ConfigurationError, PintuError
 from pintu.kernel.store.address import StoreAddress
 from pintu.kernel.store.port import Change, Kind, Op, Outcome, Page
 from pintu.kernel.store.postgres.cache import RowCache
 from pintu.kernel.store.postgres.connection import Connections
+from pintu.kernel.store.postgres.dumping import dump
 from pintu.kernel.store.postgres.follow import Follow
 from pintu.kernel.store.postgres.group import State, Task
 from pintu.kernel.store.postgres.learned import Learned
@@ -27,6 +31,11 @@ from pintu.kernel.store.postgres.read import Aims, Reads
 from pintu.kernel.store.postgres.schema import Tuning
 from pintu.kernel.store.postgres.writer import Listener, Writer
 
+MEASURE_S = 60.0
+_BYTES = (
+    "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c "
+    "WHERE c.relkind = 'r' AND c.relnamespace = to_regnamespace($1)"
+)
 _EXPIRED = "SELECT tenant, id FROM entity WHERE expires <= $1 ORDER BY expires LIMIT $2"
 
 
@@ -53,6 +62,9 @@ class PostgresStore:
         self._learned = Learned(self.names, tuning, self.writer.task, alone=alone)
         aims = Aims(deadline_s=address.deadline_s, sort_rows=tuning.sort_rows, reload=self._reload)
         self._reads = Reads(self.names, self.connections.read, self._learned, aims)
+        self._bytes = 0
+        self._measured_at = 0.0
+        self._measuring: asyncio.Task[None] | None = None
         self._prepared = False
         self._following = False
         self.connections.regained.append(self._regained)
@@ -174,12 +186,30 @@ class PostgresStore:
         return self.writer.cursor(name, position)
 
     # --- keeping it ------------------------------------------------------------------------------
+    async def backup(self, target: Path) -> None:
+        """A consistent copy in one new file, made by the server's own `pg_dump -Fc`."""
+        await dump(self.address, target)
+
+    async def _measure(self) -> None:
+        with contextlib.suppress(PintuError):
+            [row] = await self.connections.fetch(_BYTES, self.address.schema)
+            self._bytes = int(row[0] or 0)
+
+    def _measured(self) -> int:
+        """Bytes of all tables and indexes, as they were a while ago; measured anew beside."""
+        if monotonic() - self._measured_at > MEASURE_S and self._measuring is None:
+            self._measured_at = monotonic()
+            self._measuring = asyncio.get_running_loop().create_task(self._measure())
+            self._measuring.add_done_callback(lambda _: setattr(self, "_measuring", None))
+        return self._bytes
+
     def statistics(self) -> dict[str, Any]:
         """Figures for the system page."""
         writer, state, cache = self.writer, self.state, self._cache
         return {
             "entities": state.entities,
             "head": state.position,
+            "lost_positions": state.lost,
             "kinds": len(self.names.kinds),
             "shapes": len(self.names.shapes),
             "learning": self._learned.learning(),
@@ -199,6 +229,8 @@ class PostgresStore:
             "lookups": self._lookups.statements,
             "lookup_keys": self._lookups.keys,
             **self._reads.statistics(),
+            "bytes": self._measured(),
+            "pool": self.address.pool,
             **self.connections.statistics(),
         }
 
@@ -207,5 +239,7 @@ class PostgresStore:
         await self._learned.close()
         await self.writer.close()
         await self._reads.close()
+        if self._measuring is not None:
+            await asyncio.wait([self._measuring])
         await self.follow.close()
         await self.connections.close()

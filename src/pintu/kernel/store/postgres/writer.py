@@ -34,6 +34,13 @@ DOUBT_GROUPS = 64
 TURN_S = 0.5
 """While a group's fate is unknown, calls that waited too long are told so this often."""
 
+_FASTER = (
+    asyncpg.UniqueViolationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+)
+"""Somebody made what we wanted to make, or holds what we wait for: the group is done again."""
+
 log = logging.getLogger("pintu.store")
 Listener = Callable[[list[Change]], None]
 
@@ -159,8 +166,8 @@ class Writer:
 
     async def _group(self, calls: list[Call]) -> None:
         """Everything the calls ask for as one statement, until it is durable or cannot be."""
-        failure: BaseException | None = None
-        for _ in range(TRIES):
+        contended = 0
+        while True:
             connection = None
             attempt = Attempt(self.state, calls, self._clock, careful=self._doubt > 0)
             try:
@@ -171,21 +178,28 @@ class Writer:
                 return
             except GivenUp as given_up:
                 given_up.call.error = given_up.error
-            except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError,
-                    asyncpg.SerializationError) as error:  # fmt: skip
-                failure = error
+            except _FASTER as error:
                 self._doubt = DOUBT_GROUPS
+                contended += 1
+                if contended == TRIES:
+                    self._fail(calls, Unavailable(f"Others are faster: {error}", retry_after=1))
+                    return
             except Exception as error:  # the loop's edge: each caller gets it, or it is done again
                 if connection is None or not is_lost(error):
                     await self._broken(calls, self._translated(connection, error))
                     return
-                failure = error
                 self._connections.lost(connection, error)
                 if attempt.in_doubt and (found := await self._fate(attempt)) is not None:
                     self._answer(calls, found)
                     return
+                if self._late(calls[0]):
+                    self._fail(calls, self._connections.presence.unavailable())
+                    return
             self.again += 1
-        self._fail(calls, Unavailable(f"The store is contended: {failure}", retry_after=1))
+
+    def _late(self, call: Call) -> bool:
+        """Has it waited as long as the address allows?"""
+        return time.monotonic() - call.born > self._connections.address.wait_s
 
     async def _fate(self, attempt: Attempt) -> Done | None:
         """What became of a commit that was under way: done, or (None) surely not."""
@@ -204,8 +218,7 @@ class Writer:
 
     def _tell_the_late(self) -> None:
         """Calls in the queue that waited long enough are answered; nothing of them is stored."""
-        until = time.monotonic() - self._connections.address.wait_s
-        while self._queue and self._queue[0].born < until:
+        while self._queue and self._late(self._queue[0]):
             self._fail([self._queue.popleft()], self._connections.presence.unavailable())
 
     async def _broken(self, calls: list[Call], error: PintuError) -> None:
