@@ -198,3 +198,23 @@ def test_nothing_seen_is_no_failure() -> None:
     """An empty sheet gives an empty table, for a person to go on with."""
     table = TableSeen(name="empty", columns=())
     assert [] == guess_mapping(table, mapping_words(), name="e").mapping.fields
+
+
+def test_pinyin_columns_get_their_marks_and_titles() -> None:
+    """A department's own abbreviations: the page says what they stand for; what stands for
+    something else keeps its name alone."""
+    guess = guessed(
+        column("sfzh", "99000020160401001X", "990000201701010028"),
+        column("xm", "演示甲", "演示乙"),
+        column("xb", "男", "女"),
+        column("zz", "演示区听澜路 12 号", "演示区白鹭街 3 号"),
+        column("jhr", "王演示", "李演示"),
+        column("bz", "", ""),
+        column("ymmc", "麻腮风疫苗", "百白破疫苗"),
+    )
+    assert "table" == guess.mapping.target
+    told = {one.to: (one.person, one.title.get("zh", "")) for one in guess.mapping.fields}
+    assert {
+        "sfzh": ("id_number", "身份证号"), "xm": ("name", "姓名"), "xb": ("", "性别"),
+        "zz": ("address", "住址"), "jhr": ("name", "监护人"), "bz": ("", "备注"), "ymmc": ("", ""),
+    } == told  # fmt: skip

@@ -9,6 +9,7 @@ from pintu.kernel.intake.mapping.people import (
     masked,
     person_mark,
     person_marks,
+    strong_mark,
 )
 
 # made with a right check digit; of nobody
@@ -92,3 +93,56 @@ def test_masks_show_little() -> None:
         masked("13800000000", "phone"),
         masked("a", ""),
     ]
+
+
+def test_first_letters_of_pinyin_are_persons_beside_each_other() -> None:
+    """As a department's database calls its columns: each with its mark, also masked ones."""
+    register = {
+        "sfzh": [ID], "xm": ["演示甲"], "xb": ["女"], "csrq": ["2016-04-01"],
+        "zz": ["演示区听澜路 12 号"], "jhr": ["解演示"], "lxdh": ["10012345678"],
+        "ymmc": ["麻腮风疫苗"], "jzrq": ["2017-01-01"], "gxsj": ["2026-09-01 08:00:00"],
+    }  # fmt: skip
+    marks = {
+        "sfzh": "id_number", "xm": "name", "csrq": "birth", "zz": "address", "jhr": "name",
+        "lxdh": "phone",
+    }  # fmt: skip
+    shown = {name: [masked(one, marks.get(name, "")) for one in told]  # type: ignore[arg-type]
+             for name, told in register.items()}  # fmt: skip
+    for told in (register, shown, dict.fromkeys(register, ())):
+        judged = person_marks(told)
+        assert marks == {name: one.mark for name, one in judged.items() if one.sure}
+
+
+@pytest.mark.parametrize(
+    ("name", "mark"),
+    [
+        ("jhrxm", "name"),
+        ("JHR_SFZH", "id_number"),
+        ("hz_csrq", "birth"),
+        ("lxr_dh", "phone"),
+        ("cbrdz", "address"),
+        ("gmsfhm", "id_number"),
+        ("hjdz", "address"),
+        ("zz", ""),
+        ("xmmc", ""),
+        ("xmbh", ""),
+        ("zdmc", ""),
+        ("jzrq", ""),
+    ],
+)
+def test_whose_it_is_stands_before(name: str, mark: str) -> None:
+    """Composed abbreviations; those that may be anything say nothing alone."""
+    assert mark == strong_mark(name)
+
+
+def test_letters_that_mean_something_else_are_not_persons() -> None:
+    """xm may be 项目, zz 组织 or 职责, dz 电阻, zd 站点, nl 能量, xh 序号, csrq 测试日期 of no
+    birth: values speak against it, or nobody stands beside it."""
+    projects = {"xm": ["2026-014", "2026-015"], "zz": ["A3"], "dz": ["12.5"], "nl": ["3.1e5"]}
+    assert {} == person_marks(projects)
+    stations = {"zd": ["文一路站"], "dz": ["文一路 1 号"], "lxdh": ["0571-8693725"], "类型": ["站"],
+                "经度": ["120.1"], "纬度": ["30.2"]}  # fmt: skip
+    assert {} == person_marks(stations)
+    pupils = {"xm": ["演示甲"], "sfzh": [ID], "xh": ["1", "2", "3"], "zz": ["在读", "休学"],
+              "zd": ["3", "4"]}  # fmt: skip
+    assert {"xm", "sfzh"} == set(person_marks(pupils))

@@ -22,7 +22,7 @@ from pintu.kernel.intake.mapping.guess_asking import (
     ask_unit,
 )
 from pintu.kernel.intake.mapping.guess_columns import COMPASS, STYLE, Names, folded
-from pintu.kernel.intake.mapping.people import Judgement, person_marks
+from pintu.kernel.intake.mapping.people import Judgement, person_marks, title_of
 from pintu.kernel.intake.mapping.units import conversion, unit_in_header
 from pintu.kernel.intake.mapping.values import folded as same_value
 from pintu.kernel.intake.mapping.words import Field, FieldKind, WordOfAttribute, Words
@@ -307,12 +307,14 @@ def _table(
         taken.add(to.casefold())
         plain, unit = unit_in_header(one.name)
         judged = persons.get(one.name)
+        zh = title_of(one.name, judged.mark if judged is not None else "") if persons else ""
+        title = {"zh": plain, "en": plain} if to != one.name else {}
         fields.append(
             Field(
                 to=to,
                 source=one.name,
                 kind=_kind_in_table(one.type, judged),
-                title={} if to == one.name else {"zh": plain, "en": plain},
+                title={"zh": zh, "en": plain} if zh else title,
                 unit=unit,
                 person=judged.mark if judged is not None else "",
                 key=one.name in keys,

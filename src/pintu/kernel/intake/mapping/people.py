@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from pintu.kernel.intake.mapping.people_pinyin import AGAINST, BESIDE, LEAST, fits, in_pinyin
 from pintu.kernel.intake.mapping.people_words import OF_A_PLACE, STRONG, SURNAMES, WEAK
 from pintu.kernel.intake.mapping.words import PersonMark
 
@@ -68,12 +69,16 @@ def looks_like_a_name(value: str) -> bool:
     return 2 <= len(value) <= 3 and value[0] in SURNAMES and all("一" <= c <= "鿿" for c in value)
 
 
-def strong_mark(name: str) -> PersonMark:
-    """The mark a column's name earns alone, whatever stands beside it; empty: none."""
+def strong_mark(name: str, examples: Sequence[str] = ()) -> PersonMark:
+    """The mark a column's name earns alone, whatever stands beside it; empty: none. The first
+    letters of a pinyin earn it only when the examples do not speak against it."""
     text = _folded(name.rpartition(".")[2] or name)
     found = _STRONG_NAMES.get(text)
     if found is not None:
         return found
+    letters = in_pinyin(text)
+    if letters is not None and letters[2]:
+        return letters[0] if fits(letters[0], examples) > AGAINST else ""
     for known, mark in _STRONG_NAMES.items():
         if len(known) > 2 and not known.isascii() and (text.endswith(known) or known in text):
             return mark
@@ -94,10 +99,10 @@ def _by_examples(examples: Sequence[str]) -> PersonMark:
 def person_mark(name: str, examples: Sequence[str] = ()) -> PersonMark:
     """What a column says of a person, judged alone; careful: a telephone is a person's unless its
     examples are numbers of a landline or a service."""
-    found = strong_mark(name) or _by_examples(examples)
+    found = strong_mark(name, examples) or _by_examples(examples)
     if found:
         return found
-    weak = _WEAK_NAMES.get(_folded(name), "")
+    weak = _weak_mark(name, examples)
     told = [one for one in examples if one]
     if weak == "phone":
         return "" if told and not any(map(is_mobile, told)) else "phone"
@@ -111,7 +116,7 @@ def person_marks(columns: Mapping[str, Sequence[str]]) -> dict[str, Judgement]:
     `columns` has examples by name. Only columns with a mark or a doubt are named."""
     found: dict[str, Judgement] = {}
     folded = {_folded(name.rpartition(".")[2] or name) for name in columns}
-    strong = {name: mark for name in columns if (mark := strong_mark(name))}
+    strong = {name: mark for name in columns if (mark := strong_mark(name, columns[name]))}
     strong.update(
         (name, "id_number") for name, told in columns.items() if _by_examples(told) == "id_number"
     )
@@ -127,10 +132,28 @@ def person_marks(columns: Mapping[str, Sequence[str]]) -> dict[str, Judgement]:
     return found
 
 
+def _weak_mark(name: str, examples: Sequence[str]) -> PersonMark:
+    text = _folded(name)
+    letters = in_pinyin(text.rpartition(".")[2] or text)
+    if letters is not None and not letters[2]:
+        return letters[0] if fits(letters[0], examples) >= LEAST else ""
+    return _WEAK_NAMES.get(text, "")
+
+
+def title_of(name: str, mark: PersonMark) -> str:
+    """What a column called by the first letters of its pinyin stands for; empty when it is none, or
+    is held to be something else."""
+    text = _folded(name.rpartition(".")[2] or name)
+    letters = in_pinyin(text)
+    if letters is not None:
+        return letters[1] if letters[0] == mark else ""
+    return BESIDE.get(text, "")
+
+
 def _weak(
     name: str, examples: Sequence[str], *, of_persons: bool, of_places: bool
 ) -> Judgement | None:
-    mark = _WEAK_NAMES.get(_folded(name), "")
+    mark = _weak_mark(name, examples)
     told = [one for one in examples if one]
     mobiles = sum(map(is_mobile, told))
     if not mark and mobiles * 2 > len(told):

@@ -11,16 +11,15 @@ STRONG: Final[dict[PersonMark, str]] = {
     "name": "姓名 患者姓名 学生姓名 家长姓名 户主 户主姓名 监护人 家长 申请人 被保险人 "
     "参保人 老人姓名 居民姓名 联系人姓名 曾用名 fullname personname patientname "
     "studentname firstname lastname surname familyname givenname guardian "
-    "guardianname xm",
+    "guardianname",
     "id_number": "身份证 身份证号 身份证号码 公民身份号码 公民身份证号码 证件号 证件号码 "
     "护照号 护照号码 监护人身份证 idcard idcardno idcardnumber identitycard "
-    "identityno identitynumber nationalid passport passportno ssn sfzh sfzhm "
-    "zjhm",
+    "identityno identitynumber nationalid passport passportno ssn",
     "phone": "手机 手机号 手机号码 移动电话 家庭电话 本人电话 家长电话 监护人电话 "
-    "联系手机 mobile mobileno mobilephone cellphone homephone sjh sjhm",
+    "联系手机 mobile mobileno mobilephone cellphone homephone",
     "address": "住址 家庭住址 家庭地址 户籍地址 户籍地 居住地址 居住地 现住址 现居地 "
-    "常住地址 homeaddress residence residentialaddress jtzz",
-    "birth": "出生日期 出生年月 出生年月日 生日 birth birthdate birthday dateofbirth dob csrq",
+    "常住地址 homeaddress residence residentialaddress",
+    "birth": "出生日期 出生年月 出生年月日 生日 birth birthdate birthday dateofbirth dob",
     "account": "银行账号 银行卡号 社保号 社保卡号 医保号 医保卡号 学号 学籍号 病历号 "
     "住院号 门诊号 微信号 qq qq号 车牌 车牌号 车牌号码 bankaccount cardno "
     "patientid patientno studentid studentno medicalrecordno licenseplate "
@@ -32,7 +31,7 @@ STRONG: Final[dict[PersonMark, str]] = {
 # a name that may be a person's or a place's
 WEAK: Final[dict[PersonMark, str]] = {
     "name": "联系人 负责人 法人 法定代表人 经办人 contactname contactperson name 名字",
-    "phone": "电话 联系电话 联系方式 电话号码 phone phoneno phonenumber tel telephone contact lxdh",
+    "phone": "电话 联系电话 联系方式 电话号码 phone phoneno phonenumber tel telephone contact",
     "address": "地址 详细地址 详情地址 通讯地址 address addr",
     "birth": "年龄 age",
     "account": "账号 账户 用户名 邮箱 电子邮箱 email mail account username",
