@@ -8,8 +8,14 @@ from typing import Any
 import pytest
 
 from pintu.kernel.errors import ConfigurationError, DeadlineExceeded, Forbidden
-from pintu.kernel.exchange import Condition, Question, read_data_set, write_data_set
-from pintu.kernel.exchange import tables as tables_module
+from pintu.kernel.exchange import (
+    Condition,
+    Question,
+    file_form,
+    forms,
+    read_data_set,
+    write_data_set,
+)
 from pintu.kernel.exchange.landing import TableLanding, open_landing
 from pintu.kernel.intake.mapping.words import BadRecord, Row
 from pintu.kernel.tables import open_tables
@@ -276,8 +282,8 @@ async def test_a_question_that_takes_too_long_ends(
     """In words, and the file answers the next one."""
     await landing_of(scene).land("c", "1", [school(n) for n in range(1, 9)], [])
     with monkeypatch.context() as patched:
-        patched.setattr(tables_module, "DEADLINE_S", -1.0)
-        patched.setattr(tables_module, "CHECK_EVERY", 1)
+        patched.setattr(forms, "DEADLINE_S", -1.0)
+        patched.setattr(file_form, "CHECK_EVERY", 1)
         with pytest.raises(DeadlineExceeded):
             await asked(scene, order=("名称",))
     assert 8 == len(await asked(scene))

@@ -11,10 +11,11 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from pintu.kernel.exchange.forms import Form
 from pintu.kernel.exchange.words import DataSet
 from pintu.kernel.intake.mapping.people import masked
 from pintu.kernel.intake.mapping.words import PersonMark, Row
-from pintu.kernel.tables import put_rows
+from pintu.kernel.tables import add_rows
 
 MOST: Final = 100_000
 """Contradictions kept of one data set: more than that nobody reads, and one look says why."""
@@ -60,16 +61,19 @@ def several(connection: Connection, number: int) -> bool:
 
 
 def note(
-    connection: Connection, rows: Sequence[Row], names: Sequence[str], number: int, now_us: int
-) -> None:
+    connection: Connection, form: Form, rows: Sequence[Row], names: Sequence[str],
+    now: tuple[int, int],
+) -> None:  # fmt: skip
     """Compare rows that are about to be written with what other sources wrote under their keys, in
-    the transaction that writes them."""
+    the transaction that writes them. `now` is the number of their source, and the time in µs."""
+    number, _ = now
     if not rows or not several(connection, number):
         return
     for at in range(0, len(rows), AT_ONCE):
         part = {one.key: one.values for one in rows[at : at + AT_ONCE]}
         _settle(connection, part, number)
-        _compare(connection, part, names, (number, now_us))
+        others = form.others(connection, number, list(part), names)
+        _compare(connection, part, others, (names, *now))
 
 
 def withdraw(connection: Connection, keys: Sequence[str], number: int) -> None:
@@ -113,18 +117,12 @@ def _settle(connection: Connection, rows: Mapping[str, Mapping[str, Any]], numbe
 def _compare(
     connection: Connection,
     rows: Mapping[str, Mapping[str, Any]],
-    names: Sequence[str],
-    now: tuple[int, int],
+    others: Iterable[tuple[Any, ...]],
+    now: tuple[Sequence[str], int, int],
 ) -> None:
-    number, now_us = now
-    table = sa.table("rows", *(sa.column(one) for one in ("_key", "_source", "_removed", *names)))
-    query = sa.select(table.c["_key"], table.c["_source"], *(table.c[one] for one in names)).where(
-        table.c["_key"].in_(list(rows)),
-        table.c["_source"] != number,
-        table.c["_removed"].is_(None),
-    )
+    names, number, now_us = now
     found = []
-    for key, source, *values in connection.execute(query):
+    for key, source, *values in others:
         for name, value in zip(names, values, strict=True):
             new, old = _text(rows[key].get(name)), _text(value)
             if new and old and new != old:
@@ -135,7 +133,7 @@ def _compare(
                     "low_says": says[0], "high_says": says[1], "since_us": now_us,
                 })  # fmt: skip
     if found and _room(connection):
-        put_rows(connection, DIFFERS, found)
+        add_rows(connection, DIFFERS, found)  # one that is known keeps its time
 
 
 def _room(connection: Connection) -> bool:

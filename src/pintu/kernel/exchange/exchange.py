@@ -18,7 +18,7 @@ from pintu.kernel.exchange.context_provider import ContextProvider
 from pintu.kernel.exchange.file_provider import COLUMNS, FileProvider
 from pintu.kernel.exchange.past import series
 from pintu.kernel.exchange.profile import Measuring
-from pintu.kernel.exchange.tables import TableFiles
+from pintu.kernel.exchange.tables import TableProvider
 from pintu.kernel.exchange.words import Condition, DataSet, Question, Rows, Sample
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Exchange:
         self._tenant = tenant
         clock, zone = readable.clock, readable.zone
         self._context = ContextProvider(readable.store, clock, readable.words, zone)
-        self._tables = TableFiles(tables, clock, zone)
+        self._tables = TableProvider(tables, clock, zone)
         self._files_of = tables
         self._files = FileProvider(tables.data, clock, zone)
         self.catalogue = Catalogue(

@@ -1,146 +1,139 @@
-"""Table data sets: one SQLite file each, rows laid in with the position they came from."""
+"""Table data sets: rows laid in with the position they came from, asked in SQL; one SQLite file
+each, or one schema each on PostgreSQL."""
 
 from __future__ import annotations
 
-import sqlite3
+import asyncio
+import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from sqlalchemy import Connection, MetaData
 
 from pintu.kernel.clock import Clock
-from pintu.kernel.errors import DeadlineExceeded
-from pintu.kernel.exchange.asking import statement
-from pintu.kernel.exchange.conditions import cut
+from pintu.kernel.errors import ConfigurationError
+from pintu.kernel.exchange import disagreeing
+from pintu.kernel.exchange.asking import asking
+from pintu.kernel.exchange.disagreeing import Disagreement
+from pintu.kernel.exchange.forms import Form, TableFacts
 from pintu.kernel.exchange.words import Column, DataSet, Question, Rows
 from pintu.kernel.tables import CityTables, OpenTables, PrivateTables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from alembic.operations import Operations
 
-DEADLINE_S: Final = 5.0
-"""How long one question may keep a file's reader; a table of millions answers a count in that."""
 
-CHECK_EVERY: Final = 20_000
-"""Steps of SQLite's machine between two looks at the time."""
-
-
-def _first(operations: Operations) -> None:
-    # the columns themselves come by ALTER TABLE, after the data set's own list; they have no
-    # declared type, so that a column whose kind changes keeps what it is given
-    operations.execute(
-        "CREATE TABLE rows (_number INTEGER PRIMARY KEY, _key TEXT UNIQUE, _source INTEGER, "
-        "_first INTEGER NOT NULL, _changed INTEGER NOT NULL, _removed INTEGER)"
-    )
-    operations.execute(
-        "CREATE TABLE loaded (number INTEGER PRIMARY KEY, source TEXT NOT NULL UNIQUE, "
-        "position TEXT NOT NULL, at INTEGER NOT NULL)"
-    )
-    # chunks of rows without a key, which nothing else would tell apart when they come again
-    operations.execute(
-        "CREATE TABLE chunks (source INTEGER NOT NULL, chunk TEXT NOT NULL, "
-        "PRIMARY KEY (source, chunk)) WITHOUT ROWID"
-    )
-    operations.execute("CREATE TABLE seen (number INTEGER PRIMARY KEY)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableFacts:
-    """What a file holds, without a row of it."""
-
-    rows: int
-    removed: int
-    changed_us: int
-
-
-class TableFiles:
-    """The files of one data folder, opened when first asked for."""
+class TableProvider:
+    """The table data sets of one city, opened when first asked for."""
 
     def __init__(self, tables: CityTables, clock: Clock, zone: str) -> None:
         self._tables, self._clock, self.zone = tables, clock, zone
+        self.form = form_of(tables.on_server)
+        self._lock = threading.Lock()
+        self._there: set[str] = set()
+        self._looking: dict[str, OpenTables] = {}
+        self._known: dict[str, OpenTables] = {}
 
     def exists(self, data_set: DataSet) -> bool:
-        """Whether anything was ever laid into it."""
-        return (self._tables.data / "datasets" / f"{file_name(data_set.name)}.db").exists()
+        """Whether anything was ever laid into it, by whatever process. A server is asked once for
+        each data set and tells by itself when one is made; what is there stays there."""
+        name = file_name(data_set.name)
+        if name in self._there:
+            return True
+        if not self._tables.on_server:
+            return self._tables.exists("datasets", name)
+        with self._lock:
+            looking = self._looking.get(name)
+            if looking is None:
+                try:
+                    looking = self._looking[name] = self._tables.open("datasets", name)
+                except ConfigurationError:  # a name that no table can have
+                    return False
+            if looking.data_version():
+                self._there.add(name)
+                self._looking.pop(name).close()
+        return name in self._there
 
     def open(self, data_set: DataSet) -> OpenTables:
-        """The file of a data set, made when it is not there."""
-        return self._tables.register(private_tables(file_name(data_set.name)))
+        """The tables of a data set, made when they are not there."""
+        with self._lock:
+            return self._tables.register(private_tables(file_name(data_set.name)))
 
     async def ask(self, data_set: DataSet, question: Question) -> Rows:
         """Rows that nobody removed; DeadlineExceeded when the question costs too much."""
         now_us = self._clock.now_us()
-        if not self.exists(data_set):
-            empty = statement(question, data_set.columns, (), self.zone)
-            return Rows(columns=empty.columns, rows=[], total=0, as_of_us=now_us)
+        asked = asking(question, data_set.columns, self.zone)
+        opened = await self._opened(data_set)
+        if opened is None:
+            return Rows(columns=asked.columns, rows=[], total=0, as_of_us=now_us)
 
         def work(connection: Connection) -> Rows:
-            with deadline(connection, self.zone) as raw:
-                asked = statement(question, data_set.columns, columns_there(raw), self.zone)
-                total = None
-                if question.count:
-                    total = raw.execute(asked.counting, asked.bindings).fetchone()[0]
-                found = raw.execute(asked.sql, [*asked.bindings, question.limit, question.offset])
-                rows = shown(found, asked.columns)
+            found, total = self.form.answer(connection, asked)
+            rows = shown(found, asked.columns)
             return Rows(columns=asked.columns, rows=rows, total=total, as_of_us=now_us)
 
-        return await self.open(data_set).read(work)
+        return await opened.read(work)
 
     async def facts(self, data_set: DataSet) -> TableFacts:
         """How many rows, how many gone from their source, and when one last changed."""
-        if not self.exists(data_set):
+        opened = await self._opened(data_set)
+        if opened is None:
             return TableFacts(rows=0, removed=0, changed_us=0)
+        return await opened.read(self.form.facts)
 
-        def work(connection: Connection) -> TableFacts:
-            with deadline(connection, self.zone) as raw:
-                rows, removed, changed = raw.execute(
-                    "SELECT count(*) - count(_removed), count(_removed), max(_changed) FROM rows"
-                ).fetchone()
-            return TableFacts(rows=rows, removed=removed, changed_us=changed or 0)
+    async def disagreements(
+        self, data_set: DataSet, sources: Iterable[str], *, limit: int
+    ) -> tuple[int, list[Disagreement]]:
+        """How many values others tell differently from these sources, and the newest of them."""
+        opened = await self._opened(data_set)
+        if opened is None:
+            return 0, []
+        return await opened.read(lambda c: disagreeing.read(c, data_set, sources, limit))
 
-        return await self.open(data_set).read(work)
+    async def _opened(self, data_set: DataSet) -> OpenTables | None:
+        """None when nothing was ever laid into it; the loop never waits for a server."""
+        if not self._tables.on_server:
+            return self.open(data_set) if self.exists(data_set) else None
+        opened = self._known.get(data_set.name)
+        if opened is None and await asyncio.to_thread(self.exists, data_set):
+            opened = self._known[data_set.name] = await asyncio.to_thread(self.open, data_set)
+        return opened
 
 
 @cache
 def private_tables(name: str) -> PrivateTables:
-    """The one declaration of a file, whoever opens it: the register knows it by identity."""
-    return PrivateTables(name=name, metadata=MetaData(), migrations=(_first,), place="datasets")
+    """The one declaration of a data set's tables, whoever opens them: the register knows it by
+    identity."""
+    return PrivateTables(
+        name=name, metadata=MetaData(), migrations=(_first, _second), place="datasets"
+    )
+
+
+def _first(operations: Operations) -> None:
+    form_of(operations.get_bind().dialect.name == "postgresql").make(operations)
+
+
+def _second(operations: Operations) -> None:
+    operations.create_table("differs", *disagreeing.columns())
+
+
+@cache
+def form_of(on_server: bool) -> Form:
+    """How the rows lie; a city in files imports no driver of a server."""
+    if on_server:
+        from pintu.kernel.exchange.server_form import ServerForm
+
+        return ServerForm()
+    from pintu.kernel.exchange.file_form import FileForm
+
+    return FileForm()
 
 
 def file_name(data_set: str) -> str:
     """What the file of a data set is called; a piece's `lamps.groups` is `lamps__groups`."""
     return data_set.replace(".", "__").lower()
-
-
-@contextmanager
-def deadline(connection: Connection, zone: str) -> Iterator[Any]:
-    """SQLite's own connection, which gives up after `DEADLINE_S` and knows `cut`."""
-    raw: Any = connection.connection.driver_connection
-    raw.create_function("cut", 2, lambda text, step: cut(text, step, zone), deterministic=True)
-    end = monotonic() + DEADLINE_S
-    raw.set_progress_handler(lambda: monotonic() > end, CHECK_EVERY)
-    try:
-        yield raw
-    except sqlite3.OperationalError as error:
-        if "interrupted" not in str(error):
-            raise
-        raise DeadlineExceeded(
-            f"The question took longer than {DEADLINE_S:.0f} s; narrow it with a condition"
-        ) from error
-    finally:
-        raw.set_progress_handler(None, 0)
-
-
-def columns_there(raw: Any) -> list[str]:
-    """The columns a file has by now."""
-    return [row[1] for row in raw.execute("PRAGMA table_info(rows)")]
 
 
 def shown(found: Iterable[Sequence[Any]], columns: Sequence[Column]) -> list[dict[str, Any]]:
