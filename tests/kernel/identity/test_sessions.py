@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from pintu.kernel.clock import CityClock
@@ -12,7 +10,7 @@ from pintu.kernel.errors import (
     Unauthorized,
 )
 from pintu.kernel.identity import Identity, ended_header
-from pintu.kernel.tables import open_tables
+from pintu.kernel.tables import CityTables
 
 from .conftest import HOST, HOUR_US, HandClock, Scene
 
@@ -29,7 +27,7 @@ async def test_a_session_acts_for_its_token(scene: Scene) -> None:
     """And survives a restart."""
     headers, _ = await signed_in(scene)
     assert "person" == scene.identity.actor(headers, "10.0.0.1").kind
-    tables = open_tables(scene.data)
+    tables = scene.open_again()
     assert "person" == Identity(tables, scene.clock).actor(headers, "10.0.0.1").kind
     tables.close()
 
@@ -65,7 +63,7 @@ async def test_signing_out_ends_the_session(scene: Scene) -> None:
     headers, _ = await signed_in(scene)
     await scene.identity.close_session(headers)
     assert "anonymous" == scene.identity.actor(headers, "::1").kind
-    tables = open_tables(scene.data)
+    tables = scene.open_again()
     assert "anonymous" == Identity(tables, scene.clock).actor(headers, "::1").kind
     tables.close()
 
@@ -114,14 +112,12 @@ async def test_other_pages_may_not(
         scene.identity.check_csrf({**headers, **extra}, csrf if sent == "right" else sent)
 
 
-def test_behind_a_proxy_the_public_address_is_ours(tmp_path: Path) -> None:
+def test_behind_a_proxy_the_public_address_is_ours(tables: CityTables) -> None:
     """A proxy may rewrite Host; the setting says what browsers see."""
-    tables = open_tables(tmp_path)
     identity = Identity(tables, HandClock(), public_url="https://city.example")
     identity.check_csrf({b"host": b"10.0.0.5:8800", b"origin": b"https://city.example"})
     with pytest.raises(Forbidden):
         identity.check_csrf({b"host": b"10.0.0.5:8800", b"origin": b"https://evil.example"})
-    tables.close()
 
 
 async def test_a_sign_in_link_works_once(scene: Scene) -> None:
@@ -138,8 +134,6 @@ async def test_a_sign_in_link_works_once(scene: Scene) -> None:
         await scene.identity.open_session_by_link(late)
 
 
-def test_a_scaled_clock_does_not_hurry_sessions(tmp_path: Path) -> None:
+def test_a_scaled_clock_does_not_hurry_sessions(tables: CityTables) -> None:
     """Sessions live in the reader's time, not the made-up city's."""
-    tables = open_tables(tmp_path)
     assert CityClock() == Identity(tables, CityClock(0, 0, 60.0))._clock
-    tables.close()

@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,8 +25,9 @@ from pintu.kernel.identity import ThinGate
 from pintu.kernel.intake.words import Command, CommandReport
 from pintu.kernel.operations import FINAL, STATES, TABLE, Commands, Patience, commands
 from pintu.kernel.operations.states import EVENTS, after
-from pintu.kernel.tables import open_tables
 from pintu.kernel.timers import Timers
+
+from .conftest import Home
 
 FOREMAN = Actor(id="token:foreman", kind="person", grants=frozenset({"command:demo"}))
 LAMP = "urn:ngsi-ld:Streetlight:street_lights:L00017"
@@ -38,9 +38,9 @@ SLOW = Patience(attempts=3, send_s=60, answer_s=60, effect_s=60)
 class Life:
     """One life of a city's ledger."""
 
-    def __init__(self, data: Path, patience: Patience, clock: Clock | None = None) -> None:
+    def __init__(self, home: Home, patience: Patience, clock: Clock | None = None) -> None:
         clock = clock or CityClock()
-        self.tables = open_tables(data)
+        self.tables = home()
         self.timers = Timers(self.tables, clock)
         self.commands = Commands(
             self.tables, self.timers, clock, ThinGate(), patience={"street_lights": patience}
@@ -75,12 +75,12 @@ class Life:
 
 
 @pytest.fixture
-async def open_life(tmp_path: Path) -> AsyncIterator[Callable[..., Life]]:
-    """Opens a ledger on one folder."""
+async def open_life(home: Home) -> AsyncIterator[Callable[..., Life]]:
+    """Opens the ledger of one city."""
     lives: list[Life] = []
 
     def make(patience: Patience = SLOW, clock: CityClock | None = None) -> Life:
-        lives.append(Life(tmp_path, patience, clock))
+        lives.append(Life(home, patience, clock))
         return lives[-1]
 
     yield make

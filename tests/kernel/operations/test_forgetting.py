@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
 from pintu.kernel.errors import ResourceNotFound
 from pintu.kernel.operations import commands
 
+from .conftest import Home
 from .test_commands import SLOW, Life
 
 
@@ -26,12 +26,12 @@ class _Calendar:
 
 
 async def test_what_ended_long_ago_is_forgotten_a_little_at_a_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After 400 days a final command goes with its steps, an open one stays for ever."""
     monkeypatch.setattr(commands, "TRIM_AT_ONCE", 2)
     calendar = _Calendar()
-    life = Life(tmp_path, SLOW, calendar)
+    life = Life(home, SLOW, calendar)
     old = [await life.dim(f"k{number}") for number in range(3)]
     waiting = await life.dim("open")
     for command in old:

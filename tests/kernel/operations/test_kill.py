@@ -21,7 +21,7 @@ CHILD = textwrap.dedent(
     from pintu.kernel.timers import Timers
 
     async def main():
-        tables = open_tables(Path(sys.argv[1]))
+        tables = open_tables(Path(sys.argv[1]), sys.argv[3])
         clock = CityClock()
         timers = Timers(tables, clock)
         quick = {"lights": Patience(attempts=2, send_s=0.5, answer_s=0.1, effect_s=0.1)}
@@ -45,13 +45,13 @@ CHILD = textwrap.dedent(
 )
 
 
-def test_kill_9_leaves_no_command_without_an_end(tmp_path: Path) -> None:
+def test_kill_9_leaves_no_command_without_an_end(tmp_path: Path, stores: str) -> None:
     """Written down before it was answered, given up in its time after the start, with every
     step.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(tmp_path), "1000"],
+        [sys.executable, "-c", CHILD, str(tmp_path), "1000", stores],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
@@ -62,7 +62,7 @@ def test_kill_9_leaves_no_command_without_an_end(tmp_path: Path) -> None:
     child.wait()
     child.stdout.close()
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(tmp_path), "0"],
+        [sys.executable, "-c", CHILD, str(tmp_path), "0", stores],
         capture_output=True,
         text=True,
         timeout=60,

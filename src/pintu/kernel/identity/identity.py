@@ -11,7 +11,13 @@ from pathlib import Path
 
 from pintu.kernel.access import Actor
 from pintu.kernel.clock import CityClock, Clock
-from pintu.kernel.errors import ConfigurationError, Forbidden, TooManyRequests, Unauthorized
+from pintu.kernel.errors import (
+    ConfigurationError,
+    Forbidden,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+)
 from pintu.kernel.identity import sessions, tokens
 from pintu.kernel.identity.attempts import FailedAttempts
 from pintu.kernel.identity.gate import ThinGate
@@ -135,16 +141,24 @@ class Identity:
             self._file.later(lambda connection: connection.execute(change))
 
     def _look(self, now_us: int, *, always: bool = False) -> None:
-        """Read the table again if anybody changed it; costs microseconds when nobody did."""
+        """Read the tables again if anybody changed them; costs microseconds when nobody did.
+
+        While a server is away what was read last holds: nobody can be revoked meanwhile.
+        """
         self._look_at_us = now_us + LOOK_US
         version = self._file.data_version()
         if version == self._version and not always:
             return
+        try:
+            known, opened = self._file.read_now(lambda c: (tokens.load(c), sessions.load(c)))
+        except Unavailable:
+            if self._version == -1:  # nothing was ever read
+                raise
+            return
         self._version = version
-        self._tokens = self._file.read_now(tokens.load)
+        self._tokens = known
         self._by_id = {token.id: token for token in self._tokens.values()}
-        seen = self._sessions
-        self._sessions = self._file.read_now(sessions.load)
+        seen, self._sessions = self._sessions, opened
         for key in self._sessions.keys() & seen.keys():
             self._sessions[key].seen_us = max(self._sessions[key].seen_us, seen[key].seen_us)
         self._known.clear()

@@ -27,9 +27,9 @@ PATH = {
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[FaultService]:
-    """A service on a file of its own."""
-    tables = open_tables(tmp_path)
+def service(tmp_path: Path, stores: str) -> Iterator[FaultService]:
+    """A service on tables of its own, on each store."""
+    tables = open_tables(tmp_path, stores)
     yield FaultService(tables.register(TABLES), FakeClock())
     tables.close()
 
