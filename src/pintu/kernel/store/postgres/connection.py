@@ -37,6 +37,9 @@ soon.
 BEAT_S = 5.0
 """How often the server is asked whether it is there: a dead network says nothing."""
 
+AGAIN_S = 30.0
+"""What is asked of a server that is back may take so long, else it is not back."""
+
 LOOK_S = 1.0
 """How often a city on a standby looks for a server that takes writes."""
 
@@ -127,7 +130,8 @@ class Connections:
         if self._writer is None:
             left = self.address.wait_s if wait_s is None else wait_s
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(presence.writable.wait(), max(left, 0))
+                async with asyncio.timeout(left):
+                    await presence.writable.wait()
         if self._writer is None:
             raise presence.unavailable()
         return self._writer.connection
@@ -205,7 +209,8 @@ class Connections:
         while True:
             with contextlib.suppress(TimeoutError):
                 beat_s = BEAT_S if self._writer is not None else LOOK_S
-                await asyncio.wait_for(self._wake.wait(), beat_s)
+                async with asyncio.timeout(beat_s):
+                    await self._wake.wait()
             self._wake.clear()
             try:
                 if presence.here.is_set() and await self._answers() and not presence.standby:
@@ -233,7 +238,8 @@ class Connections:
         """Does the server answer a statement within its time?"""
         before = self.presence.here.is_set()
         try:
-            await asyncio.wait_for(self.fetch("SELECT 1"), self.address.connect_s)
+            async with asyncio.timeout(self.address.connect_s):
+                await self.fetch("SELECT 1")
         except Unavailable:
             return before and self.presence.here.is_set()
         except LOST as error:
@@ -247,7 +253,9 @@ class Connections:
         line = None
         try:
             line, standby = await connect_any(self.address, kind, first=self.presence.host)
-            await self._take_over(line, standby)
+            # at the start tables may be made, and that takes its time
+            async with asyncio.timeout(AGAIN_S if self._wrote else None):
+                await self._take_over(line, standby)
         except BaseException as error:
             if line is not None:
                 line.terminate()

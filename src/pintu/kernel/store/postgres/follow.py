@@ -180,7 +180,8 @@ class Follow:
     async def _keep_looking(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), LOOK_S[self._hinted])
+                async with asyncio.timeout(LOOK_S[self._hinted]):
+                    await self._look.wait()
             self._look.clear()
             await self._try()
 

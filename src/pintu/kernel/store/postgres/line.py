@@ -30,6 +30,7 @@ FAILED: tuple[type[BaseException], ...] = (asyncpg.PostgresError, *LOST)
 """What goes wrong while a connection is made."""
 
 LEAVE_S = 2.0
+ASK_S = 5.0
 
 
 def is_lost(error: BaseException) -> bool:
@@ -143,4 +144,5 @@ async def connect_any(
 
 async def _follows(connection: Connection) -> bool:
     """Is the server a standby that replays another one's log?"""
-    return bool(await asyncio.wait_for(connection.fetchval("SELECT pg_is_in_recovery()"), 5))
+    async with asyncio.timeout(ASK_S):
+        return bool(await connection.fetchval("SELECT pg_is_in_recovery()"))

@@ -79,7 +79,8 @@ class Presence:
         left = GRACE_S - self.away_s
         if left > 0 and not self.closed:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.here.wait(), left)
+                async with asyncio.timeout(left):
+                    await self.here.wait()
         if self.closed or not self.here.is_set():
             raise self.unavailable()
 

@@ -55,7 +55,7 @@ class Readers:
                 told = f"The query took longer than {self._address.deadline_s:g} s"
                 raise DeadlineExceeded(told, retry_after=RETRY_S) from error
             except LOST as error:
-                if not is_lost(error):
+                if not is_lost(error) or isinstance(error, asyncpg.ReadOnlySQLTransactionError):
                     raise
                 if line.age == self._age:
                     self._suspect(error)
@@ -88,7 +88,11 @@ class Readers:
         if not self._presence.here.is_set():
             await self._presence.wait_a_moment()
         try:
-            await asyncio.wait_for(self._room.acquire(), self._address.deadline_s)
+            if self._room.locked():  # else nothing waits: no timer is needed
+                async with asyncio.timeout(self._address.deadline_s):
+                    await self._room.acquire()
+            else:
+                await self._room.acquire()
         except TimeoutError:
             told = f"All {self._address.pool} reading connections of the store are busy"
             raise Unavailable(told, retry_after=1) from None
