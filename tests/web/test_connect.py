@@ -6,14 +6,17 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from pintu.kernel.intake.doors.mapped import TableRows
+from pintu.kernel.intake.mapping.frames import gcj02_from_wgs84
 from pintu.kernel.intake.mapping.words import Row
+from pintu.kernel.store.port import Op
 from pintu.web.api.uploads import keep
 from tests.web.conftest import HERE, sign_in
-from tests.web.small_city import SmallCity
+from tests.web.small_city import SmallCity, put
 
 CSV = "编号,名称,学生数\nS1,演示一小,800\nS2,演示二小,\nS3,演示三小,abc\n".encode()
 
@@ -220,3 +223,51 @@ async def test_both_sources_tell_what_they_say_differently(
     assert "health/health says 12, civil/civil says 15 for Beds of W1" in health
     assert "W1 的“床位”：civil/civil 说 15，health/health 说 12" in civil
     assert "W2" not in civil
+
+
+async def test_the_offered_frame_is_taken_by_one_press(
+    page: httpx.AsyncClient, city: SmallCity
+) -> None:
+    """A dry run finds that points lie as GCJ-02 would put them: its button reads them so from then
+    on, as a new version; a frame nobody offers is refused."""
+    csrf = await sign_in(page, city)
+    await connect_upload(page, csrf)
+    number = await city.rooms.store.open_tenant("demo")
+    lines = ["编号,名称,经度,纬度"]
+    for n in range(8):
+        at = (120.1 + n / 50, 30.2 + n / 70)
+        entity: dict[str, Any] = {
+            "id": f"urn:ngsi-ld:PointOfInterest:known:P{n}",
+            "type": "PointOfInterest",
+            "name": {"type": "Property", "value": f"演示点{n}"},
+            "location": {"type": "GeoProperty", "value": {"type": "Point", "coordinates": at}},
+        }
+        await city.rooms.store.submit([Op(number, entity["id"], fresh=put(entity))], "test")
+        lon, lat = gcj02_from_wgs84(*at)
+        lines.append(f"P{n},演示点{n},{lon:.6f},{lat:.6f}")
+    data = city.rooms.settings.data / "uploads" / "schools"
+    for one in data.glob("*.csv"):
+        one.unlink()
+    (data / "points.csv").write_text("\n".join(lines), "utf-8")
+    await page.get("/connect/schools/look?again=1")
+    form = {
+        "csrf": csrf, "version": "0", "target": "context", "type": "PointOfInterest",
+        "id": "{编号}", "frame": "WGS-84", "fields": "2",
+        "f.0.from": "名称", "f.0.to": "name", "f.0.kind": "text",
+        "f.1.from": "经度\t纬度", "f.1.to": "location", "f.1.kind": "point",
+    }  # fmt: skip
+    kept = await post(page, "/connect/schools/mapping", **form)
+    assert 303 == kept.status_code, errors_of(kept)
+    tried = (await page.get(kept.headers["location"])).text
+    assert 'name="frame" value="GCJ-02"' in tried, re.sub(r"<[^>]+>", " ", tried)[:2000]
+    path = re.search(r'action="(/connect/schools/frame[^"]*)"', tried)
+    assert path is not None
+    told = {"csrf": csrf, "version": "1"}
+    refused = await post(page, path[1], **told, frame="MARS")
+    assert 400 == refused.status_code
+    taken = await post(page, path[1], **told, frame="GCJ-02")
+    assert 303 == taken.status_code, errors_of(taken)
+    saved = city.rooms.configuration.get("mappings", "schools")
+    assert (2, "GCJ-02") == (saved.version, saved.content["frame"])
+    again = (await page.get(taken.headers["location"])).text
+    assert "/connect/schools/frame" not in again

@@ -53,7 +53,7 @@ def read_content(name: str, content: dict[str, Any]) -> SourceFile:
     """A source of its file; ConfigurationError when it is none, or by a door nobody knows."""
     where = f"config/sources/{name}.toml"
     try:
-        source = msgspec.convert(content, SourceFile)
+        source = msgspec.convert({**content, "name": name}, SourceFile)
     except msgspec.ValidationError as error:
         raise ConfigurationError([f"{where}: {error}"]) from error
     if source.door not in DOORS:
