@@ -129,13 +129,14 @@ async def open_small_city(
     folder: Path, *, lamps: int = 300, demo: bool = True, pieces: bool = True, **more: Any
 ) -> SmallCity:
     """Open the rooms on a folder and fill the demo tenant when it is empty."""
-    tables = open_tables(folder, address_for(folder))
+    address = address_for(folder)
+    tables = open_tables(folder, address)
     clock = CityClock()
-    settings = Settings(data=folder, demo=demo, **more)
+    settings = Settings(data=folder, demo=demo, store=address, **more)
     identity = Identity(tables, clock)
     token_file = folder / "admin.token"
     identity.ensure_admin(token_file)
-    store = await open_store(address_for(folder), folder, clock=clock)
+    store = await open_store(address, folder, clock=clock)
     library = ContextLibrary(folder / "contexts", clock=clock)
     intake = Intake(store, library, clock, tables)
     timers = Timers(tables, clock)

@@ -23,7 +23,8 @@ LIST = "/work/lamp_faults"
 
 async def note(city: SmallCity, *lamps: str, kind: Fault = Fault.FAILED, place: str = "") -> None:
     """Faults as the field process notes them: through a connection of its own to the file."""
-    tables = open_tables(Path(city.rooms.settings.data))
+    settings = city.rooms.settings
+    tables = open_tables(Path(settings.data), settings.store)
     service = FaultService(tables.register(TABLES), city.rooms.clock)
     for lamp in lamps:
         entity: dict[str, Any] = {
@@ -144,7 +145,7 @@ async def test_two_processes_work_on_one_list(city: SmallCity) -> None:
         "from pintu.kit.testing import FakeClock\n"
         "from pintu.pieces.street_lights.service import TABLES, FaultService\n"
         "async def main():\n"
-        "    tables = open_tables(Path(sys.argv[1]))\n"
+        "    tables = open_tables(Path(sys.argv[1]), sys.argv[3])\n"
         "    service = FaultService(tables.register(TABLES), FakeClock())\n"
         "    for n in range(40):\n"
         "        id = f'urn:ngsi-ld:Alert:street_lights:failed:{sys.argv[2]}{n:03d}'\n"
@@ -155,9 +156,9 @@ async def test_two_processes_work_on_one_list(city: SmallCity) -> None:
         "    tables.close()\n"
         "asyncio.run(main())\n"
     )
-    folder = str(city.rooms.settings.data)
+    folder, store = str(city.rooms.settings.data), city.rooms.settings.store
     both = [
-        await asyncio.create_subprocess_exec(sys.executable, "-c", script, folder, name)
+        await asyncio.create_subprocess_exec(sys.executable, "-c", script, folder, name, store)
         for name in ("A", "B")
     ]
     assert [0, 0] == [await one.wait() for one in both]
