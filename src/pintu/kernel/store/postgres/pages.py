@@ -147,7 +147,7 @@ class Pages:
         self.requests += len(asked)
         try:
             rows: list[Any] = await connection.fetch(text_of(key), *bindings(key, asked))
-        except (asyncpg.QueryCanceledError, TimeoutError) as error:
+        except asyncpg.QueryCanceledError as error:
             raise self._prepared.late() from error
         if len(asked) == 1 and not key.count:
             return [Found(rows)]

@@ -195,11 +195,7 @@ class Reads:
         async with self._scanning:
             self._scans += 1
             until = monotonic() + self._aims.deadline_s
-            try:
-                page: Page = await self._read(partial(self._scan, selection, plan, until))
-            except (asyncpg.QueryCanceledError, TimeoutError) as error:
-                self._late += 1
-                raise self._prepared.late() from error
+            page: Page = await self._read(partial(self._scan, selection, plan, until))
             return page
 
     async def _scan(
@@ -215,16 +211,16 @@ class Reads:
             async with connection.transaction(readonly=True):
                 cursor = await connection.cursor(text_of(key), *asked)
                 while True:
-                    left = until - monotonic()
-                    if left <= 0:
-                        raise TimeoutError
-                    rows: list[Any] = await cursor.fetch(number, timeout=left)
+                    rows: list[Any] = await cursor.fetch(number)
                     await matching.take(rows, self._aims.sort_rows)
                     if len(rows) < number or matching.full:
                         return self._told(matching, plan)
+                    if monotonic() > until:
+                        self._late += 1
+                        raise self._prepared.late()
                     held = sum(len(row[4]) for row in rows) // len(rows)
                     number = min(most, number * 4, max(CHUNK_BYTES // max(held, 1), 8))
-        except (asyncpg.QueryCanceledError, TimeoutError) as error:
+        except asyncpg.QueryCanceledError as error:
             self._late += 1
             raise self._prepared.late() from error
 
