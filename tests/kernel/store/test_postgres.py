@@ -1,4 +1,4 @@
-"""What is PostgreSQL's own: the schema, one claim, weeks of the log, odd texts, broken connections."""
+"""What is PostgreSQL's own: schema, claim, weeks of the log, odd texts, broken connections."""
 
 from __future__ import annotations
 
@@ -160,9 +160,16 @@ async def test_an_entity_is_written_once_however_often_a_group_changes_it(
     await store.submit([create(lamp(1)), create(lamp(2))])
     first = (await stored(store, ID)).number
     await store.submit(
-        [update(ID, location=far), delete(ID), create(lamp(1)), update(ID, power=8)]
-        + [create(lamp(3)), delete("urn:ngsi-ld:Lamp:3")]
-        + [update("urn:ngsi-ld:Lamp:2", location=far), update("urn:ngsi-ld:Lamp:2", power=1)]
+        [
+            update(ID, location=far),
+            delete(ID),
+            create(lamp(1)),
+            update(ID, power=8),
+            create(lamp(3)),
+            delete("urn:ngsi-ld:Lamp:3"),
+            update("urn:ngsi-ld:Lamp:2", location=far),
+            update("urn:ngsi-ld:Lamp:2", power=1),
+        ]
     )
     assert [1] == await ids(store, geo=AROUND) and [1, 2] == await ids(store)
     record = await stored(store, ID)
@@ -180,7 +187,7 @@ async def test_an_entity_is_written_once_however_often_a_group_changes_it(
 async def test_an_insert_that_meets_an_entity_nobody_knew_is_done_again(
     store: PostgresStore,
 ) -> None:
-    """The group is redone with a look first: the others of it are stored, positions stay gapless."""
+    """The group looks first then: the others of it are stored, positions stay gapless."""
     await store.submit([create(lamp(1))])
     store.state.cache.clear()
     outcomes = await store.submit([create(lamp(0)), create(lamp(1)), create(lamp(2))])

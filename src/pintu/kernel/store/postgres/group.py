@@ -20,7 +20,7 @@ from pintu.kernel.store.postgres.cache import Key, RowCache
 from pintu.kernel.store.postgres.lookups import Lookups
 from pintu.kernel.store.postgres.names import Names
 from pintu.kernel.store.postgres.net import Net, net_of
-from pintu.kernel.store.postgres.statements import LOCK, READ, Arms, statement
+from pintu.kernel.store.postgres.statements import LOCK, READ, Arms, parted, text_of
 
 POISONED_OPS = 16
 """Operations of one call that may break unexpectedly before the whole call is given up."""
@@ -127,7 +127,7 @@ class Attempt:
         await self._read(connection)
         await self._number_entities(connection)
         await self._apply()
-        net = net_of(group, state.names)
+        net = await net_of(group, state.names)
         if state.names.unnumbered:
             if not state.alone:
                 raise _Unnumbered
@@ -136,13 +136,31 @@ class Attempt:
         self._cursors(arms)
         if not arms:
             return Done(state, group, net, state.position)
-        rows = len(group.entries)
-        text, arguments = statement(arms, rows=rows, writer=self._mark, schema=state.schema)
-        self.in_doubt = state.alone
-        found = await connection.fetch(text, *arguments)
-        self.in_doubt = False
+        parts = parted(arms)
+        if len(parts) == 1:
+            self.in_doubt = state.alone
+            found = await self._send(connection, parts[0])
+            self.in_doubt = False
+        else:
+            transaction = connection.transaction()
+            await transaction.start()
+            found = await self._send(connection, parts[0])
+            for part in parts[1:]:
+                found = await self._send(connection, part, base=found[0][0])
+            self.in_doubt = state.alone
+            await transaction.commit()
+            self.in_doubt = False
         lives = {(row[2], row[3]): row[4] for row in found if row[2] is not None}
         return Done(state, group, net, found[0][0], lives)
+
+    async def _send(self, connection: Any, arms: Arms, base: int | None = None) -> list[Any]:
+        """One statement: of the whole group or its first part, or (with `base`) of a later one."""
+        text = text_of(tuple(arms), self._state.schema, base is None)
+        told = [len(self._group.entries), self._mark] if base is None else [base]
+        rows: list[Any] = await connection.fetch(
+            text, *told, *(column for columns in arms.values() for column in columns)
+        )
+        return rows
 
     async def fate(self, connection: Any) -> Done | None:
         """After the connection broke with the commit under way: done, or None: nothing of it."""
@@ -151,7 +169,7 @@ class Attempt:
             return None
         entries = self._group.entries
         base = row[0] - len(entries)
-        net = net_of(self._group, self._state.names)
+        net = await net_of(self._group, self._state.names)
         lives: dict[Key, int] = {}
         if any(entry.previous is None for entry in entries):
             found = await connection.fetch(
@@ -252,8 +270,8 @@ class Attempt:
         kept = {name: position for name, position in wanted.items() if position is not None}
         gone = [name for name, position in wanted.items() if position is None]
         if kept:
-            at = [self._clock.now_us()] * len(kept)
-            arms["cursor"] = (list(kept), list(kept.values()), at)
+            now = self._clock.now_us()
+            arms["cursor"] = ([(name, kept[name], now) for name in kept],)
         if gone:
             arms["no_cursor"] = (gone,)
 

@@ -12,6 +12,7 @@ import asyncpg
 from pintu.kernel.errors import ConfigurationError
 from pintu.kernel.store.postgres.group import State
 from pintu.kernel.store.postgres.schema import MIGRATIONS
+from pintu.kernel.store.postgres.statements import all_types
 
 WRITING = {
     "jit": "off",
@@ -73,6 +74,7 @@ async def _version(connection: Any) -> int:
 async def regain(connection: Any, state: State, *, lasting: bool) -> None:
     """Know what the server has. `lasting`: we were here before, and our head must not be lost."""
     if not await connection.fetchval("SELECT pg_is_in_recovery()"):
+        await connection.prepare(all_types(state.schema))
         await connection.execute("".join(f"SET {name} = {one};" for name, one in WRITING.items()))
     position = int(await connection.fetchval("SELECT position FROM head"))
     if lasting and position < state.position:

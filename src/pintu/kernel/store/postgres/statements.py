@@ -1,9 +1,9 @@
 """The one statement that writes a group: its arms as text, put together from those a group needs.
 
-Every arm takes its rows as arrays, one a column, so that a text depends on which arms there are
-and on nothing else: a connection prepares a handful of them once. The first arm moves the head and
-holds its row's lock until the commit, so that positions are gapless and in commit order whoever
-writes.
+Every arm takes its rows as one array, mostly of a table's own row type, so that a text depends on
+which arms there are and on nothing else: a connection prepares a handful of them once. The first
+arm moves the head and holds its row's lock until the commit, so that positions are gapless and in
+commit order whoever writes. Where a row has a position it has its ordinal in the group instead.
 """
 
 from __future__ import annotations
@@ -11,68 +11,74 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-Columns = tuple[list[Any], ...]
-Arms = dict[str, Columns]
-"""Name of an arm → its rows, as one list a column, in the order of `_TYPES` of that arm."""
+Rows = list[Any]
+Arms = dict[str, tuple[Rows, ...]]
+"""Name of an arm → what its parameters (`_PARAMETERS`) are bound to: arrays of one length."""
 
 CHANNEL = "pintu"
 """Others listen to `pintu_SCHEMA`; what they hear is a position, and only a hint."""
 
-_HEAD = (
+PART = 250
+"""Rows of an arm in one statement: a larger group is a transaction of several."""
+
+_MOVE = (
     "h AS (UPDATE head SET position = position + $1::bigint, groups = groups + 1, "
     "writer = $2::text RETURNING position, position - $1::bigint AS base)"
 )
-_LAST = "SELECT {} FROM tombstone t WHERE t.tenant = u.tenant AND t.id = u.id"
+_MOVED = "h AS (SELECT $1::bigint AS base)"
+_LIFE = (
+    "SELECT t.{} FROM tombstone t "
+    "WHERE t.tenant = (SELECT k.tenant FROM kind k WHERE k.n = u.kind) AND t.id = u.id"
+)
 _LOG = (
     "INSERT INTO log(position, kind, id, verb, at, source, previous, previous_at, changed, "
-    "payload) SELECT h.base + u.o, u.kind, u.id, u.verb, u.at, u.source, {}, {}, u.changed, "
-    "u.payload FROM h, {{}} WITH ORDINALITY u(tenant, kind, id, verb, at, source, previous, "
-    "previous_at, changed, payload, o)"
+    "payload) SELECT h.base + u.position, u.kind, u.id, u.verb, u.at, u.source, {}, {}, "
+    "u.changed, u.payload FROM h, {{}} u"
 )
 _PREVIOUS = "CASE WHEN u.previous < 0 THEN h.base - u.previous ELSE u.previous END"
+_NEW = (
+    "kind = u.kind, shape = u.shape, created = u.created, modified = u.modified, "
+    "last = h.base + u.last, last_at = u.last_at, expires = u.expires, times = u.times, "
+    "body = u.body"
+)
 
 _SQL = {
     "log": _LOG.format(_PREVIOUS, "u.previous_at"),
     # nobody read whether these ids had an earlier life
     "log_unread": _LOG.format(
-        f"coalesce({_PREVIOUS}, ({_LAST.format('t.last')}), 0)",
-        f"CASE WHEN u.previous IS NULL THEN coalesce(({_LAST.format('t.last_at')}), 0) "
-        "ELSE u.previous_at END",
+        f"coalesce({_PREVIOUS}, ({_LIFE.format('last')}), 0)",
+        f"coalesce(u.previous_at, ({_LIFE.format('last_at')}), 0)",
     ),
     "insert": (
         "INSERT INTO entity(n, tenant, id, kind, shape, created, modified, last, last_at, expires, "
         "times, body) SELECT u.n, u.tenant, u.id, u.kind, u.shape, u.created, u.modified, "
-        "h.base + u.o, u.last_at, u.expires, u.times, u.body FROM h, {} u(n, tenant, id, kind, "
-        "shape, created, modified, o, last_at, expires, times, body)"
+        "h.base + u.last, u.last_at, u.expires, u.times, u.body FROM h, {} u"
     ),
     "narrow": (
-        "UPDATE entity e SET modified = u.modified, last = h.base + u.o, last_at = u.last_at, "
-        "times = u.times, body = u.body FROM h, {} u(n, modified, o, last_at, times, body) "
-        "WHERE e.n = u.n"
+        "UPDATE entity e SET modified = u.modified, last = h.base + u.last, last_at = u.last_at, "
+        "times = u.times, body = u.body FROM h, {} u WHERE e.n = u.n"
     ),
-    "wide": (
-        "UPDATE entity e SET n = u.new_n, kind = u.kind, shape = u.shape, created = u.created, "
-        "modified = u.modified, last = h.base + u.o, last_at = u.last_at, expires = u.expires, "
-        "times = u.times, body = u.body FROM h, {} u(n, new_n, kind, shape, created, modified, o, "
-        "last_at, expires, times, body) WHERE e.n = u.n"
+    "wide": f"UPDATE entity e SET {_NEW} FROM h, {{}} u WHERE e.n = u.n",
+    "anew": (  # gone and there again: another number
+        f"UPDATE entity e SET n = u.n, {_NEW} FROM h, {{}} u"
+        "(old_n, n, tenant, id, kind, shape, created, modified, last, last_at, expires, times, "
+        "body) WHERE e.n = u.old_n"
     ),
     "delete": "DELETE FROM entity e USING {} u(n) WHERE e.n = u.n",
     "bury": (
-        "INSERT INTO tombstone(tenant, id, last, last_at) SELECT u.tenant, u.id, h.base + u.o, "
-        "u.last_at FROM h, {} u(tenant, id, o, last_at) ON CONFLICT (tenant, id) DO UPDATE "
+        "INSERT INTO tombstone(tenant, id, last, last_at) SELECT u.tenant, u.id, h.base + u.last, "
+        "u.last_at FROM h, {} u ON CONFLICT (tenant, id) DO UPDATE "
         "SET last = excluded.last, last_at = excluded.last_at"
     ),
     "unbury": (
-        "DELETE FROM tombstone t USING {} u(tenant, id) WHERE t.tenant = u.tenant AND t.id = u.id "
+        "DELETE FROM tombstone t USING {} u WHERE t.tenant = u.tenant AND t.id = u.id "
         "RETURNING t.tenant, t.id, t.last"
     ),
     "count": "UPDATE shape s SET count = s.count + u.by FROM {} u(n, by) WHERE s.n = u.n",
-    "point": (
-        "INSERT INTO point(path, cell, n, lon, lat) SELECT * FROM {} u ON CONFLICT DO NOTHING"
-    ),
+    "point": "INSERT INTO point SELECT u.* FROM {} u ON CONFLICT DO NOTHING",
     "no_point": (
-        "DELETE FROM point p USING {} u(path, cell, n, lon, lat) WHERE p.path = u.path AND "
-        "p.cell = u.cell AND p.n = u.n AND p.lon = u.lon AND p.lat = u.lat"
+        "DELETE FROM point p USING {} u WHERE p.path = u.path AND p.cell = u.cell AND p.n = u.n "
+        "AND p.lon = u.lon AND p.lat = u.lat"
     ),
     "area": (
         "INSERT INTO area(n, path, box) SELECT u.n, u.path, ST_MakeEnvelope(u.west, u.south, "
@@ -80,50 +86,67 @@ _SQL = {
     ),
     "no_area": "DELETE FROM area a USING {} u(n) WHERE a.n = u.n",
     "number": (
-        "INSERT INTO number(path, value, n, loose) SELECT * FROM {} u "
+        "INSERT INTO number SELECT u.* FROM {} u "
         "ON CONFLICT (path, value, n) DO UPDATE SET loose = excluded.loose"
     ),
     "no_number": (
-        "DELETE FROM number v USING {} u(path, value, n) "
-        "WHERE v.path = u.path AND v.value = u.value AND v.n = u.n"
+        "DELETE FROM number v USING {} u WHERE v.path = u.path AND v.value = u.value AND v.n = u.n"
     ),
     "words": (
-        "INSERT INTO words(path, value, n, loose) SELECT * FROM {} u "
+        "INSERT INTO words SELECT u.* FROM {} u "
         "ON CONFLICT (path, value, n) DO UPDATE SET loose = excluded.loose"
     ),
     "no_words": (
-        "DELETE FROM words v USING {} u(path, value, n) "
-        "WHERE v.path = u.path AND v.value = u.value AND v.n = u.n"
+        "DELETE FROM words v USING {} u WHERE v.path = u.path AND v.value = u.value AND v.n = u.n"
     ),
     "cursor": (
-        "INSERT INTO cursor(name, position, at) SELECT * FROM {} u ON CONFLICT (name) DO UPDATE "
+        "INSERT INTO cursor SELECT u.* FROM {} u ON CONFLICT (name) DO UPDATE "
         "SET position = excluded.position, at = excluded.at"
     ),
     "no_cursor": "DELETE FROM cursor c USING {} u(name) WHERE c.name = u.name",
 }
 
-_LOG_TYPES = "int int text smallint bigint int bigint bigint text bytea"
-_TYPES = {
-    "log": _LOG_TYPES,
-    "log_unread": _LOG_TYPES,
-    "insert": "bigint int text int int bigint bigint bigint bigint bigint bytea bytea",
-    "narrow": "bigint bigint bigint bigint bytea bytea",
-    "wide": "bigint bigint int int bigint bigint bigint bigint bigint bytea bytea",
+_PARAMETERS = {
+    "log": "log",
+    "log_unread": "log",
+    "insert": "entity",
+    "narrow": "entity",
+    "wide": "entity",
+    "anew": "bigint entity",
     "delete": "bigint",
-    "bury": "int text bigint bigint",
-    "unbury": "int text",
+    "bury": "tombstone",
+    "unbury": "tombstone",
     "count": "int bigint",
-    "point": "int bigint bigint float8 float8",
-    "no_point": "int bigint bigint float8 float8",
+    "point": "point",
+    "no_point": "point",
     "area": "bigint int float8 float8 float8 float8",
     "no_area": "bigint",
-    "number": "int float8 bigint smallint",
-    "no_number": "int float8 bigint",
-    "words": "int bytea bigint smallint",
-    "no_words": "int bytea bigint",
-    "cursor": "text bigint bigint",
+    "number": "number",
+    "no_number": "number",
+    "words": "words",
+    "no_words": "words",
+    "cursor": "cursor",
     "no_cursor": "text",
 }
+
+_FIRST = ("delete", "count", "no_point", "no_area", "no_number", "no_words")
+_LAST = ("bury", "unbury", "cursor", "no_cursor")
+"""Arms that are whole in the first or in the last statement of several: what they take away must
+not be what an earlier one wrote, nor what a later one still reads.
+"""
+
+_TABLES = ("log", "entity", "tombstone", "point", "number", "words", "cursor")
+
+
+def all_types(schema: str) -> str:
+    """A statement that is prepared once, so that the driver learns all row types at one time."""
+    return "SELECT " + ", ".join(f"${n}::{_type(one, schema)}" for n, one in enumerate(_TABLES, 1))
+
+
+def _type(name: str, schema: str) -> str:
+    # with its schema: PostgreSQL has a point of its own
+    return f'"{schema}".{name}[]' if name in _TABLES else f"{name}[]"
+
 
 READ = (
     "SELECT u.o, e.n, e.kind, e.shape, e.body, e.created, e.modified, e.times, e.last, e.last_at, "
@@ -140,28 +163,40 @@ LOCK = (
 """Hold those rows until the commit, in one order, so that two writers never wait for each other."""
 
 
-@lru_cache(maxsize=200)
-def text_of(arms: tuple[str, ...], channel: str) -> str:
-    """The statement of a group with these arms. It answers (base, "", tenant, id, last): the
-    position before the group and, a row each, the earlier lives of ids that nobody had read.
+@lru_cache(maxsize=400)
+def text_of(arms: tuple[str, ...], schema: str, first: bool = True) -> str:
+    """The statement of a group, or of a part of it, with these arms. It answers (base, "", tenant,
+    id, last): the position before the group and, a row each, the earlier lives of ids that nobody
+    had read. The first part moves the head, the others are told the base.
     """
-    parts = [_HEAD]
-    number = 3
+    parts = [_MOVE if first else _MOVED]
+    number = 3 if first else 2
     for arm in arms:
-        types = _TYPES[arm].split()
-        rows = ", ".join(f"${number + i}::{one}[]" for i, one in enumerate(types))
+        types = _PARAMETERS[arm].split()
+        rows = ", ".join(f"${number + i}::{_type(one, schema)}" for i, one in enumerate(types))
         number += len(types)
         parts.append(f"w_{arm} AS ({_SQL[arm].format(f'unnest({rows})')})")
     lives = "d.tenant, d.id, d.last FROM h LEFT JOIN w_unbury d ON true"
     if "unbury" not in arms:
         lives = "NULL::int, NULL::text, NULL::bigint FROM h"
-    told = f"pg_notify('{channel}', h.position::text)"
+    told = f"pg_notify('{CHANNEL}_{schema}', h.position::text)" if first else "NULL"
     return f"WITH {', '.join(parts)} SELECT h.base, {told}, {lives}"
 
 
-def statement(arms: Arms, *, rows: int, writer: str, schema: str) -> tuple[str, list[Any]]:
-    """(text, arguments) that write a group of `rows` rows of the log."""
-    arguments: list[Any] = [rows, writer]
-    for columns in arms.values():
-        arguments += columns
-    return text_of(tuple(arms), f"{CHANNEL}_{schema}"), arguments
+def parted(arms: Arms) -> list[Arms]:
+    """A group's arms as those of one statement, or of several when there are many rows."""
+    longest = max((len(columns[0]) for columns in arms.values()), default=0)
+    if longest <= PART * 5 // 4:
+        return [arms]
+    parts: list[Arms] = []
+    for start in range(0, longest, PART):
+        last = start + PART >= longest
+        part: Arms = {}
+        for arm, columns in arms.items():
+            if arm in _FIRST or arm in _LAST:
+                if (start == 0 and arm in _FIRST) or (last and arm in _LAST):
+                    part[arm] = columns
+            elif len(columns[0]) > start:
+                part[arm] = tuple(column[start : start + PART] for column in columns)
+        parts.append(part)
+    return parts

@@ -130,7 +130,7 @@ class PostgresStore:
         self.writer.listeners.append(listener)
 
     # --- reading ---------------------------------------------------------------------------------
-    def retrieve(self, tenant: int, id: str) -> Record | asyncio.Future[Record | None]:
+    def retrieve(self, tenant: int, id: str) -> Record | asyncio.Future[Record | None] | None:
         """One entity by id: at once when it is known, else soon."""
         key = (tenant, id)
         row = self._cache.find(key)
