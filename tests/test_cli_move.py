@@ -1,4 +1,4 @@
-"""`pintu move` as a person uses it: there and back, refused where it must be, resumed when killed."""
+"""`pintu move` as a person uses it: there and back, refused where it must be."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from pintu.cli import run
-from pintu.processes import moving_places as places
-from tests.postgres import CityServer, city_address, city_server
+from tests.postgres import city_address, city_server
 
 __all__ = ["city_address", "city_server"]
 

@@ -30,6 +30,7 @@ PintuError                       500 InternalError
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 ETSI_ERRORS = "https://uri.etsi.org/ngsi-ld/errors/"
@@ -47,6 +48,12 @@ class PintuError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.extra = extra
+
+    @property
+    def retry_after_s(self) -> int | None:
+        """Seconds after which the same may be tried again, when that is known (Retry-After)."""
+        told = self.extra.get("retryAfter", self.extra.get("retry_after"))
+        return None if told is None else max(1, math.ceil(told))
 
     def problem(self) -> dict[str, Any]:
         """RFC 9457 problem details; `extra` members are added as they are."""

@@ -32,8 +32,8 @@ def answer(request: AnyRequest, error: Exception) -> Response[Any]:
     if wants_page and not path.startswith(("/api/", "/events", "/metrics", "/ngsi-ld/")):
         return page(stranger(request), "failure.html", status, problem=problem, code=status)
     headers = {"Cache-Control": "no-store"}
-    if "retryAfter" in problem:
-        headers["Retry-After"] = str(problem["retryAfter"])
+    if isinstance(error, PintuError) and error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="pintu"'
     return Response(

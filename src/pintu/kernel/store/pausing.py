@@ -52,13 +52,15 @@ class Pausable:
         """Let nobody write for so long, or until `resume`; returns the position of the last change,
         which is durable. Asked again it begins anew.
         """
+        renewed = self._timer is not None
         if self._timer is not None:
             self._timer.cancel()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(min(seconds, LONGEST_S), self._over)
         self.submit, self.open_tenant = _refused, _refused_tenant
         self._open.clear()
-        await self.inner.submit(())  # behind everything that was handed in before
+        if not renewed:  # later on somebody may hold the store's own lock
+            await self.inner.submit(())  # behind everything that was handed in before
         return self.inner.head()
 
     def resume(self) -> None:

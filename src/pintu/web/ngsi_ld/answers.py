@@ -82,6 +82,8 @@ def problem(error: BaseException, echo: Pairs = ()) -> Response:
         headers += ((b"allow", error.allow.encode()),)
     elif isinstance(error, Unauthorized):
         headers += ((b"www-authenticate", b'Bearer realm="pintu"'),)
+    elif (wait := error.retry_after_s) is not None:
+        headers += ((b"retry-after", b"%d" % wait),)
     return Response(error.status, orjson.dumps(error.problem()), headers)
 
 
