@@ -15,8 +15,8 @@ from pintu.kernel.configuration import Configuration
 from pintu.kernel.context.record import Keep, Put, Record
 from pintu.kernel.exchange import Exchange, Readable
 from pintu.kernel.identity.gate import ThinGate
-from pintu.kernel.store.port import Op
-from pintu.kernel.store.sqlite import SqliteStore, open_sqlite
+from pintu.kernel.store.opening import open_store
+from pintu.kernel.store.port import Op, Store
 from pintu.kernel.tables import CityTables, open_tables
 
 NOON_US = 1_790_000_000_000_000  # 2026-09-21T13:33:20Z
@@ -47,10 +47,11 @@ class Scene:
     """What a test of the exchange holds in its hands."""
 
     exchange: Exchange
-    store: SqliteStore
+    store: Store
     tables: CityTables
     configuration: Configuration
     clock: HandClock
+    address: str  # of its store
 
     def save(self, name: str, content: dict[str, Any]) -> None:
         self.configuration.save("datasets", name, content, by="test")
@@ -89,20 +90,18 @@ def setting(name: str, value: Any, at: str) -> Any:
 
 
 @pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    """Four stations in the context, no table yet."""
+async def scene(tmp_path: Path, stores: str) -> AsyncIterator[Scene]:
+    """Four stations in the context, no table yet; on either store."""
     clock = HandClock()
-    store = open_sqlite(tmp_path / "city.db", clock=clock)
-    tables = open_tables(tmp_path)
+    store = await open_store(stores, tmp_path, clock=clock)
+    tables = open_tables(tmp_path, stores)
     configuration = Configuration(tmp_path / "config", clock)
     readable = Readable(store=store, gate=ThinGate(), clock=clock)
     tenant = await store.open_tenant("")
     made = [station(*one) for one in STATIONS]
-    ops = [
-        Op(tenant, one["id"], fresh=Put(one, "created", body=orjson.dumps(one))) for one in made
-    ]
+    ops = [Op(tenant, one["id"], fresh=Put(one, "created", body=orjson.dumps(one))) for one in made]
     await store.submit(ops, "env")
     exchange = Exchange(configuration, tables, readable)
-    yield Scene(exchange, store, tables, configuration, clock)
+    yield Scene(exchange, store, tables, configuration, clock, stores)
     await store.close()
     tables.close()

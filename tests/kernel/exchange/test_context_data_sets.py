@@ -199,9 +199,7 @@ async def test_the_past_of_a_value_comes_from_its_chain(scene: Scene) -> None:
     tenant = scene.store.tenant("") or 0
     for value, at in ((90, "2026-09-20T18:00:00Z"), (85, "2026-09-20T17:00:00Z")):
         await scene.store.submit([Op(tenant, ID + "A2", setting("pm25", value, at))], "env")
-    found = await scene.exchange.series(
-        ADMIN, AIR, (ID + "A2", "pm25"), since_us=0, until_us=2**62
-    )
+    found = await scene.exchange.series(ADMIN, AIR, (ID + "A2", "pm25"), since_us=0, until_us=2**62)
     assert [80, 85, 90] == [one.value for one in found]
 
 

@@ -70,7 +70,7 @@ async def test_rows_land_with_their_position(scene: Scene) -> None:
     assert "row 3" == await landing_of(scene).position()
     first = (await asked(scene, where=(Condition("编号", "=", "S1"),)))[0]
     assert school(1).values == first
-    assert [Path("datasets/schools.db")] == scene.tables.list_files()
+    assert [("datasets", "schools")] == scene.tables.list_places()
 
 
 async def test_a_row_that_does_not_differ_is_not_written(scene: Scene) -> None:
@@ -108,8 +108,9 @@ async def test_what_a_whole_load_did_not_bring_is_removed(scene: Scene) -> None:
     await landing.land("c2", "2", [school(1), school(3)], [])
     finished = await landing.finish()
     assert 2 == finished.landed
-    assert "2 rows are no longer in the source and were marked as removed" == (
-        finished.messages[0]["en"]
+    assert (
+        "2 rows are no longer in the source and were marked as removed"
+        == (finished.messages[0]["en"])
     )
     assert ["S1", "S3"] == [row["编号"] for row in await asked(scene, order=("编号",))]
     await landing.land("c3", "3", [school(2)], [])
@@ -162,9 +163,7 @@ async def test_a_column_added_later_is_empty_until_it_is_loaded(scene: Scene) ->
     columns = [*CONTENT["columns"], {"name": "phone_line"}]
     scene.save("schools", {**CONTENT, "columns": columns})
     assert None is (await asked(scene))[0]["phone_line"]
-    again = open_landing(
-        scene.tables, scene.clock, scene.exchange.get("schools"), source="schools"
-    )
+    again = open_landing(scene.tables, scene.clock, scene.exchange.get("schools"), source="schools")
     await again.land("c2", "2", [school(1, phone_line="x")], [])
     assert "x" == (await asked(scene))[0]["phone_line"]
 
@@ -294,7 +293,7 @@ async def test_a_table_nobody_loaded_is_empty_and_makes_no_file(scene: Scene) ->
     scene.save("schools", CONTENT)
     answer = await scene.exchange.ask(ADMIN, "schools", Question(count=True))
     assert ([], 0) == (answer.rows, answer.total)
-    assert [] == scene.tables.list_files()
+    assert [] == scene.tables.list_places()
 
 
 async def test_files_of_data_sets_are_part_of_a_backup(scene: Scene, tmp_path: Path) -> None:

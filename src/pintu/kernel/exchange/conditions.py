@@ -186,6 +186,11 @@ def cut(text: Any, step: str, zone: str) -> str | None:
     return _cut_moment(key, step, zone)
 
 
+def splits_hours(zone: str) -> bool:
+    """Whether two moments of one hour may be cut differently in a zone."""
+    return not _whole_hours(zone)
+
+
 @lru_cache(maxsize=64)
 def _whole_hours(zone: str) -> bool:
     """Whether a zone's offset never splits an hour: then one look-up serves all its minutes."""

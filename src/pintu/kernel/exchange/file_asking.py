@@ -25,7 +25,7 @@ class Statement:
 
 def statement(asked: Asked, there: Iterable[str]) -> Statement:
     """What to run for a question; columns the file does not have yet (`there`) are empty."""
-    present = frozenset(there)
+    present = frozenset(one.casefold() for one in there)
     conditions, bindings = _where(asked.where, present)
     if asked.question.adds_up:
         return _grouped(asked, present, (conditions, bindings))
@@ -73,7 +73,7 @@ def _order(one: str, present: frozenset[str]) -> str:
 
 
 def _name(name: str, present: frozenset[str]) -> str:
-    return quoted(name) if name in present else "NULL"
+    return quoted(name) if name.casefold() in present else "NULL"
 
 
 def _where(where: Iterable[Condition], present: frozenset[str]) -> tuple[str, list[Any]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import orjson
 from sqlalchemy import Connection
 
@@ -19,6 +21,7 @@ from pintu.kernel.tables import CityTables
 if TYPE_CHECKING:
     from pintu.kernel.intake.mapping.words import BadRecord, Row
 
+LONGEST_KEY: Final = 500  # signs: an index of PostgreSQL takes 2,700 bytes
 LARGEST_WHOLE: Final = 2**63 - 1
 GEOMETRIES: Final = frozenset(("point", "shape"))
 PLAIN: Final = frozenset((str, int, float, bool, type(None)))
@@ -60,7 +63,7 @@ class TableLanding:
         nothing. Without a `chunk_key` its caller knows repeats by the position, and never calls
         `finish`: then nothing is kept to know either by."""
         now_us, form = self._clock.now_us(), self._form
-        keyed = [one for one in items if one.key]
+        keyed = _short([one for one in items if one.key])
         loose = [one for one in items if not one.key] if len(keyed) < len(items) else []
 
         def work(connection: Connection) -> Landed:
@@ -90,6 +93,7 @@ class TableLanding:
     async def remove(self, keys: Sequence[str]) -> Landed:
         """Mark rows as removed that the source says it deleted; once more changes nothing."""
         now_us = self._clock.now_us()
+        keys = [_short_key(one) for one in keys]
 
         def work(connection: Connection) -> int:
             number = self._form.number(connection, self._source)
@@ -138,6 +142,20 @@ class TableLanding:
             if found[n] is not None:
                 found[n] = orjson.dumps(found[n]).decode()
         return tuple(found)
+
+
+def _short(rows: list[Row]) -> list[Row]:
+    if all(len(one.key) <= LONGEST_KEY for one in rows):
+        return rows
+    return [msgspec.structs.replace(one, key=_short_key(one.key)) for one in rows]
+
+
+def _short_key(key: str) -> str:
+    """A key that every index takes; a longer one by its beginning and the mark of the whole."""
+    if len(key) <= LONGEST_KEY:
+        return key
+    mark = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{key[: LONGEST_KEY - 40]}…{mark}"
 
 
 def _large(column: Sequence[Any]) -> bool:
