@@ -39,7 +39,7 @@ def need(name: str, *programs: str) -> None:
 
 
 @cache
-def _as_plain_user(user: str) -> tuple[str, ...]:
+def as_plain_user(user: str) -> tuple[str, ...]:
     """Servers refuse to run as root."""
     if os.getuid() != 0:
         return ()
@@ -62,7 +62,7 @@ class Server:
         log = (self.folder / "server.log").open("ab")
         with log:
             self.process = subprocess.Popen(
-                [*_as_plain_user(self.user), *self.command],
+                [*as_plain_user(self.user), *self.command],
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
@@ -136,7 +136,7 @@ class Server:
         if how == signal.SIGKILL:
             # PostgreSQL's sessions are process groups of their own
             self.process.send_signal(signal.SIGSTOP)
-            for pid in _children(self.process.pid):
+            for pid in children(self.process.pid):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, how)
             os.killpg(self.process.pid, how)
@@ -149,7 +149,7 @@ class Server:
             self.process.wait(10)
 
 
-def _children(parent: int) -> list[int]:
+def children(parent: int) -> list[int]:
     """The processes that a process started, those already gone left out."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -185,7 +185,7 @@ def postgres(
         secret.chmod(0o644)
         made = [str(program("initdb")), "-D", str(folder / "data"), "-U", "owner"]
         made += ["-A", "scram-sha-256", "--pwfile", str(secret), "-E", "UTF8", "--locale=C.UTF-8"]
-        _made([*_as_plain_user("postgres"), *made, "-N"], folder)
+        _made([*as_plain_user("postgres"), *made, "-N"], folder)
         port = free_port(*ports)
         options = {
             "listen_addresses": "127.0.0.1",
@@ -218,7 +218,7 @@ def mariadb(*, tls: bool = False) -> Iterator[Server]:
         data = folder / "data"
         made = [str(program("mariadb-install-db")), "--no-defaults", f"--datadir={data}"]
         made += ["--auth-root-authentication-method=normal", "--skip-test-db"]
-        _made([*_as_plain_user("mysql"), *made], folder)
+        _made([*as_plain_user("mysql"), *made], folder)
         first = folder / "first.sql"
         first.write_text(
             f"CREATE USER owner@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';\n"
@@ -228,7 +228,7 @@ def mariadb(*, tls: bool = False) -> Iterator[Server]:
         first.chmod(0o644)
         bootstrap = [str(program("mariadbd")), "--no-defaults", f"--datadir={data}", "--bootstrap"]
         text = f"FLUSH PRIVILEGES;\n{first.read_text('utf-8')}"
-        _made([*_as_plain_user("mysql"), *bootstrap], folder, text)
+        _made([*as_plain_user("mysql"), *bootstrap], folder, text)
         port = free_port(*PORTS)
         command = [str(program("mariadbd")), "--no-defaults", f"--datadir={data}"]
         command += [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder}/off.sock"]

@@ -78,7 +78,7 @@ async def main(address: str, life: int) -> None:
     figures = store.statistics()
     reader.cancel()
     await store.close()
-    say("end", figures["head"], figures.get("positions_lost", 0), figures["reconnects"])
+    say("end", figures["head"], figures.get("lost_positions", 0), figures["reconnects"])
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ class Told:
         self.counted = 0  # changes the reader saw, each counted in the life that kept it
         self.answers = 0
         self.last_ack = time.monotonic()
+        self.lost_said = 0  # positions the store says were lost with a server
         self.longest_s = 0.0  # the longest time without an answer
 
     def line(self, text: str) -> None:
@@ -54,7 +55,9 @@ class Told:
             if positions != list(range(self.seen + 1, self.seen + len(positions) + 1)):
                 self.wrong.append(f"after {self.seen} the reader saw {positions[:5]}…")
             self.seen = positions[-1]
-        elif what not in ("no", "kept", "end"):
+        elif what == "end":
+            self.lost_said = int(told[1])
+        elif what not in ("no", "kept"):
             self.wrong.append(f"the process said {text[:200]!r}")
 
     def _acknowledged(self, told: list[str]) -> None:
@@ -65,6 +68,8 @@ class Told:
         self.answers += 1
         number = None if value == "None" else int(value)
         self.kept[id] = (number, position)
+        if position in self.acknowledged:
+            self.wrong.append(f"position {position} was answered twice")
         if position:
             self.acknowledged[position] = id
             if number is not None:

@@ -191,9 +191,9 @@ class Connections:
             self._away(told_plainly(error))
         self._wake.set()
 
-    def _away(self, why: str) -> None:
+    def _away(self, why: str, *, told: bool = True) -> None:
         """The server is gone, or is another one now: nothing of before is used again."""
-        self.presence.gone(why)
+        self.presence.gone(why, told=told)
         self._readers.renew()
         writer, self._writer = self._writer, None
         if writer is not None:
@@ -277,7 +277,7 @@ class Connections:
             for hook in self.regained:
                 await hook(line.connection)
             if presence.here.is_set():
-                self._away("a server that takes writes was found")
+                self._away("a server that takes writes was found", told=False)
         self._arrived(line, standby)
 
     def _arrived(self, line: Line, standby: bool) -> None:

@@ -52,11 +52,12 @@ class Presence:
         """The error of a call that cannot be served now."""
         return Unavailable(self.why_not() or "The store is away", retry_after=RETRY_S)
 
-    def gone(self, why: str) -> None:
+    def gone(self, why: str, *, told: bool = True) -> None:
         """The server is away from now on."""
         if self.away_since is None:
             self.away_since = time.monotonic()
-            self.tell(f"The store at {self.host} is away: {why}", now=True)
+            if told:
+                self.tell(f"The store at {self.host} is away: {why}", now=True)
         self.last_error = why
         self.here.clear()
         self.writable.clear()
