@@ -15,7 +15,8 @@ from pintu.kernel.intake.doors.mqtt_connector import (
     MqttManner,
     read_address,
 )
-from pintu.kernel.intake.doors.payload import FORMS, Payload
+from pintu.kernel.intake.doors.payload import Payload
+from pintu.kernel.intake.doors.payload_told import FORM_SETTINGS, told_payload
 from pintu.kernel.intake.doors.seen import Heard, tables_of
 from pintu.kernel.intake.doors.told import INSTANCE, Told
 from pintu.kernel.intake.doors.words import Around, Door, DoorSetting, SourceFile, TableSeen
@@ -80,22 +81,7 @@ SETTINGS: Final = (
         title={"zh": "客户端名称", "en": "Client's name"},
         help={"zh": "留空则自动取名", "en": "Empty: one is made"},
     ),
-    DoorSetting(
-        name="form",
-        title={"zh": "消息格式", "en": "Form of a message"},
-        kind="choice",
-        choices=FORMS,
-        default="json",
-    ),
-    DoorSetting(
-        name="columns",
-        title={"zh": "CSV 各列名称", "en": "Columns of CSV"},
-        kind="lines",
-        help={"zh": "仅用于 csv：每行一个名称", "en": "For csv alone: one name a line"},
-    ),
-    DoorSetting(
-        name="separator", title={"zh": "CSV 分隔符", "en": "Separator of CSV"}, default=","
-    ),
+    *FORM_SETTINGS,
     DoorSetting(
         name="tables",
         title={"zh": "主题与映射", "en": "Topics and mappings"},
@@ -130,14 +116,7 @@ def connector(source: SourceFile, around: Around) -> MqttConnector:
 
 def payload_of(source: SourceFile) -> Payload:
     """How the messages of a source are written; its settings were checked before."""
-    told = Told(source, SETTINGS)
-    columns = tuple(told.lines("columns"))
-    separator = told.text("separator") or ","
-    form = told.choice("form", FORMS)
-    if len(separator) != 1:
-        told.mistake("separator", "is not one sign")
-    told.done()
-    return Payload(form=form, columns=columns, separator=separator)  # type: ignore[arg-type]
+    return told_payload(Told(source, SETTINGS))
 
 
 def _made(told: Told, source: SourceFile, around: Around, *, look: bool = False) -> MqttConnector:

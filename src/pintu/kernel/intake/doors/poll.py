@@ -13,7 +13,8 @@ from pintu.kernel.clock import Clock
 from pintu.kernel.egress import Asking, Egress, Fetched
 from pintu.kernel.errors import Unavailable
 from pintu.kernel.intake.doors.device import Received
-from pintu.kernel.intake.doors.payload import FORMS, Payload
+from pintu.kernel.intake.doors.payload import Payload
+from pintu.kernel.intake.doors.payload_told import FORM_SETTINGS, told_payload
 from pintu.kernel.intake.doors.seen import Heard, tables_of
 from pintu.kernel.intake.doors.told import Told
 from pintu.kernel.intake.doors.words import Around, Door, DoorSetting, SourceFile, TableSeen
@@ -55,25 +56,7 @@ SETTINGS: Final = (
         },
     ),
     DoorSetting(name="secret", title={"zh": "密钥", "en": "Secret"}, kind="secret"),
-    DoorSetting(
-        name="form",
-        title={"zh": "内容格式", "en": "Form of the content"},
-        kind="choice",
-        choices=FORMS,
-        default="json",
-    ),
-    DoorSetting(
-        name="columns",
-        title={"zh": "CSV 各列名称", "en": "Columns of CSV"},
-        kind="lines",
-        help={
-            "zh": "仅用于 csv：首行没有列名时写在这里",
-            "en": "For csv alone, when its first line does not name them",
-        },
-    ),
-    DoorSetting(
-        name="separator", title={"zh": "CSV 分隔符", "en": "Separator of CSV"}, default=","
-    ),
+    *FORM_SETTINGS,
 )
 
 
@@ -152,14 +135,7 @@ async def fetch(asked: Asked, egress: Egress, etag: str = "", modified: str = ""
 
 def payload_of(source: SourceFile) -> Payload:
     """How the content is written; ConfigurationError with every mistake."""
-    told = Told(source, SETTINGS)
-    form = told.choice("form", FORMS)
-    columns = tuple(told.lines("columns"))
-    separator = told.text("separator") or ","
-    if len(separator) != 1:
-        told.mistake("separator", "is not one sign")
-    told.done()
-    return Payload(form=form, columns=columns, separator=separator)  # type: ignore[arg-type]
+    return told_payload(Told(source, SETTINGS))
 
 
 def connector(source: SourceFile, around: Around) -> PollConnector:

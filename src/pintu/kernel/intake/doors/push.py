@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from pintu.kernel.errors import BadRequestData
-from pintu.kernel.intake.doors.payload import FORMS, Payload
+from pintu.kernel.intake.doors.payload import Payload
+from pintu.kernel.intake.doors.payload_told import FORM_SETTINGS, told_payload
 from pintu.kernel.intake.doors.seen import Heard, tables_of
 from pintu.kernel.intake.doors.told import Told
 from pintu.kernel.intake.doors.words import Around, Door, DoorSetting, SourceFile, TableSeen
@@ -23,26 +24,7 @@ SETTINGS: Final = (
             "en": "Paste a message as the device will send it; its columns are read from it",
         },
     ),
-    DoorSetting(
-        name="form",
-        title={"zh": "消息格式", "en": "Form of a message"},
-        kind="choice",
-        choices=FORMS,
-        default="json",
-        help={
-            "zh": "json：对象或数组；lines：每行一个 JSON 对象（NDJSON）",
-            "en": "json: an object or an array; lines: one JSON object a line (NDJSON)",
-        },
-    ),
-    DoorSetting(
-        name="columns",
-        title={"zh": "CSV 各列名称", "en": "Columns of CSV"},
-        kind="lines",
-        help={"zh": "仅用于 csv：每行一个名称", "en": "For csv alone: one name a line"},
-    ),
-    DoorSetting(
-        name="separator", title={"zh": "CSV 分隔符", "en": "Separator of CSV"}, default=","
-    ),
+    *FORM_SETTINGS,
     DoorSetting(
         name="most_a_second",
         title={"zh": "每秒最多消息", "en": "Most messages a second"},
@@ -55,14 +37,8 @@ SETTINGS: Final = (
 def payload_of(source: SourceFile) -> Payload:
     """How the messages of a source are written; ConfigurationError with every mistake."""
     told = Told(source, SETTINGS)
-    form = told.choice("form", FORMS)
-    columns = tuple(told.lines("columns"))
-    separator = told.text("separator") or ","
     told.number("most_a_second", low=0.01, high=100_000)
-    if len(separator) != 1:
-        told.mistake("separator", "is not one sign")
-    told.done()
-    return Payload(form=form, columns=columns, separator=separator)  # type: ignore[arg-type]
+    return told_payload(told)
 
 
 def most_a_second(source: SourceFile) -> float:
