@@ -20,6 +20,7 @@ COMMANDS = {
     "doctor": "check:doctor",
     "backup": "keep:backup",
     "restore": "keep:restore",
+    "init": "init:init",
     "move": "move:move",
     "empty-demo": "keep:empty_demo",
     "version": "check:version",
