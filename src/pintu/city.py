@@ -51,7 +51,8 @@ class City:
         """Build every room and start what runs by itself; with `socket` also the field's door."""
         tables = open_tables(settings.data, settings.store)
         try:
-            opened = await open_store(settings.store, settings.data, clock=clock_of(settings))
+            clock = clock_of(settings)
+            opened = await open_store(settings.store, settings.data, clock=clock, patience_s=None)
             store = Pausable(opened, store_changed(settings.data))
             rooms = build(settings, tables, store)
             city = cls(rooms, tables)

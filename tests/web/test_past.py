@@ -7,6 +7,7 @@ import msgspec
 import orjson
 
 from pintu.kernel.store.port import Change
+from pintu.web.api.health import readiness
 from pintu.web.api.past import gap_after_us, origins, with_gaps
 from tests.web.small_city import LAMP, SmallCity
 
@@ -80,6 +81,17 @@ async def test_figures_for_prometheus(page: httpx.AsyncClient, city: SmallCity) 
     assert 2 == float(lines["pintu_quarantine_held"])
     ready = (await page.get("/readyz")).json()
     assert {"status": "ready", "position": city.rooms.store.head()} == ready
+
+
+def test_readiness_says_what_is_wrong_with_the_store() -> None:
+    """Away is 503; a standby and what was lost with a server are ready, and said."""
+    status, told = readiness(7, {"away_s": 12.4, "writable": False})
+    assert (503, "unavailable") == (status, told["status"])
+    assert "for 12 s" in told["detail"]
+    status, told = readiness(7, {"away_s": 0.0, "writable": False, "lost_positions": 3})
+    assert (200, "ready", 7) == (status, told["status"], told["position"])
+    assert "standby" in told["detail"] and "3 changes were lost" in told["detail"]
+    assert (200, {"status": "ready", "position": 7}) == readiness(7, {"entities": 1})
 
 
 async def test_the_interface_is_described(page: httpx.AsyncClient) -> None:

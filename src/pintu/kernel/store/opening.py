@@ -13,8 +13,11 @@ from pintu.kernel.store.sqlite import open_sqlite
 CITY_FILE = "city.db"
 
 
-async def open_store(address: str, data: Path, *, clock: Clock) -> Store:
-    """Open the store of the city in the folder `data`: `sqlite:` or `postgresql://…`.
+async def open_store(
+    address: str, data: Path, *, clock: Clock, patience_s: float | None = 0
+) -> Store:
+    """Open the store of the city in the folder `data`: `sqlite:` or `postgresql://…`. A server that
+    is away is waited for so long (None: until it is there), and the log says so.
 
     Raises Unavailable when it cannot be reached or another process has it, ConfigurationError when
     it is not what this Pintu needs (a newer schema, a missing extension, a missing driver).
@@ -29,4 +32,4 @@ async def open_store(address: str, data: Path, *, clock: Clock) -> Store:
         raise ConfigurationError(
             ["A store on PostgreSQL needs asyncpg: pip install 'pintu[postgres]'"]
         ) from error
-    return await open_postgres(address, clock=clock)
+    return await open_postgres(address, clock=clock, patience_s=patience_s)

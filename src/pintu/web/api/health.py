@@ -28,13 +28,28 @@ async def healthz() -> Response[bytes]:
 
 @get("/readyz", summary="The city can be asked")
 async def readyz(request: AnyRequest) -> Response[bytes]:
-    """200 when the store answers, else 503."""
-    house = house_of(request)
+    """200 when the store answers, else 503; `detail` says what is not as it should be."""
+    store = house_of(request).rooms.store
     try:
-        head = house.rooms.store.head()
+        status, told = readiness(store.head(), store.statistics())
     except (PintuError, RuntimeError, OSError) as error:
         return as_json({"status": "unavailable", "detail": type(error).__name__}, 503)
-    return as_json({"status": "ready", "position": head})
+    return as_json(told, status)
+
+
+def readiness(head: int, figures: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """(HTTP status, what is told) from a store's figures; names no host, for anybody may ask."""
+    away_s = figures.get("away_s", 0)
+    if away_s:
+        told = f"The store has been away for {away_s:.0f} s: writes wait, reads are refused"
+        return 503, {"status": "unavailable", "detail": told}
+    details = []
+    if not figures.get("writable", True):
+        details.append("The store can be read, not written: its server is a standby")
+    if lost := figures.get("lost_positions", 0):
+        details.append(f"{lost} changes were lost with a server whose standby had not all of them")
+    detail = {"detail": "; ".join(details)} if details else {}
+    return 200, {"status": "ready", "position": head, **detail}
 
 
 @get("/metrics", summary="Figures for Prometheus", media_type="text/plain; version=0.0.4")
