@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help up install test check faults bench browser conformance show picture journey coverage clean
+.PHONY: help up install test test-doors check faults bench browser conformance show picture journey coverage clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,9 @@ install: $(VENV)/.installed-dev ## install what running, testing and checking ne
 test: $(VENV)/.installed-dev ## the tests (browser, faults and conformance have commands of their own)
 	$(BIN)/python -m pytest -q --ignore=tests/browser --ignore=tests/faults \
 		--ignore=tests/conformance tests src/pintu/pieces $(ARGS)
+
+test-doors: $(VENV)/.installed-dev ## the doors' tests alone; PINTU_TEST_STORE=postgres asks them on PostgreSQL
+	$(BIN)/python -m pytest -q tests/web/ngsi_ld $(ARGS)
 
 check: $(VENV)/.installed-dev ## style, types, and which way imports run
 	$(BIN)/ruff check .

@@ -131,7 +131,12 @@ class City:
         with (self.folder.parent / "city.log").open("ab") as log:
             environ = {**os.environ, **({"PINTU_STORE": self.store} if self.store else {})}
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environ)
-        self.ready_s = wait_ready(f"http://127.0.0.1:{self.port}/readyz", 60)
+        try:
+            self.ready_s = wait_ready(f"http://127.0.0.1:{self.port}/readyz", 60)
+        except TimeoutError as late:
+            self.stop()
+            told = (self.folder.parent / "city.log").read_text("utf-8", "replace")
+            raise TimeoutError(f"{late}: {told[-1000:]}") from late
         token = self.folder / "admin.token"
         self.token = token.read_text().strip() if token.exists() else ""
 
