@@ -15,7 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pintu.cli import run
 from pintu.kit.testing import free_port
+from pintu.processes import moving
 from tests.postgres import city_address, city_server
 
 __all__ = ["city_address", "city_server"]
@@ -29,12 +31,12 @@ def _environ() -> dict[str, str]:
 
 
 @contextmanager
-def running(data: Path) -> Iterator[str]:
-    """A city that runs; its address."""
+def running(data: Path, **more: str) -> Iterator[str]:
+    """A city that runs, with `more` in its environment; its address."""
     port = free_port(*PORTS)
     words = [sys.executable, "-m", "pintu", "up", "--data", str(data), "--port", str(port)]
     with (data.parent / "city.log").open("ab") as log:
-        city = subprocess.Popen(words, stdout=log, stderr=log, env=_environ())
+        city = subprocess.Popen(words, stdout=log, stderr=log, env=_environ() | more)
     address = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 60
@@ -72,6 +74,7 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(30)
+        self._http.close()
 
     def _run(self) -> None:
         number = 0
@@ -102,7 +105,8 @@ class Load:
 
     def told(self) -> dict[str, int]:
         """What the city says now."""
-        page = self._http.get(ENTITIES, params={"type": "Probe", "limit": 100}).json()
+        with self._http as http:
+            page = http.get(ENTITIES, params={"type": "Probe", "limit": 100}).json()
         return {one["id"]: one["reading"]["value"] for one in page}
 
 
@@ -136,3 +140,44 @@ def test_a_city_moves_while_it_is_written(tmp_path: Path, city_address: str) -> 
         assert ({}, city_address, []) == (wrong, store["to"], load.failed_reads)
         assert {"2"} == set(load.refused)
         assert "all " in out and "tables are equal" in out
+
+
+@pytest.mark.slow
+def test_a_mover_that_is_killed_leaves_a_city_that_writes(
+    tmp_path: Path, city_address: str
+) -> None:
+    """kill -9 at any moment: the old store goes on, and the same command arrives later."""
+    data = tmp_path / "data"
+    with running(data) as address:
+        with Load(address, data) as load:
+            time.sleep(1)
+            for wait_s in (1.5, 2.5, 3.0):
+                mover = move(data, "--to", city_address)
+                time.sleep(wait_s)
+                mover.kill()
+                out, _ = mover.communicate()
+                if "is at" in out:
+                    break
+            done = move(data, "--to", city_address)
+            out, _ = done.communicate(timeout=90)
+            assert done.returncode == 0 or "is at" in out, out
+        told = Load(address, data).told()
+    assert {} == {id: n for id, n in load.acknowledged.items() if told.get(id, 0) < n}
+
+
+@pytest.mark.slow
+def test_a_city_that_does_not_start_there_goes_on_here(
+    tmp_path: Path, city_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the city stays away from its new store, the settings name the old one again."""
+    data = tmp_path / "data"
+    monkeypatch.setattr(moving, "START_S", 4.0)
+    monkeypatch.delenv("PINTU_STORE", raising=False)
+    with running(data, PINTU_STORE="sqlite:") as address:  # so that pintu.toml says nothing
+        with Load(address, data) as load:
+            time.sleep(1)
+            assert 1 == run(["move", "--to", city_address, "--data", str(data), "--plain"])
+            time.sleep(6)
+        told = Load(address, data).told()
+    assert {} == {id: n for id, n in load.acknowledged.items() if told.get(id, 0) < n}
+    assert 'store = "sqlite:"' in (data / "pintu.toml").read_text("utf-8")

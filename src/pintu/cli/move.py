@@ -153,6 +153,9 @@ class _Shown(Told):
 
 
 def _print(report: Report, settings: Settings, to: str) -> None:
+    if not report.figures:
+        out.print(f"the city runs at {places.shown(to)}", markup=False, soft_wrap=True)
+        return
     table = Table(box=None, pad_edge=False)
     table.add_column("table")
     for head in ("rows here", "rows there", "checksum here", "checksum there"):

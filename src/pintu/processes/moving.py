@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pintu.kernel.clock import iso
-from pintu.kernel.errors import ConfigurationError, PintuError
+from pintu.kernel.errors import ConfigurationError, PintuError, Unavailable
 from pintu.kernel.store.address import is_postgres, parse_address
 from pintu.kernel.store.moving import Carrier, Figure, Side, Target, Told, compare, compare_small
 from pintu.kernel.store.moving.sqlite_side import SqliteSide
@@ -28,8 +28,10 @@ from pintu.settings import Settings
 LITTLE = 500
 """Rows of the log that may be left for the pause."""
 ROUNDS = 20
-PAUSE_S = 60.0
-RENEW_S = 10.0
+PAUSE_S, RENEW_S = 20.0, 5.0
+"""A pause is asked for so long, and anew so often: it is over soon when this process is."""
+START_S = 60.0
+"""A city that does not answer from its new store after this long is started on the old one."""
 
 
 class Door(Protocol):
@@ -80,6 +82,9 @@ class Mover:
         """Move, and switch the city over; PintuError says why it was not."""
         started = time.monotonic()
         data = self.settings.data
+        if self._named_already():
+            await self._started(None)
+            return self.report
         self._check()
         with places.only_one(data):
             places.unplace(data)
@@ -94,6 +99,13 @@ class Mover:
         return self.report
 
     # --- before ----------------------------------------------------------------------------------
+    def _named_already(self) -> bool:
+        """Did a move end after it named the new store, before the city started on it?"""
+        here, door = self.settings.store, self.door
+        if door is None or not places.same_place(here, self.to):
+            return False
+        return bool(door.told()["address"] != places.shown(here))
+
     def _check(self) -> None:
         here = self.settings.store
         if places.same_place(here, self.to):
@@ -227,18 +239,46 @@ class Mover:
         places.keep_note(data, note)
         places.name_store(data, self.to)
         self.report.copied_s = time.monotonic() - began
-        if self.door is not None:
-            await self._start_anew(self.door)
+        await self._started(carrier.target)
         self.report.paused_s = time.monotonic() - began
 
-    async def _start_anew(self, door: Door) -> None:
+    async def _started(self, target: Target | None) -> None:
         """The locks stay until the city answers from its new store: what still runs on the old one
         must not write there."""
-        if not await asyncio.to_thread(door.start_anew):
+        door = self.door
+        if door is None:
+            return
+        head = await target.head() if target is not None and is_postgres(self.to) else -1
+        asked = await asyncio.to_thread(door.start_anew)
+        if not asked:
             self.say("the settings name the new store; now start the city again, I wait for it")
+        patience = time.monotonic() + START_S
         while True:
             with contextlib.suppress(PintuError):
                 told = await asyncio.to_thread(door.told)
                 if told["address"] == places.shown(self.to):
                     return
+            if asked and head >= 0 and target is not None and time.monotonic() > patience:
+                await self._back(door, target, head)
+                patience = time.monotonic() + START_S
             await asyncio.sleep(0.1)
+
+    async def _back(self, door: Door, target: Target, head: int) -> None:
+        """The city does not start on its new store. When nobody has that and nobody wrote there,
+        it goes on at the old one."""
+        try:
+            await target.reclaim()
+        except Unavailable:
+            self.say("the city is slow to start on its new store")
+            return
+        if await target.head() != head:
+            raise PintuError(
+                f"The city wrote at {places.shown(self.to)} and is silent since: "
+                "its log says why; it stays there"
+            )
+        places.name_store(self.settings.data, self.settings.store)
+        await asyncio.to_thread(door.start_anew)
+        raise PintuError(
+            f"The city does not start at {places.shown(self.to)}, its log says why: "
+            "it goes on at the old store, nothing is lost"
+        )

@@ -271,6 +271,10 @@ class PostgresSide:
             await self._claim.close(timeout=10)
             self._claim = None
 
+    async def reclaim(self) -> None:
+        """Take it back."""
+        self._claim = await claimed(self._address)
+
 
 def _values(derived: Derived) -> tuple[list[Row], list[Row]]:
     """Rows of `number` and of `words`."""

@@ -259,3 +259,7 @@ class Target(Side, Protocol):
     async def release(self) -> None:
         """Let the city have it; nothing is asked of it any more."""
         ...
+
+    async def reclaim(self) -> None:
+        """Take it back; Unavailable when a city has it."""
+        ...

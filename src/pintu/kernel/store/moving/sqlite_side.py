@@ -238,3 +238,7 @@ class SqliteSide:
         if not self._closed:
             self._closed = True
             await self._do(self._db.close)
+
+    async def reclaim(self) -> None:
+        """Files that were placed are the city's."""
+        raise Unavailable(f"{self.path} has been handed over")
