@@ -7,16 +7,20 @@ attempt that broke is thrown away and another one made.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from typing import Any
+
+import asyncpg
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError
 from pintu.kernel.store.port import Change, Op, Outcome
 from pintu.kernel.store.postgres.apply import Entry, Group, Stamp, storable
 from pintu.kernel.store.postgres.cache import Key, RowCache
+from pintu.kernel.store.postgres.line import LOST
 from pintu.kernel.store.postgres.lookups import Lookups
 from pintu.kernel.store.postgres.names import Names
 from pintu.kernel.store.postgres.net import Net, net_of
@@ -98,6 +102,7 @@ class Attempt:
         self._mark = f"{state.mark} {next(state.marks)}"
         self.in_doubt = False
         self._xid: str | None = None
+        self._done: Done | None = None
 
     async def run(self, connection: Any) -> Done:
         """Everything, until it is durable."""
@@ -107,20 +112,15 @@ class Attempt:
             # names get their numbers outside of a transaction that may be rolled back
             if self._state.names.unnumbered:
                 await self._state.names.number(connection)
-            transaction = connection.transaction()
-            await transaction.start()
             try:
-                done = await self._write(connection)
-                self.in_doubt = True
-                await transaction.commit()
+                async with _Transaction(connection) as transaction:
+                    done = await self._write(connection)
+                    self._xid = await connection.fetchval("SELECT pg_current_xact_id()::text")
+                    self.in_doubt = True
+                    await transaction.commit()
                 return done
             except _Unnumbered:
-                await transaction.rollback()
                 self._group = Group(self._state.names, self._state.position, self._state.numbers)
-            except BaseException:
-                if not self.in_doubt and not connection.is_closed():
-                    await transaction.rollback()
-                raise
 
     async def _write(self, connection: Any) -> Done:
         state, group = self._state, self._group
@@ -134,53 +134,55 @@ class Attempt:
             await state.names.number(connection)
         arms = net.arms(group)
         self._cursors(arms)
-        if not arms:
-            return Done(state, group, net, state.position)
-        parts = parted(arms)
-        if len(parts) == 1:
-            self.in_doubt = state.alone
-            found = await self._send(connection, parts[0])
-            self.in_doubt = False
-        else:
-            transaction = connection.transaction()
-            await transaction.start()
-            found = await self._send(connection, parts[0])
-            for part in parts[1:]:
-                found = await self._send(connection, part, base=found[0][0])
-            self.in_doubt = state.alone
-            await transaction.commit()
-            self.in_doubt = False
-        lives = {(row[2], row[3]): row[4] for row in found if row[2] is not None}
-        return Done(state, group, net, found[0][0], lives)
+        self._done = Done(state, group, net)
+        if arms:
+            parts = parted(arms)
+            if len(parts) == 1:
+                self.in_doubt = state.alone
+                await self._send(connection, parts)
+            elif state.alone:
+                async with _Transaction(connection) as transaction:
+                    await self._send(connection, parts)
+                    self.in_doubt = True
+                    await transaction.commit()
+            else:
+                await self._send(connection, parts)
+        self.in_doubt = False
+        return self._done
 
-    async def _send(self, connection: Any, arms: Arms, base: int | None = None) -> list[Any]:
-        """One statement: of the whole group or its first part, or (with `base`) of a later one."""
-        text = text_of(tuple(arms), self._state.schema, base is None)
-        told = [len(self._group.entries), self._mark] if base is None else [base]
-        rows: list[Any] = await connection.fetch(
-            text, *told, *(column for columns in arms.values() for column in columns)
-        )
-        return rows
+    async def _send(self, connection: Any, parts: list[Arms]) -> None:
+        """The group's statement, or those of its parts."""
+        done = self._done
+        assert done is not None
+        told: list[Any] = [len(self._group.entries), self._mark]
+        for part in parts:
+            text = text_of(tuple(part), self._state.schema, part is parts[0])
+            columns = (column for columns in part.values() for column in columns)
+            rows = await connection.fetch(text, *told, *columns)
+            done.base = rows[0][0]
+            done.lives.update(((row[2], row[3]), row[4]) for row in rows if row[2] is not None)
+            told = [done.base]
 
     async def fate(self, connection: Any) -> Done | None:
         """After the connection broke with the commit under way: done, or None: nothing of it."""
-        row = await connection.fetchrow("SELECT position, writer FROM head")
-        if row[1] != self._mark:
-            return None
-        entries = self._group.entries
-        base = row[0] - len(entries)
-        net = await net_of(self._group, self._state.names)
-        lives: dict[Key, int] = {}
+        done, entries = self._done, self._group.entries
+        assert done is not None
+        if self._xid is not None:
+            if not await _committed(connection, self._xid):
+                return None
+        else:
+            row = await connection.fetchrow("SELECT position, writer FROM head")
+            if row[1] != self._mark:
+                return None
+            done.base = row[0] - len(entries)
+        done.found_again = True
         if any(entry.previous is None for entry in entries):
-            found = await connection.fetch(
-                "SELECT position, previous FROM log WHERE position > $1 AND position <= $2",
-                base,
-                row[0],
-            )
-            for position, previous in found:
-                entry = entries[position - base - 1]
-                lives[entry.tenant, entry.id] = previous
-        return Done(self._state, self._group, net, base, lives)
+            last = done.base + len(entries)
+            sql = "SELECT position, previous FROM log WHERE position > $1 AND position <= $2"
+            for position, previous in await connection.fetch(sql, done.base, last):
+                entry = entries[position - done.base - 1]
+                done.lives.setdefault((entry.tenant, entry.id), previous)
+        return done
 
     # --- the parts -------------------------------------------------------------------------------
     async def _read(self, connection: Any) -> None:
@@ -277,36 +279,31 @@ class Attempt:
 
 
 class Done:
-    """A group that is durable."""
+    """A group that is durable, or is about to be."""
 
-    def __init__(
-        self,
-        state: State,
-        group: Group,
-        net: Net,
-        base: int,
-        lives: dict[Key, int] | None = None,
-    ) -> None:
+    def __init__(self, state: State, group: Group, net: Net) -> None:
         self._state = state
         self._group = group
-        self._base = base
         self._buried = bool(net.buried)
-        self._lives = lives or {}
+        self.base = group.base  # the position before it
+        self.lives: dict[Key, int] = {}  # last positions of ids that nobody had read
+        self.found_again = False  # the server was read anew since: memory has it already
 
     def settle(self, *, wanted: bool) -> list[Change]:
         """Bring memory up to it; the changes, when they are wanted."""
-        state, group, base = self._state, self._group, self._base
-        off = base - group.base
-        state.position = base + len(group.entries)
+        state, group, base = self._state, self._group, self.base
+        state.position = max(base + len(group.entries), state.position)
         state.tombstones = state.tombstones or self._buried
-        deltas = group.deltas()
-        state.names.counted(deltas)
-        state.entities += sum(deltas.values())
+        if not self.found_again:
+            deltas = group.deltas()
+            state.names.counted(deltas)
+            state.entities += sum(deltas.values())
         cache, touched = state.cache, state.lookups.touched
+        keeping = state.alone and base == group.base and not self.found_again
         for key, work in group.works.items():
             touched(key)
             row = work.row
-            if row is None or off or not state.alone:
+            if row is None or not keeping:
                 cache.forget(key)
             else:
                 cache.keep(key, row)
@@ -319,12 +316,50 @@ class Done:
 
     def _change(self, entry: Entry, position: int) -> Change:
         if entry.previous is None:
-            entry.previous = self._lives.get((entry.tenant, entry.id), 0)
-        return entry.change(self._base, position)
+            entry.previous = self.lives.get((entry.tenant, entry.id), 0)
+        return entry.change(self.base, position)
 
 
 class _Unnumbered(Exception):
     """Something new needs a number first."""
+
+
+class _Transaction:
+    """A transaction that its user commits; otherwise it is rolled back, where there still is a
+    connection.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._transaction = connection.transaction()
+        self._open = False
+
+    async def __aenter__(self) -> _Transaction:
+        await self._transaction.start()
+        self._open = True
+        return self
+
+    async def commit(self) -> None:
+        """Make it durable; what it raises says nothing about whether it is."""
+        self._open = False
+        await self._transaction.commit()
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._open and not self._connection.is_closed():
+            with contextlib.suppress(*LOST):
+                await self._transaction.rollback()
+
+
+async def _committed(connection: Any, xid: str) -> bool:
+    """Did a transaction of a session that is gone reach its end?"""
+    try:
+        while True:
+            status = await connection.fetchval("SELECT pg_xact_status($1::text::xid8)", xid)
+            if status != "in progress":
+                return bool(status == "committed")
+            await asyncio.sleep(0.05)
+    except asyncpg.InvalidParameterValueError:
+        return False  # this server never heard of it
 
 
 def _poison(error: Exception) -> PintuError:

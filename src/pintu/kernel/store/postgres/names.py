@@ -44,30 +44,63 @@ class Names:
         self._new_paths: dict[tuple[int, str, str], IndexPath] = {}
         self._new_sources: set[str] = set()
 
+    def forget(self) -> None:
+        """Nothing is known any more; `load` comes next."""
+        for known in (
+            self.tenants,
+            self.sources,
+            self.source_names,
+            self.kinds,
+            self.by_types,
+            self.by_tenant,
+            self.shapes,
+            self.paths,
+            self._shape_cache,
+            self._new_kinds,
+            self._new_paths,
+        ):
+            known.clear()
+        self._new_shapes.clear()
+        self._new_sources.clear()
+
     async def load(self, connection: Any) -> None:
         """Read what is numbered; again, to learn what others numbered and counted since."""
         fetch = connection.fetch
-        self.tenants = {name: n for n, name in await fetch("SELECT n, name FROM tenant")}
+        # what is named by others is read after them: somebody may be numbering meanwhile
+        columns = "n, kind, form, path, state, built, entries, used"
+        paths = await fetch(f"SELECT {columns} FROM path")
+        shapes = await fetch("SELECT n, kind, attributes, count FROM shape")
+        kinds = await fetch("SELECT n, tenant, types FROM kind ORDER BY n")
+        self.tenants.update((name, n) for n, name in await fetch("SELECT n, name FROM tenant"))
         for n, name in await fetch("SELECT n, name FROM source"):
             self.sources[name], self.source_names[n] = n, name
-        for n, tenant, types in await fetch("SELECT n, tenant, types FROM kind ORDER BY n"):
+        for n, tenant, types in kinds:
             if n not in self.kinds:
-                self._keep_kind(KindRow(n, tenant, tuple(orjson.loads(types))))
-        for n, kind, attributes, count in await fetch("SELECT * FROM shape"):
+                key = (tenant, tuple(orjson.loads(types)))
+                met = self._new_kinds.pop(key, None) or KindRow(n, *key)
+                met.n = n
+                self._keep_kind(met)
+        for n, kind, attributes, count in shapes:
             if n not in self.shapes:
+                owner = self.kinds[kind]
                 pairs = tuple((name, form) for name, form in orjson.loads(attributes))
-                self._keep_shape(Shape(n, self.kinds[kind], pairs, count))
+                shape = owner.shapes.get(pairs) or Shape(n, owner, pairs, count)
+                shape.n = n
+                self._keep_shape(shape)
             self.shapes[n].count = count
-        columns = "n, kind, form, path, state, built, entries, used"
-        for n, kind, form, text, state, *figures in await fetch(f"SELECT {columns} FROM path"):
+        for n, kind, form, text, state, *figures in paths:
             if n not in self.paths:
-                path = IndexPath(n, self.kinds[kind], form, text)
-                path.state = state
+                owner = self.kinds[kind]
+                new = self._new_paths.pop((id(owner), form, text), None)
+                path = new or IndexPath(n, owner, form, text)
+                path.n, path.state = n, state
                 path.built, path.entries, path.used = figures
                 self.keep_path(path)
         self.version += 1
 
     def _keep_kind(self, kind: KindRow) -> None:
+        if self.kinds.get(kind.n) is kind:
+            return
         self.kinds[kind.n] = kind
         self.by_types[kind.tenant, kind.types] = kind
         self.by_tenant[kind.tenant] = [*self.by_tenant.get(kind.tenant, ()), kind]
@@ -186,13 +219,14 @@ class Names:
                 kind.n = n
                 self._keep_kind(kind)
             self._new_kinds.clear()
+        self._new_shapes = [one for one in self._new_shapes if not one.n]
         if self._new_shapes:
-            shapes = self._new_shapes
+            shapes = list(self._new_shapes)
             rows = [(one.kind.n, orjson.dumps(one.attributes).decode()) for one in shapes]
             for shape, n in zip(shapes, await _numbered(connection, _SHAPE, rows), strict=True):
                 shape.n = n
                 self._keep_shape(shape)
-            self._new_shapes = []
+            del self._new_shapes[: len(shapes)]
         for path in list(self._new_paths.values()):
             path.n, path.state = await _numbered_path(connection, path)
             self.keep_path(path)
@@ -200,12 +234,10 @@ class Names:
         self.version += 1
 
     async def tenant(self, connection: Any, name: str) -> int:
-        """The number of a tenant, made when it is new."""
-        if name not in self.tenants:
-            if "\0" in name or len(name.encode()) > LONGEST_NAME:
-                raise BadRequestData(f"The tenant's name is over {LONGEST_NAME} bytes or holds NUL")
-            self.tenants[name] = await self._named(connection, "tenant", name)
-        return self.tenants[name]
+        """The number of a tenant, made when it is new; who calls notes it once it is lasting."""
+        if "\0" in name or len(name.encode()) > LONGEST_NAME:
+            raise BadRequestData(f"The tenant's name is over {LONGEST_NAME} bytes or holds NUL")
+        return self.tenants.get(name) or await self._named(connection, "tenant", name)
 
     async def _named(self, connection: Any, table: str, name: str) -> int:
         made = f"INSERT INTO {table}(name) VALUES($1) ON CONFLICT DO NOTHING"

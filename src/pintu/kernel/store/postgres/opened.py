@@ -90,6 +90,7 @@ async def regain(connection: Any, state: State, *, lasting: bool) -> None:
             "UPDATE head SET position = greatest(position, $1)", state.position
         )
         position = state.position
+        state.names.forget()  # some of what was numbered may be lost as well
     await state.names.load(connection)
     state.position = position
     state.numbers.clear()

@@ -32,6 +32,9 @@ from pintu.kernel.store.postgres.schema import Tuning
 from pintu.kernel.store.postgres.writer import Listener, Writer
 
 MEASURE_S = 60.0
+RECOUNT_S = 0.5
+"""After changes of others: what they named and counted is read again, not more often."""
+
 _BYTES = (
     "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c "
     "WHERE c.relkind = 'r' AND c.relnamespace = to_regnamespace($1)"
@@ -57,11 +60,13 @@ class PostgresStore:
         self.writer = Writer(self.connections, self.state, clock=clock, tuning=tuning)
         self._log = Log(self.names, self.connections.read, self.writer.task, self._reload)
         self.writer.upkeep = self._log.make_ahead
-        self.follow = Follow(0, read=self._log.changes, deliver=self.writer.tell)
+        self.follow = Follow(0, read=self._log.changes, deliver=self._delivered)
         self.writer.follow = self.follow
         self._learned = Learned(self.names, tuning, self.writer.task, alone=alone)
         aims = Aims(deadline_s=address.deadline_s, sort_rows=tuning.sort_rows, reload=self._reload)
         self._reads = Reads(self.names, self.connections.read, self._learned, aims)
+        self._others = 0
+        self._recounting: asyncio.Task[None] | None = None
         self._bytes = 0
         self._measured_at = 0.0
         self._measuring: asyncio.Task[None] | None = None
@@ -95,6 +100,20 @@ class PostgresStore:
             )
         await regain(connection, self.state, lasting=False)
         self.writer.regained()
+
+    def _delivered(self, changes: list[Change]) -> None:
+        """Changes in order, ours or those of others, which may have counted and named something."""
+        self.writer.tell(changes)
+        others = not self.state.alone or self.connections.presence.standby
+        if others and self.follow.read_rows != self._others and self._recounting is None:
+            self._others = self.follow.read_rows
+            self._recounting = asyncio.get_running_loop().create_task(self._recount())
+            self._recounting.add_done_callback(lambda _: setattr(self, "_recounting", None))
+
+    async def _recount(self) -> None:
+        await asyncio.sleep(RECOUNT_S)
+        with contextlib.suppress(PintuError):
+            await self._reload()
 
     async def _reload(self) -> None:
         await self.connections.read(self.names.load)
@@ -239,7 +258,10 @@ class PostgresStore:
         await self._learned.close()
         await self.writer.close()
         await self._reads.close()
-        if self._measuring is not None:
-            await asyncio.wait([self._measuring])
+        beside = [one for one in (self._measuring, self._recounting) if one is not None]
+        for one in beside:
+            one.cancel()
+        if beside:
+            await asyncio.wait(beside)
         await self.follow.close()
         await self.connections.close()

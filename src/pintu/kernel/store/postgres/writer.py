@@ -57,6 +57,7 @@ class Writer:
         self._tuning = tuning
         self._queue: deque[Call] = deque()
         self._running: asyncio.Task[None] | None = None
+        self._ticking = False
         self._doubt = 0
         self.upkeep: Callable[[Any, int], Awaitable[None]] = _nothing
         self.follow: Follow  # tells what was written, in order, whoever wrote it
@@ -106,7 +107,11 @@ class Writer:
         self._queue.append(call)
         if self._running is None:
             # it begins in the loop's next turn: all that this turn hands over is one group
-            self._running = asyncio.get_running_loop().create_task(self._run())
+            loop = asyncio.get_running_loop()
+            self._running = loop.create_task(self._run())
+            if not self._ticking:
+                self._ticking = True
+                loop.call_later(TURN_S, self._tick)
         return call.future
 
     async def close(self) -> None:
@@ -114,6 +119,13 @@ class Writer:
         self.closed = True
         while self._running is not None:
             await asyncio.wait([self._running])
+
+    def _tick(self) -> None:
+        """However long something is under way, who waits behind it is told in time."""
+        self._tell_the_late()
+        self._ticking = self._running is not None
+        if self._ticking:
+            asyncio.get_running_loop().call_later(TURN_S, self._tick)
 
     # --- groups ----------------------------------------------------------------------------------
     async def _run(self) -> None:
@@ -145,11 +157,17 @@ class Writer:
 
     async def _connection(self, calls: list[Call]) -> Any:
         """The writing connection, as long as the oldest call may wait."""
-        found = self._connections.writer_now
-        if found is not None:
-            return found
-        waited = time.monotonic() - calls[0].born
-        return await self._connections.writer(max(self._connections.address.wait_s - waited, 0))
+        while (found := self._connections.writer_now) is None:
+            asked = time.monotonic()
+            left = self._connections.address.wait_s - (asked - calls[0].born)
+            try:
+                return await self._connections.writer(max(min(left, TURN_S), 0))
+            except Unavailable:
+                refused = time.monotonic() - asked < TURN_S / 2  # it is no use to wait
+                if left <= TURN_S or self.closed or refused:
+                    raise
+                self._tell_the_late()
+        return found
 
     async def _alone(self, call: Call) -> None:
         """A task in its own transaction."""
