@@ -389,3 +389,32 @@ async def test_connections_alone_tell_how_they_are(server: Server, address: str)
         await made.writer()
     with pytest.raises(Unavailable, match="closed"):
         await made.fetch("SELECT 1")
+
+
+async def test_a_commit_that_waits_for_a_standby_holds_nobody_else_for_ever(
+    server: Server, address: str
+) -> None:
+    """A synchronous standby that is away: who waits behind is refused after their time and surely
+    not stored; what was under way is answered when the standby is there, and not before.
+    """
+    async with opened(address) as store:
+        await store.submit([put(lamp(1))])
+        server.run("ALTER SYSTEM SET synchronous_standby_names = 'ghost'")
+        server.run("SELECT pg_reload_conf()")
+        try:
+            await asyncio.sleep(0.3)
+            under_way = asyncio.ensure_future(store.submit([put(lamp(2))]))
+            await asyncio.sleep(0.2)
+            started = time.monotonic()
+            with pytest.raises(Unavailable):
+                await asyncio.wait_for(store.submit([put(lamp(3))]), 10)
+            assert time.monotonic() - started < 3
+            assert not under_way.done()
+        finally:
+            server.run("ALTER SYSTEM RESET synchronous_standby_names")
+            server.run("SELECT pg_reload_conf()")
+        [outcome] = await asyncio.wait_for(under_way, 10)
+        assert 2 == outcome.position
+        await store.submit([put(lamp(4))])
+        ids = [one.id.rpartition(":")[2] for one in await settled(store.changes(0, 9))]
+        assert ["1", "2", "4"] == ids

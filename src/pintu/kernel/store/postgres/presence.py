@@ -50,7 +50,8 @@ class Presence:
 
     def unavailable(self) -> Unavailable:
         """The error of a call that cannot be served now."""
-        return Unavailable(self.why_not() or "The store is away", retry_after=RETRY_S)
+        told = self.why_not() or "The server does not finish what is under way"
+        return Unavailable(told, retry_after=RETRY_S)
 
     def gone(self, why: str, *, told: bool = True) -> None:
         """The server is away from now on."""
