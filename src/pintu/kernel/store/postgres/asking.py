@@ -12,7 +12,7 @@ and pages follow each other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -37,6 +37,9 @@ while the tables are still empty or nobody has counted them.
 
 RECORD = ("id", "kind", "body", "created", "modified", "times", "last")
 BODY = ("body",)
+
+DEEP = 200
+"""Rows skipped from which on they are skipped in the index, before entities are looked up."""
 
 _HAVERSINE = (
     "power(sin((radians(p.lat) - s.phi) / 2), 2) + "
@@ -110,6 +113,7 @@ class Key:
     count: str = ""  # "", "count(*)" or "count(DISTINCT n)"
     shapes: bool = False
     page: bool = True
+    deep: bool = False  # what is skipped is not brought along
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +126,22 @@ class Asked:
 
 
 def key_of(
-    plan: Plan, *, columns: tuple[str, ...] = RECORD, count: bool = False, page: bool = True
+    plan: Plan, *, columns: tuple[str, ...] = RECORD, count: bool = False, skips: int = 0
 ) -> Key:
-    """The statement that serves a plan."""
+    """The statement that serves a plan: pages of these columns, requests counted too with
+    `count`. One that skips many rows of a plan whose rows may come twice is counted to know.
+    """
     forms = tuple(dict.fromkeys(step.form for step in plan.steps))
+    deep = skips > DEEP
     counting = ("count(*)" if plan.unique else "count(DISTINCT x.n)") if count else ""
-    return Key(forms, columns, counting, plan.shapes is not None, page)
+    if deep and plan.distinct and not counting:
+        counting = "count(*)" if plan.unique else "count(DISTINCT x.n)"
+    return Key(forms, columns, counting, plan.shapes is not None, deep=deep)
+
+
+def counts_of(plan: Plan) -> Key:
+    """The statement that only counts what a plan finds."""
+    return replace(key_of(plan, count=True), page=False)
 
 
 @lru_cache(maxsize=256)
@@ -146,17 +160,30 @@ def text_of(key: Key) -> str:
     parts = []
     if key.page:
         wanted = "".join(f"x.{name}, " for name in columns)
+        rows = f"{_rows(key, () if key.deep else columns)} LIMIT r.upto OFFSET r.skip"
+        if key.deep:
+            rows = f"SELECT k.n, {_entity(columns)}k.loose FROM ({rows}) k JOIN entity e USING (n)"
         parts.append(
-            f"SELECT r.i::int AS i, x.n, {wanted}x.loose FROM {asked} CROSS JOIN LATERAL "
-            f"({_rows(key, columns)} LIMIT r.upto OFFSET r.skip) x"
+            f"SELECT r.i::int AS i, x.n, {wanted}x.loose FROM {asked} CROSS JOIN LATERAL ({rows}) x"
         )
     if key.count:
         empty = "NULL, " * len(columns)
         parts.append(
             f"SELECT -r.i::int, x.n, {empty}x.loose FROM {asked} CROSS JOIN LATERAL "
-            f"(SELECT {key.count} AS n, max(x.loose) AS loose FROM ({_rows(key, ())}) x) x"
+            f"(SELECT {key.count} AS n, {_doubt(key)} AS loose FROM ({_rows(key, ())}) x) x"
         )
     return " UNION ALL ".join(parts)
+
+
+def _doubt(key: Key) -> str:
+    """Was something only a candidate, or, where that matters, something found twice?"""
+    if not key.deep or key.count == "count(*)":
+        return "max(x.loose)"
+    return f"greatest(max(x.loose), (count(*) > {key.count})::int)"
+
+
+def _entity(columns: Sequence[str]) -> str:
+    return "".join(f"e.{name}, " for name in columns)
 
 
 def _rows(key: Key, columns: Sequence[str]) -> str:
@@ -177,14 +204,14 @@ def _rows(key: Key, columns: Sequence[str]) -> str:
 
 
 def _part(form: _Form, steps: str, columns: Sequence[str], narrowed: str) -> str:
-    wanted = ", ".join(("e.n", *(f"e.{name}" for name in columns)))
+    wanted = f"e.n, {_entity(columns)}"
     if form.entity:
         where = f" WHERE true{narrowed}" if narrowed else ""
-        return f"SELECT {wanted}, e.loose FROM {steps} CROSS JOIN LATERAL ({form.rows}) e{where}"
+        return f"SELECT {wanted}e.loose FROM {steps} CROSS JOIN LATERAL ({form.rows}) e{where}"
     found = f"FROM {steps} CROSS JOIN LATERAL ({form.rows}) x"
     if not columns and not narrowed:
         return f"SELECT x.n, x.loose {found}"
-    return f"SELECT {wanted}, x.loose {found} JOIN entity e ON e.n = x.n{narrowed}"
+    return f"SELECT {wanted}x.loose {found} JOIN entity e ON e.n = x.n{narrowed}"
 
 
 def bindings(key: Key, requests: Sequence[Asked]) -> list[Any]:

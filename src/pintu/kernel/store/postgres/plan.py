@@ -58,6 +58,7 @@ class Plan:
     steps: list[Step]
     name: str
     exact: bool = False
+    sure: bool = True  # rows that are not loose are to be expected
     distinct: bool = False  # a row may come twice
     unique: bool = True  # no row that is not loose comes twice
     count: int | None = None  # known without looking
@@ -138,6 +139,7 @@ def _by_value(kinds: list[KindRow], selection: Selection, hint: Hint) -> Plan | 
         return None
     steps = []
     used = []
+    sure = True
     for kind in kinds:
         index = kind.learned.get(hint[0])
         if index is not None and index.state == "ready":
@@ -145,6 +147,7 @@ def _by_value(kinds: list[KindRow], selection: Selection, hint: Hint) -> Plan | 
             steps += [Step(form, (index.n, low, high)) for form, low, high, _ in ranges]
         elif kind.count <= SMALL_KIND:
             steps.append(Step("kind", (kind.n, 1)))
+            sure = sure and not kind.count
         else:
             return None
     if not used:
@@ -154,6 +157,7 @@ def _by_value(kinds: list[KindRow], selection: Selection, hint: Hint) -> Plan | 
         _by_form(steps),
         f"value {shown(hint[0])}",
         exact=same and remaining(selection) == {"q"} and proves(selection.q, hint),
+        sure=sure,
         distinct=True,
         unique=len(ranges) == 1,
         used=used,
@@ -240,6 +244,7 @@ def _by_place(kinds: list[KindRow], selection: Selection) -> Plan | None:
         _by_form(steps),
         f"place {geo.geoproperty}",
         exact=remaining(selection) == {"geo"},
+        sure=all(step.form == "near" for step in steps),
         distinct=True,
         unique=False,
         long=any(box[3] - box[1] > _TALL for box in boxes),

@@ -21,7 +21,16 @@ from asyncpg import Connection
 from pintu.kernel.context.selection import Selection
 from pintu.kernel.store.choosing import PROBE
 from pintu.kernel.store.port import Page
-from pintu.kernel.store.postgres.asking import BODY, RECORD, Asked, bindings, key_of, text_of
+from pintu.kernel.store.postgres.asking import (
+    BODY,
+    RECORD,
+    Asked,
+    Key,
+    bindings,
+    counts_of,
+    key_of,
+    text_of,
+)
 from pintu.kernel.store.postgres.learned import Learned
 from pintu.kernel.store.postgres.matching import Doc, Matching, record_of
 from pintu.kernel.store.postgres.names import Names
@@ -85,7 +94,7 @@ class Reads:
             return Page([], 0 if selection.count else None, plan.name)
         if selection.limit == 0 and not (selection.count and plan.count is None):
             return Page([], plan.count if selection.count else None, plan.name)
-        if not plan.exact or selection.order:
+        if selection.order or not (plan.exact and plan.sure):
             return self._later(self._matched(selection, plan))
         return self._straight(selection, plan)
 
@@ -100,10 +109,14 @@ class Reads:
         """Let the server cut the page out, as long as every row is a match."""
         counting = selection.count and plan.count is None
         last = selection.offset + selection.limit
-        # of rows that may come twice or be candidates only, those before the page are seen too
-        upto, skip = (last, 0) if plan.distinct else (selection.limit, selection.offset)
         columns = BODY if selection.bodies else RECORD
-        key = key_of(plan, columns=columns, count=counting, page=selection.limit > 0)
+        if selection.limit:
+            key = key_of(plan, columns=columns, count=counting, skips=selection.offset)
+        else:
+            key = counts_of(plan)
+        # of rows that may come twice or be candidates only, those before the page are seen too
+        seen = plan.distinct and not key.deep
+        upto, skip = (last, 0) if seen else (selection.limit, selection.offset)
         lane = self._slow if counting or last > LONG_PAGE or plan.long else self._quick
         answer: Future[Page] = asyncio.get_running_loop().create_future()
 
@@ -115,7 +128,7 @@ class Reads:
                 answer.set_exception(error)
                 return
             try:
-                page = self._cut(selection, plan, done.result())
+                page = self._cut(selection, plan, done.result(), key)
             except KeyError:  # a name that another writer made: the longer way learns it
                 page = None
             if page is not None:
@@ -127,13 +140,13 @@ class Reads:
         lane.ask(key, Asked(plan, upto, skip)).add_done_callback(cut)
         return answer
 
-    def _cut(self, selection: Selection, plan: Plan, found: Found) -> Page | None:
+    def _cut(self, selection: Selection, plan: Plan, found: Found, key: Key) -> Page | None:
         """The page of rows that are matches as they are; None when one is not."""
         if not self._plans.holds(selection, plan):
             return None
         rows = found.rows
         count = plan.count
-        if selection.count and count is None:
+        if key.count:
             if found.loose:
                 return None
             count = found.count
@@ -143,7 +156,8 @@ class Reads:
             once = plan.unique and len(plan.steps) == 1
             if not once and len({row[1] for row in rows}) != len(rows):
                 return None
-            rows = rows[selection.offset :]
+            if not key.deep:
+                rows = rows[selection.offset :]
         if not selection.count:
             count = None
         elif len(rows) < selection.limit and (rows or not selection.offset):
