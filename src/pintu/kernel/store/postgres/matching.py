@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from pintu.kernel.context.match import compile_order, compile_selection
+from pintu.kernel.context.match import compile_order, compile_selection, linked_depth
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection
 from pintu.kernel.errors import TooComplex
@@ -49,6 +49,7 @@ class Matching:
         self._look_up = look_up
         self._test = compile_selection(selection)
         self._key = compile_order(selection.order) if selection.order else None
+        self._follows = linked_depth(selection.q) > 0
         self._seen: set[int] | None = set() if plan.distinct else None
         self._known: dict[str, Doc | None] = {}
         self._missing: list[str] = []
@@ -68,7 +69,13 @@ class Matching:
     async def take(self, rows: Sequence[Sequence[Any]], sort_rows: int) -> None:
         """Look at more rows; TooComplex when more than `sort_rows` are to be ordered."""
         for start in range(0, len(rows), SLICE):
-            await self._some(rows[start : start + SLICE])
+            part = rows[start : start + SLICE]
+            if self._follows:
+                await self._following(part)
+            else:
+                self._plainly(part)
+            if len(self._best) > 2 * self._last + 1_000:
+                self._cut()
             if self._key is not None and self.found > sort_rows:
                 raise TooComplex(f"An ordered query may look at {sort_rows} entities: narrow it")
             if self.full:
@@ -77,7 +84,17 @@ class Matching:
                 await asyncio.sleep(0)
                 self._turn = perf_counter()
 
-    async def _some(self, rows: Sequence[Sequence[Any]]) -> None:
+    def _plainly(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Rows of a query that follows nothing, until the page is full."""
+        for row in rows:
+            self.examined += 1
+            one = self._candidate(row)
+            if one is not None and one[2]:
+                self._keep(((one[0], one[1]),))
+                if self.full:
+                    return
+
+    async def _following(self, rows: Sequence[Sequence[Any]]) -> None:
         self.examined += len(rows)
         candidates = [one for row in rows if (one := self._candidate(row)) is not None]
         undecided = [one for one in candidates if one[2] is None]
@@ -123,13 +140,16 @@ class Matching:
             return None
         return self._known[id]
 
-    def _keep(self, matched: list[tuple[Record, Doc]]) -> None:
+    def _cut(self) -> None:
+        """Of what is ordered keep what a page may show."""
+        self._best.sort(key=lambda one: one[:2])
+        del self._best[self._last :]
+
+    def _keep(self, matched: Sequence[tuple[Record, Doc]]) -> None:
         if self._key is not None:
             key = self._key
             self.found += len(matched)
             self._best += [(key(record, doc), record.number, record) for record, doc in matched]
-            self._best.sort(key=lambda one: one[:2])
-            del self._best[self._last :]
             return
         first = self._selection.offset
         for record, _ in matched:
@@ -141,6 +161,7 @@ class Matching:
         """The page and the count, if that was asked for."""
         records = self._records
         if self._key is not None:
+            self._cut()
             records = [record for _, _, record in self._best[self._selection.offset :]]
         if not self._selection.count:
             return records, None

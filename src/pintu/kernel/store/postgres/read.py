@@ -38,8 +38,11 @@ from pintu.kernel.store.postgres.pages import Found, Pages, Prepared, Read
 from pintu.kernel.store.postgres.plan import Plan, Step
 from pintu.kernel.store.postgres.plans import Plans
 
-FIRST = (64, 400)
-"""Rows a selection looks at before a cursor is opened for it: at least and at most."""
+FEW = 400
+"""Rows a selection looks at, at most, before a cursor is opened for it."""
+
+FIRST = 64
+"""Rows of a kind looked at first, at least; an index finds hardly more than what matches."""
 
 LONG_PAGE = 1_000
 """Rows, skipped or given, from which on a page does not share a lane with quick ones."""
@@ -190,13 +193,20 @@ class Reads:
 
     async def _few(self, selection: Selection, plan: Plan) -> Page | None:
         """The page, if few rows are enough for it."""
+        last = selection.offset + selection.limit
+        upto = last + last // 4 + 8 if plan.distinct else max(2 * last, FIRST)
+        every = selection.order or (selection.count and plan.count is None)
+        if every and plan.shapes is None and (plan.most or 0) > FEW:
+            return None
+        if not every and upto < FEW:
+            page = await self._first(selection, plan, upto)
+            if page is not None:
+                return page
+        return await self._first(selection, plan, FEW)
+
+    async def _first(self, selection: Selection, plan: Plan, upto: int) -> Page | None:
+        """The page, if its plan's first rows are enough for it."""
         matching = Matching(selection, plan, self._names.kinds, partial(self._look_up, selection))
-        low, most = FIRST
-        upto = min(max(2 * (selection.offset + selection.limit), low), most)
-        if matching.counting or selection.order:
-            upto = most
-            if plan.most is not None and plan.most > most and plan.shapes is None:
-                return None
         lane = self._slow if plan.long else self._quick
         found = await lane.ask(key_of(plan), Asked(plan, upto))
         await matching.take(found.rows, self._aims.sort_rows)
