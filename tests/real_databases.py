@@ -199,7 +199,7 @@ def postgres(
         } | ({"ssl": "on"} if tls else {})
         options |= settings or {}
         if tls:
-            _certificate(folder / "data", "server.crt", "server.key", "postgres")
+            certificate(folder / "data", "server.crt", "server.key", "postgres")
         command = [str(program("postgres")), "-D", str(folder / "data"), "-p", str(port)]
         command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         server = Server("postgres", folder, port, command, "postgres")
@@ -235,7 +235,7 @@ def mariadb(*, tls: bool = False) -> Iterator[Server]:
         command += ["--innodb-buffer-pool-size=64M", "--skip-name-resolve", "--skip-log-bin"]
         command += ["--character-set-server=utf8mb4", f"--pid-file={folder}/pid"]
         if tls:
-            _certificate(folder, "server.crt", "server.key", "mysql")
+            certificate(folder, "server.crt", "server.key", "mysql")
             command += [f"--ssl-cert={folder}/server.crt", f"--ssl-key={folder}/server.key"]
         server = Server("mariadb", folder, port, command, "mysql")
         try:
@@ -253,7 +253,7 @@ def _made(command: Sequence[str], folder: Path, text: str = "") -> None:
         raise RuntimeError(f"{command[0]} failed: {done.stdout[-1000:]}{done.stderr[-1000:]}")
 
 
-def _certificate(folder: Path, certificate: str, key: str, user: str) -> None:
+def certificate(folder: Path, certificate: str, key: str, user: str) -> None:
     """A certificate of its own for localhost and 127.0.0.1."""
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     made += ["-keyout", str(folder / key), "-out", str(folder / certificate)]

@@ -41,7 +41,7 @@ def standby_of(first: Server, *, synchronous: bool) -> Iterator[Server]:
     subprocess.run(
         [*as_plain_user("postgres"), *made], check=True, capture_output=True, cwd=first.folder
     )
-    port = free_port(first.port + 1, PORTS[1])
+    port = free_port(first.port + 1, first.port + 10)
     command = [*first.command]
     command[command.index("-D") + 1] = str(data)
     command[command.index("-p") + 1] = str(port)

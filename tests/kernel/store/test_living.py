@@ -1,5 +1,5 @@
-"""Living with a server: it goes and comes back, hangs, moves to another host, or only reads; what
-was answered stays, what was refused is nowhere, and callers hear soon.
+"""Living with a server: it goes and comes back, or hangs; what was answered stays, what was refused
+is nowhere, and callers hear soon.
 """
 
 from __future__ import annotations
@@ -8,26 +8,20 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
-from itertools import count
+from collections.abc import Iterator
 
 import asyncpg
 import orjson
 import pytest
 
 from pintu.kernel.clock import CityClock
-from pintu.kernel.errors import ConfigurationError, DeadlineExceeded, Unavailable
+from pintu.kernel.errors import DeadlineExceeded, Unavailable
 from pintu.kernel.feed import Feed, cursor_of
-from pintu.kernel.store.address import parse_address
 from pintu.kernel.store.port import Change, settled
 from pintu.kernel.store.postgres import PostgresStore, connection, open_postgres
-from pintu.kernel.store.postgres.checks import wrong_with
-from pintu.kernel.store.postgres.connection import Connections
 from tests.kernel.store.conftest import lamp, put
+from tests.kernel.store.living import PORTS, address_of, opened, until
 from tests.real_databases import PASSWORD, Server, postgres
-
-PORTS = (9770, 9779)
-NUMBERS = count(1)
 
 
 @pytest.fixture(scope="module")
@@ -44,37 +38,11 @@ def address(server: Server) -> str:
     return address_of(server.port)
 
 
-def address_of(port: int, **more: object) -> str:
-    """The address of a new city on a port; writes wait 1 s."""
-    told = {"schema": f"living{next(NUMBERS)}", "wait_s": 1, "connect_s": 1, **more}
-    tail = "&".join(f"{name}={value}" for name, value in told.items())
-    return f"postgresql://owner:{PASSWORD}@127.0.0.1:{port}/postgres?{tail}"
-
-
-@contextlib.asynccontextmanager
-async def opened(address: str, *, alone: bool = True) -> AsyncIterator[PostgresStore]:
-    """An open store, closed afterwards."""
-    store = await open_postgres(address, clock=CityClock(), alone=alone, patience_s=5)
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
 async def power(store: PostgresStore, number: int) -> object:
     """What is stored of one lamp, read from the server."""
     sql = "SELECT body FROM entity WHERE id = $1"
     [row] = await store.connections.fetch(sql, f"urn:ngsi-ld:Lamp:{number}")
     return orjson.loads(row[0])["power"]["value"]
-
-
-async def until(wanted: object, look: object, within_s: float = 5) -> None:
-    """Wait until `look()` answers what is wanted."""
-    assert callable(look)
-    end = time.monotonic() + within_s
-    while look() != wanted and time.monotonic() < end:
-        await asyncio.sleep(0.01)
-    assert wanted == look()
 
 
 # --- gone and back -------------------------------------------------------------------------------
@@ -321,76 +289,7 @@ async def test_listeners_hear_of_everybody_in_order_and_once(server: Server, add
         assert 1 == len(bodies)
 
 
-# --- what a server must be -----------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("changed", "word"),
-    [
-        ({"version": 130011}, "PostgreSQL 13"),
-        ({"encoding": "LATIN1"}, "ENCODING 'UTF8'"),
-        ({"postgis": None, "available": False}, "postgresql-15-postgis-3"),
-        ({"postgis": None}, "CREATE EXTENSION postgis"),
-        ({"postgis": "2.5.9"}, "ALTER EXTENSION"),
-        ({"geography": False, "postgis_schema": "gis"}, "SET SCHEMA public"),
-        ({}, ""),
-    ],
-)
-def test_a_server_that_lacks_something_is_told_what(changed: dict[str, object], word: str) -> None:
-    """One sentence with what to do; a server that is right gets none."""
-    facts: dict[str, object] = {
-        "version": 150003,
-        "encoding": "UTF8",
-        "postgis": "3.3.2",
-        "postgis_schema": "public",
-        "geography": True,
-        "available": True,
-    }
-    mistakes = wrong_with(facts | changed, parse_address("postgresql://h/d"))
-    assert int(bool(word)) == len(mistakes)
-    assert all(word in one for one in mistakes)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ((f":{PASSWORD}@", ":wrong@"), "does not let us in"),
-        (("/postgres?", "/nowhere?"), "CREATE DATABASE"),
-        (("wait_s=1", "wait_s=1&sslmode=require"), "speaks no TLS"),
-    ],
-)
-async def test_a_door_that_stays_shut_says_why(
-    server: Server, address: str, change: tuple[str, str], words: str
-) -> None:
-    """A wrong password, database or TLS is not waited for as if the server were away."""
-    with pytest.raises((ConfigurationError, Unavailable), match=words) as caught:
-        await open_postgres(address.replace(*change), clock=CityClock(), patience_s=0.5)
-    assert PASSWORD not in str(caught.value)
-
-
-async def test_a_user_without_rights_is_told_what_to_ask_for(server: Server) -> None:
-    """Neither a schema nor PostGIS can be made: the sentences say by whom."""
-    server.run("CREATE ROLE guest LOGIN PASSWORD 'guest'", "CREATE DATABASE bare")
-    address = f"postgresql://guest:guest@127.0.0.1:{server.port}/bare?schema=x"
-    with pytest.raises(ConfigurationError, match="as its administrator run CREATE EXTENSION"):
-        await open_postgres(address, clock=CityClock(), patience_s=0)
-    address = f"postgresql://guest:guest@127.0.0.1:{server.port}/postgres?schema=x"
-    with pytest.raises(ConfigurationError, match="cannot be made or changed by this user"):
-        await open_postgres(address, clock=CityClock(), patience_s=0)
-
-
-async def test_connections_alone_tell_how_they_are(server: Server, address: str) -> None:
-    """The figures say where we are connected and since when not."""
-    made = Connections(parse_address(address))
-    await made.open(1)
-    assert (True, False, 0.0) == tuple(
-        made.statistics()[name] for name in ("writable", "standby", "away_s")
-    )
-    await made.close()
-    with pytest.raises(Unavailable, match="closed"):
-        await made.writer()
-    with pytest.raises(Unavailable, match="closed"):
-        await made.fetch("SELECT 1")
-
-
+# --- a commit that does not end -------------------------------------------------------------------
 async def test_a_commit_that_waits_for_a_standby_holds_nobody_else_for_ever(
     server: Server, address: str
 ) -> None:
