@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pintu.kit import Clock, Connector, Piece, Watcher
 from pintu.pieces.environment.connectors.hj212 import StationConnector
 from pintu.pieces.environment.connectors.stations import StationFile
+from pintu.pieces.environment.connectors.units import StationUnits
 from pintu.pieces.environment.derive import Deriver
 from pintu.pieces.environment.detect import Detector
 from pintu.pieces.environment.model.outlook import Forecaster
@@ -17,10 +18,11 @@ from pintu.pieces.environment.settings import Settings, read_settings
 
 def _connectors(settings: Settings, clock: Clock) -> Sequence[Connector]:
     found: list[Connector] = []
+    units = StationUnits(settings.unit)
     if settings.station_file is not None:
-        found.append(StationFile(settings.station_file, clock))
+        found.append(StationFile(settings.station_file, clock, units))
     if settings.listen:
-        found.append(StationConnector(settings, clock))
+        found.append(StationConnector(settings, clock, units))
     return found
 
 

@@ -32,6 +32,7 @@ from pintu.pieces.environment.model.index import (
 )
 from pintu.pieces.environment.model.means import Minutes, day_values, real_time_values
 from pintu.pieces.environment.model.outlook import Forecaster, Outlook
+from pintu.pieces.environment.model.quality import PEAK_HOURS
 from pintu.pieces.environment.model.writing import (
     NULL,
     basis,
@@ -122,7 +123,9 @@ class Deriver:
         for one in (code, *self._book.around(code)):
             if hour not in self._book.station(one).hours:
                 continue
-            self._dirty_days[one, day_of(hour)] = None
+            for earlier in (hour, hour - PEAK_HOURS):  # what comes after judges a peak
+                if earlier in self._book.station(one).hours:
+                    self._dirty_days[one, day_of(earlier)] = None
             if hour > self._book.station(one).newest - 24:
                 self._dirty[one] = None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -51,6 +51,9 @@ class Site(msgspec.Struct):
     address: Annotated[str, msgspec.Meta(max_length=200)] = ""
     provider: Annotated[str, msgspec.Meta(max_length=120)] = ""
     demo: bool = False
+    unit: Literal["", "ug/m3", "µg/m³", "mg/m3", "mg/m³"] = (
+        ""  # of its frames; see connectors/units
+    )
 
 
 class Sites(msgspec.Struct):

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from pintu.kit import Clock, Envelope, Received
+from pintu.pieces.environment.connectors.units import StationUnits
 
 LOOK_EVERY_S = 5.0
 LARGEST = 4_000_000
@@ -21,8 +22,9 @@ class StationFile:
     name = "stations"
     expected_interval_s = 0.0  # a list that stays as it is says nothing
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self._path, self._clock = path, clock
+    def __init__(self, path: Path, clock: Clock, units: StationUnits) -> None:
+        """`units` is told what the list says of units."""
+        self._path, self._clock, self._units = path, clock, units
         self._there = False
 
     @property
@@ -35,19 +37,16 @@ class StationFile:
         handed = ""
         try:
             while True:
-                body = await asyncio.to_thread(self._read)
+                body = await asyncio.to_thread(read_list, self._path)
                 self._there = True
                 key = hashlib.sha256(body).hexdigest()
                 if key != handed:
                     handed = key
+                    self._units.take(body)
                     yield Received(self._envelope(key, body), _nothing)
                 await asyncio.sleep(LOOK_EVERY_S)
         finally:
             self._there = False
-
-    def _read(self) -> bytes:
-        with self._path.open("rb") as file:
-            return file.read(LARGEST + 1)
 
     def _envelope(self, key: str, body: bytes) -> Envelope:
         meta = {"kind": "stations", "sender": "stations", "file": self._path.name}
@@ -55,6 +54,12 @@ class StationFile:
             meta["cut"] = f"over {LARGEST} bytes"
             body = body[:10_000]
         return Envelope(self.name, f"stations {key}", self._clock.now_us(), body, meta)
+
+
+def read_list(path: Path) -> bytes:
+    """The list as it lies there, a byte more than is read of it; OSError."""
+    with path.open("rb") as file:
+        return file.read(LARGEST + 1)
 
 
 async def _nothing() -> None:

@@ -21,9 +21,12 @@ from pintu.pieces.environment.model.air import (
 )
 from pintu.pieces.environment.model.quality import (
     FLAT_HOURS,
+    PEAK_HOURS,
+    PEAK_TIMES,
     Doubt,
     of_neighbours,
     of_past,
+    of_peak,
     of_step,
     of_values,
 )
@@ -189,13 +192,38 @@ class Book:
             of_past(pollutant, value, before, self.moved(code, hour, pollutant))
             or of_step(pollutant, value, before[0], moved)
             or of_neighbours(pollutant, value, [one for one in now.values() if one is not None])
+            or self._peak(code, hour, pollutant, value)
         )
 
+    def _peak(self, code: str, hour: int, pollutant: str, value: float) -> Doubt | None:
+        beside = self._beside(code, hour, pollutant)
+        if beside is None or value <= PEAK_TIMES * max(beside):
+            return None
+        rises = []
+        for one in self.around(code):
+            told, theirs = self.plain(one, hour, pollutant), self._beside(one, hour, pollutant)
+            if told is not None and theirs is not None:
+                rises.append(told - max(theirs))
+        return of_peak(pollutant, value, beside, rises)
+
+    def _beside(self, code: str, hour: int, pollutant: str) -> tuple[float, float] | None:
+        """The least of the two hours before and of the two after; None when one side is unknown."""
+        sides = []
+        for way in (-1, 1):
+            told = [
+                self.plain(code, hour + way * far, pollutant) for far in range(1, PEAK_HOURS + 1)
+            ]
+            known = [one for one in told if one is not None]
+            if not known:
+                return None
+            sides.append(min(known))
+        return sides[0], sides[1]
+
     def _forget_verdicts(self, code: str, hour: int) -> None:
-        for later in range(hour, hour + 2 * LONGEST_FLAT):
+        for later in range(hour - PEAK_HOURS, hour + 2 * LONGEST_FLAT):
             self._verdicts.pop((code, later), None)
         for one in self.around(code):
-            for later in range(hour, hour + 8):
+            for later in range(hour - PEAK_HOURS, hour + 8):
                 self._verdicts.pop((one, later), None)
 
     def _near(self, code: str) -> Iterator[str]:

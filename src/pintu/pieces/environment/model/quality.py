@@ -28,11 +28,14 @@ FLAT_HOURS: Final = {"PM2.5": 8, "PM10": 8, "SO2": 24, "NO2": 8, "O3": 8, "CO": 
 """So many equal hours are a line, not weather; SO2 and CO stay near the limit for days."""
 FLAT_BESIDE, MOVED = 8, 0.2
 """So many are enough for each of them while the stations around moved by a fifth."""
-FLAT_ABOVE: Final = {"PM2.5": 5.0, "PM10": 10.0, "SO2": 10.0, "NO2": 8.0, "O3": 10.0, "CO": 0.6}
-"""Below this the digits are noise around the limit of detection, and equal ones mean nothing."""
+FLAT_ABOVE: Final = {"PM2.5": 5.0, "PM10": 5.0, "SO2": 10.0, "NO2": 4.0, "O3": 10.0, "CO": 0.6}
+"""Below this the digits are noise around the limit of detection, and equal ones mean nothing: real
+nights hold O3 at 2 for up to thirty hours, real weeks SO2 at 3 for a day; PM10 and NO2 never stay."""
 NOISE: Final = {"PM2.5": 5.0, "PM10": 10.0, "SO2": 5.0, "NO2": 5.0, "O3": 5.0, "CO": 0.3}
 LEAST_NEIGHBOURS: Final = 3
 TIMES_APART: Final = 6.0
+PEAK_TIMES, LEAST_AROUND_PEAK = 5.0, 2
+PEAK_HOURS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +141,24 @@ def of_step(
                  zh=f"一小时内{zh} {abs(value - last):g}，周边站点没有随之变化",
                  en=f"It {en} by {abs(value - last):g} in an hour, the stations around did not",
                  )  # fmt: skip
+
+
+def of_peak(
+    code: str, value: float, beside: tuple[float, float], around: Sequence[float]
+) -> Doubt | None:
+    """One or two hours many times above those before and after, while the stations around had
+    nothing like it. `beside` are the least of the two hours before and of the two after; `around`
+    by how much each of them rose above its own. Told when the hours after are there."""
+    low = max(beside)
+    rise = value - low
+    if len(around) < LEAST_AROUND_PEAK or value <= PEAK_TIMES * low + 2 * NOISE[code]:
+        return None
+    if median(around) > 0.2 * rise or max(around) > 0.5 * rise:
+        return None
+    return Doubt(quality="uncertain", code="peak",
+                 zh=f"只高了一两个小时（{value:g}，前后为 {low:g}），周边站点没有",
+                 en=f"High for an hour or two alone ({value:g}, {low:g} before and after), the "
+                    "stations around were not")  # fmt: skip
 
 
 def of_neighbours(code: str, value: float, around: Sequence[float]) -> Doubt | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from pintu.pieces.environment.model.air import day_of, hour_word, hours_of
+from pintu.pieces.environment.model.book import Book, Hour, hour_value
 from pintu.pieces.environment.model.quality import (
     of_flag,
     of_neighbours,
     of_past,
+    of_peak,
     of_step,
     of_values,
 )
@@ -96,3 +99,38 @@ def test_a_value_far_from_all_around_is_in_doubt() -> None:
     assert of_neighbours("PM2.5", 5.0, [140.0, 150.0, 160.0]) is not None
     assert of_neighbours("PM2.5", 130.0, [40.0, 50.0, 60.0]) is None
     assert of_neighbours("PM2.5", 500.0, [40.0, 50.0]) is None
+
+
+def test_a_peak_of_its_own_is_in_doubt() -> None:
+    """High for an hour or two, many times what was before and after, and nobody around had it; a
+    plume that the others had too, a slow rise, or a single neighbour say nothing."""
+    alone = of_peak("PM10", 277.0, (8.8, 11.4), [3.0, -2.0, 10.0])
+    assert alone is not None
+    assert (alone.quality, alone.code) == ("uncertain", "peak")
+    assert "277" in alone.zh and "11.4" in alone.en
+    assert of_peak("PM10", 277.0, (8.8, 11.4), [180.0, 20.0, 10.0]) is None
+    assert of_peak("PM10", 277.0, (8.8, 120.0), [3.0, -2.0]) is None
+    assert of_peak("PM10", 277.0, (8.8, 11.4), [3.0]) is None
+    assert of_peak("SO2", 14.0, (2.0, 2.0), [0.0, 0.0, 0.0]) is None
+
+
+def test_a_peak_is_known_when_the_hour_after_is_there() -> None:
+    """Nobody can tell before; then its verdict changes, and it enters no mean."""
+    book = Book()
+    for number in range(4):
+        book.station(f"S{number}").place = (120.0 + number / 100, 30.0)
+
+    def tell(hour: int, *values: float) -> None:
+        for number, value in enumerate(values):
+            told = Hour(values={"SO2": value}, flags={"SO2": "N"})
+            day = {hour_word(hour): {"json": hour_value(told)}}
+            book.take_day(f"S{number}", day_of(hour), day)
+
+    first = hours_of(20_000)[5]
+    tell(first, 2.0, 3.0, 2.0, 2.5)
+    tell(first + 1, 26.0, 3.0, 2.0, 2.5)
+    assert book.doubts("S0", first + 1) == {}
+    tell(first + 2, 2.0, 3.0, 2.0, 2.5)
+    assert book.doubts("S0", first + 1)["SO2"].code == "peak"
+    assert book.valid("S0", first + 1, "SO2") is None
+    assert book.doubts("S0", first + 2) == {}
