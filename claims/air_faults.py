@@ -3,8 +3,8 @@ what stations send. The two meet here.
 
 Counted are faults that leave a trace in hours: a flat line of eight hours and more, a spike, mg
 told as µg. Found is a fault when a value of its station and time is in doubt. A good value in doubt
-is counted against it. What is missed are lines near the limit of detection: real series hold SO2, O3
-and CO there for up to thirty hours, so nobody could tell them apart.
+is counted against it. What is missed are lines near the limit of detection: real series hold SO2,
+O3 and CO there for up to thirty hours, so nobody could tell them apart.
 """
 
 from __future__ import annotations

@@ -63,18 +63,30 @@ def restore(address: StoreAddress, told: dict[str, Any], source: Path) -> None:
     schemas = [str(one) for one in told["schemas"]]
     with _connected(address) as connection:
         server = connection.info.server_version // 10_000
-        rows = connection.execute(
+        there = connection.execute(
             "SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s)", (schemas,)
         ).fetchall()
-        if rows:
-            there = f"{address.shown} is not empty: it holds the schema {rows[0][0]}"
-            raise PintuError(f"{there}; restore into another database")
+        if [(address.schema,)] == there and _fresh(connection, address.schema):
+            connection.execute(f"DROP SCHEMA {_exactly(address.schema)} CASCADE")
+            there = []
+        if there:
+            held = f"{address.shown} is not empty: it holds the schema {there[0][0]}"
+            raise PintuError(f"{held}; restore into another database")
     path = program("pg_restore", max(server, int(told["version"])))
     database = f"--dbname={address.database}"
     _run(
         [path, "--exit-on-error", "--single-transaction", "--no-owner", database, str(source)],
         address,
     )
+
+
+def _fresh(connection: Any, schema: str) -> bool:
+    """Is it a city as `pintu init` makes it, to which nothing was ever written?"""
+    name = _exactly(schema)
+    if connection.execute("SELECT to_regclass(%s)", (f"{name}.head",)).fetchone() == (None,):
+        return False
+    asked = f"SELECT position = 0 AND NOT EXISTS(SELECT FROM {name}.entity) FROM {name}.head"
+    return bool(connection.execute(asked).fetchone()[0])
 
 
 def _private(address: StoreAddress) -> list[str]:

@@ -163,6 +163,7 @@ class Mover:
         await asyncio.to_thread(tables.bring, self.told)
         await self._catch_up(carrier)
         missing = await compare(carrier)
+        await carrier.target.settle()
         await self._catch_up(carrier)
         await asyncio.to_thread(tables.bring, self.told)
         began = time.monotonic()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 STOP_WITHIN_S = 9.0
-RENEW_WITHIN_S = 2.0
+RENEW_WITHIN_S = 1.0
 """Children whose settings changed have so long to end before they are killed."""
 BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 STEADY_AFTER_S = 30.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from pintu.kernel.clock import iso
 from pintu.kernel.intake import Intake, Limits
 from pintu.kernel.intake.words import Batch, Update
 from pintu.kernel.jsonld import ContextLibrary
-from pintu.kernel.store.port import Store
-from pintu.kernel.store.sqlite import open_sqlite
+from pintu.kernel.store.opening import open_store
+from pintu.kernel.store.port import Store, settled
 from pintu.kernel.tables import CityTables, open_tables
 
 NOON_US = 1_790_000_000_000_000
@@ -64,22 +64,26 @@ class Scene:
             await self.store.close()
             self.tables.close()
 
-    def log(self) -> list[tuple[str, str]]:
+    async def log(self) -> list[tuple[str, str]]:
         """(id, verb) of everything written."""
-        return [(change.id, change.verb) for change in self.store.changes(0, 100_000)]
+        changes = await settled(self.store.changes(0, 100_000))
+        return [(change.id, change.verb) for change in changes]
+
+
+Opener = Callable[..., Awaitable[Scene]]
 
 
 @pytest.fixture
-async def open_scene(tmp_path: Path) -> AsyncIterator[Callable[..., Scene]]:
-    """Opens intake on one data folder; again for what a restart sees."""
+async def open_scene(tmp_path: Path, stores: str) -> AsyncIterator[Opener]:
+    """Opens intake of one city, on each store; again for what a restart sees."""
     opened: list[Scene] = []
 
-    def make(*, limits: Limits | None = None, folder: str = "data", **more: Any) -> Scene:
+    async def make(*, limits: Limits | None = None, folder: str = "data", **more: Any) -> Scene:
         data = tmp_path / folder
         data.mkdir(exist_ok=True)
         clock = HandClock()
-        tables = open_tables(data)
-        store = open_sqlite(data / "city.db", clock=clock)
+        tables = open_tables(data, stores)
+        store = await open_store(stores, data, clock=clock)
         library = ContextLibrary(data / "contexts", clock=clock)
         intake = Intake(store, library, clock, tables, limits=limits, **more)
         opened.append(Scene(intake, store, clock, tables, data))
@@ -91,9 +95,9 @@ async def open_scene(tmp_path: Path) -> AsyncIterator[Callable[..., Scene]]:
 
 
 @pytest.fixture
-async def scene(open_scene: Callable[..., Scene]) -> Scene:
+async def scene(open_scene: Opener) -> Scene:
     """One open intake."""
-    return open_scene()
+    return await open_scene()
 
 
 @pytest.fixture

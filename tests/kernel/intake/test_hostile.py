@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from pintu.kernel.intake import intake as room
 from pintu.kernel.intake import wire
 from pintu.kernel.intake.words import Update
 
-from .conftest import Scene, batch, lamp
+from .conftest import Opener, Scene, batch, lamp
 
 SCALARS = st.one_of(
     st.none(),
@@ -78,7 +77,7 @@ async def test_any_update_is_accepted_or_held(
 ) -> None:
     """And its neighbours are stored."""
     scene.intake._library._egress = None  # type: ignore[assignment] # no update may fetch in this test
-    key = f"{number}/{len(scene.log())}/{scene.intake.quarantine.counts()}"[:300]
+    key = f"{number}/{len(await scene.log())}/{scene.intake.quarantine.counts()}"[:300]
     receipt = await scene.intake.accept(batch(key, lamp(1), Update(entity, mode), lamp(2)))
     assert receipt.repeated or 3 == receipt.accepted + receipt.quarantined
     assert receipt.repeated or receipt.accepted >= 2
@@ -114,7 +113,7 @@ async def test_what_breaks_in_the_writer_is_held_alone(
     monkeypatch.setattr(room, "transform_of", broken)
     receipt = await scene.intake.accept(batch("b1", lamp(1), lamp(2), lamp(3)))
     assert (2, 1) == (receipt.accepted, receipt.quarantined)
-    assert 2 == len(scene.log())
+    assert 2 == len(await scene.log())
 
 
 @settings(max_examples=500, deadline=None)
@@ -130,9 +129,7 @@ def test_any_frame_is_read_or_refused(decoder: Any, body: bytes) -> None:
 
 @QUIET
 @given(number=st.integers(1, 30))
-async def test_half_a_frame_ends_the_connection_only(
-    open_scene: Callable[..., Scene], number: int
-) -> None:
+async def test_half_a_frame_ends_the_connection_only(open_scene: Opener, number: int) -> None:
     """Cut anywhere, nothing of it is taken."""
     import asyncio
 

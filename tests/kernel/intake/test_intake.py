@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -13,8 +12,9 @@ import pytest
 from pintu.kernel.errors import BadRequestData, DiskFull, TooLarge, Unavailable
 from pintu.kernel.intake import Limits
 from pintu.kernel.intake.words import Envelope, Receipt, Unreadable, Update
+from pintu.kernel.store.port import settled
 
-from .conftest import NOON_US, Scene, batch, lamp
+from .conftest import NOON_US, Opener, Scene, batch, lamp
 
 
 async def test_a_batch_is_durable_when_its_receipt_comes(scene: Scene) -> None:
@@ -24,8 +24,9 @@ async def test_a_batch_is_durable_when_its_receipt_comes(scene: Scene) -> None:
     assert [
         ("urn:ngsi-ld:Streetlight:x:L1", "created"),
         ("urn:ngsi-ld:Streetlight:x:L2", "created"),
-    ] == scene.log()
-    assert {"street_lights/mqtt"} == {change.source for change in scene.store.changes(0, 10)}
+    ] == await scene.log()
+    changes = await settled(scene.store.changes(0, 10))
+    assert {"street_lights/mqtt"} == {change.source for change in changes}
 
 
 async def test_the_same_key_is_answered_and_not_applied(scene: Scene) -> None:
@@ -33,14 +34,14 @@ async def test_the_same_key_is_answered_and_not_applied(scene: Scene) -> None:
     await scene.intake.accept(batch("b1", lamp(1)))
     again = await scene.intake.accept(batch("b1", lamp(1, power=99)))
     assert Receipt("b1", 1, 0, repeated=True) == again
-    assert 1 == len(scene.log())
+    assert 1 == len(await scene.log())
 
 
 async def test_the_same_key_at_the_same_time_is_applied_once(scene: Scene) -> None:
     """A copy that arrives while the first is under way waits for its receipt."""
     receipts = await asyncio.gather(*(scene.intake.accept(batch("b1", lamp(1))) for _ in range(5)))
     assert [False, True, True, True, True] == [receipt.repeated for receipt in receipts]
-    assert 1 == len(scene.log())
+    assert 1 == len(await scene.log())
 
 
 async def test_a_batch_that_could_not_be_stored_may_come_again(
@@ -101,7 +102,7 @@ async def test_one_bad_update_is_held_and_the_others_are_stored(
     assert (2, 1) == (receipt.accepted, receipt.quarantined)
     assert why in receipt.errors[0]
     assert ["urn:ngsi-ld:Streetlight:x:L7", "urn:ngsi-ld:Streetlight:x:L8"] == [
-        id for id, _ in scene.log()
+        id for id, _ in await scene.log()
     ]
     (held,) = await scene.intake.quarantine.list()
     assert ("street_lights/mqtt", "demo", "b1#1", "update") == (
@@ -129,7 +130,7 @@ async def test_two_updates_of_one_entity_see_each_other(scene: Scene) -> None:
     await scene.intake.accept(batch("b1", lamp(1, power=10), lamp(1, power=20)))
     tenant = scene.store.tenant("demo")
     assert tenant is not None
-    record = scene.store.retrieve(tenant, "urn:ngsi-ld:Streetlight:x:L1")
+    record = await settled(scene.store.retrieve(tenant, "urn:ngsi-ld:Streetlight:x:L1"))
     assert 20 == json.loads(record.body)["activePower"]["value"]  # type: ignore[union-attr]
 
 
@@ -146,24 +147,24 @@ async def test_two_updates_of_one_entity_see_each_other(scene: Scene) -> None:
     ],
 )
 async def test_a_wrong_batch_is_refused_whole(
-    open_scene: Callable[..., Scene], wrong: dict[str, Any], error: type[Exception], why: str
+    open_scene: Opener, wrong: dict[str, Any], error: type[Exception], why: str
 ) -> None:
     """What is wrong with the batch itself is the sender's to mend; nothing of it is kept."""
-    scene = open_scene(limits=Limits(updates=10))
+    scene = await open_scene(limits=Limits(updates=10))
     with pytest.raises(error, match=why):
         await scene.intake.accept(msgspec.structs.replace(batch("b1", lamp(1)), **wrong))
-    assert [] == scene.log()
+    assert [] == await scene.log()
 
 
 async def test_a_strict_tenant_refuses_what_the_vocabulary_does_not_know(
-    open_scene: Callable[..., Scene],
+    open_scene: Opener,
 ) -> None:
     """The field is named; another tenant takes the same update."""
 
     def vocabulary(document: dict[str, Any]) -> list[str]:
         return [f"{name} is unknown" for name in document if name == "colour"]
 
-    scene = open_scene(strict_tenants=frozenset({"demo"}), vocabulary=vocabulary)
+    scene = await open_scene(strict_tenants=frozenset({"demo"}), vocabulary=vocabulary)
     odd = Update(
         {"id": "urn:a:b", "type": "Streetlight", "colour": {"type": "Property", "value": "blue"}}
     )
@@ -185,63 +186,63 @@ async def test_unreadable_envelopes_are_held_with_their_bytes(scene: Scene) -> N
     assert (False, "Not JSON at byte 0", 0) == (held.truncated, held.reason, held.attempts)
 
 
-async def test_answered_keys_survive_a_restart(open_scene: Callable[..., Scene]) -> None:
+async def test_answered_keys_survive_a_restart(open_scene: Opener) -> None:
     """After a clean stop every key is known."""
-    before = open_scene()
+    before = await open_scene()
     await before.intake.accept(batch("b1", lamp(1)))
     await before.intake.stop()
     await before.close()
-    after = open_scene()
+    after = await open_scene()
     assert Receipt("b1", 1, 0, repeated=True) == await after.intake.accept(batch("b1", lamp(1)))
 
 
 async def test_what_was_stored_but_not_remembered_is_not_applied_twice(
-    open_scene: Callable[..., Scene],
+    open_scene: Opener,
 ) -> None:
     """A crash after the commit and before the key was written down: the log says what is there."""
-    before = open_scene()
+    before = await open_scene()
     await before.intake.accept(batch("b0", lamp(1, power=1)))
     await before.intake._repeats.flush()
     await before.intake.accept(batch("b1", lamp(1, power=2), lamp(2, at_us=None)))
     await before.close()  # without intake.stop(): the key of b1 is lost
-    after = open_scene()
+    after = await open_scene()
     await after.intake.start()
     receipt = await after.intake.accept(batch("b1", lamp(1, power=2), lamp(2, at_us=None), lamp(3)))
     assert Receipt("b1", 3, 0) == receipt
-    assert ["L1", "L1", "L2", "L3"] == [id.rpartition(":")[2] for id, _ in after.log()]
+    assert ["L1", "L1", "L2", "L3"] == [id.rpartition(":")[2] for id, _ in await after.log()]
 
 
 async def test_a_crash_before_the_first_mark_is_in_doubt_too(
-    open_scene: Callable[..., Scene],
+    open_scene: Opener,
 ) -> None:
     """A city killed in its first half second has written no key and no mark at all."""
-    before = open_scene()
+    before = await open_scene()
     await before.intake.accept(batch("b1", lamp(1, power=2)))
     await before.close()
-    after = open_scene()
+    after = await open_scene()
     await after.intake.start()
     await after.intake.accept(batch("b1", lamp(1, power=2)))
-    assert 1 == len(after.log())
+    assert 1 == len(await after.log())
 
 
-async def test_a_new_reading_after_a_crash_is_applied(open_scene: Callable[..., Scene]) -> None:
+async def test_a_new_reading_after_a_crash_is_applied(open_scene: Opener) -> None:
     """Doubt is not denial: other values, a later time, or a value that was overwritten since are
     new.
     """
-    before = open_scene()
+    before = await open_scene()
     await before.intake.accept(batch("b1", lamp(1, power=2), lamp(2, at_us=None, power=2)))
     await before.intake.accept(batch("b2", lamp(2, at_us=None, power=3)))
     await before.close()
-    after = open_scene()
+    after = await open_scene()
     await after.intake.start()
     later = lamp(1, at_us=NOON_US + 1_000_000, power=2)
     await after.intake.accept(batch("b3", later, lamp(1, power=4), lamp(2, at_us=None, power=2)))
-    assert 6 == len(after.log())
+    assert 6 == len(await after.log())
 
 
-async def test_memory_of_keys_is_bounded(open_scene: Callable[..., Scene]) -> None:
+async def test_memory_of_keys_is_bounded(open_scene: Opener) -> None:
     """The oldest keys of a source go, in memory and in the table; another source keeps its own."""
-    scene = open_scene(limits=Limits(keys_a_source=10))
+    scene = await open_scene(limits=Limits(keys_a_source=10))
     for number in range(25):
         await scene.intake.accept(batch(f"b{number}", lamp(number)))
     await scene.intake.stop()
@@ -280,7 +281,7 @@ async def test_a_disk_that_fills_between_storing_and_holding_stores_nothing_twic
             await scene.intake.accept(batch("b1", lamp(1), bad))
     receipt = await scene.intake.accept(batch("b1", lamp(1), bad))
     assert (1, 1) == (receipt.accepted, receipt.quarantined)
-    assert 1 == len(scene.log())
+    assert 1 == len(await scene.log())
     assert 1 == len(await scene.intake.quarantine.list())
 
 
@@ -313,7 +314,7 @@ async def test_an_update_s_own_context_names_its_attributes(scene: Scene) -> Non
     assert (1, 1) == (receipt.accepted, receipt.quarantined)
     tenant = scene.store.tenant("demo")
     assert tenant is not None
-    record = scene.store.retrieve(tenant, "urn:a:b")
+    record = await settled(scene.store.retrieve(tenant, "urn:a:b"))
     assert "https://example.org/power" in json.loads(record.body)  # type: ignore[union-attr]
 
 

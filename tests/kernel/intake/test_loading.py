@@ -18,6 +18,7 @@ from pintu.kernel.intake.loading_retry import read_again
 from pintu.kernel.intake.mapping import Mapper, compile_mapping, read_mapping
 from pintu.kernel.intake.mapping.words import BadRecord, Row
 from pintu.kernel.intake.runs import KEPT_RUNS, Run, Runs
+from pintu.kernel.store.port import settled
 from pintu.vocabulary.mapping_words import mapping_words
 
 from .conftest import Scene
@@ -96,7 +97,7 @@ async def test_good_records_land_and_bad_ones_wait_with_their_lines(bench: Bench
     lines = [orjson.loads(line) for line in held[0].body.splitlines()]
     assert [(2, "12a"), (3, "7b")] == [(one["line"], one["record"]["capacity"]) for one in lines]
     assert "2 records, the first in line 2" in held[0].reason and "不是数字" in held[0].reason
-    assert 2 == len(bench.scene.log())
+    assert 2 == len(await bench.scene.log())
 
 
 async def test_the_same_content_again_changes_nothing(bench: Bench) -> None:
@@ -105,9 +106,9 @@ async def test_the_same_content_again_changes_nothing(bench: Bench) -> None:
     run = await bench.load(Listed([place(1)], [place(2)]), again=True)
     assert (0, 2) == (run.landed, run.unchanged)
     run = await bench.load(Listed([place(1), place(2)], mark="other"), again=True)
-    assert (0, 2, 2) == (run.landed, run.unchanged, len(bench.scene.log()))
+    assert (0, 2, 2) == (run.landed, run.unchanged, len(await bench.scene.log()))
     run = await bench.load(Listed([place(1), place(2, "6")], mark="third"), again=True)
-    assert (1, 1, 3) == (run.landed, run.unchanged, len(bench.scene.log()))
+    assert (1, 1, 3) == (run.landed, run.unchanged, len(await bench.scene.log()))
 
 
 async def test_content_that_goes_back_is_written_back(bench: Bench) -> None:
@@ -115,7 +116,7 @@ async def test_content_that_goes_back_is_written_back(bench: Bench) -> None:
     first, second = Listed([place(1, "5")], mark="a"), Listed([place(1, "6")], mark="b")
     for reader in (first, second, Listed([place(1, "5")], mark="a")):
         run = await bench.load(reader, again=True)
-    assert (1, 3) == (run.landed, len(bench.scene.log()))
+    assert (1, 3) == (run.landed, len(await bench.scene.log()))
 
 
 async def test_a_run_that_was_cut_off_goes_on(bench: Bench) -> None:
@@ -127,7 +128,12 @@ async def test_a_run_that_was_cut_off_goes_on(bench: Bench) -> None:
     )
     reader = Listed([place(1)], [place(2)])
     run = await bench.load(reader)
-    assert (["1"], "done", 1, 2) == (reader.asked, run.state, run.landed, len(bench.scene.log()))
+    assert (["1"], "done", 1, 2) == (
+        reader.asked,
+        run.state,
+        run.landed,
+        len(await bench.scene.log()),
+    )
 
 
 async def test_a_series_keeps_its_past_and_a_repeat_adds_nothing(bench: Bench) -> None:
@@ -137,9 +143,9 @@ async def test_a_series_keeps_its_past_and_a_repeat_adds_nothing(bench: Bench) -
         {"to": "pm25", "from": "v"}])  # fmt: skip
     hours = [{"s": "S1", "t": f"2013-03-{d:02d} 08:00", "v": str(d)} for d in range(1, 29)]
     run = await bench.load(Listed(hours[:14], hours[14:]), mapper=air)
-    assert (28, 0, 28) == (run.landed, run.bad, len(bench.scene.log()))
+    assert (28, 0, 28) == (run.landed, run.bad, len(await bench.scene.log()))
     run = await bench.load(Listed(hours[:14], hours[14:]), mapper=air, again=True)
-    assert 27 >= len(bench.scene.log()) - 28
+    assert 27 >= len(await bench.scene.log()) - 28
 
 
 async def test_a_load_that_reads_nothing_gives_up(bench: Bench) -> None:
@@ -177,7 +183,7 @@ async def test_a_fixed_mapping_reads_what_was_held(bench: Bench) -> None:
     bench.scene.clock.us += 1
     await read_again(bench.intake, "demo", rest.envelope(), whole, clock=bench.scene.clock)
     assert [] == await bench.intake.quarantine.list(source="loads/src")
-    assert 3 == len(bench.scene.log())
+    assert 3 == len(await bench.scene.log())
 
 
 async def test_held_rows_land_in_their_table(bench: Bench) -> None:
@@ -252,9 +258,10 @@ async def test_batches_of_one_thing_keep_their_order(scene: Scene, door: Any) ->
     assert (3_500, 0) == (run.landed, run.bad)
     intake: Intake = scene.intake
     assert 3_500 == sum(one.accepted for one in intake.sources() if one.name == "loads/src")
-    last = {id: number for number, (id, _) in enumerate(scene.log())}
+    last = {id: number for number, (id, _) in enumerate(await scene.log())}
     assert 700 == len(last)
-    body = orjson.loads(scene.store.changes(0, 100_000)[max(last.values())].payload)
+    changes = await settled(scene.store.changes(0, 100_000))
+    body = orjson.loads(changes[max(last.values())].payload)
     assert body["capacity"]["value"] >= 2_800
 
 
@@ -268,13 +275,13 @@ async def test_a_cancelled_load_leaves_its_run_to_go_on_with(bench: Bench) -> No
                 await asyncio.sleep(0.05)
 
     task = asyncio.create_task(bench.load(Slow(*[[place(n)] for n in range(50)])))
-    await until(lambda: len(bench.scene.log()) > 2)
+    await until(lambda: bench.scene.store.head() > 2)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     (cut,) = await bench.runs.list_runs("src")
     run = await bench.load(Listed(*[[place(n)] for n in range(50)]))
     assert ("running", "done", cut.number) == (cut.state, run.state, run.number)
-    assert 50 == len(bench.scene.log())
+    assert 50 == len(await bench.scene.log())
 
 
 async def test_a_retry_on_the_quarantine_s_page_reaches_the_load(scene: Scene, door: Any) -> None:

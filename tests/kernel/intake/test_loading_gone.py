@@ -13,6 +13,7 @@ from pintu.kernel.intake.loading import Chunk, ContextLanding, Load, load
 from pintu.kernel.intake.loading_gone import Gone, Leaving
 from pintu.kernel.intake.runs import Run, Runs
 from pintu.kernel.intake.words import Batch, Update
+from pintu.kernel.store.port import settled
 
 from .conftest import Scene
 from .test_loading import Records, mapper, place
@@ -65,7 +66,7 @@ class Register:
             id = f"urn:ngsi-ld:PointOfInterest:src:P{number}"
             tenant = self.scene.store.tenant("demo")
             assert tenant is not None
-            record: Any = self.scene.store.retrieve(tenant, id)
+            record: Any = await settled(self.scene.store.retrieve(tenant, id))
             if hasattr(record, "__await__"):
                 record = await record
             if record is not None:
@@ -88,9 +89,9 @@ async def test_what_is_gone_stays_and_says_since_when(register: Register) -> Non
     assert ["1 entities are no longer in the source; they stay, marked with endedAt"] == [
         one["en"] for one in run.messages
     ]
-    before = len(register.scene.log())
+    before = len(await register.scene.log())
     run = await register.load([place(1)], [place(3)])
-    assert ([], before) == (run.messages, len(register.scene.log()))
+    assert ([], before) == (run.messages, len(await register.scene.log()))
     await register.load([place(1), place(2)], [place(3)])
     assert {"P1": True, "P2": True, "P3": True} == await register.there()
 
@@ -150,4 +151,4 @@ async def test_amending_and_deleting_make_nothing(scene: Scene) -> None:
     ended = {"type": "Property", "value": "2026-11-23T00:00:00Z"}
     updates = [Update({"id": id, "endedAt": ended}, "amend"), Update({"id": id}, "delete")]
     receipt = await scene.intake.accept(Batch("loads/src", "demo", "k", updates))
-    assert (2, 0, 0) == (receipt.accepted, receipt.quarantined, len(scene.log()))
+    assert (2, 0, 0) == (receipt.accepted, receipt.quarantined, len(await scene.log()))

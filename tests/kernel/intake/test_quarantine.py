@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -14,8 +13,9 @@ from pintu.kernel.errors import ResourceNotFound, StateConflict, Unavailable
 from pintu.kernel.intake import Held, Limits, intake
 from pintu.kernel.intake.sources import Sources, alert_id
 from pintu.kernel.intake.words import Envelope, Receipt, SourceReport, Unreadable, Update
+from pintu.kernel.store.port import settled
 
-from .conftest import NOON_US, Scene, batch, lamp
+from .conftest import NOON_US, Opener, Scene, batch, lamp
 
 VOCABULARY = Path(__file__).parents[3] / "src" / "pintu" / "vocabulary"
 SOURCE = "street_lights/mqtt"
@@ -26,12 +26,12 @@ def unreadable(key: str, body: bytes = b"?", source: str = SOURCE) -> Unreadable
     return Unreadable(Envelope(source, key, NOON_US, body), f"{key} is not JSON")
 
 
-async def test_what_is_held_survives_a_restart(open_scene: Callable[..., Scene]) -> None:
+async def test_what_is_held_survives_a_restart(open_scene: Opener) -> None:
     """With its counts."""
-    before = open_scene()
+    before = await open_scene()
     await before.intake.accept(batch("b1", unreadable=[unreadable("m1"), unreadable("m2")]))
     await before.close()
-    after = open_scene()
+    after = await open_scene()
     assert ["m2", "m1"] == [held.key for held in await after.intake.quarantine.list()]
     assert 2 == after.intake.quarantine.counts()[SOURCE].held
 
@@ -56,9 +56,9 @@ async def test_a_long_body_is_cut_and_says_so(scene: Scene) -> None:
         await scene.intake.retry(held.id)
 
 
-async def test_the_cap_drops_the_oldest_and_says_how_many(open_scene: Callable[..., Scene]) -> None:
+async def test_the_cap_drops_the_oldest_and_says_how_many(open_scene: Opener) -> None:
     """By rows, by bytes, and over a restart: never silently."""
-    scene = open_scene(limits=Limits(held_rows=10, held_bytes=3_000))
+    scene = await open_scene(limits=Limits(held_rows=10, held_bytes=3_000))
     await scene.intake.accept(batch("b1", unreadable=[unreadable(f"m{n}") for n in range(25)]))
     assert ["m24", "m15"] == [h.key for h in await scene.intake.quarantine.list()][::9]
     assert (10, 15) == msgspec.structs.astuple(scene.intake.quarantine.counts()[SOURCE])
@@ -67,7 +67,9 @@ async def test_the_cap_drops_the_oldest_and_says_how_many(open_scene: Callable[.
     )
     assert ["big2"] == [held.key for held in await scene.intake.quarantine.list()]
     await scene.close()
-    counts = open_scene(limits=Limits(held_rows=10, held_bytes=3_000)).intake.quarantine.counts()
+    counts = (
+        await open_scene(limits=Limits(held_rows=10, held_bytes=3_000))
+    ).intake.quarantine.counts()
     assert (1, 26) == msgspec.structs.astuple(counts[SOURCE])
 
 
@@ -102,7 +104,7 @@ async def test_an_update_is_retried_as_it_was(scene: Scene) -> None:
     scene.clock.us += 1_000_000_000
     assert Receipt("b1#0", 1, 0) == await scene.intake.retry(held.id)
     assert [] == await scene.intake.quarantine.list()
-    assert 1 == len(scene.log())
+    assert 1 == len(await scene.log())
 
 
 async def test_an_envelope_is_retried_by_its_piece(scene: Scene) -> None:
@@ -251,14 +253,14 @@ async def test_a_dead_source_is_one_alert_that_clears(scene: Scene) -> None:
     assert tenant is not None
     states = [
         msgspec.json.decode(change.payload)["status"]["value"]
-        for change in scene.store.history(tenant, alert_id(SOURCE))
+        for change in await settled(scene.store.history(tenant, alert_id(SOURCE)))
     ]
     assert ["cleared", "open", "cleared", "open"] == states
 
 
-async def test_an_alert_from_before_a_restart_is_cleared(open_scene: Callable[..., Scene]) -> None:
+async def test_an_alert_from_before_a_restart_is_cleared(open_scene: Opener) -> None:
     """What is silent was said once; what is well again is said too, by whoever runs then."""
-    before = open_scene()
+    before = await open_scene()
     time = Scale()
     before.intake._sources = Sources(time)
     await before.intake.accept(batch("b1", lamp(1)))
@@ -267,12 +269,12 @@ async def test_an_alert_from_before_a_restart_is_cleared(open_scene: Callable[..
     time.s += 20
     await before.intake._watch()
     await before.close()
-    after = open_scene()
+    after = await open_scene()
     after.intake.report(report())
     await after.intake._watch()
     tenant = after.store.tenant("demo")
     assert tenant is not None
-    record = after.store.retrieve(tenant, alert_id(SOURCE))
+    record = await settled(after.store.retrieve(tenant, alert_id(SOURCE)))
     assert "cleared" == msgspec.json.decode(record.body)["status"]["value"]  # type: ignore[union-attr]
 
 

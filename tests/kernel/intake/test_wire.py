@@ -22,6 +22,7 @@ from pintu.kernel.intake.words import (
     Unreadable,
     Update,
 )
+from pintu.kernel.store.port import settled
 
 from .conftest import NOON_US, Scene, batch, lamp
 from .door import Door, Reader, command, until
@@ -35,7 +36,7 @@ async def test_a_receipt_comes_after_commit(door: Door) -> None:
         *(link.accept(batch(f"b{n}", lamp(n), lamp(-n))) for n in range(1, 101))
     )
     assert [Receipt(f"b{n}", 2, 0) for n in range(1, 101)] == receipts
-    assert 200 == len(door.scene.log())
+    assert 200 == len(await door.scene.log())
 
 
 async def test_a_wrong_batch_comes_back_as_its_error(door: Door) -> None:
@@ -66,7 +67,8 @@ async def test_what_is_handed_in_while_the_broker_is_away_waits(scene: Scene) ->
     await door.open()
     await asyncio.wait_for(asyncio.gather(*waiting), 5)
     values = [
-        msgspec.json.decode(c.payload)["activePower"]["value"] for c in scene.store.changes(0, 100)
+        msgspec.json.decode(c.payload)["activePower"]["value"]
+        for c in await settled(scene.store.changes(0, 100))
     ]
     assert list(range(20)) == values
     await link.stop()

@@ -94,7 +94,13 @@ def read(
     where = DIFFERS.c.low.in_(mine) | DIFFERS.c.high.in_(mine)
     count = connection.execute(sa.select(sa.func.count()).select_from(DIFFERS).where(where))
     total = int(count.scalar_one())
-    query = DIFFERS.select().where(where).order_by(DIFFERS.c.since_us.desc(), DIFFERS.c.key)
+    query = (
+        DIFFERS.select()
+        .where(where)
+        .order_by(
+            DIFFERS.c.since_us.desc(), DIFFERS.c.key, DIFFERS.c.name, DIFFERS.c.low, DIFFERS.c.high
+        )
+    )
     found = connection.execute(query.limit(limit)).mappings().all() if total else []
     return total, [_shown(one, data_set, names, set(mine)) for one in found]
 

@@ -17,6 +17,7 @@ from pintu.kernel.exchange.asking import Asked, quoted
 from pintu.kernel.exchange.conditions import cut
 from pintu.kernel.exchange.file_asking import statement
 from pintu.kernel.exchange.forms import Brought, Lines, TableFacts, too_long
+from pintu.kernel.tables import untyped
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
@@ -59,11 +60,7 @@ class FileForm:
 
     def add_columns(self, connection: Connection, names: Sequence[str]) -> None:
         """See Form."""
-        raw = _raw(connection)
-        there = {one.casefold() for one in _columns_there(raw)}
-        for name in names:
-            if name.casefold() not in there:
-                raw.execute(f"ALTER TABLE rows ADD COLUMN {quoted(name)}")
+        untyped.add_columns(connection, names)
 
     # --- asking -------------------------------------------------------------------------------
     def answer(self, connection: Connection, asked: Asked) -> tuple[Lines, int | None]:

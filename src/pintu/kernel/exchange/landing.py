@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
@@ -140,7 +141,7 @@ class TableLanding:
         found = list(line)
         for n in self._geometries:
             if found[n] is not None:
-                found[n] = orjson.dumps(found[n]).decode()
+                found[n] = _written(found[n])
         return tuple(found)
 
 
@@ -158,6 +159,13 @@ def _short_key(key: str) -> str:
     return f"{key[: LONGEST_KEY - 40]}…{mark}"
 
 
+def _written(value: Any) -> str:
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except TypeError:  # a number of more than 64 bits in it
+        return json.dumps(value, default=str, ensure_ascii=False, separators=(",", ":"))
+
+
 def _large(column: Sequence[Any]) -> bool:
     return any(type(one) is int and abs(one) > LARGEST_WHOLE for one in column)
 
@@ -167,7 +175,7 @@ def _known(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST_WHOLE:
         return str(value)
     if isinstance(value, dict | list | tuple):
-        return orjson.dumps(value, default=str).decode()
+        return _written(value)
     if value is None or isinstance(value, str | int | float | bytes):
         return value
     return str(value)

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from pintu.kernel.exchange.asking import Asked, pattern
 from pintu.kernel.exchange.conditions import splits_hours
-from pintu.kernel.exchange.server_values import number_text, text_array
+from pintu.kernel.exchange.server_values import text_array
 from pintu.kernel.exchange.words import Condition
+from pintu.kernel.tables.untyped import number_text
 
 HERE: Final = "_removed IS NULL"
 OPERATORS: Final = {"=": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}

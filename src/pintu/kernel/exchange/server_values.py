@@ -1,17 +1,15 @@
-"""Values as PostgreSQL keeps them: a number in a column of numbers, a text in one beside it.
-
-A whole number has no point, any other has one: so each comes back as what it was, and both compare
-exactly. Arrays are written here, because a chunk goes over in one statement; pure.
-"""
+"""Values on their way to PostgreSQL and back: numbers and texts apart (see `tables/untyped.py`), a
+chunk's as arrays, because it goes over in one statement; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from typing import Any, Final
 
 import psycopg
 from psycopg.adapt import Loader
+
+from pintu.kernel.tables.untyped import number_of, pair_of
 
 _NONE: Final = type(None)
 _TEXTS: Final = frozenset((str, _NONE))
@@ -24,11 +22,7 @@ class NumberLoader(Loader):
 
     def load(self, data: Any) -> int | float:
         """Whole without a point, else the float it was."""
-        told = bytes(data)
-        try:
-            return float(told) if b"." in told else int(told)
-        except ValueError:
-            return float(told)  # Infinity
+        return number_of(bytes(data))
 
 
 def reading(connection: psycopg.Connection[Any]) -> psycopg.Cursor[Any]:
@@ -36,18 +30,6 @@ def reading(connection: psycopg.Connection[Any]) -> psycopg.Cursor[Any]:
     cursor = connection.cursor()
     cursor.adapters.register_loader("numeric", NumberLoader)
     return cursor
-
-
-def number_text(value: Any) -> str | None:
-    """A number as PostgreSQL reads it; None for one that is none (NaN), as SQLite keeps it."""
-    if value.__class__ is not float:
-        return str(int(value))
-    told = repr(value)
-    if "n" in told:
-        return None if value != value else "Infinity" if value > 0 else "-Infinity"
-    if "e" not in told:
-        return told
-    return f"{int(value)}.0" if value.is_integer() else format(Decimal(told), "f")
 
 
 def arrays(column: Sequence[Any]) -> tuple[str | None, str | None]:
@@ -64,10 +46,7 @@ def arrays(column: Sequence[Any]) -> tuple[str | None, str | None]:
     numbers: list[str | None] = [None] * len(column)
     texts: list[str | None] = [None] * len(column)
     for n, one in enumerate(column):
-        if isinstance(one, int | float):
-            numbers[n] = number_text(one)
-        elif one is not None:
-            texts[n] = one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one)
+        numbers[n], texts[n] = pair_of(one)
     return _array("NULL" if one is None else one for one in numbers), text_array(texts)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.types import NullType, TypeEngine
 
 from pintu.kernel.errors import ConfigurationError
+from pintu.kernel.tables import untyped
 from pintu.kernel.tables.door import VERSIONS, OpenTables, row_number
 
 _PLAIN_DEFAULT: Final = re.compile(r"('(?:[^']|'')*'|-?\d+(?:\.\d+)?)(?:::[a-z ]+)?")
@@ -26,6 +27,7 @@ class Shape:
     key: tuple[str, ...]  # the primary key, whose columns are among `columns`
     truths: frozenset[str] = frozenset()  # columns that are true or false on this store
     numbered: str | None = None  # the key column whose numbers the table gives by itself
+    untyped: Mapping[str, int] = field(default_factory=dict)  # columns of no kind, by number
     table: sa.Table
 
     def key_of(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -50,11 +52,23 @@ def read_shapes(connection: Connection) -> list[Shape]:
     schema = None
     if connection.dialect.name == "postgresql":
         schema = str(connection.exec_driver_sql("SELECT current_schema()").scalar_one())
-    names = [one for one in inspector.get_table_names(schema=schema) if one != VERSIONS]
+    names = inspector.get_table_names(schema=schema)
+    names = [one for one in names if one not in (VERSIONS, untyped.NAMES)]
     metadata = sa.MetaData()
     if names:
         metadata.reflect(connection, only=names)
-    return [_shape(one, connection.dialect.name) for one in metadata.sorted_tables]
+    shapes = [_shape(one, connection.dialect.name) for one in metadata.sorted_tables]
+    if schema is None:
+        return shapes
+    numbers = untyped.numbers_of(connection)
+    return [_named(one, numbers) if one.name == untyped.TABLE else one for one in shapes]
+
+
+def _named(shape: Shape, numbers: Mapping[str, int]) -> Shape:
+    """The table with its columns of no kind instead of the pairs they are kept in."""
+    pairs = {f"{one}{number}" for number in numbers.values() for one in "nt"}
+    plain = [one for one in shape.columns if one not in pairs]
+    return replace(shape, columns=(*plain, *numbers), untyped=numbers)
 
 
 def make_tables(target: OpenTables, shapes: Sequence[Shape]) -> None:
@@ -71,6 +85,10 @@ def make_tables(target: OpenTables, shapes: Sequence[Shape]) -> None:
             known = there.get(table.name)
             if known is not None:
                 _add_columns(connection, table, known)
+        for one in shapes:
+            if one.untyped:
+                untyped.make_names(connection)
+                untyped.add_columns(connection, list(one.untyped))
 
     target.run_now(work)
 
@@ -90,14 +108,18 @@ def _shape(table: sa.Table, dialect: str) -> Shape:
     if not key:
         raise ConfigurationError([f"Table {table.name} has no primary key: it cannot be copied"])
     columns = [one for one in table.columns if one.computed is None]
+    free: list[str] = []
     if dialect == "postgresql":  # what only an extension knows is derived from other columns
         columns = [one for one in columns if not isinstance(one.type, NullType)]
+    elif table.name == untyped.TABLE:
+        free = [one.name for one in columns if isinstance(one.type, NullType)]
     return Shape(
         name=table.name,
         columns=tuple(one.name for one in columns),
         key=key,
         truths=frozenset(one.name for one in columns if isinstance(one.type, sa.Boolean)),
         numbered=_numbered(table, dialect),
+        untyped={name: number for number, name in enumerate(free, 1)},
         table=table,
     )
 
@@ -119,7 +141,7 @@ def _alike(shape: Shape, metadata: sa.MetaData) -> sa.Table:
     old = shape.table
     parts: list[Any] = []
     for column in old.columns:
-        if column.name in shape.columns:
+        if column.name in shape.columns and column.name not in shape.untyped:
             parts.append(_column(column, shape))
     for rule in old.constraints:
         if isinstance(rule, sa.UniqueConstraint):

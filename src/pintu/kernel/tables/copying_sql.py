@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from pintu.kernel.tables import untyped
 from pintu.kernel.tables.copying_shape import Shape
 
 Row = tuple[Any, ...]
@@ -33,7 +34,8 @@ def between(connection: Connection, shape: Shape, after: Row | None, last: Row) 
 
 def put(connection: Connection, shape: Shape, rows: Sequence[Row], *, fresh: bool) -> None:
     """Write rows; unless they are all `fresh`, each takes the place of the one with its key."""
-    columns = ", ".join(_quoted(one) for one in shape.columns)
+    names = _physical(connection, shape)
+    columns = ", ".join(names)
     raw: Any = connection.connection.driver_connection
     if connection.dialect.name == "postgresql" and fresh:
         with (
@@ -43,14 +45,15 @@ def put(connection: Connection, shape: Shape, rows: Sequence[Row], *, fresh: boo
             for row in _truths(shape, rows):
                 copy.write_row(row)
         return
-    marks = ", ".join([_mark(connection)] * len(shape.columns))
-    others = [_quoted(one) for one in shape.columns if one not in shape.key]
+    marks = ", ".join([_mark(connection)] * len(names))
+    keys = {_quoted(one) for one in shape.key}
+    others = [one for one in names if one not in keys]
     taken = ", ".join(f"{one} = excluded.{one}" for one in others)
     key = ", ".join(_quoted(one) for one in shape.key)
     rule = f"({key}) DO UPDATE SET {taken}" if others else f"({key}) DO NOTHING"
     sql = f"INSERT INTO {_quoted(shape.name)} ({columns}) VALUES ({marks}) ON CONFLICT {rule}"
     with _cursor(raw) as cursor:
-        cursor.executemany(sql, _truths(shape, rows))
+        cursor.executemany(sql, _apart(connection, shape, _truths(shape, rows)))
 
 
 def remove(connection: Connection, shape: Shape, keys: Sequence[Row]) -> None:
@@ -110,14 +113,64 @@ def _sequence(connection: Connection, shape: Shape) -> str:
 
 
 def _read(connection: Connection, shape: Shape, tail: str, values: Sequence[Any]) -> list[Row]:
-    columns = ", ".join(_quoted(one) for one in shape.columns)
+    columns = ", ".join(_physical(connection, shape, reading=True))
     raw: Any = connection.connection.driver_connection
     sql = f"SELECT {columns} FROM {_quoted(shape.name)}{tail}"
     with _cursor(raw) as cursor:
         cursor.execute(sql, values)
-        rows: list[Row] = cursor.fetchall()
+        rows: list[Row] = _together(connection, shape, cursor.fetchall())
     places = [n for n, one in enumerate(shape.columns) if one in shape.truths]
     return _turned(rows, places, int) if places else rows
+
+
+def _physical(connection: Connection, shape: Shape, *, reading: bool = False) -> list[str]:
+    """The columns as the store has them: of no kind, on PostgreSQL, each is two."""
+    if not _in_pairs(connection, shape):
+        return [_quoted(one) for one in shape.columns]
+    found = []
+    for one in shape.columns:
+        number = shape.untyped.get(one)
+        if number is None:
+            found.append(_quoted(one))
+        else:
+            found += [f"n{number}::text" if reading else f"n{number}", f"t{number}"]
+    return found
+
+
+def _in_pairs(connection: Connection, shape: Shape) -> bool:
+    return bool(shape.untyped) and connection.dialect.name == "postgresql"
+
+
+def _apart(connection: Connection, shape: Shape, rows: Iterable[Row]) -> Iterable[Row]:
+    if not _in_pairs(connection, shape):
+        return rows
+    free = [one in shape.untyped for one in shape.columns]
+    return [
+        tuple(
+            part
+            for two, value in zip(free, row, strict=True)
+            for part in (untyped.pair_of(value) if two else (value,))
+        )
+        for row in rows
+    ]
+
+
+def _together(connection: Connection, shape: Shape, rows: list[Row]) -> list[Row]:
+    if not _in_pairs(connection, shape):
+        return rows
+    free = [one in shape.untyped for one in shape.columns]
+    found = []
+    for row in rows:
+        parts = iter(row)
+        values = []
+        for two in free:
+            value = next(parts)
+            if two:
+                text = next(parts)
+                value = text if value is None else untyped.number_of(value.encode())
+            values.append(value)
+        found.append(tuple(values))
+    return found
 
 
 def _truths(shape: Shape, rows: Sequence[Row]) -> Iterable[Row]:

@@ -252,6 +252,11 @@ class PostgresSide:
         tables = ", ".join((*BIG, *SMALL, "point", "area", "number", "words", "moving"))
         await self._db.execute(f"TRUNCATE {tables}")
 
+    async def settle(self) -> None:
+        """Count what is there, so that the city's first queries are planned well."""
+        for table in (*BIG, *SMALL, "point", "area", "number", "words"):
+            await self._db.execute(f"ANALYZE {table}")
+
     async def finish(self, head: int) -> None:
         """Numbers go on behind what was brought; everything is on the disk."""
         async with self._db.transaction():
@@ -262,8 +267,6 @@ class PostgresSide:
             for table in ("tenant", "source", "kind", "shape", "path"):
                 name = await self._db.fetchval("SELECT pg_get_serial_sequence($1, 'n')", table)
                 await self._db.fetchval(f"{top} {table}", name)
-        for table in (*BIG, *SMALL, "point", "area", "number", "words"):
-            await self._db.execute(f"ANALYZE {table}")
 
     async def release(self) -> None:
         """Let the city have it."""

@@ -252,6 +252,10 @@ class Target(Side, Protocol):
         """Forget what a move brought: it begins anew."""
         ...
 
+    async def settle(self) -> None:
+        """Do beforehand what need not be done in the pause."""
+        ...
+
     async def finish(self, head: int) -> None:
         """Numbers go on behind what was brought; everything is on the disk."""
         ...

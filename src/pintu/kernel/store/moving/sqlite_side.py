@@ -221,6 +221,10 @@ class SqliteSide:
         for table in (*BIG, *SMALL, "point", "area", "box", "value", "moving"):
             await self._rows(f"DELETE FROM {table}")
 
+    async def settle(self) -> None:
+        """Fold the write-ahead log back, so that little of it is left for the end."""
+        await self._do(lambda: self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE))
+
     async def finish(self, head: int) -> None:
         """The next position and number are known, and everything is on the disk."""
 

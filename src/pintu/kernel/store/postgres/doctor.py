@@ -14,8 +14,10 @@ from pintu.kernel.store.address import StoreAddress
 from pintu.kernel.store.postgres.checks import facts_of, told_plainly, wrong_with
 from pintu.kernel.store.postgres.line import FAILED, Purpose, connect
 
-OTHER_CONNECTIONS = 14
-"""Connections of a city besides those that read: its writer, hints, copies, private tables."""
+OTHER_CONNECTIONS = 24
+"""Connections of a city besides those that read: its writer, hints, long work, and the private tables
+of three processes.
+"""
 
 SKEW_S = 2.0
 OLD_XIDS = 1_000_000_000

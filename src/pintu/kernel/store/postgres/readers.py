@@ -54,6 +54,10 @@ class Readers:
             except asyncpg.QueryCanceledError as error:
                 told = f"The query took longer than {self._address.deadline_s:g} s"
                 raise DeadlineExceeded(told, retry_after=RETRY_S) from error
+            except asyncpg.SerializationError as error:
+                # a standby that must go on replaying ends what reads the rows in its way
+                if time.monotonic() - started > self._address.deadline_s:
+                    raise Unavailable(told_plainly(error), retry_after=RETRY_S) from error
             except LOST as error:
                 if not is_lost(error) or isinstance(error, asyncpg.ReadOnlySQLTransactionError):
                     raise

@@ -80,6 +80,7 @@ class PostgresStore:
         if not self._prepared:  # a standby: it can only be read
             await self.connections.read(self._look)
         if not self.state.alone or self.connections.presence.standby:
+            self._lookups.caching = False  # others write
             self._following = True
             self.follow.start(self.connections)
 

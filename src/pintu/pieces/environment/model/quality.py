@@ -30,7 +30,7 @@ FLAT_BESIDE, MOVED = 8, 0.2
 """So many are enough for each of them while the stations around moved by a fifth."""
 FLAT_ABOVE: Final = {"PM2.5": 5.0, "PM10": 5.0, "SO2": 10.0, "NO2": 4.0, "O3": 10.0, "CO": 0.6}
 """Below this the digits are noise around the limit of detection, and equal ones mean nothing: real
-nights hold O3 at 2 for up to thirty hours, real weeks SO2 at 3 for a day; PM10 and NO2 never stay."""
+nights hold O3 at 2 for up to thirty hours, real weeks SO2 at 3 for a day; PM10, NO2 never stay."""
 NOISE: Final = {"PM2.5": 5.0, "PM10": 10.0, "SO2": 5.0, "NO2": 5.0, "O3": 5.0, "CO": 0.3}
 LEAST_NEIGHBOURS: Final = 3
 TIMES_APART: Final = 6.0
