@@ -15,8 +15,8 @@ from pintu.kernel.store.postgres.checks import facts_of, told_plainly, wrong_wit
 from pintu.kernel.store.postgres.line import FAILED, Purpose, connect
 
 OTHER_CONNECTIONS = 24
-"""Connections of a city besides those that read: its writer, hints, long work, and the private tables
-of three processes.
+"""Connections of a city besides those that read: its writer, hints, long work, private tables of
+three processes.
 """
 
 SKEW_S = 2.0
