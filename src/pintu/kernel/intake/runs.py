@@ -158,10 +158,9 @@ class Runs:
     def _forget_old(self, connection: Connection, mine: Any) -> None:
         kept = sa.select(RUN.c.number).where(mine).order_by(RUN.c.number.desc())
         numbers = [row[0] for row in connection.execute(kept)]
-        for number in numbers[2:]:  # only the last whole run's chunks are asked for
-            connection.execute(CHUNK.delete().where(CHUNK.c.run == number))
-        for number in numbers[KEPT_RUNS:]:
-            connection.execute(RUN.delete().where(RUN.c.number == number))
+        # only the last whole run's chunks are asked for
+        connection.execute(CHUNK.delete().where(CHUNK.c.run.in_(numbers[2:])))
+        connection.execute(RUN.delete().where(RUN.c.number.in_(numbers[KEPT_RUNS:])))
 
     async def keep(self, run: Run) -> Run:
         """Write down how far a run is."""
