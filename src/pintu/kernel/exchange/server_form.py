@@ -178,7 +178,8 @@ def _put(
 ) -> int:
     raw = _raw(connection)
     columns = _numbered(_columns_there(raw), brought.names)
-    told: list[str | None] = [text_array(keys) if keys else None]
+    # the keys say how many rows there are: where all values of a column are empty it sends nothing
+    told: list[str | None] = [text_array(keys or [None] * len(lines))]
     for column in zip(*lines, strict=True):
         told += arrays(column)
     listed = ", ".join(columns)
