@@ -42,7 +42,7 @@ def put(connection: Connection, shape: Shape, rows: Sequence[Row], *, fresh: boo
             raw.cursor() as cursor,
             cursor.copy(f"COPY {_quoted(shape.name)} ({columns}) FROM STDIN") as copy,
         ):
-            for row in _truths(shape, rows):
+            for row in _apart(connection, shape, _truths(shape, rows)):
                 copy.write_row(row)
         return
     marks = ", ".join([_mark(connection)] * len(names))
