@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
@@ -52,6 +53,30 @@ async def test_a_city_on_a_standby_reads_and_follows_until_it_is_promoted() -> N
                 [outcome] = await reading.submit([put(lamp(5))])
                 assert 5 == outcome.position
                 await until([2, 3, 4, 5], lambda: heard)
+
+
+async def test_a_server_that_comes_back_after_another_was_promoted_is_not_used(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Two take writes, each for itself: the one that was promoted last has the city; it is said."""
+    with (
+        postgres(ports=PORTS) as first,
+        first_city(first) as address,
+        standby_of(first, synchronous=False) as second,
+    ):
+        both = address.replace(f":{first.port}/", f":{first.port},127.0.0.1:{second.port}/")
+        async with opened(both) as store:
+            await store.submit([put(lamp(1))])
+            assert f"127.0.0.1:{first.port}" == store.statistics()["server"]
+            first.kill()
+            second.run("SELECT pg_promote()")
+            await store.submit([put(lamp(2))])
+            await asyncio.to_thread(first.start)
+            [outcome] = await store.submit([put(lamp(3))])
+            assert 3 == outcome.position
+        async with opened(both) as store:
+            assert (f"127.0.0.1:{second.port}", 3) == (store.statistics()["server"], store.head())
+        assert "take writes, each for itself" in caplog.text
 
 
 @contextlib.contextmanager

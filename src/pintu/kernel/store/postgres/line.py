@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ import asyncpg
 from asyncpg import Connection
 
 from pintu.kernel.store.address import StoreAddress
+
+log = logging.getLogger("pintu.store")
 
 LOST: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
@@ -28,6 +31,11 @@ LOST: tuple[type[BaseException], ...] = (
 
 FAILED: tuple[type[BaseException], ...] = (asyncpg.PostgresError, *LOST)
 """What goes wrong while a connection is made."""
+
+_TIMELINE = """
+SELECT CASE WHEN pg_is_in_recovery() THEN 0
+ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END
+"""
 
 LEAVE_S = 2.0
 ASK_S = 5.0
@@ -115,34 +123,53 @@ async def connect(address: StoreAddress, host: str, port: int, purpose: Purpose)
 async def connect_any(
     address: StoreAddress, purpose: Purpose, *, first: str = "", only: bool = False
 ) -> tuple[Line, bool]:
-    """(connection, is it to a standby): to the first host that takes writes, else to a standby.
+    """(connection, is it to a standby): to a host that takes writes, else to a standby.
 
-    `first` ("HOST:PORT") is tried before the others, with `only` no other. Raises the last host's
-    error when none answers.
+    `first` ("HOST:PORT") is preferred, with `only` no other is asked. Of two that take writes, as
+    after a failover whose old server came back, the one with the longer history is right. Raises
+    the last host's error when none answers.
     """
     hosts = sorted(address.hosts, key=lambda one: f"{one[0]}:{one[1]}" != first)
-    reading: Line | None = None
-    failure: BaseException = OSError("no host")
-    for host, port in hosts[:1] if only else hosts:
-        try:
-            line = await connect(address, host, port, purpose)
-            if only or not await _follows(line.connection):
-                if reading is not None:
-                    reading.terminate()
-                return line, False
-        except FAILED as error:
-            failure = error
-            continue
-        if reading is None:
-            reading = line
-        else:
+    if only:
+        return await connect(address, *hosts[0], purpose), False
+    asking = [asyncio.ensure_future(_known(address, *host, purpose)) for host in hosts]
+    try:
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+    except BaseException:
+        for one in asking:
+            one.add_done_callback(_let_go)
+        raise
+    found = [one for one in answers if not isinstance(one, BaseException)]
+    if not found:
+        raise next(one for one in reversed(answers) if isinstance(one, BaseException))
+    chosen = max(found, key=lambda one: one[1])  # the first of the best
+    writing = {timeline for _, timeline in found if timeline}
+    if len(writing) > 1:
+        log.critical(
+            "%s take writes, each for itself: %s was promoted last and is used; stop the others",
+            " and ".join(line.host for line, timeline in found if timeline),
+            chosen[0].host,
+        )
+    for line, _ in found:
+        if line is not chosen[0]:
             line.terminate()
-    if reading is None:
-        raise failure
-    return reading, True
+    return chosen[0], chosen[1] == 0
 
 
-async def _follows(connection: Connection) -> bool:
-    """Is the server a standby that replays another one's log?"""
-    async with asyncio.timeout(ASK_S):
-        return bool(await connection.fetchval("SELECT pg_is_in_recovery()"))
+def _let_go(asked: asyncio.Future[tuple[Line, int]]) -> None:
+    """Nobody waits for this connection any more."""
+    if not asked.cancelled() and asked.exception() is None:
+        asked.result()[0].terminate()
+
+
+async def _known(address: StoreAddress, host: str, port: int, purpose: Purpose) -> tuple[Line, int]:
+    """A connection and how often its server's history was continued by a promotion; a standby, that
+    replays another one's log, is 0.
+    """
+    line = await connect(address, host, port, purpose)
+    try:
+        async with asyncio.timeout(ASK_S):
+            return line, int(await line.connection.fetchval(_TIMELINE))
+    except BaseException:
+        line.terminate()
+        raise
