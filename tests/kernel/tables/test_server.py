@@ -1,9 +1,7 @@
-"""Private tables on PostgreSQL: living with a server that comes and goes, and with its rules."""
+"""Private tables on PostgreSQL: its rules, and connections that end."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +25,6 @@ from pintu.kernel.tables.failures import lost, translated
 from pintu.kernel.tables.schema import TableSchema
 from tests.kernel.tables.lamps import LAMP, LAMPS, count, ids
 from tests.postgres import CityServer, schema_of
-from tests.real_databases import Server, postgres
 
 
 @pytest.fixture
@@ -36,13 +33,6 @@ def tables(city_address: str, tmp_path: Path) -> Iterator[CityTables]:
     made = open_tables(tmp_path, city_address)
     yield made
     made.close()
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[Server]:
-    """A server that tests may end."""
-    with postgres(ports=(9780, 9789)) as server:
-        yield server
 
 
 def put(name: str) -> Callable[[sa.Connection], Any]:
@@ -136,61 +126,6 @@ def test_an_answer_to_commit_that_was_lost_is_asked_for(
         with pytest.raises(Unavailable, match="nothing was kept"):
             lamps.run_now(put("L1"))
     assert (["L1"] if kept else []) == lamps.read_now(ids)
-
-
-async def test_a_server_that_is_away_and_comes_back(
-    own_server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Reads are refused at once, writes wait and are done; then commits of others are heard
-    again."""
-    caplog.set_level(logging.WARNING)
-    address = f"postgresql://owner:demo-password@127.0.0.1:{own_server.port}/postgres?schema=away"
-    mine, theirs = (open_tables(tmp_path, address) for _ in range(2))
-    lamps, others = mine.register(LAMPS), theirs.register(LAMPS)
-    before = lamps.data_version()
-    own_server.kill()
-    writing = asyncio.create_task(lamps.run(put("L1")))
-    with pytest.raises(Unavailable):
-        await asyncio.to_thread(lamps.read_now, count)
-    start = time.monotonic()
-    for refused in range(100):
-        with pytest.raises(Unavailable):
-            others.read_now(count) if not refused else lamps.read_now(count)
-        assert before == lamps.data_version()
-    assert time.monotonic() - start < 3
-    assert not writing.done()
-    own_server.start()
-    await asyncio.wait_for(writing, 20)
-    assert 1 == await lamps.read(count)
-    await others.run(put("L2"))
-    heard = lamps.data_version()
-    await others.run(put("L3"))
-    for _ in range(500):
-        if lamps.data_version() != heard:
-            break
-        await asyncio.sleep(0.01)
-    assert before < heard < lamps.data_version()
-    said = [one.message for one in caplog.records if "private tables" in one.message]
-    assert any("is away" in one for one in said) and any("is back" in one for one in said)
-    mine.close()
-    theirs.close()
-
-
-async def test_a_write_waits_only_so_long(own_server: Server, tmp_path: Path) -> None:
-    """As the address says; then it is refused, and closing waits for nobody."""
-    address = f"postgresql://owner:demo-password@127.0.0.1:{own_server.port}/postgres?schema=late"
-    tables = open_tables(tmp_path, address + "&wait_s=1")
-    lamps = tables.register(LAMPS)
-    own_server.kill()
-    with pytest.raises(Unavailable, match="lamps are away"):
-        await lamps.run(put("L1"))
-    start = time.monotonic()
-    waiting = lamps.later(put("L2"))
-    tables.close()
-    with pytest.raises(Unavailable):
-        waiting.result()
-    assert time.monotonic() - start < 2
-    own_server.start()
 
 
 def test_a_table_somebody_holds_is_waited_for_and_then_refused(

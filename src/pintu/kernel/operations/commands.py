@@ -18,6 +18,7 @@ from pintu.kernel.errors import (
     StateConflict,
     TooLarge,
     TooManyRequests,
+    Unavailable,
 )
 from pintu.kernel.intake.words import Command, CommandReport
 from pintu.kernel.operations import ledger
@@ -264,6 +265,8 @@ class Commands:
                 self._send(again.command)
             else:
                 await self._step(firing.key, "give_up", "timer", _why(entry))
+        except Unavailable:
+            raise  # nothing was written: the timer asks again
         except PintuError as error:
             log.info("Command %s moved on by itself: %s", firing.key, error.detail)
 

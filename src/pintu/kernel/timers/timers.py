@@ -230,8 +230,15 @@ class Timers:
         if self._entries.get((name, key)) is entry:
             del self._entries[name, key]
             gone = _mine(TIMER.delete(), name, key, entry)
-            # What was done is written down even when `stop` cuts us off here.
-            await asyncio.shield(self._file.run(lambda connection: connection.execute(gone)))
+            await self._write_down(lambda connection: connection.execute(gone), name, key)
+
+    async def _write_down(self, work: Callable[[Connection], Any], name: str, key: str) -> None:
+        """What was done is written down even when `stop` cuts us off here; where it cannot be, the
+        next life of the city repeats the call rather than losing it."""
+        try:
+            await asyncio.shield(self._file.run(work))
+        except PintuError as error:
+            log.warning("Timer %s/%s is not written down: %s", name, key, error.detail)
 
     async def _again(self, name: str, key: str, entry: _Entry, error: str) -> None:
         if self._entries.get((name, key)) is not entry:
@@ -241,7 +248,7 @@ class Timers:
         change = _mine(TIMER.update(), name, key, entry).values(
             attempts=entry.attempts, error=error
         )
-        await asyncio.shield(self._file.run(lambda connection: connection.execute(change)))
+        await self._write_down(lambda connection: connection.execute(change), name, key)
         pause_s = min(PAUSE_S * 2.0 ** (entry.attempts - 1), 300.0)
         pause_us = int(pause_s * 1e6 * self._clock.rate)
         self._push(name, key, self._clock.now_us() + pause_us)
