@@ -26,7 +26,6 @@ from pintu.kernel.errors import (
 from pintu.kernel.store.port import Change, settled
 from pintu.kernel.store.postgres import PostgresStore, Tuning, open_postgres
 from pintu.kernel.store.postgres.opened import prepare
-from pintu.kernel.store.postgres.schema import AHEAD, WEEK, partition, week_of
 from tests.kernel.store.conftest import create, delete, ids, lamp, put, stored, update
 
 ID = "urn:ngsi-ld:Lamp:1"
@@ -303,58 +302,6 @@ async def test_a_read_under_way_does_not_bring_back_what_was_deleted(store: Post
         await reading
         assert await settled(store.retrieve(1, ID)) is None
         await store.submit([create(lamp(1))])
-
-
-# --- the log --------------------------------------------------------------------------------------
-class Moved:
-    """A clock that is set."""
-
-    rate = 1.0
-
-    def __init__(self, at_us: int) -> None:
-        self.at_us = at_us
-
-    def now_us(self) -> int:
-        """Microseconds since 1970-01-01 UTC."""
-        return self.at_us
-
-
-async def test_weeks_are_made_ahead_and_dropped_whole(city_address: str) -> None:
-    """Each write lies in its week; old weeks go as tables, of the last one only the older rows."""
-    week = int(WEEK.total_seconds()) * 1_000_000
-    clock = Moved(1_767_600_000_000_000)
-    store = await open_postgres(city_address, clock=clock)
-    begun = clock.at_us
-    for _ in range(6):
-        await store.submit([create(lamp(store.head()))])
-        await store.submit([update("urn:ngsi-ld:Lamp:0", power=store.head())])
-        clock.at_us += week
-    weeks = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'log'::regclass"
-    assert [(6 + AHEAD + 1,)] == [tuple(row) for row in await asked(store, weeks)]
-    assert [(0,)] == [tuple(row) for row in await asked(store, "SELECT count(*) FROM log_rest")]
-    await store.save_cursor("slow", 3)
-    assert 3 == await store.trim(clock.at_us, 12)
-    await store.save_cursor("slow", None)
-    assert 5 == await store.trim(begun + 4 * week, 100)
-    assert [(4 + AHEAD,)] == [tuple(row) for row in await asked(store, weeks)]
-    assert list(range(9, 13)) == [row.position for row in await store.changes(0, 100)]
-    assert [12, 10] == [row.position for row in await store.history(1, "urn:ngsi-ld:Lamp:0")]
-    assert 12 == store.head()
-    await store.close()
-
-
-async def test_rows_that_came_before_their_week_are_moved_into_it(city_address: str) -> None:
-    """A clock that jumped far ahead and back: nothing is lost, nothing lies in the rest."""
-    clock = Moved(1_767_600_000_000_000)
-    store = await open_postgres(city_address, clock=clock)
-    name, _ = partition(week_of(clock.at_us + 2 * AHEAD * int(WEEK.total_seconds()) * 1_000_000))
-    late = clock.at_us + 2 * AHEAD * int(WEEK.total_seconds()) * 1_000_000
-    await done(store, f"INSERT INTO log SELECT 0, 0, 'x', 0, {late}, 0, 0, 0, NULL, ''")
-    clock.at_us = late
-    await store.submit([create(lamp(1))])
-    assert [(2,)] == [tuple(row) for row in await asked(store, f"SELECT count(*) FROM {name}")]
-    assert [(0,)] == [tuple(row) for row in await asked(store, "SELECT count(*) FROM log_rest")]
-    await store.close()
 
 
 # --- broken connections ---------------------------------------------------------------------------

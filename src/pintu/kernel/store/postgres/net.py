@@ -25,8 +25,26 @@ Rows = list[tuple[Any, ...]]
 SLICE = 100
 """Entities looked at before the loop has its turn."""
 
-NONE: tuple[dict[Any, int], dict[Any, int]] = ({}, {})
 Point = tuple[IndexPath, float, float]
+Values = tuple[dict[Any, int], dict[Any, int]]
+NOTHING: Values = ({}, {})
+NOWHERE: tuple[set[Point], Rows] = (set(), [])
+
+
+class Side:
+    """An entity before or after the group: its number, its shape, its document."""
+
+    __slots__ = ("doc", "n", "shape")
+
+    def __init__(self, n: int, shape: Shape, doc: Doc) -> None:
+        self.n = n
+        self.shape = shape
+        self.doc = doc
+
+    def values(self) -> Values:
+        """Its rows of `number` and `words`."""
+        kind = self.shape.kind
+        return index_rows(kind, self.n, self.doc) if kind.learned else NOTHING
 
 
 class Net:
@@ -73,78 +91,65 @@ class Net:
             self.anews.append((key, work))
 
     def _index(self, work: Work) -> None:
+        """Its points, areas and learned values: only the rows that differ are touched."""
         start, row = work.start, work.row
-        was = start.shape if start is not None else None
-        now = row.shape if row is not None else None
-        old_n = start.record.number if start is not None else 0
-        new_n = row.record.number if row is not None else 0
-        if was is None and now is not None and work.doc is not None:
-            self._new(now, work.doc, new_n)
+        if start is None:
+            if row is not None and work.doc is not None:
+                self._new(Side(row.record.number, row.shape, work.doc))
             return
-        had = was is not None and bool(was.geo or was.kind.learned)
-        has = now is not None and bool(now.geo or now.kind.learned)
-        if not had and not has:
+        shape = start.shape
+        now = None if row is None else row.shape
+        if not (shape.geo or shape.kind.learned or (now and (now.geo or now.kind.learned))):
             return
-        old: Doc = orjson.loads(start.record.body) if start is not None and had else {}
-        new: Doc = work.doc if work.doc is not None and has else {}
-        moved = old_n != new_n or was is None or now is None or was.kind is not now.kind
-        self._points(was, old, old_n, now, new, new_n, moved)
-        if (was is not None and was.kind.learned) or (now is not None and now.kind.learned):
-            self._values(was, old, old_n, now, new, new_n)
+        was = Side(start.record.number, shape, orjson.loads(start.record.body))
+        if row is None or work.doc is None:
+            self._move(was, None)
+        else:
+            self._move(was, Side(row.record.number, row.shape, work.doc))
 
-    def _new(self, shape: Shape, doc: Doc, n: int) -> None:
+    def _new(self, side: Side) -> None:
         """A new entity: all its rows."""
-        if shape.geo:
-            points, areas = self._places(shape, doc)
-            self.points += [(path, lon, lat, n) for path, lon, lat in points]
-            self.areas += [(n, *area) for area in areas]
-        if shape.kind.learned:
-            for rows, come in zip(index_rows(shape.kind, n, doc), self.values, strict=True):
+        if side.shape.geo:
+            points, areas = self._places(side)
+            self.points += [(path, lon, lat, side.n) for path, lon, lat in points]
+            self.areas += [(side.n, *area) for area in areas]
+        if side.shape.kind.learned:
+            for rows, come in zip(side.values(), self.values, strict=True):
                 come += [(*key, loose) for key, loose in rows.items()]
 
-    def _points(
-        self,
-        was: Shape | None,
-        old: Doc,
-        old_n: int,
-        now: Shape | None,
-        new: Doc,
-        new_n: int,
-        moved: bool,
-    ) -> None:
-        before, had = self._places(was, old)
-        after, has = self._places(now, new)
+    def _move(self, was: Side, now: Side | None) -> None:
+        """An entity that was there before."""
+        before, had = self._places(was)
+        after, has = self._places(now) if now is not None else NOWHERE
+        moved = now is None or was.n != now.n or was.shape.kind is not now.shape.kind
         gone, come = (before, after) if moved else (before - after, after - before)
-        self.no_points += [(path, lon, lat, old_n) for path, lon, lat in gone]
+        new_n = 0 if now is None else now.n
+        self.no_points += [(path, lon, lat, was.n) for path, lon, lat in gone]
         self.points += [(path, lon, lat, new_n) for path, lon, lat in come]
+        if had and (moved or had != has):
+            self.no_areas.append(was.n)
         if moved or had != has:
-            if had:
-                self.no_areas.append(old_n)
             self.areas += [(new_n, *area) for area in has]
+        values = NOTHING if now is None else now.values()
+        both = zip(was.values(), values, self.values, self.no_values, strict=True)
+        for old, new, added, removed in both:
+            removed += [(*key, None) for key in old if key not in new]
+            added += [(*key, loose) for key, loose in new.items() if old.get(key) != loose]
 
-    def _places(self, shape: Shape | None, doc: Doc) -> tuple[set[Point], Rows]:
+    def _places(self, side: Side) -> tuple[set[Point], Rows]:
         """Points and areas of a document, each with its path."""
         points: set[Point] = set()
         areas: Rows = []
-        for name in shape.geo if shape is not None else ():
-            assert shape is not None
-            found, boxes = geo_rows(name, doc[name])
+        kind = side.shape.kind
+        for name in side.shape.geo:
+            found, boxes = geo_rows(name, side.doc[name])
             if found:
-                path = self._names.path(shape.kind, "point", name)
+                path = kind.geo.get(("point", name)) or self._names.path(kind, "point", name)
                 points.update((path, lon, lat) for lon, lat in found)
             if boxes:
-                path = self._names.path(shape.kind, "area", name)
+                path = self._names.path(kind, "area", name)
                 areas += [(path, *box[1:]) for box in boxes]
         return points, areas
-
-    def _values(
-        self, was: Shape | None, old: Doc, old_n: int, now: Shape | None, new: Doc, new_n: int
-    ) -> None:
-        before = index_rows(was.kind, old_n, old) if was is not None and was.kind.learned else NONE
-        after = index_rows(now.kind, new_n, new) if now is not None and now.kind.learned else NONE
-        for had, has, come, gone in zip(before, after, self.values, self.no_values, strict=True):
-            gone += [(*key, None) for key in had if key not in has]
-            come += [(*key, loose) for key, loose in has.items() if had.get(key) != loose]
 
     # --- all of them -----------------------------------------------------------------------------
     def arms(self, group: Group) -> Arms:

@@ -22,7 +22,7 @@ from pintu.kernel.store.port import Change, Op
 from pintu.kernel.store.postgres.connection import Connections
 from pintu.kernel.store.postgres.follow import Follow
 from pintu.kernel.store.postgres.group import Attempt, Call, Done, GivenUp, State, Task
-from pintu.kernel.store.postgres.line import is_lost
+from pintu.kernel.store.postgres.line import FAILED, LOST, is_lost
 from pintu.kernel.store.postgres.schema import Tuning
 
 TRIES = 20
@@ -40,6 +40,8 @@ _FASTER = (
     asyncpg.SerializationError,
 )
 """Somebody made what we wanted to make, or holds what we wait for: the group is done again."""
+
+_BROKEN: tuple[type[BaseException], ...] = (PintuError, *FAILED)
 
 log = logging.getLogger("pintu.store")
 Listener = Callable[[list[Change]], None]
@@ -202,7 +204,7 @@ class Writer:
                 if contended == TRIES:
                     self._fail(calls, Unavailable(f"Others are faster: {error}", retry_after=1))
                     return
-            except Exception as error:  # the loop's edge: each caller gets it, or it is done again
+            except _BROKEN as error:
                 if connection is None or not is_lost(error):
                     await self._broken(calls, self._translated(connection, error))
                     return
@@ -229,7 +231,7 @@ class Writer:
                 self._tell_the_late()
                 if self.closed and self._connections.writer_now is None:
                     raise
-            except Exception as error:  # the loop's edge: it broke again
+            except LOST as error:
                 if not is_lost(error):
                     raise
                 self._connections.lost(connection, error)
