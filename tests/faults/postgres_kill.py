@@ -15,7 +15,12 @@ from tests.faults.power_cut import Claim
 from tests.real_databases import PASSWORD, Server, postgres
 
 PORTS = (9760, 9769)
-SETTINGS = {"max_connections": "40", "checkpoint_timeout": "30s", "max_wal_size": "64MB"}
+SETTINGS = {
+    "max_connections": "40",
+    "checkpoint_timeout": "30s",
+    "max_wal_size": "64MB",
+    "recovery_init_sync_method": "syncfs",  # else it opens every file before it begins
+}
 
 
 @dataclass(slots=True)
@@ -44,7 +49,7 @@ def run_rounds(server: Server, rounds: int, *, seed: int = 1, gone_s: float = 0)
     """So many kills on one city, then the server away for `gone_s`."""
     chance = random.Random(seed)
     told, figures = Told(), Figures()
-    address = address_of([server], PASSWORD, wait_s=20)
+    address = address_of([server], PASSWORD, wait_s=2)
     lives = 1
     load = Load(address, lives, told)
     load.wait_for(50)
