@@ -250,8 +250,9 @@ def test_the_doors_that_load_are_known_before_they_are_imported() -> None:
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The process itself, told as the supervisor tells it; no piece brings a source to load."""
-    settings = Settings(data=tmp_path, piece_settings={"public_points": {"folder": ""}})
+    """The process itself, told as the supervisor tells it: as a city begins, with the folder that a
+    piece watches, and nothing in it."""
+    settings = Settings(data=tmp_path)
     told = json.dumps({**as_plain(settings), "listener": None}).encode()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "pintu.processes.loads"]
@@ -266,7 +267,7 @@ def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_idle_it_is_small(process: subprocess.Popen[bytes]) -> None:
-    """Below 60 MB and nearly no processor while there is nothing to load."""
+    """At most 60 MB and nearly no processor while there is nothing to load."""
 
     def ticks() -> int:
         told = Path(f"/proc/{process.pid}/stat").read_text("utf-8").rpartition(")")[2].split()

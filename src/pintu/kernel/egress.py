@@ -12,12 +12,13 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-import httpx
-
 from pintu.kernel.errors import Forbidden, TooLarge, Unavailable
+
+if TYPE_CHECKING:
+    import httpx
 
 CONNECT_TIMEOUT_S: Final = 2.0
 TOTAL_TIMEOUT_S: Final = 5.0
@@ -121,6 +122,8 @@ class Egress:
         Raises Forbidden (address), TooLarge (size), Unavailable (anything the other side did
         wrong).
         """
+        import httpx  # 7 MB that a process which fetches nothing saves
+
         asking = asking or Asking()
         try:
             async with asyncio.timeout(asking.timeout_s):
@@ -149,6 +152,8 @@ class Egress:
         `asking.timeout_s` bounds each wait here, not their sum. Raises Forbidden, Unavailable for
         too many redirects, and httpx.HTTPError when the other side lets go.
         """
+        import httpx
+
         timeout = httpx.Timeout(asking.timeout_s, connect=CONNECT_TIMEOUT_S)
         first = _origin(url)
         async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
@@ -213,6 +218,8 @@ def _request(
     client: httpx.AsyncClient, url: str, target: Target, lines: dict[str, str]
 ) -> httpx.Request:
     """The request goes to the checked address; Host and TLS name stay those of the URL."""
+    import httpx
+
     original = httpx.URL(url)
     pinned = original.copy_with(host=target.address)
     headers = {**lines, "Host": original.netloc.decode("ascii")}

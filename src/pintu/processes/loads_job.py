@@ -62,6 +62,7 @@ class Job:
         self._held = False
         self._running: asyncio.Task[float | None] | None = None
         self._lock = asyncio.Lock()
+        self._chosen: Mapping | None = None
         self._made: tuple[Mapping, Mapper] | None = None
         self.trouble = self.detail = ""
         self.read = self.bad = self.last_us = 0
@@ -131,7 +132,9 @@ class Job:
     async def _round(self, wish: Asked | None) -> float | None:
         """One pass; seconds until the next, None: only on wish."""
         told, again = self._told, wish is not None and wish.what == "again"
-        mapping, mapper = await self._mapper()
+        mapping = self._mapping()
+        if not told.declared.piece:  # a piece's own mapping is compiled when there is a record
+            await self._mapper()
         source = told.declared.source
         module = door_module(source.door)
         reader: Reader = await asyncio.to_thread(module.make_reader, source, mapping, told.around)
@@ -152,6 +155,7 @@ class Job:
         )
         if landing is None:
             landing = self._context(mapping, run)
+        _, mapper = await self._mapper()
         return await self._load(run, landing, mapper, _Begun(reader, first, chunks), every_s)
 
     async def _first(self, chunks: AsyncIterator[Chunk]) -> Chunk | None:
@@ -203,14 +207,19 @@ class Job:
         return self._made
 
     def _compile(self) -> tuple[Mapping, Mapper]:
-        told = self._told
-        content = told.declared.mappings.get(told.mapping)
-        if content is None:
-            raise ConfigurationError(
-                [f"Source {self.name} names mapping {told.mapping!r}, which does not exist"]
-            )
-        mapping = read_mapping({**content, "name": told.mapping})
+        told, mapping = self._told, self._mapping()
         return mapping, compile_mapping(mapping, told.words(), source=told.declared.space)
+
+    def _mapping(self) -> Mapping:
+        told = self._told
+        if self._chosen is None:
+            content = told.declared.mappings.get(told.mapping)
+            if content is None:
+                raise ConfigurationError(
+                    [f"Source {self.name} names mapping {told.mapping!r}, which does not exist"]
+                )
+            self._chosen = read_mapping({**content, "name": told.mapping})
+        return self._chosen
 
     def _table(self, mapping: Mapping) -> Landing | None:
         """The landing of a mapping into a table; None: it goes into the context."""
