@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 from pintu.kernel.store.postgres.plan import Form, Plan
+from pintu.kernel.store.rows import COLUMNS
 
 READING = {
     "jit": "off",
@@ -45,12 +46,18 @@ _HAVERSINE = (
     "power(sin((radians(p.lat) - s.phi) / 2), 2) + "
     "s.cosine * cos(radians(p.lat)) * power(sin(radians(p.lon - s.lon) / 2), 2)"
 )
+_ROWS = (
+    "(SELECT s.middle + (CASE g.i % 2 WHEN 0 THEN -g.i ELSE g.i + 1 END / 2)::bigint "
+    f"* {COLUMNS} AS first FROM generate_series(0, s.rows - 1) g(i)) g"
+)
+"""The first cell of each row of the grid, from the middle one outwards, above and below in turn."""
+
 _IN_CELLS = (
-    "p.path = s.path AND p.cell BETWEEN s.first AND s.last "
+    "p.path = s.path AND p.cell BETWEEN g.first AND g.first + s.wide "
     "AND p.lon BETWEEN s.west AND s.east AND p.lat BETWEEN s.south AND s.north"
 )
 _BOX = (("west", "float8"), ("east", "float8"), ("south", "float8"), ("north", "float8"))
-_CELLS = (("path", "int"), ("first", "bigint"), ("last", "bigint"), *_BOX)
+_CELLS = (("path", "int"), ("middle", "bigint"), ("rows", "int"), ("wide", "bigint"), *_BOX)
 _CIRCLE = ("phi", "cosine", "lon", "sure", "possible")
 
 
@@ -86,11 +93,12 @@ _FORMS: dict[Form, _Form] = {
     ),
     "point": _Form(
         _CELLS,
-        f"SELECT p.n, 1 AS loose FROM point p WHERE {_IN_CELLS} ORDER BY p.path, p.cell, p.n",
+        f"SELECT p.n, 1 AS loose FROM {_ROWS} CROSS JOIN LATERAL (SELECT p.n FROM point p "
+        f"WHERE {_IN_CELLS} ORDER BY p.path, p.cell, p.n) p",
     ),
     "near": _Form(
         (*_CELLS, *((name, "float8") for name in _CIRCLE)),
-        "SELECT p.n, (p.far > s.sure)::int AS loose FROM ("
+        f"SELECT p.n, (p.far > s.sure)::int AS loose FROM {_ROWS} CROSS JOIN LATERAL ("
         f"SELECT p.n, {_HAVERSINE} AS far FROM point p WHERE {_IN_CELLS} "
         "ORDER BY p.path, p.cell, p.n) p WHERE p.far <= s.possible",
     ),

@@ -103,6 +103,7 @@ class Learned:
         self._work: list[IndexPath] = []
         self._running: asyncio.Task[None] | None = None
         self._closed = False
+        self._told = logging.WARNING
         self.built = 0
         self.dropped = 0
         self._tick = 0
@@ -115,6 +116,7 @@ class Learned:
             for path in self._names.paths.values()
             if path.form == "value" and path.state != "ready"
         ]
+        self._requested.clear()
         self._go_on()
 
     # --- what is asked ---------------------------------------------------------------------------
@@ -183,7 +185,8 @@ class Learned:
                 try:
                     (await self._task(self._step))()
                 except Exception as error:  # the loop's edge: without an index queries scan
-                    log.warning("A path cannot be learned now: %s", error)
+                    log.log(self._told, "A path cannot be learned now: %s", error)
+                    self._told = logging.DEBUG  # a standby would say so all day
                     self._requested.clear()
                     await asyncio.sleep(PAUSE_S)
         finally:

@@ -14,8 +14,9 @@ from typing import Any
 from pintu.kernel.context.match import EARTH_RADIUS_M
 from pintu.kernel.context.match.distance import Box
 from pintu.kernel.context.selection import GeoSelection
-from pintu.kernel.store.choosing import around, cells_across
+from pintu.kernel.store.choosing import MOST_ROWS, around
 from pintu.kernel.store.kinds import IndexPath
+from pintu.kernel.store.rows import COLUMNS, cell_ranges
 
 _HAIR = 1e-11
 """Relative: some 0.1 mm at the other side of the Earth's quarter, 5 nm at 1 km."""
@@ -43,14 +44,23 @@ def nearby(geo: GeoSelection) -> Bindings | None:
     return phi, cos(phi), float(lon), sure, possible
 
 
-def point_steps(index: IndexPath, box: Box, near: Bindings | None) -> list[Bindings]:
-    """Bindings of one step a row of cells: path, first and last cell, the box, what `nearby` says.
+def point_step(index: IndexPath, box: Box, near: Bindings | None) -> Bindings:
+    """Bindings of the step that finds points in a box: path, the first cell of the middle row of
+    the grid, the number of rows, how far the last cell of a row is from its first; the box; what
+    `nearby` says.
 
-    The middle row comes first.
+    The statement begins with the middle row: a page is mostly full after that one. A tall box is
+    one band of the grid.
     """
+    first_row, last_row, first_column, last_column = cell_ranges(box)
+    rows = last_row - first_row + 1
+    if rows > MOST_ROWS:
+        cells = (first_row * COLUMNS, 1, rows * COLUMNS - 1)
+    else:
+        middle = (first_row + last_row) // 2
+        cells = (middle * COLUMNS + first_column, rows, last_column - first_column)
     west, south, east, north = box
-    tests = (west, east, south, north, *(near or ()))
-    return [(index.n, first, last, *tests) for first, last in cells_across(box)]
+    return (index.n, *cells, west, east, south, north, *(near or ()))
 
 
 def area_step(index: IndexPath, box: Box) -> Bindings:

@@ -27,7 +27,7 @@ from pintu.kernel.store.choosing import (
     shown,
 )
 from pintu.kernel.store.kinds import IndexPath, KindRow
-from pintu.kernel.store.postgres.places import area_step, nearby, point_steps
+from pintu.kernel.store.postgres.places import area_step, nearby, point_step
 from pintu.kernel.store.rows import PER_DEGREE
 
 Form = Literal["id", "kind", "number", "words", "near", "point", "area"]
@@ -239,7 +239,7 @@ def _by_place(kinds: list[KindRow], selection: Selection) -> Plan | None:
                     steps.append(Step("area", area_step(index, box)))
                     continue
                 cells: Form = "point" if near is None else "near"
-                steps += [Step(cells, one) for one in point_steps(index, box, near)]
+                steps.append(Step(cells, point_step(index, box, near)))
     return Plan(
         _by_form(steps),
         f"place {geo.geoproperty}",
