@@ -1,10 +1,11 @@
 """Files end to end: rows a second into a table data set and into the context, memory, CPU a row.
 
-`python -m bench.files [--rows 100000] [--entities 50000] [--xlsx 20000]` writes made-up files,
-starts a city with two folder sources (no piece, no code), drops the files and watches. CPU counts
-every process of the city from the drop until the file lies in done/; wall too, less the second in
-which a file must stand still. Beside it, in the same run: `csv.reader` alone over the same bytes
-(the floor), our readers alone, and the largest memory of the loads process.
+`python -m bench.files [--rows 100000] [--entities 50000] [--xlsx 20000] [--store postgres]` writes
+made-up files, starts a city with two folder sources (no piece, no code), drops the files and
+watches. CPU counts every process of the city (not a server's) from the drop until the file lies in
+done/; wall too, less the second in which a file must stand still. Beside it, in the same run:
+`csv.reader` alone over the same bytes (the floor), our readers alone, and the largest memory of the
+loads process.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import csv
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -30,8 +30,11 @@ from bench.processes import command_line, cpu_s, rss_mb, tree
 from pintu.kernel.intake.doors.files_reading import STILL_S
 from pintu.kernel.intake.tabular import Place, open_table
 from pintu.kernel.intake.tabular.write import write_xlsx
+from pintu.kernel.tables import open_tables
+from tests.real_databases import PASSWORD, postgres
 
 PORT = 9915
+PORTS = (9800, 9819)  # of the server, where the city's store is one
 STATIONS = ("滨江", "西湖", "下沙", "临平", "萧山")
 COLUMNS = ("编号", "站点", "时间", "浓度", "温度", "湿度", "状态", "备注")
 TABLE = {
@@ -174,10 +177,27 @@ def drop(pid: int, folder: Path, file: Path, rows: int) -> None:
     )
 
 
-def counted(path: Path, sql: str) -> int:
-    """One number out of a SQLite file."""
-    with contextlib.closing(sqlite3.connect(path)) as file:
-        return int(file.execute(sql).fetchone()[0])
+@contextlib.contextmanager
+def store_of(name: str) -> Iterator[str]:
+    """The address of a store: files, or a server of this run."""
+    if name == "sqlite":
+        yield "sqlite:"
+        return
+    with postgres(ports=PORTS) as server:
+        server.run("CREATE DATABASE city")
+        server.run("CREATE EXTENSION postgis", database="city")
+        yield f"postgresql://owner:{PASSWORD}@127.0.0.1:{server.port}/city"
+
+
+def landed(data: Path, address: str) -> int:
+    """Rows in the data set."""
+    tables = open_tables(data, address)
+    try:
+        opened = tables.open("datasets", "bench")
+        count = "SELECT count(*) FROM rows"
+        return int(opened.read_now(lambda c: c.exec_driver_sql(count).scalar_one()))
+    finally:
+        tables.close()
 
 
 def main() -> None:
@@ -186,8 +206,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--entities", type=int, default=50_000)
     parser.add_argument("--xlsx", type=int, default=20_000)
+    parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
     told = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="pintu-files-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="pintu-files-") as folder,
+        store_of(told.store) as address,
+    ):
+        os.environ["PINTU_STORE"] = address
         data = Path(folder) / "data"
         big, small, book = (Path(folder) / one for one in ("rows.csv", "things.csv", "rows.xlsx"))
         write_csv(big, told.rows)
@@ -204,7 +229,7 @@ def main() -> None:
             drop(pid, data / "inbox" / "things", small, told.entities)
             drop(pid, data / "inbox" / "rows", book, told.xlsx)
         print(f"floor again                {floor_us(big, told.rows):8.1f} µs CPU a row")
-        found = counted(data / "datasets" / "bench.db", "SELECT count(*) FROM rows")
+        found = landed(data, address)
         print(f"rows in the data set {found} of {max(told.rows, told.xlsx)}")
 
 

@@ -256,8 +256,12 @@ def _marks(texts: Sequence[str]) -> tuple[int, ...]:
 def _keep(connection: Connection, place: tuple[int, int], told: list[tuple[int, int]]) -> int:
     """Keep what nobody said before, of a scope by a file; how many that were."""
     scope, file = place
-    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-    line, kept = f"({scope}, {mark}, {file}, {mark})", 0
+    if connection.dialect.name == "postgresql":
+        sql = f"INSERT INTO said SELECT {scope}, key, {file}, digest FROM unnest(%s::bigint[], "
+        arrays = tuple("{" + ",".join(map(str, one)) + "}" for one in zip(*told, strict=True))
+        sql += "%s::bigint[]) AS told(key, digest) ON CONFLICT DO NOTHING"
+        return connection.exec_driver_sql(sql, arrays).rowcount if told else 0
+    line, kept = f"({scope}, ?, {file}, ?)", 0
     for at in range(0, len(told), _AT_ONCE):
         part = told[at : at + _AT_ONCE]
         sql = f"INSERT INTO said VALUES {', '.join([line] * len(part))} ON CONFLICT DO NOTHING"
@@ -268,8 +272,9 @@ def _keep(connection: Connection, place: tuple[int, int], told: list[tuple[int, 
 def _known(connection: Connection, scope: int, marks: list[int]) -> dict[int, tuple[int, int]]:
     """What was said of some keys: file and digest."""
     known: dict[int, tuple[int, int]] = {}
-    for at in range(0, len(marks), _AT_ONCE):
-        chosen = ", ".join(map(str, marks[at : at + _AT_ONCE]))
+    at_once = _AT_ONCE if connection.dialect.name == "sqlite" else 5_000
+    for at in range(0, len(marks), at_once):
+        chosen = ", ".join(map(str, marks[at : at + at_once]))
         sql = f"SELECT key, file, digest FROM said WHERE scope = {scope} AND key IN ({chosen})"
         known.update((key, (file, digest)) for key, file, digest in connection.exec_driver_sql(sql))
     return known
