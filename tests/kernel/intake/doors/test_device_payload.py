@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -40,11 +41,11 @@ def envelope(body: Any, **meta: str) -> Envelope:
     return Envelope("doors/yard", "k", AT_US, raw, {"topic": "city/GW7/air", **meta})
 
 
-def updates(found: list[Update | Unreadable]) -> list[dict[str, Any]]:
+def updates(found: Sequence[object]) -> list[dict[str, Any]]:
     return [one.entity for one in found if isinstance(one, Update)]
 
 
-def held(found: list[Update | Unreadable]) -> list[Unreadable]:
+def held(found: Sequence[object]) -> list[Unreadable]:
     return [one for one in found if isinstance(one, Unreadable)]
 
 
