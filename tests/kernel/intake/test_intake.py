@@ -69,7 +69,7 @@ BAD: list[tuple[Update, str]] = [
     ),
     (
         Update({"id": "urn:a:b", "type": "T", "p": {"value": 1}}, "replace"),
-        "merge, upsert or append",
+        "merge, upsert, append",
     ),  # type: ignore[arg-type]
     (Update({"id": "urn:a:b", "type": "T", "p": {"value": {1, 2}}}), "not JSON"),
     (Update({"id": "urn:a:b", "p": {"value": 1}}), "does not exist"),
@@ -141,6 +141,8 @@ async def test_two_updates_of_one_entity_see_each_other(scene: Scene) -> None:
         ({"depth": -1}, BadRequestData, "depth -1"),
         ({"key": ""}, BadRequestData, "key"),
         ({"key": "k" * 301}, BadRequestData, "key"),
+        ({"key": "a\x00b"}, BadRequestData, "NUL"),
+        ({"key": "a\ud800"}, BadRequestData, "key"),
         ({"source": "a b"}, BadRequestData, "Source"),
         ({"tenant": "a/b"}, BadRequestData, "Tenant"),
         ({"updates": [lamp(1)] * 11}, TooLarge, "more than 10"),

@@ -47,6 +47,18 @@ async def test_the_list_is_paged_and_by_source(scene: Scene) -> None:
     assert ["x"] == [held.key for held in await scene.intake.quarantine.list(source="other/tcp")]
 
 
+async def test_texts_that_no_store_keeps_are_held_all_the_same(scene: Scene) -> None:
+    """NUL and half characters in a key or a reason become signs; the bytes stay as they came."""
+    for _ in range(2):
+        await scene.intake.hold(
+            "demo", Envelope(SOURCE, "a\x00\ud800", NOON_US, b"\x00"), "no \x00"
+        )
+    (held,) = await scene.intake.quarantine.list()
+    assert ("a␀?", "no ␀", b"\x00", 1) == (held.key, held.reason, held.body, held.attempts)
+    await scene.intake.quarantine.drop_key(SOURCE, "a\x00\ud800")
+    assert [] == await scene.intake.quarantine.list()
+
+
 async def test_a_long_body_is_cut_and_says_so(scene: Scene) -> None:
     """What was cut can be looked at and dropped, not retried."""
     await scene.intake.accept(batch("b1", unreadable=[unreadable("m1", b"x" * 100_000)]))

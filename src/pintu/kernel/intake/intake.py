@@ -38,7 +38,7 @@ from pintu.kernel.intake.words import (
 )
 from pintu.kernel.jsonld import CORE, ContextLibrary, Terms
 from pintu.kernel.store.port import Op, Store
-from pintu.kernel.tables import CityTables
+from pintu.kernel.tables import CityTables, keepable
 
 log = logging.getLogger("pintu.intake")
 
@@ -170,8 +170,10 @@ class Intake:
             raise BadRequestData(
                 f"Source {batch.source[:50]!r} is not a name like 'street_lights/mqtt'"
             )
-        if not 1 <= len(batch.key) <= 300:
-            raise BadRequestData(f"A batch of {batch.source} needs a key of 1 to 300 characters")
+        if not 1 <= len(batch.key) <= 300 or keepable(batch.key) != batch.key:
+            raise BadRequestData(
+                f"A batch of {batch.source} needs a key of 1 to 300 characters, none of them NUL"
+            )
         if not TENANT.fullmatch(batch.tenant):
             raise BadRequestData(f"Tenant {batch.tenant[:50]!r} is not a tenant's name")
         if not 0 <= batch.depth <= self.limits.depth:

@@ -17,7 +17,7 @@ from pintu.kernel.errors import ResourceNotFound
 from pintu.kernel.intake.limits import Limits
 from pintu.kernel.intake.schema import DROPPED, HELD
 from pintu.kernel.intake.words import Envelope, Unreadable, Update
-from pintu.kernel.tables import OpenTables, put_rows
+from pintu.kernel.tables import OpenTables, keepable, put_rows
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,11 +106,12 @@ class Quarantine:
         kept = self._limits.kept_bytes
         for item in items:
             envelope = item.envelope
-            kind = envelope.meta.get("kind", "envelope")
+            kind = keepable(envelope.meta.get("kind", "envelope"))
+            key, reason = keepable(envelope.key), keepable(item.reason[:2000])
             found = connection.execute(
                 HELD.update()
-                .where(HELD.c.source == envelope.source, HELD.c.key == envelope.key)
-                .values(attempts=HELD.c.attempts + 1, reason=item.reason[:2000])
+                .where(HELD.c.source == envelope.source, HELD.c.key == key)
+                .values(attempts=HELD.c.attempts + 1, reason=reason)
             )
             if found.rowcount:
                 continue
@@ -119,9 +120,9 @@ class Quarantine:
                 {
                     "source": envelope.source,
                     "tenant": tenant,
-                    "key": envelope.key,
+                    "key": key,
                     "kind": kind,
-                    "reason": item.reason[:2000],
+                    "reason": reason,
                     "body": envelope.body[:kept],
                     "size": len(envelope.body),
                     "meta": json.dumps(dict(list(envelope.meta.items())[:50]))[:8000],
@@ -196,7 +197,7 @@ class Quarantine:
         """Let go of what is held under a source's key, if anything is."""
 
         def work(connection: Connection) -> None:
-            gone = HELD.delete().where(HELD.c.source == source, HELD.c.key == key)
+            gone = HELD.delete().where(HELD.c.source == source, HELD.c.key == keepable(key))
             if connection.execute(gone).rowcount:
                 self._count(connection)
 
@@ -207,7 +208,7 @@ class Quarantine:
         change = (
             HELD.update()
             .where(HELD.c.id == id)
-            .values(attempts=HELD.c.attempts + 1, reason=reason[:2000])
+            .values(attempts=HELD.c.attempts + 1, reason=keepable(reason[:2000]))
         )
         await self._file.run(lambda connection: connection.execute(change))
 

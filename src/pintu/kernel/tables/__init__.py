@@ -7,7 +7,7 @@ calls `tables.register(PrivateTables(...))` and gets its `OpenTables`. Files: `r
 `city.db` is never opened here: one file, one SQLite library.
 """
 
-from pintu.kernel.tables.door import OpenTables, Place, row_number
+from pintu.kernel.tables.door import OpenTables, Place, keepable, row_number
 from pintu.kernel.tables.file import TableFile
 from pintu.kernel.tables.register import CityTables, PrivateTables, open_tables
 from pintu.kernel.tables.upsert import add_rows, put_rows
@@ -19,6 +19,7 @@ __all__ = [
     "PrivateTables",
     "TableFile",
     "add_rows",
+    "keepable",
     "open_tables",
     "put_rows",
     "row_number",

@@ -69,6 +69,14 @@ class OpenTables(Protocol):
         """Write down that migration `number` was applied, in the same transaction."""
 
 
+def keepable(text: str) -> str:
+    """A text from outside as every store can keep it: NUL is shown as its sign, half a character
+    as a question mark."""
+    if text.isascii() and "\x00" not in text:
+        return text
+    return text.replace("\x00", "\u2400").encode("utf-8", "replace").decode("utf-8")
+
+
 def row_number() -> TypeEngine[int]:
     """The type of a column whose numbers the table gives by itself: 64 bits on every store."""
     return BigInteger().with_variant(Integer(), "sqlite")
