@@ -117,7 +117,9 @@ def servers() -> Iterator[tuple[Any, int]]:
 
     if program("postgres") is None or find_mosquitto() is None:
         raise NotRun("PostgreSQL or mosquitto is not installed")
-    with postgres() as server, mosquitto(port=9942) as port:
+    # a broker keeps 1,000 messages for who is away unless told otherwise; a busy machine takes
+    # longer than that to start its processes again
+    with postgres() as server, mosquitto("max_queued_messages 20000", port=9942) as port:
         yield server, port
 
 

@@ -108,7 +108,7 @@ def _publish(port: int, bodies: list[tuple[str, dict[str, Any]]], qos: int) -> N
     client.loop_start()
     for topic, body in bodies:
         client.publish(topic, json.dumps(body), qos=qos).wait_for_publish(30)
-        time.sleep(0.01)  # a broker keeps 1,000 messages for who is away, not more
+        time.sleep(0.01)
     client.loop_stop()
     client.disconnect()
 

@@ -68,7 +68,7 @@ class Source:
 
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = [{"id": "1", "name": "a"}]
-        self.away = self.broken = self.endless = False
+        self.away = self.broken = self.endless = self.full = False
         self.readings = 0
 
     def module(self, **settings: Any) -> Any:
@@ -85,7 +85,8 @@ class Source:
         new = self.records[int(after or 0) :]
         if new:
             position = str(len(self.records))
-            yield Chunk(records=list(enumerate(new, 1)), position=position, key=position)
+            records = list(enumerate(new, 1))
+            yield Chunk(records=records, position=position, key=position, full=self.full)
         if self.endless:
             await asyncio.Event().wait()
 
@@ -164,6 +165,30 @@ async def test_a_source_is_read_when_it_is_saved_and_again_on_wish(stage: Stage)
     await until(lambda: says(stage, "up"))
     runs = await stage.runs.list_runs("made")
     assert ["user:1", "user:1", ""] == [one.by for one in runs]
+
+
+async def test_what_a_whole_load_no_longer_brings_ends(stage: Stage) -> None:
+    """As the mapping says: marked with endedAt, or deleted; the run tells it on the page."""
+    stage.source.full = True
+    stage.source.records.append({"id": "2", "name": "b"})
+    stage.connect()
+    await until(lambda: len(stage.landed()) == 2)
+    stage.source.records.pop(0)
+    await stage.runs.ask("made", "again", by="user:1")
+    await until(lambda: stage.link.batches[-1].updates[0].mode == "amend")
+    ended = stage.link.batches[-1].updates[0].entity
+    assert ("urn:ngsi-ld:PointOfInterest:made:1", True) == (ended["id"], "endedAt" in ended)
+    async with asyncio.timeout(8):
+        while not (told := (await stage.runs.list_runs("made"))[0].messages):
+            await asyncio.sleep(0.02)
+    assert "endedAt" in told[-1]["en"]
+    stage.configuration.save("mappings", "places", {**MAPPING, "gone": "delete"}, by="test")
+    stage.source.records[0] = {"id": "3", "name": "c"}
+    await asyncio.sleep(0.3)
+    await stage.runs.ask("made", "again", by="user:1")
+    await until(lambda: stage.link.batches[-1].updates[0].mode == "delete")
+    gone = stage.link.batches[-1].updates[0].entity
+    assert {"id": "urn:ngsi-ld:PointOfInterest:made:2"} == gone
 
 
 async def test_a_schedule_reads_again_and_quiet_rounds_are_no_runs(stage: Stage) -> None:
