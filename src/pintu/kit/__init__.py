@@ -1,6 +1,5 @@
 """The only thing a piece may import: at most 40 names. Besides them `kit.views`, `kit.tables`,
-`kit.mqtt`,
-`kit.protocols` and `kit.testing`.
+`kit.work_list`, `kit.mqtt`, `kit.hj212`, `kit.protocols` and `kit.testing`.
 
 A name is here because two pieces or a test need it.
 """
