@@ -1,4 +1,4 @@
-"""What is PostgreSQL's own: schema, claim, weeks of the log, odd texts, broken connections."""
+"""What is PostgreSQL's own: schema, claim, groups, odd texts, memory, tasks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ from pintu.kernel.store.postgres.opened import prepare
 from tests.kernel.store.conftest import create, delete, ids, lamp, put, stored, update
 
 ID = "urn:ngsi-ld:Lamp:1"
-SESSION = "FROM pg_stat_activity WHERE application_name = $1"
 AROUND = GeoSelection("near", {"type": "Point", "coordinates": [120, 30]}, max_distance_m=1e5)
 
 
@@ -305,85 +304,7 @@ async def test_a_read_under_way_does_not_bring_back_what_was_deleted(store: Post
         await store.submit([create(lamp(1))])
 
 
-# --- broken connections ---------------------------------------------------------------------------
-async def test_a_session_that_is_ended_again_and_again_loses_and_doubles_nothing(
-    store: PostgresStore,
-) -> None:
-    """Every call is answered once and is in the log once, in order."""
-    heard: list[int] = []
-    store.on_commit(lambda changes: heard.extend(change.position for change in changes))
-    going = True
-
-    async def end() -> None:
-        line = await store.connections.apart("test")
-        while going:
-            await store.connections.writer()
-            await asyncio.sleep(0.1)
-            ours = f"{store.connections.me} writes"
-            await line.connection.execute(f"SELECT pg_terminate_backend(pid) {SESSION}", ours)
-        await line.close()
-
-    async def write(lane: int) -> list[int]:
-        positions = []
-        for step in range(40):
-            doc = lamp(lane * 100 + step)
-            [made] = await store.submit([create(doc)])
-            [moved] = await store.submit([update(doc["id"], power=-step)])
-            positions += [made.position, moved.position]
-        return positions
-
-    ending = asyncio.ensure_future(end())
-    answered = await asyncio.gather(*(write(lane) for lane in range(8)))
-    going = False
-    await ending
-    assert list(range(1, 641)) == sorted(one for each in answered for one in each)
-    rows = await store.changes(0, 1_000)
-    assert list(range(1, 641)) == [row.position for row in rows] == heard
-    assert 320 == store.statistics()["entities"] == len(await ids(store))
-    assert store.statistics()["reconnects"] > 1
-
-
-@pytest.mark.parametrize(("alone", "size"), [(True, 1), (True, 700), (False, 3)])
-async def test_a_commit_whose_answer_was_lost_is_found(
-    city_address: str, alone: bool, size: int
-) -> None:
-    """The session ends after its commit, before its answer: it is answered, once, as it was."""
-    store = await open_postgres(city_address, clock=CityClock(), alone=alone)
-    heard: list[Change] = []
-    store.on_commit(heard.extend)
-    await store.submit([create(lamp(1)), create(lamp(2, type="Other"))])
-    await store.submit([delete(ID)])
-    line = await store.connections.apart("test", writes=True)
-    run = line.connection.execute
-    ours = f"{store.connections.me} writes"
-    try:
-        # a commit waits for a standby that there is not: durable here, and not answered
-        await run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-        await run("SELECT pg_reload_conf()")
-        await asyncio.sleep(0.3)
-        writing = store.submit([create(lamp(i)) for i in range(1, size + 2) if i != 2])
-        waits = f"SELECT wait_event {SESSION}"
-        async with asyncio.timeout(20):
-            while await line.connection.fetchval(waits, ours) != "SyncRep":
-                await asyncio.sleep(0.01)
-        await run(f"SELECT pg_terminate_backend(pid) {SESSION}", ours)
-    finally:
-        await run("SET synchronous_commit = local")
-        await run("ALTER SYSTEM RESET synchronous_standby_names")
-        await run("SELECT pg_reload_conf()")
-        await line.close()
-    outcomes = await writing
-    positions = list(range(1, size + 4))
-    assert positions[3:] == [one.position for one in outcomes]
-    assert positions == [row.position for row in await store.changes(0, 1_000)]
-    async with asyncio.timeout(10):
-        while len(heard) < len(positions):
-            await asyncio.sleep(0.01)
-    assert positions == [row.position for row in heard] and 3 == heard[3].previous
-    assert size + 1 == sum(kind.count for kind in store.kinds(1)) == store.state.entities
-    await store.close()
-
-
+# --- keeping -------------------------------------------------------------------------------------
 async def test_a_task_between_groups_is_a_transaction(store: PostgresStore) -> None:
     """What breaks in it leaves nothing and reaches its caller."""
 
@@ -396,7 +317,6 @@ async def test_a_task_between_groups_is_a_transaction(store: PostgresStore) -> N
     assert [] == await asked(store, "SELECT * FROM meta WHERE key = 'x'")
 
 
-# --- keeping --------------------------------------------------------------------------------------
 async def test_a_backup_is_what_pg_dump_writes(store: PostgresStore, tmp_path: Path) -> None:
     """One new file; one that exists is refused; without the program it is said what to install."""
     await store.submit([create(lamp(1))])
