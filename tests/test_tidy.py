@@ -35,6 +35,8 @@ LOOP_EDGES: dict[str, str] = {
     "src/pintu/kernel/store/postgres/writer.py::_alone": "2026-11-23 a task's caller gets it",
     "src/pintu/kernel/store/postgres/writer.py::tell": "2026-11-23 a listener's mistake is its own",
     "src/pintu/kernel/store/postgres/group.py::_apply": "2026-11-23 a poison fails alone",
+    "src/pintu/kernel/store/postgres/connection.py::_keep": "2026-11-23 the keeper never ends",
+    "src/pintu/kernel/store/postgres/follow.py::_try": "2026-11-23 the log is looked at again",
     "src/pintu/kernel/store/postgres/lookups.py::_read": "2026-11-23 each caller gets it",
     "src/pintu/kernel/operations/commands.py::_tell": "2026-11-22 a gone page stops nothing",
     "src/pintu/kernel/timers/timers.py::_call": "2026-11-22 one mistake stops no other timer",
