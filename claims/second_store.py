@@ -145,7 +145,7 @@ def _cost(row: dict[str, object]) -> Finding:
 MOVING = "claims.second_store_moving"
 FAULTS = "claims.second_store_faults"
 CLAIMS = [
-    # `make test` and `make faults` have just asked these, where nothing that hangs on speed is asked
+    # `make test` and `make faults` have asked these where only what is quick and safe is asked
     Claim(name="suites on both stores", measure=suites, speed=True),
     Claim(name="same answers", measure=same_answers),
     Claim(name="moved and back, quick", measure=of(MOVING, "quick")),
