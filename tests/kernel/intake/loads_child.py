@@ -51,7 +51,7 @@ def door() -> Any:
     return SimpleNamespace(DOOR=made, make_reader=lambda _source, _mapping, _around: Counting())
 
 
-async def main(data: Path) -> None:
+async def main(data: Path, address: str) -> None:
     """Run until killed."""
     clock = CityClock()
     sys.modules["pintu_counting"] = door()
@@ -61,7 +61,7 @@ async def main(data: Path) -> None:
         clock=clock,
         egress=Egress(),
         link=FieldLink(data / "broker.sock", name="loads", pieces=["loads"]),
-        tables=open_tables(data),
+        tables=open_tables(data, address),
         words=mapping_words,
     )
     desk = Desk(Configuration(data / "config", clock), ground)
@@ -70,4 +70,4 @@ async def main(data: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), (sys.argv[2:] or ["sqlite:"])[0]))

@@ -12,10 +12,15 @@ from pathlib import Path
 
 import orjson
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from pintu.kernel.clock import CityClock
 from pintu.kernel.configuration import Configuration
+from pintu.kernel.errors import PintuError
+from pintu.kernel.exchange import Question, read_data_set
+from pintu.kernel.exchange.tables import TableProvider
 from pintu.kernel.store.sqlite import open_sqlite
+from pintu.kernel.tables import CityTables, open_tables
 
 from .loads_child import CHUNKS, SIZE
 from .test_wire_faults import Child
@@ -29,10 +34,11 @@ FIELDS = [
 
 
 @pytest.fixture
-def children(tmp_path: Path) -> Iterator[tuple[Child, Child]]:
-    """A broker and a loads process on one data folder."""
+def children(tmp_path: Path, stores: str) -> Iterator[tuple[Child, Child]]:
+    """A broker and a loads process on one data folder; what is loaded, and how far, lies on either
+    store."""
     broker = Child("broker_child.py", str(tmp_path))
-    loads = Child("loads_child.py", str(tmp_path))
+    loads = Child("loads_child.py", str(tmp_path), stores)
     broker.start()
     broker.ready()
     yield broker, loads
@@ -63,38 +69,49 @@ def configured(data: Path, *, table: bool) -> None:
     saved.save("sources", "count", source, by="test")
 
 
-def state(data: Path) -> tuple[str, str]:
+@pytest.fixture
+def tables(tmp_path: Path, stores: str, children: tuple[Child, Child]) -> Iterator[CityTables]:
+    """What the loads process keeps, from outside."""
+    made = open_tables(tmp_path, stores)
+    yield made
+    made.close()
+
+
+def state(tables: CityTables) -> tuple[str, str]:
     """(state, position) of the newest run."""
+    runs = tables.open("rooms", "loads")
+    sql = "SELECT state, position FROM run ORDER BY number DESC LIMIT 1"
     try:
-        with closing(sqlite3.connect(f"file:{data}/rooms/loads.db?mode=ro", uri=True)) as file:
-            found = file.execute("SELECT state, position FROM run ORDER BY number DESC").fetchone()
-    except sqlite3.Error:
+        found = runs.read_now(lambda connection: connection.exec_driver_sql(sql).first())
+    except (PintuError, DBAPIError):  # there is no such table yet
         found = None
-    return found or ("", "")
+    finally:
+        runs.close()
+    return (found[0], found[1]) if found else ("", "")
 
 
-def keep_killing(data: Path, victims: list[Child], *, seconds: float = 40) -> int:
+def keep_killing(tables: CityTables, victims: list[Child], *, seconds: float = 40) -> int:
     """Kill one of them at a random moment, again and again, until the run is done."""
     dice, kills, end_s = random.Random(7), 0, time.monotonic() + seconds
-    while state(data)[0] != "done":
-        assert time.monotonic() < end_s, f"never done: {state(data)}"
-        if kills < 6 and state(data)[1]:
-            before = state(data)[1]
+    while state(tables)[0] != "done":
+        assert time.monotonic() < end_s, f"never done: {state(tables)}"
+        if kills < 6 and state(tables)[1]:
+            before = state(tables)[1]
             time.sleep(dice.uniform(0.0, 0.25))
             victim = victims[kills % len(victims)]
             victim.kill()
             victim.start()
             victim.ready()
             kills += 1
-            wait_for_more(data, before)
+            wait_for_more(tables, before)
         time.sleep(0.01)
     return kills
 
 
-def wait_for_more(data: Path, before: str) -> None:
+def wait_for_more(tables: CityTables, before: str) -> None:
     """Until the run got further than it was."""
     end_s = time.monotonic() + 20
-    while state(data)[1] == before and state(data)[0] != "done":
+    while state(tables)[1] == before and state(tables)[0] != "done":
         assert time.monotonic() < end_s, "it got no further"
         time.sleep(0.02)
 
@@ -107,14 +124,14 @@ def held_lines(data: Path) -> Counter[int]:
 
 
 async def test_killed_while_loading_into_the_context(
-    tmp_path: Path, children: tuple[Child, Child]
+    tmp_path: Path, children: tuple[Child, Child], tables: CityTables
 ) -> None:
     """Loads process and broker in turn: every good record is one log row, every bad one is held."""
     broker, loads = children
     configured(tmp_path, table=False)
     loads.start()
     loads.ready()
-    kills = keep_killing(tmp_path, [loads, broker])
+    kills = keep_killing(tables, [loads, broker])
     loads.kill()
     broker.kill()
     store = open_sqlite(tmp_path / "city.db", clock=CityClock())
@@ -127,17 +144,21 @@ async def test_killed_while_loading_into_the_context(
     assert (BAD, {1}) == (len(held), set(held.values()))
 
 
-def test_killed_while_loading_into_a_table(tmp_path: Path, children: tuple[Child, Child]) -> None:
+async def test_killed_while_loading_into_a_table(
+    tmp_path: Path, children: tuple[Child, Child], tables: CityTables
+) -> None:
     """Rows and position are one transaction: each row is there once."""
     _, loads = children
     configured(tmp_path, table=True)
     loads.start()
     loads.ready()
-    kills = keep_killing(tmp_path, [loads])
+    kills = keep_killing(tables, [loads])
     loads.kill()
-    (path,) = (tmp_path / "datasets").glob("*.db")
-    with closing(sqlite3.connect(path)) as file:
-        told = file.execute("SELECT id, capacity FROM rows WHERE _removed IS NULL").fetchall()
+    saved = Configuration(tmp_path / "config", CityClock()).find("datasets", "places")
+    assert saved is not None
+    places = read_data_set("places", saved.content)
+    found = await TableProvider(tables, CityClock(), "UTC").ask(places, Question(limit=10_000))
+    told = [(row["id"], row["capacity"]) for row in found.rows]
     assert kills >= 3
     good = {(f"P{n}", n) for n in range(1, RECORDS + 1) if n % 9}
     assert (len(good), good) == (len(told), set(told))
