@@ -178,7 +178,7 @@ async def test_the_same_file_handed_in_twice_at_once_is_whole(tmp_path: Path) ->
 
     target = tmp_path / "a.csv"
     sizes = await asyncio.gather(keep(parts(b"a"), target), keep(parts(b"b"), target))
-    assert [5_000, 5_000] == sizes
+    assert [5_000, 5_000] == list(sizes)
     assert target.read_bytes() in (b"a" * 5_000, b"b" * 5_000)
     assert [target] == list(tmp_path.iterdir())
 

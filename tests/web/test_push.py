@@ -11,6 +11,7 @@ import pytest
 from pintu.kernel.access import Act, Actor, Deed
 from pintu.kernel.errors import Forbidden
 from pintu.kernel.exchange import Question
+from pintu.kernel.store.port import settled
 from tests.web.conftest import HERE, browser
 from tests.web.small_city import SmallCity
 
@@ -44,7 +45,7 @@ async def value(city: SmallCity, local: str) -> Any:
     number = store.tenant("")
     assert number is not None
     found = store.retrieve(number, f"urn:ngsi-ld:AirQualityObserved:yard:{local}")
-    record = await found if hasattr(found, "__await__") else found
+    record = await settled(found)
     return None if record is None else orjson.loads(record.body)["pm25"]["value"]
 
 
