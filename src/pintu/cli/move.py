@@ -84,7 +84,7 @@ class _CityDoor:
         """Ask its supervisor to start it on the store that the settings name now."""
         holder = read_holder(self._settings.data)
         try:
-            os.kill(int(str(holder["pid"])), signal.SIGHUP)
+            os.kill(int(str(holder["pid"])), signal.SIGUSR1)
         except (KeyError, ValueError, OSError):
             return False
         return True

@@ -242,6 +242,7 @@ class Mover:
         self.report.copied_s = time.monotonic() - began
         await self._started(carrier.target)
         self.report.paused_s = time.monotonic() - began
+        await carrier.target.forget_move()
 
     async def _started(self, target: Target | None) -> None:
         """The locks stay until the city answers from its new store: what still runs on the old one

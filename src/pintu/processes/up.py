@@ -43,7 +43,7 @@ def run_city(settings: Settings, say: Say, log: Say) -> int:
     def programs() -> list[Program]:
         return _programs(_told_again(settings, log), listener.fileno(), lock)
 
-    signal.signal(signal.SIGHUP, lambda *_: supervisor.ask_renew(programs))
+    signal.signal(signal.SIGUSR1, lambda *_: supervisor.ask_renew(programs))
     # ours stays open: while the broker restarts, callers wait in the socket's queue
     supervisor.start()
     watcher = threading.Thread(

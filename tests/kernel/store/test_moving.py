@@ -278,3 +278,34 @@ async def test_trimmed_history_is_let_go(tmp_path: Path, city_address: str) -> N
     assert 31 == (await target.reach())[0]
     for side in (source, target, store):
         await side.close()
+
+
+async def test_a_move_whose_history_is_gone_begins_anew(tmp_path: Path, city_address: str) -> None:
+    """When the log no longer tells what changed since, everything is brought again."""
+    store = await _fill(tmp_path / "city.db")
+    source, target = SqliteSide(tmp_path / "city.db"), await _postgres(city_address)
+    carrier = await _begun(source, target)
+    await carrier.bring()
+    await store.submit([update(f"urn:ngsi-ld:Lamp:{n}", power=-1) for n in range(20, 40)])
+    await store.save_cursor("reader", store.head())
+    await store.trim(1 << 62, store.head() - 5)
+    again = Carrier(source, target, _quiet)
+    assert not await again.begin()
+    await _moved(source, target)
+    for side in (source, target, store):
+        await side.close()
+
+
+async def test_a_target_that_was_lived_in_is_no_half_move(
+    tmp_path: Path, city_address: str
+) -> None:
+    """A city that wrote at the new store is not overwritten by the old one's next move."""
+    store = await _fill(tmp_path / "city.db")
+    source, target = SqliteSide(tmp_path / "city.db"), await _postgres(city_address)
+    await _moved(source, target)
+    assert await (Carrier(source, target, _quiet)).begin()
+    await target._db.execute("UPDATE head SET position = position + 1")
+    with pytest.raises(PintuError, match="a city has written there since"):
+        await _begun(source, target)
+    for side in (source, target, store):
+        await side.close()

@@ -65,6 +65,8 @@ class Carrier:
         found = "" if started else await self.target.found()
         if found:
             raise PintuError(f"{self.target.place} is not empty: it holds {found}")
+        if started is not None and await self.target.head() > self._caught():
+            raise PintuError(f"{self.target.place} is not empty: a city has written there since")
         if started is not None and await self._log_reaches():
             self._learned = {n: words for n, *words in started["learned"]}
             async with self.target.transaction():
@@ -73,10 +75,13 @@ class Carrier:
         await self._anew()
         return False
 
+    def _caught(self) -> int:
+        return max(int(self._at["log"]), int(self._at["from"]["mark"]))
+
     async def _log_reaches(self) -> bool:
         """Does the source's log still tell all that changed since the move was begun?"""
         oldest, _ = await self.source.reach()
-        caught = max(int(self._at["log"]), int(self._at["from"]["mark"]))
+        caught = self._caught()
         head = await self.source.head()
         return head >= caught and (oldest <= caught + 1 if oldest else head == caught)
 

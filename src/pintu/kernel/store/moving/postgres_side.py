@@ -274,6 +274,10 @@ class PostgresSide:
             await self._claim.close(timeout=10)
             self._claim = None
 
+    async def forget_move(self) -> None:
+        """The city lives there."""
+        await self._db.execute("DROP TABLE IF EXISTS moving")
+
     async def reclaim(self) -> None:
         """Take it back."""
         self._claim = await claimed(self._address)

@@ -264,6 +264,10 @@ class Target(Side, Protocol):
         """Let the city have it; nothing is asked of it any more."""
         ...
 
+    async def forget_move(self) -> None:
+        """The city lives there: nothing of the move is needed any more."""
+        ...
+
     async def reclaim(self) -> None:
         """Take it back; Unavailable when a city has it."""
         ...

@@ -243,6 +243,9 @@ class SqliteSide:
             self._closed = True
             await self._do(self._db.close)
 
+    async def forget_move(self) -> None:
+        """The city has the file: what the move kept in it stays, and nobody reads it."""
+
     async def reclaim(self) -> None:
         """Files that were placed are the city's."""
         raise Unavailable(f"{self.path} has been handed over")
