@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from pintu.kernel.errors import Unavailable
 from pintu.kernel.tables.door import VERSIONS, Place
@@ -189,10 +189,10 @@ class TableSchema:
 
 def _let_go(connection: Connection) -> None:
     """Back into the pool, rolled back unless it was committed; a broken one goes away."""
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(SQLAlchemyError, psycopg.Error):
         if driver(connection).closed:
             connection.invalidate()
-    with contextlib.suppress(DBAPIError, psycopg.Error):
+    with contextlib.suppress(SQLAlchemyError, psycopg.Error):
         connection.close()
 
 

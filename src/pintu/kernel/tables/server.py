@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from pintu.kernel.errors import PintuError, Unavailable
@@ -127,7 +127,7 @@ class TableServer:
             connection.begin()
             driver(connection).execute(statement.encode())
         except BaseException:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(SQLAlchemyError, psycopg.Error):
                 connection.invalidate()
             connection.close()
             raise
