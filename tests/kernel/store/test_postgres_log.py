@@ -8,6 +8,8 @@ from pintu.kernel.store.postgres import PostgresStore, open_postgres
 from pintu.kernel.store.postgres.schema import AHEAD, WEEK, partition, week_of
 from tests.kernel.store.conftest import create, lamp, update
 
+REST = "SELECT count(*) FROM log_rest"
+
 
 async def asked(store: PostgresStore, sql: str, *arguments: Any) -> list[Any]:
     """Rows of a statement, past the store."""
@@ -44,7 +46,7 @@ async def test_weeks_are_made_ahead_and_dropped_whole(city_address: str) -> None
         clock.at_us += week
     weeks = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'log'::regclass"
     assert [(6 + AHEAD + 1,)] == [tuple(row) for row in await asked(store, weeks)]
-    assert [(0,)] == [tuple(row) for row in await asked(store, "SELECT count(*) FROM log_rest")]
+    assert [(0,)] == [tuple(row) for row in await asked(store, REST)]
     await store.save_cursor("slow", 3)
     assert 3 == await store.trim(clock.at_us, 12)
     await store.save_cursor("slow", None)
@@ -66,5 +68,26 @@ async def test_rows_that_came_before_their_week_are_moved_into_it(city_address: 
     clock.at_us = late
     await store.submit([create(lamp(1))])
     assert [(2,)] == [tuple(row) for row in await asked(store, f"SELECT count(*) FROM {name}")]
-    assert [(0,)] == [tuple(row) for row in await asked(store, "SELECT count(*) FROM log_rest")]
+    assert [(0,)] == [tuple(row) for row in await asked(store, REST)]
     await store.close()
+
+
+async def test_writes_go_on_while_somebody_holds_the_log(city_address: str) -> None:
+    """Weeks that cannot be made now wait; the rows are kept and moved later."""
+    clock = Moved(1_767_600_000_000_000)
+    store = await open_postgres(city_address, clock=clock)
+    line = await store.connections.apart("test", writes=True)
+    try:
+        async with line.connection.transaction():
+            await line.connection.execute("LOCK TABLE log_rest IN ACCESS SHARE MODE")
+            clock.at_us += (AHEAD + 2) * int(WEEK.total_seconds()) * 1_000_000
+            [outcome] = await store.submit([create(lamp(1))])
+            assert outcome.error is None
+            assert [(1,)] == [tuple(row) for row in await asked(store, REST)]
+        clock.at_us += 3_600_000_000
+        await store.submit([create(lamp(2))])
+        assert [(0,)] == [tuple(row) for row in await asked(store, REST)]
+        assert [1, 2] == [row.position for row in await store.changes(0, 10)]
+    finally:
+        await line.close()
+        await store.close()

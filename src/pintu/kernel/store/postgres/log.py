@@ -5,6 +5,7 @@ entity's history; its weeks are made ahead and dropped whole.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,11 +14,16 @@ import asyncpg
 import orjson
 
 from pintu.kernel.store.port import VERBS, Change
+from pintu.kernel.store.postgres.line import is_lost
 from pintu.kernel.store.postgres.names import Names
 from pintu.kernel.store.postgres.schema import AHEAD, WEEK, partition, week_of
 
 TRIM_SLICE = 2_000
 DAY_US = 86_400_000_000
+PATIENCE_MS = 1_000
+"""A change of the log's weeks waits so long for whoever reads it."""
+
+log = logging.getLogger("pintu.store")
 
 _COLUMNS = "position, kind, id, verb, at, source, previous, changed, payload, previous_at"
 _CHANGES = f"SELECT {_COLUMNS} FROM log WHERE position > $1 ORDER BY position LIMIT $2"
@@ -89,19 +95,24 @@ class Log:
 
     # --- weeks -----------------------------------------------------------------------------------
     async def make_ahead(self, connection: Any, now: int) -> None:
-        """See to it that there are partitions for this week and some after; looks once a day."""
+        """See to it that there are partitions for this week and some after; looks once a day.
+
+        When they cannot be made now (somebody copies the log), rows wait in `log_rest` and it is
+        tried again in an hour.
+        """
         if now < self._look_at_us:
             return
-        monday = week_of(now)
-        wanted = [monday + ahead * WEEK for ahead in range(AHEAD + 1)]
-        if not {partition(one)[0] for one in wanted} <= set(await _weeks(connection)):
-            async with connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock('log'::regclass::bigint)")
-                there = await _weeks(connection)
-                for one in wanted:
-                    if partition(one)[0] not in there:
-                        await _make(connection, one)
-        self._look_at_us = now + DAY_US
+        wanted = [week_of(now) + ahead * WEEK for ahead in range(AHEAD + 1)]
+        try:
+            if not {partition(one)[0] for one in wanted} <= set(await _weeks(connection)):
+                async with connection.transaction():
+                    await _make_all(connection, wanted)
+            self._look_at_us = now + DAY_US
+        except asyncpg.PostgresError as error:
+            if is_lost(error):
+                raise
+            log.warning("Weeks of the log cannot be made ahead now: %s", error)
+            self._look_at_us = now + DAY_US // 24
 
     async def trim(self, before_us: int, up_to: int, lowest: Callable[[], int | None]) -> int:
         """Drop rows older than `before_us` up to a position and up to the lowest cursor: whole
@@ -135,7 +146,9 @@ class Log:
             if newest is not None and newest > _lower(up_to, lowest()):
                 return False
             try:
-                await connection.execute(f'SET LOCAL lock_timeout = 1000; DROP TABLE "{name}"')
+                await connection.execute(
+                    f'SET LOCAL lock_timeout = {PATIENCE_MS}; DROP TABLE "{name}"'
+                )
             except asyncpg.LockNotAvailableError:
                 return False  # somebody reads it: next time
             return True
@@ -155,6 +168,16 @@ def _end_us(name: str) -> int:
     """The first moment after the week of a partition."""
     monday = datetime.strptime(name, "log_%Y%m%d").replace(tzinfo=UTC)
     return int((monday + timedelta(weeks=1)).timestamp()) * 1_000_000
+
+
+async def _make_all(connection: Any, wanted: list[datetime]) -> None:
+    """Make the weeks that are missing; raises soon when somebody is in the way."""
+    await connection.execute(f"SET LOCAL lock_timeout = {PATIENCE_MS}")
+    await connection.execute("SELECT pg_advisory_xact_lock('log'::regclass::bigint)")
+    there = await _weeks(connection)
+    for one in wanted:
+        if partition(one)[0] not in there:
+            await _make(connection, one)
 
 
 async def _make(connection: Any, monday: datetime) -> None:

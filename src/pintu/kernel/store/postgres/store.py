@@ -79,6 +79,7 @@ class PostgresStore:
         await self.connections.open(patience_s)
         if not self._prepared:  # a standby: it can only be read
             await self.connections.read(self._look)
+        await self._measure()
         if not self.state.alone or self.connections.presence.standby:
             self._lookups.caching = False  # others write
             self._following = True
