@@ -22,7 +22,7 @@ def init(
     store: Annotated[
         str,
         typer.Option(
-            help="The server and the database, as an administrator: postgresql://ADMIN@HOST/DATABASE"
+            help="The server and database, as an administrator: postgresql://ADMIN@HOST/DATABASE."
         ),
     ],
     print_sql: Annotated[
