@@ -7,14 +7,15 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from pintu.kernel.errors import PintuError
-from pintu.kernel.exchange import Condition, DataSet, Question, read_data_set
+from pintu.kernel.errors import DeadlineExceeded, PintuError
+from pintu.kernel.exchange import Condition, DataSet, Question, forms, read_data_set
 from pintu.kernel.exchange.landing import TableLanding, open_landing
 from pintu.kernel.exchange.tables import TableProvider
+from pintu.kernel.exchange.words import Comparison
 from pintu.kernel.intake.mapping.words import Row
 from pintu.kernel.tables import CityTables, open_tables
 from pintu.kernel.tables.copying import checksums, make_equal
@@ -38,7 +39,7 @@ ASKED: dict[str, list[Any]] = {
     "yes_no": ["是", "0", "maybe"],
     "time": ["2026-09-21", "2026-09-20T23:30", "2026-12-31T16:00:00Z", "2026"],
 }
-COMPARISONS = ("=", "!=", "<", "<=", ">", ">=", "contains", "in", "empty", "filled")
+COMPARISONS: tuple[Comparison, ...] = get_args(Comparison)
 STEPS = ("", "@hour", "@day", "@week", "@month", "@year", "@minute")
 
 
@@ -215,3 +216,21 @@ async def test_what_one_process_makes_another_sees(pair: Pair, city_address: str
     await landing.land("c", "p", [Row("K1", {data_set.columns[0].name: "x"})], [])
     other.close()
     assert 1 == (await looking.ask(data_set, Question(count=True))).total
+
+
+async def test_the_server_ends_a_question_that_takes_too_long(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the words of the other store, and the next question is answered."""
+    data_set = data_set_of(random.Random(2))
+    landing = pair.landings(data_set, "a")[1]
+    name = data_set.columns[0].name
+    for n in range(3):
+        rows = [Row(f"K{n}.{m}", {name: f"{m:06d}"}) for m in range(5_000)]
+        await landing.land(f"c{n}", f"p{n}", rows, [])
+    provider = pair.providers("UTC")[1]
+    with monkeypatch.context() as patched:
+        patched.setattr(forms, "DEADLINE_S", 0.004)
+        with pytest.raises(DeadlineExceeded, match="narrow it with a condition"):
+            await provider.ask(data_set, Question(group=(name,), aggregate="sum", measure=name))
+    assert 15_000 == (await provider.ask(data_set, Question(limit=1, count=True))).total
