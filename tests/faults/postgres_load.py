@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -81,10 +82,11 @@ class Load:
 
     def __init__(self, address: str, life: int, told: Told) -> None:
         self.told = told
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the process
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.postgres_child", address, str(life)],
             stdout=subprocess.PIPE,
-            stderr=(Path("/tmp") / "pintu-load.log").open("ab"),
+            stderr=self._errors,
             text=True,
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
@@ -104,7 +106,9 @@ class Load:
         until, wanted = time.monotonic() + within_s, self.told.answers + answers
         while self.told.answers < wanted:
             if self.process.poll() is not None:
-                raise RuntimeError("the loading process ended by itself")
+                self._errors.seek(0)
+                text = self._errors.read().decode("utf-8", "replace")
+                raise RuntimeError(f"the loading process ended by itself: {text[-2000:]}")
             if time.monotonic() > until:
                 raise RuntimeError(f"no {answers} answers within {within_s} s")
             time.sleep(0.002)
@@ -127,6 +131,7 @@ class Load:
         self._thread.join(10)
         assert self.process.stdout is not None
         self.process.stdout.close()
+        self._errors.close()
 
 
 def make_city(server: Server) -> None:
