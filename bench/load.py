@@ -48,13 +48,10 @@ def requests(plan: dict[str, Any]) -> Iterator[bytes]:
                 )
                 path = f"{ROOT}/entities/{entity_id(dice.randrange(stock))}/attrs"
                 yield _request("PATCH", path, body, token)
-            case "retrieve":
-                path = f"{ROOT}/entities/{entity_id(dice.randrange(stock))}"
-                yield _request("GET", path, token=token)
-            case "retrieve_each":
-                # every entity once before any comes again, in no order: 7919 is prime
-                path = f"{ROOT}/entities/{entity_id((first + i) * 7919 % stock)}"
-                yield _request("GET", path, token=token)
+            case "retrieve" | "retrieve_each" as op:
+                spread = (first + i) * 7919 % stock  # a prime: once before any comes again
+                number = spread if op == "retrieve_each" else dice.randrange(stock)
+                yield _request("GET", f"{ROOT}/entities/{entity_id(number)}", token=token)
             case "batch_new":
                 size = plan["size"]
                 rows = [entity_json(first + i * size + k) for k in range(size)]
