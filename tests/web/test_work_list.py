@@ -61,7 +61,7 @@ async def test_a_row_says_what_where_and_how_long(city: SmallCity, page: httpx.A
 async def test_a_visitor_reads_and_does_not_act(city: SmallCity, page: httpx.AsyncClient) -> None:
     """No button without a session, and the door behind it is shut."""
     await note(city, "L00003")
-    assert "<form class=\"row deed\"" not in (await page.get(LIST)).text
+    assert '<form class="row deed"' not in (await page.get(LIST)).text
     told = {"row": alert_id(Fault.FAILED, "L00003"), "action": "assign", "note": "A"}
     answer = await page.post(LIST, data=told, headers={"origin": HERE})
     assert 401 == answer.status_code
