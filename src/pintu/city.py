@@ -102,14 +102,7 @@ def build(
     clock = clock_of(settings)
     egress = Egress(allow=settings.may_reach, allow_loopback=settings.open)
     library = ContextLibrary(data / "contexts", egress=egress, clock=clock)
-    identity = Identity(
-        tables,
-        clock,
-        open_access=settings.open,
-        demo_tenant=settings.demo_tenant,
-        trusted_proxies=settings.trusted_proxies,
-        public_url=settings.public_url,
-    )
+    identity = identity_of(settings, tables, clock)
     pieces = find_pieces() if settings.pieces else []
     store = store or open_sqlite(data / CITY_FILE, clock=clock)
     strict = settings.strict_tenants
@@ -142,6 +135,18 @@ def build(
         ),
         tables=tables,
         work=PieceWork(pieces, tables, clock, tenants_of(pieces, settings)),
+    )
+
+
+def identity_of(settings: Settings, tables: CityTables, clock: Clock) -> Identity:
+    """Who may come in, as the city was started."""
+    return Identity(
+        tables,
+        clock,
+        open_access=settings.open,
+        demo_tenant=settings.demo_tenant,
+        trusted_proxies=settings.trusted_proxies,
+        public_url=settings.public_url,
     )
 
 
