@@ -114,6 +114,7 @@ class Attempt:
                 await self._state.names.number(connection)
             try:
                 async with _Transaction(connection) as transaction:
+                    await connection.execute(LOCK)
                     done = await self._write(connection)
                     self._xid = await connection.fetchval("SELECT pg_current_xact_id()::text")
                     self.in_doubt = True
@@ -215,8 +216,6 @@ class Attempt:
     async def _ask(self, connection: Any, keys: list[Key]) -> None:
         state, group = self._state, self._group
         columns = [key[0] for key in keys], [key[1] for key in keys]
-        if not state.alone:
-            await connection.fetch(LOCK, *columns)
         rows = await connection.fetch(READ, *columns)
         if not state.alone and any(row[2] not in state.names.kinds for row in rows):
             await state.names.load(connection)

@@ -156,11 +156,10 @@ READ = (
 )
 """What is stored of some (tenant, id): ordinal, the entity's columns, the tombstone's."""
 
-LOCK = (
-    "SELECT e.n FROM unnest($1::int[], $2::text[]) u(tenant, id) JOIN entity e "
-    "ON e.tenant = u.tenant AND e.id = u.id ORDER BY e.tenant, e.id FOR UPDATE OF e"
-)
-"""Hold those rows until the commit, in one order, so that two writers never wait for each other."""
+LOCK = "SELECT FROM head FOR UPDATE"
+"""Taken before anything is read by one of several writers: what it finds, absence included, then is
+so until its commit. An id that is absent has no row that could be held.
+"""
 
 
 @lru_cache(maxsize=400)
