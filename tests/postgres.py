@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import queue
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -63,6 +64,8 @@ class CityServer:
             self._sweeper = threading.Thread(target=self._sweep, daemon=True)
             self._sweeper.start()
             atexit.register(self.close)
+            if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # a run that is told to end
+                signal.signal(signal.SIGTERM, lambda *_: pytest.exit("told to end", 143))
         return self.server
 
     def address(self, schema: str = "", **more: object) -> str:
