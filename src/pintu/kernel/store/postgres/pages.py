@@ -132,14 +132,15 @@ class Pages:
             else:
                 for one in waiting:
                     await self._serve(key, [one])
-        except BaseException as error:
+        except Exception as error:  # the loop's edge: each caller gets it
             _fail(waiting, error)
-            if not isinstance(error, Exception):
-                raise
         else:
             for (_, future), one in zip(waiting, found, strict=True):
                 if not future.done():
                     future.set_result(one)
+        finally:
+            for _, future in waiting:
+                future.cancel()  # nobody else will answer: the loop ends
 
     async def _ask(self, key: Key, asked: list[Asked], connection: Connection) -> list[Found]:
         await self._prepared.ready(connection)
@@ -172,10 +173,7 @@ def sorted_out(rows: Sequence[Row], requests: int) -> list[Found]:
     return [Found(found, *counts.get(number, (0, False))) for number, found in enumerate(each)]
 
 
-def _fail(waiting: list[tuple[Asked, Future[Found]]], error: BaseException) -> None:
+def _fail(waiting: list[tuple[Asked, Future[Found]]], error: Exception) -> None:
     for _, future in waiting:
         if not future.done():
-            if isinstance(error, Exception):
-                future.set_exception(error)
-            else:
-                future.cancel()
+            future.set_exception(error)

@@ -124,11 +124,7 @@ class Reads:
         answer: Future[Page] = asyncio.get_running_loop().create_future()
 
         def cut(done: Future[Found]) -> None:
-            if answer.done():
-                return
-            error = done.exception()
-            if error is not None:
-                answer.set_exception(error)
+            if answer.done() or _broke(answer, done):
                 return
             try:
                 page = self._cut(selection, plan, done.result(), key)
@@ -281,14 +277,19 @@ class Reads:
         await self._slow.close()
 
 
-def _hand_on(answer: Future[Page], done: Future[Page]) -> None:
-    if answer.done():
-        return
+def _broke(answer: Future[Page], done: Future[Any]) -> bool:
+    """Hand on that something ended without a result, if it did."""
     if done.cancelled():
         answer.cancel()
     elif (error := done.exception()) is not None:
         answer.set_exception(error)
     else:
+        return False
+    return True
+
+
+def _hand_on(answer: Future[Page], done: Future[Page]) -> None:
+    if not answer.done() and not _broke(answer, done):
         answer.set_result(done.result())
 
 
