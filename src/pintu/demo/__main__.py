@@ -53,28 +53,23 @@ def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     air_command.add_arguments(parser)
     device_command.add_arguments(parser)
     told = parser.parse_args(arguments)
-    mistakes = (
-        air_command.mistakes(told)
-        + device_command.mistakes(told)
-        + [
-            text
-            for wrong, text in (
-                (not 1 <= told.port <= 65_535, "--port is not between 1 and 65535"),
-                (not 1 <= told.lamps <= 100_000, "--lamps is not between 1 and 100000"),
-                (not 1 <= told.gateways <= told.lamps, "--gateways is not between 1 and the lamps"),
-                (not 0.2 <= told.interval <= 3600, "--interval is not between 0.2 and 3600"),
-                (
-                    told.faults is not None and told.faults * 4 > told.lamps,
-                    "--faults: over a quarter",
-                ),
-                (not 0 <= told.fault_rate <= 0.5, "--fault-rate is not between 0 and 0.5"),
-            )
-            if wrong
-        ]
-    )
+    mistakes = air_command.mistakes(told) + device_command.mistakes(told) + lamp_mistakes(told)
     if mistakes:
         parser.error("; ".join(mistakes))
     return told
+
+
+def lamp_mistakes(told: argparse.Namespace) -> list[str]:
+    """What cannot be of what was told about the lamps."""
+    checks = (
+        (1 <= told.port <= 65_535, "--port is not between 1 and 65535"),
+        (1 <= told.lamps <= 100_000, "--lamps is not between 1 and 100000"),
+        (1 <= told.gateways <= told.lamps, "--gateways is not between 1 and the lamps"),
+        (0.2 <= told.interval <= 3600, "--interval is not between 0.2 and 3600"),
+        (told.faults is None or told.faults * 4 <= told.lamps, "--faults: over a quarter"),
+        (0 <= told.fault_rate <= 0.5, "--fault-rate is not between 0 and 0.5"),
+    )
+    return [text for right, text in checks if not right]
 
 
 async def run(told: argparse.Namespace) -> None:
