@@ -44,7 +44,7 @@ LOOP_EDGES: dict[str, str] = {
     "src/pintu/kernel/timers/timers.py::_call": "2026-11-22 one mistake stops no other timer",
     "src/pintu/kit/sources.py::_keep_connected": "2026-11-22 a foreign protocol raises anything",
     "src/pintu/kit/sources.py::_work": "2026-11-22 the connection an acknowledgement needs is gone",
-    "src/pintu/kit/sources.py::read": "2026-11-22 a normaliser's mistake ends in quarantine",
+    "src/pintu/kit/sources.py::_read": "2026-11-22 a normaliser's mistake ends in quarantine",
     "src/pintu/kit/watching.py::_ask": "2026-11-22 one bad entity must not stop all watching",
     "src/pintu/kit/acting.py::_act": "2026-11-22 an action's mistake ends its own command",
     "src/pintu/kit/scaffold.py::_fixtures": "2026-11-22 its mistakes are looked for",
