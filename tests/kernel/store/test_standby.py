@@ -11,11 +11,13 @@ import orjson
 import pytest
 
 from pintu.kernel.errors import Unavailable
+from pintu.kernel.store.address import parse_address
 from pintu.kernel.store.port import settled
+from pintu.kernel.store.postgres.doctor import look_at
 from tests.faults.postgres_standby import standby_of
 from tests.kernel.store.conftest import lamp, put
 from tests.kernel.store.living import PORTS, address_of, opened, until
-from tests.real_databases import Server, postgres
+from tests.real_databases import PASSWORD, Server, postgres
 
 
 async def test_a_city_on_a_standby_reads_and_follows_until_it_is_promoted() -> None:
@@ -77,6 +79,22 @@ async def test_a_server_that_comes_back_after_another_was_promoted_is_not_used(
         async with opened(both) as store:
             assert (f"127.0.0.1:{second.port}", 3) == (store.statistics()["server"], store.head())
         assert "take writes, each for itself" in caplog.text
+
+
+async def test_the_doctor_knows_what_it_is_not_shown() -> None:
+    """A user that may not see of what kind a standby is says so, and never that none is here."""
+    with (
+        postgres(ports=PORTS) as first,
+        first_city(first) as address,
+        standby_of(first, synchronous=False),
+    ):
+        first.run(f"CREATE ROLE plain LOGIN PASSWORD '{PASSWORD}'")
+        told = {}
+        for user in ("owner", "plain"):
+            looks = await look_at(parse_address(address.replace("owner:", f"{user}:")))
+            told[user] = next(one.told for one in looks if one.what == "standbys")
+        assert "1, asynchronous" in told["owner"]
+        assert "GRANT pg_read_all_stats TO plain" in told["plain"]
 
 
 @contextlib.contextmanager

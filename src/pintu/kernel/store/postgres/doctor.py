@@ -38,6 +38,7 @@ SELECT (SELECT datcollate FROM pg_database WHERE datname = current_database()) A
        (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS encrypted,
        (SELECT count(*) FROM pg_stat_replication) AS standbys,
        (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')) AS synced,
+       (SELECT count(*) FROM pg_stat_replication WHERE sync_state IS NULL) AS unseen,
        extract(epoch FROM pg_last_xact_replay_timestamp())::float8 AS replayed,
        pg_database_size(current_database()) AS size
 """
@@ -202,7 +203,12 @@ def _following(facts: Mapping[str, Any]) -> Iterator[Look]:
         return
     yield Look(what="takes writes", right=True, told="yes")
     names = facts["settings"].get("synchronous_standby_names")
-    if facts["synced"]:
+    if facts["unseen"]:
+        # the server shows strangers that there are some, and nothing of them
+        told = f"{facts['unseen']}; whether commits wait for them is not shown to {facts['user']}:"
+        told += f" GRANT pg_read_all_stats TO {facts['user']}"
+        yield Look(what="standbys", right=None, told=told)
+    elif facts["synced"]:
         told = f"{facts['synced']} synchronous: what was answered survives the loss of this server"
         yield Look(what="standbys", right=True, told=told)
     elif names:
