@@ -30,13 +30,16 @@ async def test_a_city_on_a_standby_reads_and_follows_until_it_is_promoted() -> N
         standby_of(first, synchronous=False) as second,
     ):
         heard: list[int] = []
+        bodies: list[bytes | None] = []
         async with opened(address) as writing:
             await writing.submit([put(lamp(1))])
             async with opened(address.replace(str(first.port), str(second.port))) as reading:
                 reading.on_commit(lambda changes: heard.extend(one.position for one in changes))
+                reading.on_commit(lambda changes: bodies.extend(one.body for one in changes))
                 await until(1, lambda: sum(kind.count for kind in reading.kinds(1)))
                 await writing.submit([put(lamp(1, step=2)), put(lamp(2))])
                 await until([2, 3], lambda: heard)
+                assert [1, 2] == [orjson.loads(body or b"")["power"]["value"] for body in bodies]
                 record = await settled(reading.retrieve(1, "urn:ngsi-ld:Lamp:1"))
                 assert record is not None and 2 == orjson.loads(record.body)["step"]["value"]
                 started = time.monotonic()

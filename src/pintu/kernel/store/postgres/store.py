@@ -11,6 +11,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from msgspec.structs import replace
+
 from pintu.kernel.clock import Clock
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection
@@ -60,7 +62,7 @@ class PostgresStore:
         self.writer = Writer(self.connections, self.state, clock=clock, tuning=tuning)
         self._log = Log(self.names, self.connections.read, self.writer.task, self._reload)
         self.writer.upkeep = self._log.make_ahead
-        self.follow = Follow(0, read=self._log.changes, deliver=self._delivered)
+        self.follow = Follow(0, read=self._by_others, deliver=self._delivered)
         self.writer.follow = self.follow
         self._learned = Learned(self.names, tuning, self.writer.task, alone=alone)
         aims = Aims(deadline_s=address.deadline_s, sort_rows=tuning.sort_rows, reload=self._reload)
@@ -84,6 +86,20 @@ class PostgresStore:
             self._lookups.caching = False  # others write
             self._following = True
             self.follow.start(self.connections)
+
+    async def _by_others(self, after: int, limit: int) -> list[Change]:
+        """What others committed, with the documents as they are now: whoever listens shows the
+        present, and a later change is told as well.
+        """
+        changes = await self._log.changes(after, limit)
+        updated = [one for one in changes if one.verb == "updated"]
+        records = await asyncio.gather(*(self._lookups.ask((o.tenant, o.id)) for o in updated))
+        bodies: dict[int, bytes | None] = {
+            one.position: one.payload for one in changes if one.verb in ("created", "replaced")
+        }
+        for one, record in zip(updated, records, strict=True):
+            bodies[one.position] = None if record is None else record.body
+        return [replace(one, body=bodies.get(one.position)) for one in changes]
 
     async def _regained(self, connection: Any) -> None:
         """There is a new writing connection: what we knew is compared with what is there."""
