@@ -54,11 +54,21 @@ async def test_a_session_that_is_ended_again_and_again_loses_and_doubles_nothing
     await store.close()
 
 
-@pytest.mark.parametrize(("alone", "size"), [(True, 1), (True, 700), (False, 3)])
+@pytest.mark.parametrize(
+    ("alone", "size", "after"),
+    [
+        (True, 1, "SELECT"),
+        (True, 700, "SELECT"),
+        (False, 3, "SELECT"),
+        (True, 3, "UPDATE head SET writer = 'other'"),
+    ],
+)
 async def test_a_commit_whose_answer_was_lost_is_found(
-    city_address: str, alone: bool, size: int
+    city_address: str, alone: bool, size: int, after: str
 ) -> None:
-    """The session ends after its commit, before its answer: it is answered, once, as it was."""
+    """The session ends after its commit, before its answer: it is answered, once, as it was, also
+    when another has written since.
+    """
     store = await open_postgres(city_address, clock=CityClock(), alone=alone)
     heard: list[Change] = []
     store.on_commit(heard.extend)
@@ -79,7 +89,9 @@ async def test_a_commit_whose_answer_was_lost_is_found(
         async with asyncio.timeout(20):
             while await line.connection.fetchval(waits, ours) != "SyncRep":
                 await asyncio.sleep(0.01)
+        await run("SET synchronous_commit = local")
         await run(f"SELECT pg_terminate_backend(pid) {SESSION}", ours)
+        await run(after)
     finally:
         await run("SET synchronous_commit = local")
         await run("ALTER SYSTEM RESET synchronous_standby_names")

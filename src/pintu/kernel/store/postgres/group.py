@@ -17,7 +17,7 @@ import asyncpg
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError
-from pintu.kernel.store.port import Change, Op, Outcome
+from pintu.kernel.store.port import VERB_NUMBER, Change, Op, Outcome
 from pintu.kernel.store.postgres.apply import Entry, Group, Stamp, storable
 from pintu.kernel.store.postgres.cache import Key, RowCache
 from pintu.kernel.store.postgres.line import LOST
@@ -173,9 +173,13 @@ class Attempt:
                 return None
         else:
             row = await connection.fetchrow("SELECT position, writer FROM head")
-            if row[1] != self._mark:
-                return None
             done.base = row[0] - len(entries)
+            if row[1] != self._mark:
+                # another may have taken the city and written after us: then our first row is
+                # where we would have put it
+                done.base = self._group.base
+                if not await self._logged(connection):
+                    return None
         done.found_again = True
         if any(entry.previous is None for entry in entries):
             last = done.base + len(entries)
@@ -184,6 +188,15 @@ class Attempt:
                 entry = entries[position - done.base - 1]
                 done.lives.setdefault((entry.tenant, entry.id), previous)
         return done
+
+    async def _logged(self, connection: Any) -> bool:
+        """Is our first row in the log, right after what there was when we began?"""
+        if not self._group.entries:
+            return False
+        first = self._group.entries[0]
+        sql = "SELECT id, at, verb FROM log WHERE position = $1"
+        row = await connection.fetchrow(sql, self._group.base + 1)
+        return row is not None and tuple(row) == (first.id, first.at, VERB_NUMBER[first.verb])
 
     # --- the parts -------------------------------------------------------------------------------
     async def _read(self, connection: Any) -> None:
