@@ -110,6 +110,9 @@ class City:
     """The installed city on an empty folder, as a user starts it; its store is the folder's unless
     an address is told, then with the process id of the server when that one's CPU counts."""
 
+    store = ""
+    server = 0
+
     def __init__(self, folder: Path, *extra: str, store: str = "", server: int = 0) -> None:
         self.folder, self.port, self.extra = folder, free_port(), extra
         self.store, self.server = store, server

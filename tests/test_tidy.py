@@ -32,6 +32,7 @@ LOOP_EDGES: dict[str, str] = {
     "src/pintu/kernel/store/sqlite/writer.py::_perform": "2026-11-22 a poison fails alone",
     "src/pintu/kernel/store/sqlite/writer.py::_tell": "2026-11-22 a listener's mistake is its own",
     "src/pintu/kernel/store/postgres/writer.py::_next": "2026-11-23 one group ends no other",
+    "src/pintu/kernel/store/postgres/writer.py::_group": "2026-11-23 one call's mistake is its own",
     "src/pintu/kernel/store/postgres/writer.py::_alone": "2026-11-23 a task's caller gets it",
     "src/pintu/kernel/store/postgres/writer.py::tell": "2026-11-23 a listener's mistake is its own",
     "src/pintu/kernel/store/postgres/group.py::_apply": "2026-11-23 a poison fails alone",

@@ -44,6 +44,9 @@ LOOK_S = 1.0
 """How often a city on a standby looks for a server that takes writes."""
 
 _CLAIM = "SELECT pg_try_advisory_lock($1)"
+_SHARED = "SELECT pg_try_advisory_lock_shared($1)"
+"""One of several writers: they keep out who wants the city alone, and the other way round."""
+
 _END_EARLIER = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE application_name = $1 AND pid <> pg_backend_pid()
@@ -64,6 +67,7 @@ class Connections:
         self.address = address
         self.alone = alone  # this process is the only writer of its city, by a lock of the server
         self.regained: list[Hook] = []  # asked with a new writing connection before anybody else
+        self.only_reads: list[Callable[[], None]] = []  # told when there is only a standby
         self.presence = Presence()
         self.reconnects = 0
         self.switches = 0  # times another host was chosen
@@ -243,6 +247,9 @@ class Connections:
         except Unavailable:
             return before and self.presence.here.is_set()
         except LOST as error:
+            # readers that are all busy keep our question waiting: others got their answers
+            if self._readers.answered > time.monotonic() - self.address.connect_s:
+                return True
             self._away(told_plainly(error))
             return False
         return True
@@ -285,6 +292,8 @@ class Connections:
             self.reconnects += 1
             self.switches += line.host != self.presence.host
         if standby:
+            for told in self.only_reads:
+                told()
             self._readers.adopt(line)
         else:
             self._wrote = True
@@ -307,6 +316,9 @@ class Connections:
                 who = await claimant(connection, key)
                 told = f"Another Pintu has the city in {self.address.shown}: {who}"
                 raise Refusal(Unavailable(told, retry_after=RETRY_S), taken=True)
+        if not self.alone and not await connection.fetchval(_SHARED, claim_key(schema)):
+            who = await claimant(connection, claim_key(schema))
+            raise Refusal(Unavailable(f"{who} has the city alone", retry_after=RETRY_S), taken=True)
         await connection.fetchval(_SETTLE)
 
     def _ended(self, line: Line) -> None:

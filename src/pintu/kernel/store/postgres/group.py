@@ -41,7 +41,8 @@ Task = Callable[[Any], Awaitable[Any]]
 class Call:
     """One `submit`, one cursor to be kept, or one task to run in a transaction of the writer."""
 
-    __slots__ = ("born", "cursor", "error", "future", "ops", "outcomes", "source", "task")
+    __slots__ = ("answered", "born", "cursor", "error", "future", "ops", "outcomes", "source",
+                 "task")  # fmt: skip
 
     def __init__(self, ops: Sequence[Op], source: str, future: asyncio.Future[Any]) -> None:
         self.ops = ops
@@ -52,6 +53,7 @@ class Call:
         self.outcomes: Any = None
         self.error: PintuError | None = None
         self.born = time.monotonic()
+        self.answered = False
 
 
 class State:
@@ -71,6 +73,7 @@ class State:
         self.cursors: dict[str, int] = {}
         self.numbers: list[range] = []  # for new entities
         self.poisoned = 0
+        self.readings = 0  # how often the server was read anew
         self.lost = 0  # positions that a standby had not received when it was promoted
 
     def keep_cursor(self, name: str, position: int | None) -> None:
@@ -169,7 +172,9 @@ class Attempt:
         done, entries = self._done, self._group.entries
         assert done is not None
         if self._xid is not None:
-            if not await _committed(connection, self._xid):
+            # a promoted server may have given the same number to a transaction of others
+            known = await _committed(connection, self._xid)
+            if not known or (entries and not await self._logged(connection, done.base)):
                 return None
         else:
             row = await connection.fetchrow("SELECT position, writer FROM head")
@@ -178,7 +183,7 @@ class Attempt:
                 # another may have taken the city and written after us: then our first row is
                 # where we would have put it
                 done.base = self._group.base
-                if not await self._logged(connection):
+                if not await self._logged(connection, done.base):
                     return None
         done.found_again = True
         if any(entry.previous is None for entry in entries):
@@ -189,13 +194,13 @@ class Attempt:
                 done.lives.setdefault((entry.tenant, entry.id), previous)
         return done
 
-    async def _logged(self, connection: Any) -> bool:
-        """Is our first row in the log, right after what there was when we began?"""
+    async def _logged(self, connection: Any, base: int) -> bool:
+        """Is our first row in the log, right after this position?"""
         if not self._group.entries:
             return False
         first = self._group.entries[0]
         sql = "SELECT id, at, verb FROM log WHERE position = $1"
-        row = await connection.fetchrow(sql, self._group.base + 1)
+        row = await connection.fetchrow(sql, base + 1)
         return row is not None and tuple(row) == (first.id, first.at, VERB_NUMBER[first.verb])
 
     # --- the parts -------------------------------------------------------------------------------
@@ -230,8 +235,12 @@ class Attempt:
         state, group = self._state, self._group
         columns = [key[0] for key in keys], [key[1] for key in keys]
         rows = await connection.fetch(READ, *columns)
-        if not state.alone and any(row[2] not in state.names.kinds for row in rows):
-            await state.names.load(connection)
+        names = state.names
+        if any(
+            row[1] is not None and (row[2] not in names.kinds or row[3] not in names.shapes)
+            for row in rows
+        ):
+            await names.load(connection)
         for o, n, *columns_of_row, last, last_at in rows:
             key = keys[o - 1]
             if n is None:
@@ -300,10 +309,12 @@ class Done:
         self.base = group.base  # the position before it
         self.lives: dict[Key, int] = {}  # last positions of ids that nobody had read
         self.found_again = False  # the server was read anew since: memory has it already
+        self._readings = state.readings
 
     def settle(self, *, wanted: bool) -> list[Change]:
         """Bring memory up to it; the changes, when they are wanted."""
         state, group, base = self._state, self._group, self.base
+        self.found_again = self.found_again or self._readings != state.readings
         state.position = max(base + len(group.entries), state.position)
         state.tombstones = state.tombstones or self._buried
         if not self.found_again:

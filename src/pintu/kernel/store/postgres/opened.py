@@ -71,33 +71,52 @@ async def _version(connection: Any) -> int:
     return int(found or 0)
 
 
-async def regain(connection: Any, state: State, *, lasting: bool) -> None:
-    """Know what the server has. `lasting`: we were here before, and our head must not be lost."""
+async def regain(connection: Any, state: State, *, known: int) -> None:
+    """Know what the server has. `known`: the newest position this broker ever told, 0 at the start;
+    a server that has less is one that had not received everything.
+    """
     if not await connection.fetchval("SELECT pg_is_in_recovery()"):
         await connection.prepare(all_types(state.schema))
         await connection.execute("".join(f"SET {name} = {one};" for name, one in WRITING.items()))
     position = int(await connection.fetchval("SELECT position FROM head"))
-    if lasting and position < state.position:
-        state.lost += state.position - position
+    tombstones = await connection.fetchval("SELECT EXISTS(SELECT FROM tombstone)")
+    cursors = await connection.fetch("SELECT name, position FROM cursor")
+    if known:
+        # numbers of names move no head: a server that lacks only those cannot be told from ours
+        await _keep_tenants(connection, dict(state.names.tenants))
+        state.names.forget()
+    if position < known:
+        state.lost += known - position
         log.critical(
             "The server has the log up to position %d, %d were acknowledged: it is a standby that "
             "had not received everything. What is missing is lost; positions go on after %d",
             position,
-            state.position,
-            state.position,
+            known,
+            known,
         )
-        await connection.execute(
-            "UPDATE head SET position = greatest(position, $1)", state.position
-        )
-        position = state.position
-        state.names.forget()  # some of what was numbered may be lost as well
+        await connection.execute("UPDATE head SET position = greatest(position, $1)", known)
+        position = known
     await state.names.load(connection)
+    # from here on nothing is waited for: a read that began before must not come in between
+    state.readings += 1
     state.position = position
     state.numbers.clear()
     state.cache.clear()
     state.lookups.touched_all()
     state.entities = sum(shape.count for shape in state.names.shapes.values())
-    state.tombstones = await connection.fetchval("SELECT EXISTS(SELECT FROM tombstone)")
-    rows = await connection.fetch("SELECT name, position FROM cursor")
+    state.tombstones = tombstones
     state.cursors.clear()
-    state.cursors.update((row[0], row[1]) for row in rows)
+    state.cursors.update((row[0], row[1]) for row in cursors)
+
+
+async def _keep_tenants(connection: Any, tenants: dict[str, int]) -> None:
+    """Tenants whose numbers are in use keep them, also on a server that never heard of them."""
+    await connection.execute(
+        "INSERT INTO tenant(n, name) SELECT * FROM unnest($1::int[], $2::text[]) "
+        "ON CONFLICT DO NOTHING",
+        list(tenants.values()),
+        list(tenants),
+    )
+    await connection.execute(
+        "SELECT setval(pg_get_serial_sequence('tenant', 'n'), max(n)) FROM tenant"
+    )

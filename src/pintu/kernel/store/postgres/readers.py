@@ -40,6 +40,7 @@ class Readers:
         self._idle: deque[Line] = deque()
         self._lent: set[Line] = set()
         self._age = 0
+        self.answered = 0.0  # when the server last answered a read, by the monotonic clock
 
     def __len__(self) -> int:
         return len(self._idle) + len(self._lent)
@@ -50,7 +51,9 @@ class Readers:
         while True:
             line = await self._take(started)
             try:
-                return await ask(line.connection)
+                found = await ask(line.connection)
+                self.answered = time.monotonic()
+                return found
             except asyncpg.QueryCanceledError as error:
                 told = f"The query took longer than {self._address.deadline_s:g} s"
                 raise DeadlineExceeded(told, retry_after=RETRY_S) from error

@@ -83,7 +83,15 @@ class PostgresStore:
             await self.connections.read(self._look)
         await self._measure()
         if not self.state.alone or self.connections.presence.standby:
-            self._lookups.caching = False  # others write
+            self._others_write()
+        self.connections.only_reads.append(self._others_write)
+
+    def _others_write(self) -> None:
+        """Somebody else has the city, or may have: nothing is remembered, the log is followed."""
+        self._lookups.caching = False
+        self._lookups.touched_all()
+        self._cache.clear()
+        if not self._following:
             self._following = True
             self.follow.start(self.connections)
 
@@ -106,7 +114,9 @@ class PostgresStore:
         if not self._prepared:
             await prepare(connection, self.address.schema)
             await self._log.make_ahead(connection, self._clock.now_us())
-        await regain(connection, self.state, lasting=self._prepared)
+        known = max(self.state.position, self.follow.position) if self._prepared else 0
+        await regain(connection, self.state, known=known)
+        self._lookups.caching = self.state.alone
         self.writer.regained()
         self._learned.resume()
         self._prepared = True
@@ -116,7 +126,7 @@ class PostgresStore:
             raise ConfigurationError(
                 [f"The standby has no city in schema {self.address.schema} yet"]
             )
-        await regain(connection, self.state, lasting=False)
+        await regain(connection, self.state, known=0)
         self.writer.regained()
 
     def _delivered(self, changes: list[Change]) -> None:
@@ -210,6 +220,9 @@ class PostgresStore:
     async def trim(self, before_us: int, up_to_position: int) -> int:
         """Drop log rows older than `before_us` up to a position, never past a saved cursor."""
         cursors = self.state.cursors
+        if not self.state.alone:  # others keep theirs
+            rows = await self.connections.fetch("SELECT name, position FROM cursor")
+            cursors.update((row[0], row[1]) for row in rows)
         return await self._log.trim(
             before_us, up_to_position, lambda: min(cursors.values(), default=None)
         )

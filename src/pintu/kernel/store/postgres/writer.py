@@ -188,7 +188,7 @@ class Writer:
         """Everything the calls ask for as one statement, until it is durable or cannot be."""
         contended = 0
         while True:
-            connection = None
+            connection, done = None, None
             attempt = Attempt(self.state, calls, self._clock, careful=self._doubt > 0)
             try:
                 connection = await self._connection(calls)
@@ -215,6 +215,14 @@ class Writer:
                 if self._late(calls[0]):
                     self._fail(calls, self._connections.presence.unavailable())
                     return
+            except Exception as error:  # a mistake of ours with one call fails no other
+                log.exception("A group of writes broke")
+                broken = PintuError(f"The store broke: {type(error).__name__}: {error}")
+                if done is None and not attempt.in_doubt:
+                    await self._broken(calls, broken)
+                else:  # it may be durable: never again
+                    self._fail(calls, broken)
+                return
             self.again += 1
 
     def _late(self, call: Call) -> bool:
@@ -281,6 +289,9 @@ class Writer:
                 log.exception("A listener to the changes of the store broke")
 
     def _resolve(self, call: Call) -> None:
+        if call.answered:
+            return
+        call.answered = True
         self.waiting -= len(call.ops)
         if not call.future.done():
             if call.error is not None:
