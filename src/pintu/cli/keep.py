@@ -109,7 +109,8 @@ def _restore_server(place: Path, told: dict[str, Any], address: str, anew: bool)
         name_store(place, address)
     elif not is_postgres(address):
         address = load_settings(place, {}).store
-    keep_server.restore(parse_address(address), told, place / keep_server.DUMP)
+    if keep_server.restore(parse_address(address), told, place / keep_server.DUMP):
+        out.print("The analysts' view went with the empty schema: run `pintu init` again")
     (place / keep_server.DUMP).unlink()
 
 

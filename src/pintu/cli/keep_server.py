@@ -52,8 +52,9 @@ def dump(address: StoreAddress, target: Path) -> dict[str, Any]:
     return {"schema": address.schema, "schemas": schemas, "version": version}
 
 
-def restore(address: StoreAddress, told: dict[str, Any], source: Path) -> None:
-    """Bring the schemas of a backup back, all or none.
+def restore(address: StoreAddress, told: dict[str, Any], source: Path) -> bool:
+    """Bring the schemas of a backup back, all or none; is `pintu init` to be run again, because
+    the analysts' view hung on the empty schema that went?
 
     Raises PintuError when one of them is there, or when the address names another schema.
     """
@@ -61,12 +62,15 @@ def restore(address: StoreAddress, told: dict[str, Any], source: Path) -> None:
         wrong = f"The backup is of the schema {told['schema']}, the address names {address.schema}"
         raise PintuError(f"{wrong}: write schema={told['schema']}")
     schemas = [str(one) for one in told["schemas"]]
+    viewed = False
     with _connected(address) as connection:
         server = connection.info.server_version // 10_000
         there = connection.execute(
             "SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s)", (schemas,)
         ).fetchall()
         if [(address.schema,)] == there and _fresh(connection, address.schema):
+            view = f"{_exactly(address.schema + '_read')}.entities"
+            viewed = connection.execute("SELECT to_regclass(%s)", (view,)).fetchone() != (None,)
             connection.execute(f"DROP SCHEMA {_exactly(address.schema)} CASCADE")
             there = []
         if there:
@@ -78,6 +82,7 @@ def restore(address: StoreAddress, told: dict[str, Any], source: Path) -> None:
         [path, "--exit-on-error", "--single-transaction", "--no-owner", database, str(source)],
         address,
     )
+    return viewed
 
 
 def _fresh(connection: Any, schema: str) -> bool:
