@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pintu.kernel.access import Gate
 from pintu.kernel.clock import Clock, parse_clock
 from pintu.kernel.configuration import Configuration
 from pintu.kernel.egress import Egress
+from pintu.kernel.errors import Unavailable
 from pintu.kernel.exchange import DataSet, Exchange, Readable
 from pintu.kernel.feed import Feed
 from pintu.kernel.identity import Identity
@@ -53,7 +55,11 @@ class City:
         try:
             clock = clock_of(settings)
             opened = await open_store(settings.store, settings.data, clock=clock, patience_s=None)
-            store = Pausable(opened, store_changed(settings.data))
+            moved = store_changed(settings, os.environ)
+            store = Pausable(opened, moved)
+            if moved():
+                await store.close()
+                raise Unavailable("The city has moved to another store: it starts there")
             rooms = build(settings, tables, store)
             city = cls(rooms, tables)
             city.first_token = rooms.identity.ensure_admin(settings.token_file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -306,11 +307,22 @@ def from_plain(plain: Mapping[str, Any]) -> Settings:
     return Settings(**values)
 
 
-def store_changed(data: Path) -> Callable[[], bool]:
-    """Asks whether `DATA/pintu.toml` names another store than now."""
+def store_changed(settings: Settings, environ: Mapping[str, str]) -> Callable[[], bool]:
+    """Asks whether the city has moved away from the store of these settings: `DATA/pintu.toml`
+    names another one, and `DATA/moved.json`, the note of a move, knows it. What a person wrote
+    there waits for the next start; what the environment names stays.
+    """
+    data = settings.data
 
-    def told() -> Any:
-        return _toml(data / "pintu.toml", []).get("store")
+    def changed() -> bool:
+        mistakes: list[str] = []
+        named = _toml(data / "pintu.toml", mistakes).get("store")
+        if mistakes or not named or environ.get("PINTU_STORE"):
+            return False
+        try:
+            note = json.loads((data / "moved.json").read_text("utf-8"))
+            return bool(_store(named) != settings.store and named in (note["to"], note["from"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
-    before = told()
-    return lambda: bool(told() != before)
+    return changed

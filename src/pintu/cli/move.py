@@ -184,8 +184,14 @@ def _forget(settings: Settings, yes: bool) -> int:
     old = str(note["from"])
     if not yes:
         typer.confirm(f"Delete the city's old data at {places.shown(old)} for good?", abort=True)
-    gone = _forget_server(settings, old) if is_postgres(old) else places.forget_files(settings.data)
-    (settings.data / places.NOTE).unlink()
+    with _door(settings) as door:
+        if door is not None and (at := door.told()["address"]) != places.shown(settings.store):
+            raise PintuError(f"The running city is at {at} still: nothing is deleted, restart it")
+        if is_postgres(old):
+            gone = _forget_server(settings, old)
+        else:
+            gone = places.forget_files(settings.data)
+        (settings.data / places.NOTE).unlink()
     out.print(f"deleted: {', '.join(gone) or 'nothing was there'}", markup=False, soft_wrap=True)
     return 0
 

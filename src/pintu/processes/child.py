@@ -9,16 +9,22 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from pintu.kernel.errors import ConfigurationError, PintuError
+from pintu.kernel.errors import ConfigurationError, PintuError, Unavailable
 from pintu.processes.supervisor import WRONGLY_CONFIGURED
-from pintu.settings import Settings, from_plain
+from pintu.settings import Settings, from_plain, store_changed
 
 
 def told() -> tuple[Settings, dict[str, Any]]:
-    """The settings the supervisor wrote to our stdin, and what else it wrote."""
+    """The settings the supervisor wrote to our stdin, and what else it wrote.
+
+    Raises Unavailable when the city has moved since they were written.
+    """
     plain = json.load(sys.stdin.buffer)
     more = {"listener": plain.pop("listener", None)}
-    return from_plain(plain), more
+    settings = from_plain(plain)
+    if store_changed(settings, os.environ)():  # the supervisor will tell us of the new store
+        raise Unavailable("The city has moved to another store: it starts there")
+    return settings, more
 
 
 def run_child(name: str, program: Callable[[], None]) -> None:

@@ -21,13 +21,18 @@ from pintu.kernel.errors import ConfigurationError, PintuError, Unavailable
 from pintu.kernel.store.address import is_postgres, parse_address
 from pintu.kernel.store.moving import Carrier, Figure, Side, Target, Told, compare, compare_small
 from pintu.kernel.store.moving.sqlite_side import SqliteSide
+from pintu.kernel.tables.door import Place
 from pintu.processes import moving_places as places
+from pintu.processes.moving_holds import held_server
 from pintu.processes.moving_tables import TablesMove
+from pintu.processes.supervisor import LOOK_S, RENEW_WITHIN_S
 from pintu.settings import Settings
 
 LITTLE = 500
 """Rows of the log that may be left for the pause."""
 ROUNDS = 20
+SHORT_S = 1.0
+"""A round of private tables that is over so soon leaves little for the pause."""
 PAUSE_S, RENEW_S = 20.0, 5.0
 """A pause is asked for so long, and anew so often: it is over soon when this process is."""
 START_S = 60.0
@@ -67,6 +72,14 @@ class Report:
     switched: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What a server held when it was handed over: its head, how often each set was written to."""
+
+    head: int
+    commits: dict[tuple[Place, str], int]
+
+
 class Mover:
     """One move of the city of `settings` to the store at `to`."""
 
@@ -76,6 +89,8 @@ class Mover:
         self.told = told
         self.door = door
         self.report = Report()
+        self._renewing: asyncio.Task[None] | None = None
+        self._left: _Left | None = None
         self.say: Callable[[str], None] = lambda _: None
 
     async def run(self) -> Report:
@@ -83,11 +98,12 @@ class Mover:
         started = time.monotonic()
         data = self.settings.data
         if self._named_already():
+            places.placed(data)
             await self._started(None)
             return self.report
         self._check()
         with places.only_one(data):
-            places.unplace(data)
+            self._unplace()
             self._check_files()
             async with self._sides() as (source, target):
                 tables = TablesMove(data, self.settings.store, self.to, self._stage())
@@ -97,6 +113,15 @@ class Mover:
                     await asyncio.to_thread(tables.close)
         self.report.took_s = time.monotonic() - started
         return self.report
+
+    def _unplace(self) -> None:
+        """Only of a city that was to come to its files and is at a server still: what lies in the
+        folder of one that lives there is the city."""
+        if is_postgres(self.settings.store):
+            if not is_postgres(self.to):
+                places.unplace(self.settings.data)
+        else:
+            places.placed(self.settings.data)
 
     # --- before ----------------------------------------------------------------------------------
     def _named_already(self) -> bool:
@@ -160,12 +185,13 @@ class Mover:
         if self.report.went_on:
             self.say("a move that was begun goes on")
         await carrier.bring()
-        await asyncio.to_thread(tables.bring, self.told)
+        await self._bring(tables)
         await self._catch_up(carrier)
         missing = await compare(carrier)
         await carrier.target.settle()
         await self._catch_up(carrier)
-        await asyncio.to_thread(tables.bring, self.told)
+        await self._bring(tables)
+        await self._catch_up(carrier)
         began = time.monotonic()
         async with self._paused(carrier, tables):
             await carrier.end()
@@ -176,6 +202,15 @@ class Mover:
             self.report.figures = await self._compared(carrier, tables)
             await self._switch(carrier, tables, began)
         self.report.switched = True
+
+    async def _bring(self, tables: TablesMove) -> None:
+        """Until little of them is left for the pause."""
+        for _ in range(ROUNDS):
+            began = time.monotonic()
+            await asyncio.to_thread(tables.bring, self.told)
+            if time.monotonic() - began < SHORT_S:
+                return
+        self.say("private tables are written about as fast as they are copied")
 
     async def _catch_up(self, carrier: Carrier) -> None:
         for _ in range(ROUNDS):
@@ -188,11 +223,10 @@ class Mover:
         """Nobody writes: writers are told so, and the store's own locks see to it. Both end with
         this process, whatever happens to it."""
         door = self.door
-        renewing: asyncio.Task[None] | None = None
         try:
             if door is not None:
                 await asyncio.to_thread(door.pause, PAUSE_S)
-                renewing = asyncio.create_task(self._renew(door))
+                self._renewing = asyncio.create_task(self._renew(door))
             await carrier.source.hold()
             await asyncio.to_thread(tables.hold)
             yield
@@ -202,14 +236,27 @@ class Mover:
                     await asyncio.to_thread(door.resume)
             raise
         finally:
-            if renewing is not None:
-                renewing.cancel()
-                await asyncio.gather(renewing, return_exceptions=True)
+            await self._stop_renewing()
 
     async def _renew(self, door: Door) -> None:
+        """Ask again and again; ends with what the city answered when it does not hear for long."""
+        wait, heard = RENEW_S, time.monotonic()
         while True:
-            await asyncio.sleep(RENEW_S)
-            await asyncio.to_thread(door.pause, PAUSE_S)
+            await asyncio.sleep(wait)
+            try:
+                await asyncio.to_thread(door.pause, PAUSE_S)
+            except PintuError:
+                if time.monotonic() - heard > PAUSE_S:
+                    raise
+                wait = RENEW_S / 5
+            else:
+                wait, heard = RENEW_S, time.monotonic()
+
+    async def _stop_renewing(self) -> None:
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
+            self._renewing = None
 
     async def _compared(self, carrier: Carrier, tables: TablesMove) -> list[Figure]:
         """Every table of both sides; raises PintuError when one differs."""
@@ -230,15 +277,24 @@ class Mover:
     async def _switch(self, carrier: Carrier, tables: TablesMove, began: float) -> None:
         """From here on the city is at the new store."""
         data, here = self.settings.data, self.settings.store
+        if self._renewing is not None and self._renewing.done():
+            self._renewing.result()  # the pause could not be kept up: says why
         if self.door is not None:
             await asyncio.to_thread(self.door.pause, PAUSE_S)
-        await carrier.target.release()
         await asyncio.to_thread(tables.release)
+        if is_postgres(self.to):
+            counted = await asyncio.to_thread(self._commits)
+            self._left = _Left(await carrier.target.head(), counted)
+        await carrier.target.release()
         if not is_postgres(self.to):
             places.place(data)
+        await carrier.source.still_held()
+        await asyncio.to_thread(tables.still_held)
         note = {"from": here, "to": self.to, "at": iso(time.time_ns() // 1000)}
         places.keep_note(data, note)
         places.name_store(data, self.to)
+        places.placed(data)
+        await self._stop_renewing()  # whoever answers from now on may be the city at its new store
         self.report.copied_s = time.monotonic() - began
         await self._started(carrier.target)
         self.report.paused_s = time.monotonic() - began
@@ -250,7 +306,6 @@ class Mover:
         door = self.door
         if door is None:
             return
-        head = await target.head() if target is not None and is_postgres(self.to) else -1
         asked = await asyncio.to_thread(door.start_anew)
         if not asked:
             self.say("the settings name the new store; now start the city again, I wait for it")
@@ -260,12 +315,16 @@ class Mover:
                 told = await asyncio.to_thread(door.told)
                 if told["address"] == places.shown(self.to):
                     return
-            if asked and head >= 0 and target is not None and time.monotonic() > patience:
-                await self._back(door, target, head)
+            if asked and target is not None and self._left and time.monotonic() > patience:
+                await self._back(door, target, self._left)
                 patience = time.monotonic() + START_S
             await asyncio.sleep(0.1)
 
-    async def _back(self, door: Door, target: Target, head: int) -> None:
+    def _commits(self) -> dict[tuple[Place, str], int]:
+        with held_server(self.settings.data, self.to) as counted:
+            return counted
+
+    async def _back(self, door: Door, target: Target, left: _Left) -> None:
         """The city does not start on its new store. When nobody has that and nobody wrote there,
         it goes on at the old one."""
         try:
@@ -273,14 +332,22 @@ class Mover:
         except Unavailable:
             self.say("the city is slow to start on its new store")
             return
-        if await target.head() != head:
-            raise PintuError(
-                f"The city wrote at {places.shown(self.to)} and is silent since: "
-                "its log says why; it stays there"
-            )
-        places.name_store(self.settings.data, self.settings.store)
-        await asyncio.to_thread(door.start_anew)
+        head = await target.head()
+        await asyncio.to_thread(self._go_back, door, left, head)
         raise PintuError(
             f"The city does not start at {places.shown(self.to)}, its log says why: "
             "it goes on at the old store, nothing is lost"
         )
+
+    def _go_back(self, door: Door, left: _Left, head: int) -> None:
+        """Raises PintuError when anybody wrote at the new store: pieces may have, without a broker.
+        Nobody can meanwhile, and whoever might is ended before the hold is."""
+        with held_server(self.settings.data, self.to) as counted:
+            if _Left(head, counted) != left:
+                raise PintuError(
+                    f"The city wrote at {places.shown(self.to)} and does not answer: its log says "
+                    "why; it stays there, since going back would lose what was written"
+                )
+            places.name_store(self.settings.data, self.settings.store)
+            door.start_anew()
+            time.sleep(RENEW_WITHIN_S + 2 * LOOK_S)

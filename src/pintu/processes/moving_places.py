@@ -150,6 +150,11 @@ def unplace(data: Path) -> None:
     (stage / PLACED).unlink()
 
 
+def placed(data: Path) -> None:
+    """The city lives in its files: from now on nothing takes them back to the stage."""
+    (data / STAGE / PLACED).unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def only_one(data: Path) -> Iterator[None]:
     """One move at a time."""

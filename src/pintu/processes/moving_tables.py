@@ -7,18 +7,16 @@ more at the end, while nobody writes.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pintu.kernel.errors import PintuError, Unavailable
-from pintu.kernel.store.address import is_postgres, parse_address
+from pintu.kernel.errors import AlreadyExists, PintuError, Unavailable
+from pintu.kernel.store.address import is_postgres
 from pintu.kernel.store.moving import Figure, Told
 from pintu.kernel.tables import open_tables
 from pintu.kernel.tables.copying import TableSum, checksums, make_equal
 from pintu.kernel.tables.door import OpenTables, Place
-
-HOLD_S = 20.0
+from pintu.processes.moving_holds import Hold, hold_of
 
 
 @dataclass(slots=True)
@@ -47,7 +45,8 @@ class TablesMove:
         self._source = open_tables(data, here)
         self._target = open_tables(stage if not is_postgres(there) else data, there)
         self._sets: dict[tuple[Place, str], _Set] = {}
-        self._locks = contextlib.ExitStack()
+        self._hold: Hold | None = None
+        self._held: set[tuple[Place, str]] = set()
 
     @property
     def figures(self) -> list[Figure]:
@@ -73,52 +72,62 @@ class TablesMove:
     def bring(self, told: Told) -> None:
         """Make every set equal that was written to since it was last."""
         for place, name in self._source.list_places():
-            one = self._sets.get((place, name))
-            if one is None:
-                source, target = (side.open(place, name) for side in (self._source, self._target))
-                one = self._sets[place, name] = _Set(source, target)
-            if one.changed:
-                one.version = one.source.data_version()
-                make_equal(
-                    one.source, one.target, lambda table, looked, _: told("tables", looked, 0)
-                )
-                one.sums = (checksums(one.source), checksums(one.target))
-
-    def hold(self) -> None:
-        """Let nobody write to any of them until `close` or the end of this process."""
-        if is_postgres(self._here):
-            self._hold_server()
-            return
-        for place, name in self._source.list_places():
-            path = self.data / place / f"{name}.db"
-            connection = sqlite3.connect(
-                path, timeout=HOLD_S, isolation_level=None, check_same_thread=False
-            )
-            self._locks.callback(connection.close)
+            one = self._set(place, name)
+            if not one.changed:
+                continue
             try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                raise Unavailable(f"The tables of {name} are written without a pause") from error
+                self._equal(one, one.source.data_version(), told)
+            except AlreadyExists:
+                # rows changed places while they were read: a unique or foreign key met the new
+                # one before the old one went. The next round, or the pause, does it again.
+                one.version = -1
 
-    def _hold_server(self) -> None:
-        import psycopg
+    def _set(self, place: Place, name: str) -> _Set:
+        one = self._sets.get((place, name))
+        if one is None:
+            source, target = (side.open(place, name) for side in (self._source, self._target))
+            one = self._sets[place, name] = _Set(source, target)
+        return one
 
-        from pintu.kernel.tables.schema import TableSchema, writers_lock
+    def _equal(self, one: _Set, number: int, told: Told) -> None:
+        """`number` was the source's before any of it is read."""
+        make_equal(one.source, one.target, lambda table, looked, _: told("tables", looked, 0))
+        one.sums = (checksums(one.source), checksums(one.target))
+        one.version = number
 
-        arguments = parse_address(self._here).for_sqlalchemy()[1]
-        connection = psycopg.connect(**arguments, autocommit=True)
-        self._locks.callback(connection.close)
-        connection.execute(f"SET lock_timeout = '{HOLD_S:.0f}s'".encode())
-        for place, name in self._source.list_places():
-            opened = self._source.open(place, name)
-            assert isinstance(opened, TableSchema)
-            connection.execute("SELECT pg_advisory_lock(%s)", (writers_lock(opened.schema),))
-            opened.close()
+    def hold(self) -> bool:
+        """Let nobody write to any of them until `close` or the end of this process; False when all
+        that are there were held already."""
+        if self._hold is None:
+            self._hold = hold_of(self.data, self._here)
+        fresh = [one for one in self._source.list_places() if one not in self._held]
+        for place, name in fresh:
+            self._hold.take(place, name)
+            self._held.add((place, name))
+        return bool(fresh)
+
+    def still_held(self) -> None:
+        """Raises Unavailable when a lock is lost, or when tables were made since that have none."""
+        assert self._hold is not None
+        self._hold.still()
+        fresh = [one for one in self._source.list_places() if one not in self._held]
+        if fresh:
+            place, name = fresh[0]
+            raise Unavailable(f"The tables {place}/{name} were made at the end: move again")
 
     def end(self, told: Told) -> None:
         """Nobody writes any more: make equal what changed last; what the source no longer has and
-        what it lacks on the other side would show in `figures`."""
-        self.bring(told)
+        what it lacks on the other side would show in `figures`. Tables made during the pause are
+        held before they are copied."""
+        assert self._hold is not None
+        new = True
+        while new:
+            for place, name in self._source.list_places():
+                one = self._set(place, name)
+                number = self._hold.commits(place, name, one.source)
+                if number != one.version:
+                    self._equal(one, number, told)
+            new = self.hold()
         here, there = self._source.list_places(), self._target.list_places()
         if here != there:
             odd = sorted({*here} ^ {*there})
@@ -137,4 +146,5 @@ class TablesMove:
                 one.source.close()
         self._source.close()
         self.release()
-        self._locks.close()
+        if self._hold is not None:
+            self._hold.close()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 STOP_WITHIN_S = 9.0
+LOOK_S = 0.2
 RENEW_WITHIN_S = 1.0
 """Children whose settings changed have so long to end before they are killed."""
 BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -58,6 +59,8 @@ class Supervisor:
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._again: Callable[[], list[Program]] | None = None
+        self._changed: Callable[[], bool] = lambda: False
+        self._watched: Callable[[], list[Program]] = list
 
     def start(self) -> None:
         """Start every program once; does not wait for any of them to be ready."""
@@ -83,6 +86,11 @@ class Supervisor:
         self._again = programs
         self._wake.set()
 
+    def watch(self, changed: Callable[[], bool], programs: Callable[[], list[Program]]) -> None:
+        """Ask `changed` in every round, before anybody dead is started again; when it says so, run
+        `programs` instead, as `ask_renew` does."""
+        self._changed, self._watched = changed, programs
+
     @property
     def stopping(self) -> bool:
         """True once somebody asked to stop."""
@@ -92,16 +100,19 @@ class Supervisor:
         """Watch until asked to stop; the exit code: 0 stopped, 1 a needed one cannot run."""
         code = 0
         while not self._stop.is_set():
+            if self._again is None and self._changed():
+                self._again = self._watched
+            if self._again is not None:
+                programs, self._again = self._again, None
+                self._renew(programs())
             for child in self._children:
                 self._look_after(child)
                 if child.given_up and child.program.needed:
                     code = 1
                     self._stop.set()
-            self._wake.wait(0.2)
-            if self._again is not None and not self._stop.is_set():
+            self._wake.wait(LOOK_S)
+            if not self._stop.is_set():
                 self._wake.clear()
-                programs, self._again = self._again, None
-                self._renew(programs())
         return self._end() or code
 
     def _renew(self, programs: list[Program]) -> None:
@@ -109,6 +120,8 @@ class Supervisor:
         is kept, what was not can be asked again."""
         kept = [one for one in self._children if one.program in programs]
         going = [one for one in self._children if one not in kept]
+        if not going and len(kept) == len(programs):
+            return
         self._log(f"settings changed: {', '.join(one.program.name for one in going)} start anew")
         for one in going:
             if one.process is not None and one.process.poll() is None:

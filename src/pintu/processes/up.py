@@ -20,7 +20,7 @@ from pintu.kernel.clock import anchored
 from pintu.kernel.errors import ConfigurationError
 from pintu.processes.lock import prepare_folder, take_lock
 from pintu.processes.supervisor import Program, Supervisor, die_with
-from pintu.settings import Settings, as_plain, load_settings
+from pintu.settings import Settings, as_plain, load_settings, store_changed
 
 READY_WITHIN_S = 60.0
 Say = Callable[[str], None]
@@ -40,9 +40,12 @@ def run_city(settings: Settings, say: Say, log: Say) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, supervisor.ask_stop)
 
-    def programs() -> list[Program]:
-        return _programs(_told_again(settings, log), listener.fileno(), lock)
+    told = _Told(settings, log)
 
+    def programs() -> list[Program]:
+        return _programs(told.again(), listener.fileno(), lock)
+
+    supervisor.watch(told.moved, programs)
     signal.signal(signal.SIGUSR1, lambda *_: supervisor.ask_renew(programs))
     # ours stays open: while the broker restarts, callers wait in the socket's queue
     supervisor.start()
@@ -56,14 +59,43 @@ def run_city(settings: Settings, say: Say, log: Say) -> int:
     return code
 
 
-def _told_again(settings: Settings, log: Say) -> Settings:
-    """The settings with the store that `pintu.toml` names by now: the city has moved there."""
+class _Told:
+    """What the children are told: the settings, with the store that `pintu.toml` names by now.
+
+    The city follows a move by itself: whoever moved it may have ended without a word.
+    """
+
+    def __init__(self, settings: Settings, log: Say) -> None:
+        self._settings = settings
+        self._log = log
+        self._seen: list[tuple[int, ...]] = []
+
+    def again(self) -> Settings:
+        """The settings as they are by now."""
+        try:
+            store = load_settings(self._settings.data, os.environ).store
+            self._settings = replace(self._settings, store=store)
+        except ConfigurationError as error:
+            for mistake in error.mistakes:
+                self._log(f"settings are not read again: {mistake}")
+        return self._settings
+
+    def moved(self) -> bool:
+        """Has the city moved? Costs a look at two files' times."""
+        data = self._settings.data
+        seen = [_stamp(data / name) for name in ("pintu.toml", "moved.json")]
+        if seen == self._seen:
+            return False
+        self._seen = seen
+        return store_changed(self._settings, os.environ)()
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
     try:
-        return replace(settings, store=load_settings(settings.data, os.environ).store)
-    except ConfigurationError as error:
-        for mistake in error.mistakes:
-            log(f"settings are not read again: {mistake}")
-        return settings
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _programs(settings: Settings, listener: int, lock: int) -> list[Program]:

@@ -12,6 +12,12 @@ from pintu.kernel.store.address import StoreAddress
 from pintu.kernel.store.postgres.checks import claim_key, require
 from pintu.kernel.store.postgres.opened import prepare as made
 
+UNHURRIED = (
+    "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN "
+    "('idle_in_transaction_session_timeout', 'idle_session_timeout')"
+)
+"""A lock or claim is held while nothing is asked of its connection; older servers know one."""
+
 
 async def connect(address: StoreAddress) -> asyncpg.Connection[Any]:
     """One connection; commits of a move need not wait for the disk one by one, its last one does.
@@ -31,6 +37,7 @@ async def connect(address: StoreAddress) -> asyncpg.Connection[Any]:
                 },
             )
             if not await found.fetchval("SELECT pg_is_in_recovery()"):
+                await found.execute(UNHURRIED)
                 return found
             await found.close()
             answers.append(f"{host}:{port} takes no writes (a standby)")

@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import asyncpg
 import orjson
 
+from pintu.kernel.errors import Unavailable
 from pintu.kernel.store.address import StoreAddress
 from pintu.kernel.store.moving.postgres_open import claimed, connect, prepare
 from pintu.kernel.store.moving.rows import BIG, SMALL, Derived, Key, Row
 from pintu.kernel.store.postgres.schema import partition, week_of
 
-if TYPE_CHECKING:
-    import asyncpg
-
 _MORE = {"entity": "last_at", "tombstone": "last_at", "log": "previous_at"}
 _COLUMNS = {table: (*columns, _MORE[table]) for table, columns in BIG.items()}
 _LISTED = {table: ", ".join(f"e.{name}" for name in columns) for table, columns in _COLUMNS.items()}
 _OF_KEYS = "unnest($1::int[], $2::text[]) k(t, i) JOIN {} e ON e.tenant = k.t AND e.id = k.i"
+HOLD_S = 20
+"""How long the end of the move waits for a write that is under way."""
+LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 WEEKS = 1_000
 """Partitions a log may have: beyond that rows stay in the one for the rest."""
 
@@ -114,9 +116,20 @@ class PostgresSide:
     async def hold(self) -> None:
         """Lock what a city writes: its writer waits, its readers do not."""
         self._holding = await connect(self._address)
-        await self._holding.execute("BEGIN")
         tables = ", ".join(("head", *SMALL, *BIG))
-        await self._holding.execute(f"LOCK TABLE {tables} IN SHARE MODE")
+        try:
+            await self._holding.execute(f"SET lock_timeout = '{HOLD_S}s'")
+            await self._holding.execute("BEGIN")
+            await self._holding.execute(f"LOCK TABLE {tables} IN SHARE MODE")
+        except LOST as error:
+            raise Unavailable(f"{self.place} cannot be locked for the end: {error}") from error
+
+    async def still_held(self) -> None:
+        """Asks the connection that has the lock."""
+        try:
+            await self._holding.fetchval("SELECT 1")
+        except LOST as error:
+            raise Unavailable(f"The lock of {self.place} was lost: {error}") from error
 
     async def close(self) -> None:
         """Let go."""

@@ -192,6 +192,10 @@ class Side(Protocol):
         """Let nobody write until `close` or the end of this process."""
         ...
 
+    async def still_held(self) -> None:
+        """Raises Unavailable when what `hold` took is lost."""
+        ...
+
     async def close(self) -> None:
         """Let go of it."""
         ...

@@ -117,6 +117,9 @@ class SqliteSide:
 
         await self._do(take)
 
+    async def still_held(self) -> None:
+        """A lock of this process is lost with the process alone."""
+
     async def close(self) -> None:
         """Let go."""
         await self.release()
