@@ -77,6 +77,32 @@ def test_a_child_that_dies_comes_back() -> None:
         city.stop()
 
 
+def test_other_settings_are_followed_before_a_child_comes_back() -> None:
+    """Whoever changed the settings need not ask: what runs or starts again runs with the new."""
+    old, new = program("broker", SLEEP, stdin=b"old"), program("broker", SLEEP, stdin=b"new")
+    city = Running(old)
+    changed = threading.Event()
+
+    def once() -> bool:
+        told = changed.is_set()
+        changed.clear()
+        return told
+
+    city.supervisor.watch(once, lambda: [new])
+    try:
+        before = city.supervisor.pids()["broker"]
+        changed.set()
+        assert until(lambda: city.supervisor.pids().get("broker", before) != before)
+        after = city.supervisor.pids()["broker"]
+        changed.set()  # said again: nothing differs, nobody is ended
+        assert until(lambda: not changed.is_set())
+        time.sleep(0.5)
+        assert after == city.supervisor.pids()["broker"]
+        assert 1 == len(city.told)
+    finally:
+        city.stop()
+
+
 def test_a_child_told_wrongly_is_not_started_again() -> None:
     """Exit code 2 means another try would end the same; a needed child ends the city with 1."""
     city = Running(program("broker", "raise SystemExit(2)"), program("field", SLEEP))

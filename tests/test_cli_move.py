@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from pintu.cli import keep_server, run
+from pintu.kernel.errors import Unavailable
+from pintu.kernel.tables import OpenTables, open_tables
 from pintu.processes import moving_places as places
+from pintu.processes.moving_tables import TablesMove
+from pintu.settings import Settings, store_changed
 from tests.postgres import CityServer, city_address, city_server
 
 __all__ = ["city_address", "city_server"]
@@ -86,6 +93,104 @@ def test_a_stopped_city_moves_there_and_back(
     code, out, err = pintu("move", "--to", "sqlite:", "--plain")
     assert (0, True) == (code, "tables are equal" in out), err
     assert before == exported(pintu, tmp_path)
+
+
+def test_a_city_that_came_back_can_leave_again(
+    pintu: Pintu, tmp_path: Path, data: Path, city_address: str
+) -> None:
+    """What a return to files left behind never takes the living city's files away."""
+    before = city_of(pintu, tmp_path)
+    for _ in range(2):
+        for to in (city_address, "sqlite:"):
+            code, _, err = pintu("move", "--to", to, "--plain")
+            assert 0 == code, err
+            assert before == exported(pintu, tmp_path)
+            assert not (data / places.STAGE / places.PLACED).exists()
+            assert 0 == pintu("move", "--forget-old", "--yes")[0]
+    # a mover that was killed right after it named the store leaves the list of placed files
+    (data / places.STAGE).mkdir(exist_ok=True)
+    (data / places.STAGE / places.PLACED).write_text('["city.db"]', "utf-8")
+    away = "postgresql://demo@127.0.0.1:1/city"
+    assert (1, True) == _told(pintu("move", "--to", away), "No server of the store takes writes")
+    assert before == exported(pintu, tmp_path)
+    assert not (data / places.STAGE / places.PLACED).exists()
+
+
+def test_a_move_knows_a_change_of_the_store_from_a_hand_that_wrote(tmp_path: Path) -> None:
+    """Only what the note of a move names is followed, and never against the environment."""
+    here = Settings(data=tmp_path)
+    changed = store_changed(here, {})
+    away = "postgresql://h/d"
+    assert not changed()
+    places.name_store(tmp_path, away)
+    assert not changed()
+    places.keep_note(tmp_path, {"from": "sqlite:", "to": away})
+    assert changed()
+    assert not store_changed(here, {"PINTU_STORE": "sqlite:"})()
+    assert not store_changed(Settings(data=tmp_path, store=away), {})()
+    (tmp_path / "pintu.toml").write_text("store = ", "utf-8")
+    assert not changed()
+
+
+def test_tables_that_are_born_in_the_pause_are_held_and_copied(
+    tmp_path: Path, city_address: str
+) -> None:
+    """Nobody writes to them either, and after the last look none may come."""
+    data = tmp_path / "data"
+    tables = open_tables(data, "sqlite:")
+    keep(tables.open("rooms", "old"), 1)
+    move = TablesMove(data, "sqlite:", city_address, data / "moving")
+    try:
+        move.bring(lambda *_: None)
+        move.hold()
+        keep(tables.open("rooms", "new"), 2)
+        move.end(lambda *_: None)
+        with (
+            closing(sqlite3.connect(data / "rooms" / "new.db", timeout=0)) as other,
+            pytest.raises(sqlite3.OperationalError),
+        ):
+            other.execute("INSERT INTO kept VALUES(3)")
+        assert [True, True] == [one.equal for one in move.figures]
+        move.still_held()
+        keep(tables.open("rooms", "late"), 3)
+        with pytest.raises(Unavailable):
+            move.still_held()
+    finally:
+        move.close()
+        tables.close()
+
+
+def test_a_write_that_nobody_told_of_is_brought(tmp_path: Path, city_address: str) -> None:
+    """A server's notices may be late: at the end its tables themselves are asked."""
+    tables = open_tables(tmp_path, city_address)
+    opened = tables.open("rooms", "old")
+    keep(opened, 1)
+    move = TablesMove(tmp_path, city_address, "sqlite:", tmp_path / "moving")
+    try:
+        move.bring(lambda *_: None)
+        keep(opened, 2)
+        move.hold()
+        heard = next(iter(move._sets.values()))
+        object.__setattr__(heard.source, "data_version", lambda: heard.version)
+        move.end(lambda *_: None)
+        assert [2] == [one.target.rows for one in move.figures]
+        assert [True] == [one.equal for one in move.figures]
+        move.still_held()
+    finally:
+        move.close()
+        tables.close()
+
+
+def keep(opened: OpenTables, number: int) -> None:
+    """One row more in a set of tables."""
+
+    def work(connection: sa.Connection) -> None:
+        form = "CREATE TABLE IF NOT EXISTS kept(n bigint PRIMARY KEY)"
+        connection.execute(sa.text(form))
+        connection.execute(sa.text("INSERT INTO kept VALUES(:n)"), {"n": number})
+
+    opened.version()
+    opened.run_now(work)
 
 
 def test_what_cannot_be_moved_is_said(pintu: Pintu, tmp_path: Path, city_address: str) -> None:

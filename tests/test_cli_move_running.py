@@ -18,6 +18,7 @@ import pytest
 from pintu.cli import run
 from pintu.kit.testing import free_port
 from pintu.processes import moving
+from pintu.processes import moving_places as places
 from tests.postgres import city_address, city_server
 
 __all__ = ["city_address", "city_server"]
@@ -163,6 +164,49 @@ def test_a_mover_that_is_killed_leaves_a_city_that_writes(
             assert done.returncode == 0 or "is at" in out, out
         told = Load(address, data).told()
     assert {} == {id: n for id, n in load.acknowledged.items() if told.get(id, 0) < n}
+
+
+@pytest.mark.slow
+def test_a_city_follows_a_mover_that_died_after_naming_the_store(
+    tmp_path: Path, city_address: str
+) -> None:
+    """kill -9 between naming the new store and saying so: the whole city starts on it by itself,
+    and until it has, what it left is not deleted."""
+    data = tmp_path / "data"
+    killed = (
+        "import os, sys; from pintu.cli import run, move\n"
+        "move._CityDoor.start_anew = lambda _: os.kill(os.getpid(), 9)\n"
+        "run(sys.argv[1:])"
+    )
+    with running(data) as address:
+        with Load(address, data) as load:
+            time.sleep(1)
+            words = ["move", "--to", city_address, "--data", str(data), "--plain"]
+            mover = subprocess.run([sys.executable, "-c", killed, *words], env=_environ())
+            assert -9 == mover.returncode
+            began, before = time.monotonic(), dict(load.acknowledged)
+            while load.acknowledged == before and time.monotonic() - began < 30:
+                time.sleep(0.1)
+            time.sleep(1)
+        token = (data / "admin.token").read_text("utf-8").strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        store = httpx.get(f"{address}/api/v1/store", headers=headers, timeout=10).json()
+        told = Load(address, data).told()
+    assert places.shown(city_address) == store["address"]
+    assert {} == {id: n for id, n in load.acknowledged.items() if told.get(id, 0) < n}
+
+
+@pytest.mark.slow
+def test_what_a_running_city_still_uses_is_not_deleted(tmp_path: Path) -> None:
+    """The environment keeps the city at its store, whatever a note says."""
+    data = tmp_path / "data"
+    away = "postgresql://demo@127.0.0.1:1/city"
+    with running(data, PINTU_STORE="sqlite:"):
+        places.keep_note(data, {"from": "sqlite:", "to": away})
+        places.name_store(data, away)
+        done = move(data, "--forget-old", "--yes")
+        out, _ = done.communicate(timeout=60)
+    assert (1, True, True) == (done.returncode, "still" in out, (data / "city.db").exists()), out
 
 
 @pytest.mark.slow
