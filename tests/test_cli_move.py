@@ -12,9 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 from pintu.cli import keep_server, run
-from pintu.kernel.errors import Unavailable
+from pintu.kernel.errors import PintuError, Unavailable
 from pintu.kernel.tables import OpenTables, open_tables
 from pintu.processes import moving_places as places
+from pintu.processes.moving import Left, Mover
 from pintu.processes.moving_tables import TablesMove
 from pintu.settings import Settings, store_changed
 from tests.postgres import CityServer, city_address, city_server
@@ -179,6 +180,85 @@ def test_a_write_that_nobody_told_of_is_brought(tmp_path: Path, city_address: st
     finally:
         move.close()
         tables.close()
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_rows_that_exchange_what_is_unique_arrive(
+    tmp_path: Path, city_address: str, away: bool
+) -> None:
+    """The copy of before the exchange is in the way: it is made anew, while the city runs and in
+    the pause."""
+    here, there = ("sqlite:", city_address) if away else (city_address, "sqlite:")
+    tables = open_tables(tmp_path, here)
+    opened = tables.open("rooms", "seats")
+    opened.version()
+    do(opened, "CREATE TABLE seat(n bigint PRIMARY KEY, who text UNIQUE)")
+    do(opened, "INSERT INTO seat VALUES(1, 'a'), (2, 'b')")
+    move = TablesMove(tmp_path, here, there, tmp_path / "moving")
+    try:
+        move.bring(lambda *_: None)
+        exchange(opened, "a", "b")
+        move.bring(lambda *_: None)  # meets the old rows
+        move.bring(lambda *_: None)
+        exchange(opened, "b", "a")
+        move.hold()
+        move.end(lambda *_: None)
+        assert [(True, 2)] == [(one.equal, one.target.rows) for one in move.figures]
+    finally:
+        move.close()
+        tables.close()
+
+
+class Nobody:
+    """A door whose city is only asked to start."""
+
+    def __init__(self) -> None:
+        self.started = 0
+
+    def told(self) -> dict[str, object]:
+        """Nothing."""
+        return {}
+
+    def pause(self, seconds: float) -> int:
+        """Nothing."""
+        return 0
+
+    def resume(self) -> None:
+        """Nothing."""
+
+    def start_anew(self) -> bool:
+        """Counts."""
+        self.started += 1
+        return True
+
+
+def test_nobody_goes_back_over_what_was_written(tmp_path: Path, city_address: str) -> None:
+    """Pieces may have written at the new store though its broker never came up."""
+    tables = open_tables(tmp_path, city_address)
+    opened = tables.open("pieces", "demo")
+    keep(opened, 1)
+    mover = Mover(Settings(data=tmp_path), city_address, lambda *_: None, None)
+    left, door = Left(7, mover._commits()), Nobody()
+    keep(opened, 2)
+    with pytest.raises(PintuError, match="wrote at"):
+        mover._go_back(door, left, 7)
+    with pytest.raises(PintuError, match="wrote at"):
+        mover._go_back(door, Left(7, mover._commits()), 8)
+    assert (0, False) == (door.started, (tmp_path / "pintu.toml").exists())
+    mover._go_back(door, Left(7, mover._commits()), 7)
+    assert (1, 'store = "sqlite:"\n') == (door.started, (tmp_path / "pintu.toml").read_text())
+    tables.close()
+
+
+def exchange(opened: OpenTables, first: str, second: str) -> None:
+    """Seat 1, where `first` sits, gets who sits on seat 2."""
+    for who, n in (("nobody", 1), (first, 2), (second, 1)):
+        do(opened, f"UPDATE seat SET who = '{who}' WHERE n = {n}")
+
+
+def do(opened: OpenTables, sql: str) -> None:
+    """One statement in a transaction of its own."""
+    opened.run_now(lambda connection: connection.execute(sa.text(sql)))
 
 
 def keep(opened: OpenTables, number: int) -> None:

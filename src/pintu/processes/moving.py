@@ -73,7 +73,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class _Left:
+class Left:
     """What a server held when it was handed over: its head, how often each set was written to."""
 
     head: int
@@ -90,7 +90,7 @@ class Mover:
         self.door = door
         self.report = Report()
         self._renewing: asyncio.Task[None] | None = None
-        self._left: _Left | None = None
+        self._left: Left | None = None
         self.say: Callable[[str], None] = lambda _: None
 
     async def run(self) -> Report:
@@ -284,7 +284,7 @@ class Mover:
         await asyncio.to_thread(tables.release)
         if is_postgres(self.to):
             counted = await asyncio.to_thread(self._commits)
-            self._left = _Left(await carrier.target.head(), counted)
+            self._left = Left(await carrier.target.head(), counted)
         await carrier.target.release()
         if not is_postgres(self.to):
             places.place(data)
@@ -324,7 +324,7 @@ class Mover:
         with held_server(self.settings.data, self.to) as counted:
             return counted
 
-    async def _back(self, door: Door, target: Target, left: _Left) -> None:
+    async def _back(self, door: Door, target: Target, left: Left) -> None:
         """The city does not start on its new store. When nobody has that and nobody wrote there,
         it goes on at the old one."""
         try:
@@ -339,11 +339,11 @@ class Mover:
             "it goes on at the old store, nothing is lost"
         )
 
-    def _go_back(self, door: Door, left: _Left, head: int) -> None:
+    def _go_back(self, door: Door, left: Left, head: int) -> None:
         """Raises PintuError when anybody wrote at the new store: pieces may have, without a broker.
         Nobody can meanwhile, and whoever might is ended before the hold is."""
         with held_server(self.settings.data, self.to) as counted:
-            if _Left(head, counted) != left:
+            if Left(head, counted) != left:
                 raise PintuError(
                     f"The city wrote at {places.shown(self.to)} and does not answer: its log says "
                     "why; it stays there, since going back would lose what was written"

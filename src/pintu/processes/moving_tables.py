@@ -7,16 +7,24 @@ more at the end, while nobody writes.
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
 
 from pintu.kernel.errors import AlreadyExists, PintuError, Unavailable
 from pintu.kernel.store.address import is_postgres
 from pintu.kernel.store.moving import Figure, Told
 from pintu.kernel.tables import open_tables
 from pintu.kernel.tables.copying import TableSum, checksums, make_equal
+from pintu.kernel.tables.copying_shape import read_shapes
 from pintu.kernel.tables.door import OpenTables, Place
 from pintu.processes.moving_holds import Hold, hold_of
+
+IN_THE_WAY = (AlreadyExists, sqlite3.IntegrityError)
+"""What a row meets that breaks a unique or foreign key, on either store."""
 
 
 @dataclass(slots=True)
@@ -77,10 +85,8 @@ class TablesMove:
                 continue
             try:
                 self._equal(one, one.source.data_version(), told)
-            except AlreadyExists:
-                # rows changed places while they were read: a unique or foreign key met the new
-                # one before the old one went. The next round, or the pause, does it again.
-                one.version = -1
+            except IN_THE_WAY:
+                self._empty(one)  # the next round, or the pause, does it again
 
     def _set(self, place: Place, name: str) -> _Set:
         one = self._sets.get((place, name))
@@ -88,6 +94,18 @@ class TablesMove:
             source, target = (side.open(place, name) for side in (self._source, self._target))
             one = self._sets[place, name] = _Set(source, target)
         return one
+
+    def _empty(self, one: _Set) -> None:
+        """Rows changed places: a unique or foreign key met the new one before the old one went.
+        Among none there is nothing to meet."""
+        shapes = one.target.read_now(read_shapes)
+
+        def work(connection: Connection) -> None:
+            for shape in reversed(shapes):
+                connection.execute(sa.delete(sa.table(shape.name)))
+
+        one.target.run_now(work)
+        one.version, one.sums = -1, ({}, {})
 
     def _equal(self, one: _Set, number: int, told: Told) -> None:
         """`number` was the source's before any of it is read."""
@@ -125,7 +143,12 @@ class TablesMove:
             for place, name in self._source.list_places():
                 one = self._set(place, name)
                 number = self._hold.commits(place, name, one.source)
-                if number != one.version:
+                if number == one.version:
+                    continue
+                try:
+                    self._equal(one, number, told)
+                except IN_THE_WAY:
+                    self._empty(one)
                     self._equal(one, number, told)
             new = self.hold()
         here, there = self._source.list_places(), self._target.list_places()
