@@ -106,7 +106,8 @@ class Carrier:
 
     async def names(self) -> None:
         """Bring what everything else refers to; again whenever something new is met."""
-        small = {table: await self.source.small(table) for table in ("kind", "shape", "path")}
+        # what refers to kinds is read before them: one born in between is among them
+        small = {table: await self.source.small(table) for table in ("path", "shape", "kind")}
         await self._unlearn(small["path"])
         self.deriver.refresh(small, frozenset(self._learned))
         for table in SMALL:
