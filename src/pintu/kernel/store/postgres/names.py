@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 
 from pintu.kernel.errors import BadRequestData
-from pintu.kernel.store.kinds import MEMBERS, Doc, IndexPath, KindRow, Shape, path_of
+from pintu.kernel.store.kinds import IndexPath, KindRow, Shape, path_of
+from pintu.kernel.store.named import Named
 
-SHAPE_CACHE = 20_000
 LONGEST_NAME = 2_000
 """Bytes of an id or a name that an index of PostgreSQL surely takes."""
 
@@ -25,20 +25,11 @@ _KIND = ("kind", "tenant", "types", "tenant = u.a AND t.types = u.b")
 _SHAPE = ("shape", "kind", "attributes", "kind = u.a AND t.attributes = u.b")
 
 
-class Names:
+class Names(Named):
     """Every numbered thing of one city; used on the loop only."""
 
     def __init__(self) -> None:
-        self.tenants: dict[str, int] = {}
-        self.sources: dict[str, int] = {}
-        self.source_names: dict[int, str] = {}
-        self.kinds: dict[int, KindRow] = {}
-        self.by_types: dict[tuple[int, tuple[str, ...]], KindRow] = {}
-        self.by_tenant: dict[int, list[KindRow]] = {}
-        self.shapes: dict[int, Shape] = {}
-        self.paths: dict[int, IndexPath] = {}
-        self.version = 0  # another one when a plan made before may no longer be the right one
-        self._shape_cache: dict[tuple[int, tuple[str, ...], tuple[Any, ...]], Shape] = {}
+        super().__init__()
         self._new_kinds: dict[tuple[int, tuple[str, ...]], KindRow] = {}
         self._new_shapes: list[Shape] = []
         self._new_paths: dict[tuple[int, str, str], IndexPath] = {}
@@ -79,14 +70,14 @@ class Names:
                 key = (tenant, tuple(orjson.loads(types)))
                 met = self._new_kinds.pop(key, None) or KindRow(n, *key)
                 met.n = n
-                self._keep_kind(met)
+                self.keep_kind(met)
         for n, kind, attributes, count in shapes:
             if n not in self.shapes:
                 owner = self.kinds[kind]
                 pairs = tuple((name, form) for name, form in orjson.loads(attributes))
                 shape = owner.shapes.get(pairs) or Shape(n, owner, pairs, count)
                 shape.n = n
-                self._keep_shape(shape)
+                self.keep_shape(shape)
             self.shapes[n].count = count
         for n, kind, form, text, state, *figures in paths:
             if n not in self.paths:
@@ -98,77 +89,11 @@ class Names:
                 self.keep_path(path)
         self.version += 1
 
-    def _keep_kind(self, kind: KindRow) -> None:
-        if self.kinds.get(kind.n) is kind:
-            return
-        self.kinds[kind.n] = kind
-        self.by_types[kind.tenant, kind.types] = kind
-        self.by_tenant[kind.tenant] = [*self.by_tenant.get(kind.tenant, ()), kind]
-
-    def _keep_shape(self, shape: Shape) -> None:
-        self.shapes[shape.n] = shape
-        shape.kind.shapes[shape.attributes] = shape
-
-    def keep_path(self, path: IndexPath) -> None:
-        """Let the path be maintained by writes and seen by the planner."""
-        self.paths[path.n] = path
-        if path.form == "value":
-            if path.state != "dropping":
-                path.kind.learned = {**path.kind.learned, path.path: path}
-        else:
-            path.kind.geo[path.form, path.text] = path
-        path.kind.watch()
-        self.version += 1
-
-    def drop_path(self, path: IndexPath) -> None:
-        """Forget a path."""
-        self.paths.pop(path.n, None)
-        if path.form == "value":
-            self.unlearn(path)
-        else:
-            path.kind.geo.pop((path.form, path.text), None)
-            path.kind.watch()
-            self.version += 1
-
-    def unlearn(self, path: IndexPath) -> None:
-        """Writes no longer maintain a learned path, queries no longer use it."""
-        kept = {key: one for key, one in path.kind.learned.items() if one is not path}
-        path.kind.learned = kept
-        path.kind.watch()
-        self.version += 1
-
-    def ready(self, path: IndexPath) -> None:
-        """A learned path is complete: queries may use it."""
-        path.state = "ready"
-        self.version += 1
-
     # --- what a write meets ----------------------------------------------------------------------
     def meet_source(self, name: str) -> None:
         """A write comes from there: it needs a number."""
         if name not in self.sources:
             self._new_sources.add(name)
-
-    def shape_of(self, tenant: int, doc: Doc) -> Shape:
-        """The shape of a stored document; one that is new has no number yet."""
-        types = doc["type"]
-        forms = [
-            (value["type"] if type(value) is dict else value[0]["type"])
-            if name not in MEMBERS
-            else None
-            for name, value in doc.items()
-        ]
-        key = (tenant, tuple(doc), (types if type(types) is str else tuple(types), *forms))
-        shape = self._shape_cache.get(key)
-        if shape is None:
-            kind = self.kind_of(tenant, (types,) if type(types) is str else tuple(sorted(types)))
-            pairs = sorted(
-                (name, form) for name, form in zip(doc, forms, strict=True) if form is not None
-            )
-            shape = self._shape(kind, tuple(pairs))
-            if len(self._shape_cache) >= SHAPE_CACHE:
-                self._shape_cache.clear()
-            self._shape_cache[key] = shape
-        return shape
 
     def kind_of(self, tenant: int, types: tuple[str, ...]) -> KindRow:
         """The kind of a tenant's entities with these sorted types; a new one has no number yet."""
@@ -179,7 +104,8 @@ class Names:
             kind = self._new_kinds[key] = KindRow(0, tenant, types)
         return kind
 
-    def _shape(self, kind: KindRow, pairs: tuple[tuple[str, str], ...]) -> Shape:
+    def shape_in(self, kind: KindRow, pairs: tuple[tuple[str, str], ...]) -> Shape:
+        """The shape of a kind with these pairs; a new one has no number yet."""
         shape = kind.shapes.get(pairs)
         if shape is None:
             orjson.dumps(pairs)
@@ -217,7 +143,7 @@ class Names:
             rows = [(one.tenant, orjson.dumps(one.types).decode()) for one in kinds]
             for kind, n in zip(kinds, await _numbered(connection, _KIND, rows), strict=True):
                 kind.n = n
-                self._keep_kind(kind)
+                self.keep_kind(kind)
             self._new_kinds.clear()
         self._new_shapes = [one for one in self._new_shapes if not one.n]
         if self._new_shapes:
@@ -225,7 +151,7 @@ class Names:
             rows = [(one.kind.n, orjson.dumps(one.attributes).decode()) for one in shapes]
             for shape, n in zip(shapes, await _numbered(connection, _SHAPE, rows), strict=True):
                 shape.n = n
-                self._keep_shape(shape)
+                self.keep_shape(shape)
             del self._new_shapes[: len(shapes)]
         for path in list(self._new_paths.values()):
             path.n, path.state = await _numbered_path(connection, path)

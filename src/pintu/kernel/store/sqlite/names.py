@@ -12,28 +12,18 @@ from typing import Any
 import apsw
 import orjson
 
-from pintu.kernel.store.kinds import MEMBERS, Doc, IndexPath, KindRow, Shape, path_of
+from pintu.kernel.store.kinds import IndexPath, KindRow, Shape, path_of
+from pintu.kernel.store.named import Named
 
-SHAPE_CACHE = 20_000
 
-
-class Names:
+class Names(Named):
     """Every numbered thing of one city.db."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._db = connection
-        self.tenants: dict[str, int] = {}
-        self.sources: dict[str, int] = {}
-        self.source_names: dict[int, str] = {}
-        self.kinds: dict[int, KindRow] = {}
-        self.by_types: dict[tuple[int, tuple[str, ...]], KindRow] = {}
-        self.by_tenant: dict[int, list[KindRow]] = {}
-        self.shapes: dict[int, Shape] = {}
-        self.paths: dict[int, IndexPath] = {}
-        self._shape_cache: dict[tuple[int, tuple[str, ...], tuple[Any, ...]], Shape] = {}
+        super().__init__()
         self._deltas: dict[Shape, int] = {}
         self._new: list[tuple[str, Any]] = []
-        self.version = 0  # another one when a plan made before may no longer be the right one
         self._load()
 
     def _load(self) -> None:
@@ -42,57 +32,15 @@ class Names:
         for n, name in run("SELECT n, name FROM source"):
             self.sources[name], self.source_names[n] = n, name
         for n, tenant, types in run("SELECT n, tenant, types FROM kind ORDER BY n"):
-            self._keep_kind(KindRow(n, tenant, tuple(orjson.loads(types))))
+            self.keep_kind(KindRow(n, tenant, tuple(orjson.loads(types))))
         for n, kind, attributes, count in run("SELECT n, kind, attributes, count FROM shape"):
             pairs = tuple((name, form) for name, form in orjson.loads(attributes))
-            self._keep_shape(Shape(n, self.kinds[kind], pairs, count))
+            self.keep_shape(Shape(n, self.kinds[kind], pairs, count))
         columns = "n, kind, form, path, state, built, entries, used"
         for n, kind, form, text, state, built, entries, used in run(f"SELECT {columns} FROM path"):
             path = IndexPath(n, self.kinds[kind], form, text)
             path.state, path.built, path.entries, path.used = state, built, entries, used
             self.keep_path(path)
-
-    def _keep_kind(self, kind: KindRow) -> None:
-        self.kinds[kind.n] = kind
-        self.by_types[kind.tenant, kind.types] = kind
-        self.by_tenant[kind.tenant] = [*self.by_tenant.get(kind.tenant, ()), kind]
-
-    def _keep_shape(self, shape: Shape) -> None:
-        self.shapes[shape.n] = shape
-        shape.kind.shapes[shape.attributes] = shape
-
-    def keep_path(self, path: IndexPath) -> None:
-        """Let the path be maintained by writes and seen by the planner."""
-        self.paths[path.n] = path
-        if path.form == "value":
-            if path.state != "dropping":
-                path.kind.learned = {**path.kind.learned, path.path: path}
-        else:
-            path.kind.geo[path.form, path.text] = path
-        path.kind.watch()
-        self.version += 1
-
-    def drop_path(self, path: IndexPath) -> None:
-        """Forget a path."""
-        self.paths.pop(path.n, None)
-        if path.form == "value":
-            self.unlearn(path)
-        else:
-            path.kind.geo.pop((path.form, path.text), None)
-            path.kind.watch()
-            self.version += 1
-
-    def unlearn(self, path: IndexPath) -> None:
-        """Writes no longer maintain a learned path, queries no longer use it."""
-        kept = {key: one for key, one in path.kind.learned.items() if one is not path}
-        path.kind.learned = kept
-        path.kind.watch()
-        self.version += 1
-
-    def ready(self, path: IndexPath) -> None:
-        """A learned path is complete: queries may use it."""
-        path.state = "ready"
-        self.version += 1
 
     # --- the writer's side, inside a transaction -------------------------------------------------
     def tenant(self, name: str) -> int:
@@ -113,28 +61,6 @@ class Names:
             self._new.append(("source", name))
         return found
 
-    def shape_of(self, tenant: int, doc: Doc) -> Shape:
-        """The shape of a stored document, made when it is new."""
-        types = doc["type"]
-        forms = [
-            (value["type"] if type(value) is dict else value[0]["type"])
-            if name not in MEMBERS
-            else None
-            for name, value in doc.items()
-        ]
-        key = (tenant, tuple(doc), (types if type(types) is str else tuple(types), *forms))
-        shape = self._shape_cache.get(key)
-        if shape is None:
-            kind = self.kind_of(tenant, (types,) if type(types) is str else tuple(sorted(types)))
-            pairs = sorted(
-                (name, form) for name, form in zip(doc, forms, strict=True) if form is not None
-            )
-            shape = self._shape(kind, tuple(pairs))
-            if len(self._shape_cache) >= SHAPE_CACHE:
-                self._shape_cache.clear()
-            self._shape_cache[key] = shape
-        return shape
-
     def kind_of(self, tenant: int, types: tuple[str, ...]) -> KindRow:
         """The kind of a tenant's entities with these sorted types, made when it is new."""
         kind = self.by_types.get((tenant, types))
@@ -142,11 +68,12 @@ class Names:
             text = orjson.dumps(types).decode()
             n = self._insert("INSERT INTO kind(tenant, types) VALUES(?, ?)", (tenant, text))
             kind = KindRow(n, tenant, types)
-            self._keep_kind(kind)
+            self.keep_kind(kind)
             self._new.append(("kind", kind))
         return kind
 
-    def _shape(self, kind: KindRow, pairs: tuple[tuple[str, str], ...]) -> Shape:
+    def shape_in(self, kind: KindRow, pairs: tuple[tuple[str, str], ...]) -> Shape:
+        """The shape of a kind with these pairs, made when it is new."""
         shape = kind.shapes.get(pairs)
         if shape is None:
             text = orjson.dumps(pairs).decode()
@@ -154,7 +81,7 @@ class Names:
                 "INSERT INTO shape(kind, attributes, count) VALUES(?, ?, 0)", (kind.n, text)
             )
             shape = Shape(n, kind, pairs, 0)
-            self._keep_shape(shape)
+            self.keep_shape(shape)
             self._new.append(("shape", shape))
         return shape
 
