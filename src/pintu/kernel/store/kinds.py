@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from pintu.kernel.context.record import Put
 from pintu.kernel.context.selection import Path
 
 Doc = dict[str, Any]
@@ -87,3 +88,20 @@ def path_of(text: str) -> Path:
     """The value path that `path_text` wrote."""
     attribute, subs, trail = orjson.loads(text)
     return Path(attribute, tuple(subs), tuple(trail))
+
+
+def keeps_indexes(shape: Shape, put: Put) -> bool:
+    """Does a write leave kind, shape, expiry and every indexed value of an entity as they are?"""
+    changed = put.changed
+    if changed is None or put.verb != "updated":
+        return False
+    doc, by_name, watched = put.entity, shape.by_name, shape.kind.watched
+    for name in changed:
+        if name in watched:
+            return False
+        value = doc.get(name)
+        form = value.get("type") if type(value) is dict else None
+        if form is None or form == "GeoProperty" or by_name.get(name) != form:
+            return False
+    types = doc["type"]
+    return shape.kind.types == ((types,) if type(types) is str else tuple(sorted(types)))

@@ -7,9 +7,13 @@ Who numbers what is new, and when that is lasting, is each store's own (`sqlite/
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from pintu.kernel.store.kinds import MEMBERS, Doc, IndexPath, KindRow, Shape
+from pintu.kernel.store.port import VERBS, Change
 
 SHAPE_CACHE = 20_000
 """Forms of documents whose shape is found without sorting their attributes."""
@@ -105,3 +109,25 @@ class Named(ABC):
         """A learned path is complete: queries may use it."""
         path.state = "ready"
         self.version += 1
+
+    def change(self, row: Sequence[Any]) -> Change:
+        """A row of the log: position, kind, id, verb, at, source, previous, changed, payload."""
+        position, kind_n, id, verb_number, at, source, previous, changed, payload = row
+        kind, verb = self.kinds[kind_n], VERBS[verb_number]
+        listed: tuple[str, ...] | None = None
+        if changed is not None:
+            listed = tuple(orjson.loads(changed))
+        elif verb == "updated":
+            listed = tuple(orjson.loads(payload))
+        return Change(
+            position,
+            kind.tenant,
+            id,
+            kind.types,
+            verb,
+            at,
+            self.source_names[source],
+            listed,
+            payload,
+            previous,
+        )

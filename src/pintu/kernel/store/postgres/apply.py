@@ -14,7 +14,7 @@ import orjson
 
 from pintu.kernel.context.record import Keep, Put, Record, Remove, Verb
 from pintu.kernel.errors import AlreadyExists, BadRequestData, PintuError
-from pintu.kernel.store.kinds import KindRow, Shape
+from pintu.kernel.store.kinds import KindRow, Shape, keeps_indexes
 from pintu.kernel.store.port import Change, Op, Outcome
 from pintu.kernel.store.postgres.cache import Key, Row
 from pintu.kernel.store.postgres.names import LONGEST_NAME, Names
@@ -169,7 +169,7 @@ class Group:
         # what came too late to change the present is logged, and nothing else happened
         modified = old.modified_us if put.payload is not None and body == old.body else now
         times = None if put.times is None else orjson.dumps(put.times)
-        shape, expires, narrow = row.shape, row.expires, _narrow(row, put)
+        shape, expires, narrow = row.shape, row.expires, keeps_indexes(row.shape, put)
         if not narrow:
             try:
                 shape = self._names.shape_of(op.tenant, doc)
@@ -250,20 +250,3 @@ def _check_id(id: str) -> None:
         raise BadRequestData(
             f"The id {id[:40]!r}… is longer than {LONGEST_NAME} bytes or holds a NUL character"
         )
-
-
-def _narrow(row: Row, put: Put) -> bool:
-    """Does the write leave kind, shape, expiry and every indexed value as they are?"""
-    changed = put.changed
-    if changed is None or put.verb != "updated":
-        return False
-    doc, by_name, watched = put.entity, row.shape.by_name, row.kind.watched
-    for name in changed:
-        if name in watched:
-            return False
-        value = doc.get(name)
-        form = value.get("type") if type(value) is dict else None
-        if form is None or form == "GeoProperty" or by_name.get(name) != form:
-            return False
-    types = doc["type"]
-    return row.kind.types == ((types,) if type(types) is str else tuple(sorted(types)))

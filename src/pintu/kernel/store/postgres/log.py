@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
-import orjson
 
-from pintu.kernel.store.port import VERBS, Change
+from pintu.kernel.store.port import Change
 from pintu.kernel.store.postgres.line import is_lost
 from pintu.kernel.store.postgres.names import Names
 from pintu.kernel.store.postgres.schema import AHEAD, WEEK, partition, week_of
@@ -91,7 +90,7 @@ class Log:
         names = self._names
         if any(row[1] not in names.kinds or row[5] not in names.source_names for row in rows):
             await self._reload()
-        return list(_changes(names, rows))
+        return [names.change(row[:-1]) for row in rows]
 
     # --- weeks -----------------------------------------------------------------------------------
     async def make_ahead(self, connection: Any, now: int) -> None:
@@ -195,25 +194,3 @@ async def _make(connection: Any, monday: datetime) -> None:
         f'RETURNING *) INSERT INTO "{name}" SELECT * FROM gone;'
         f'ALTER TABLE log ATTACH PARTITION "{name}" FOR VALUES FROM ({first}) TO ({last})'
     )
-
-
-def _changes(names: Names, rows: Iterable[Any]) -> Iterable[Change]:
-    for position, kind_n, id, verb_number, at, source, previous, changed, payload, _ in rows:
-        kind, verb = names.kinds[kind_n], VERBS[verb_number]
-        listed: tuple[str, ...] | None = None
-        if changed is not None:
-            listed = tuple(orjson.loads(changed))
-        elif verb == "updated":
-            listed = tuple(orjson.loads(payload))
-        yield Change(
-            position,
-            kind.tenant,
-            id,
-            kind.types,
-            verb,
-            at,
-            names.source_names[source],
-            listed,
-            payload,
-            previous,
-        )

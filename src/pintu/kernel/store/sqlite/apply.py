@@ -14,7 +14,7 @@ import orjson
 
 from pintu.kernel.context.record import Keep, Put, Record, Remove
 from pintu.kernel.errors import AlreadyExists, PintuError
-from pintu.kernel.store.kinds import KindRow, Shape
+from pintu.kernel.store.kinds import KindRow, Shape, keeps_indexes
 from pintu.kernel.store.port import VERB_NUMBER, Change, Op, Outcome
 from pintu.kernel.store.rows import expiry_us
 from pintu.kernel.store.sqlite.keep import IndexRows
@@ -184,7 +184,7 @@ class Hands:
         modified = old.modified_us if put.payload is not None and body == old.body else now
         times = None if put.times is None else orjson.dumps(put.times)
         kind = present.kind
-        if self._narrow(present, put):
+        if keeps_indexes(present.shape, put):
             self._run(_NARROW, (body, modified, times, position, old.number))
         else:
             shape = self._reindex(op, present, put)
@@ -213,23 +213,6 @@ class Hands:
             body=body,
         )
         return Outcome(verb=put.verb, detail=put.detail, position=position)
-
-    def _narrow(self, present: Present, put: Put) -> bool:
-        """Does the write leave kind, shape, expiry and every indexed value as they are?"""
-        changed = put.changed
-        if changed is None or put.verb != "updated":
-            return False
-        doc, by_name, watched = put.entity, present.shape.by_name, present.kind.watched
-        for name in changed:
-            if name in watched:
-                return False
-            value = doc.get(name)
-            form = value.get("type") if type(value) is dict else None
-            if form is None or form == "GeoProperty" or by_name.get(name) != form:
-                return False
-        types = doc["type"]
-        had = present.kind.types
-        return had == ((types,) if type(types) is str else tuple(sorted(types)))
 
     def _reindex(self, op: Op, present: Present, put: Put) -> Shape:
         """Bring counts and index rows from the old document to the new one; the new shape."""

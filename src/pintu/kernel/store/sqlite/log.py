@@ -4,13 +4,9 @@ history.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import apsw
-import orjson
 
-from pintu.kernel.store.port import VERBS, Change
+from pintu.kernel.store.port import Change
 from pintu.kernel.store.sqlite.names import Names
 
 _COLUMNS = "position, kind, id, verb, at, source, previous, changed, payload"
@@ -30,7 +26,7 @@ _CHAIN = (
 def changes(connection: apsw.Connection, names: Names, after: int, limit: int) -> list[Change]:
     """Rows of the log after a position, in commit order."""
     sql = f"SELECT {_COLUMNS} FROM log WHERE position > ? ORDER BY position LIMIT ?"
-    return list(_read(names, connection.execute(sql, (after, limit)).fetchall()))
+    return list(map(names.change, connection.execute(sql, (after, limit))))
 
 
 def history(
@@ -48,26 +44,4 @@ def history(
         start = int(connection.execute(_LAST, key).get)
     where, bindings = (" WHERE position < ?", (start, before)) if skip else ("", (start,))
     rows = connection.execute(f"{_CHAIN}{where} LIMIT ?", (*bindings, limit)).fetchall()
-    return list(_read(names, rows))
-
-
-def _read(names: Names, rows: Iterable[tuple[Any, ...]]) -> Iterable[Change]:
-    for position, kind_n, id, verb_number, at, source, previous, changed, payload in rows:
-        kind, verb = names.kinds[kind_n], VERBS[verb_number]
-        listed: tuple[str, ...] | None = None
-        if changed is not None:
-            listed = tuple(orjson.loads(changed))
-        elif verb == "updated":
-            listed = tuple(orjson.loads(payload))
-        yield Change(
-            position,
-            kind.tenant,
-            id,
-            kind.types,
-            verb,
-            at,
-            names.source_names[source],
-            listed,
-            payload,
-            previous,
-        )
+    return list(map(names.change, rows))
