@@ -9,7 +9,7 @@ from urllib.parse import quote
 import orjson
 import pytest
 
-from pintu.kernel.access import Projection
+from pintu.kernel.access import Mask, Projection
 from pintu.kernel.context.selection import Compare, Path
 from pintu.kernel.errors import Forbidden
 from pintu.web.visit import Visit
@@ -19,7 +19,7 @@ SECRET = "secret"
 HIDING = [
     Projection(hidden=frozenset({SECRET, "location", "partOf"})),
     Projection(attributes=frozenset({"level", "name"})),
-    Projection(masks={SECRET: "last4", "location": "coarse", "partOf": "none"}),
+    Projection(masks={name: Mask(kind="drop") for name in (SECRET, "location", "partOf")}),
 ]
 QUESTIONS = [
     "q=secret",

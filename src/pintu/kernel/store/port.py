@@ -35,13 +35,16 @@ class Op(msgspec.Struct, gc=False):
     """One operation on one entity.
 
     With `fresh` set the entity must not exist: the store may insert without reading first, and
-    answers AlreadyExists otherwise; `transform` is then not called.
+    answers AlreadyExists otherwise; `transform` is then not called. With `note` it touches no
+    entity: the bytes become the next row of the notes, in the transaction of the call's other
+    operations, and the outcome's `position` is the row's number.
     """
 
     tenant: int
     id: str
     transform: Transform | None = None
     fresh: Put | None = None
+    note: bytes | None = None
 
 
 class Outcome(msgspec.Struct, gc=False):
@@ -159,6 +162,18 @@ class Store(Protocol):
         """An entity's changes, newest first, deleted entities included; also walks into earlier
         lives.
         """
+        ...
+
+    def notes(
+        self, after: int, limit: int
+    ) -> list[tuple[int, bytes]] | Awaitable[list[tuple[int, bytes]]]:
+        """(number, bytes) of the notes after a number, in order, without a gap; never changed and
+        never trimmed.
+        """
+        ...
+
+    def notes_head(self) -> int:
+        """The number of the newest durable note, 0 before the first."""
         ...
 
     def on_commit(self, listener: Callable[[list[Change]], None]) -> None:

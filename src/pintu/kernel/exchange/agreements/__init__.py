@@ -1,0 +1,1 @@
+"""Agreements between organisations: asked for, approved, signed, compiled, ended."""

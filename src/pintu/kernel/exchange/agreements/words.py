@@ -1,0 +1,93 @@
+"""Agreements: who may see what of a data set, what for, how much of it and until when.
+
+Terms are never changed: whoever wants others makes the next version. What both sides sign is the
+canonical JSON (RFC 8785) of the terms with their id and version. Names follow ODRL and DCAT where
+they have a word.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from pintu.kernel.access import Mask
+from pintu.kernel.exchange.words import Condition
+
+Deed = Literal["read", "write"]
+State = Literal[
+    "requested",  # by the consumer; the owner's clock runs
+    "escalated",  # the owner's deadline passed: the deputy was told, the clock runs again
+    "approved",  # by the owner's side; its signature is on it, the consumer's is missing
+    "active",  # both signed
+    "suspended",  # nothing passes until it is resumed
+    "refused",
+    "withdrawn",  # by the consumer before it was signed
+    "revoked",  # by the owner; recalls go out
+    "expired",
+    "superseded",  # a newer version is active
+]
+CLOSED: Final = frozenset(("refused", "withdrawn", "revoked", "expired", "superseded"))
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How much; 0 means no limit of that kind."""
+
+    calls_a_minute: int = 60
+    rows_a_call: int = 1_000
+    rows_a_day: int = 0
+    subjects_a_day: int = 0  # different persons looked up a day, by the consumer as a whole
+    looks_at_one: int = 0  # looks at one and the same person a day, by one member of staff
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is agreed."""
+
+    data_set: str
+    provider: str  # organisation that owns it
+    consumer: str  # organisation, or `organisation@NODE`
+    purpose: str  # a code of the list `purposes`
+    basis: str  # legal basis: a code of the list `legal_bases`
+    fields: dict[str, Mask]  # what may be seen, and how; what is not named is not there
+    deed: Deed = "read"
+    where: tuple[Condition, ...] = ()  # rows the consumer may see; all of them hold
+    subject: str = ""  # the column asked for one value a call: one person at a time
+    k: int = 0  # only counts, of k or more; 0: rows
+    limits: Limits = Limits()
+    retention_days: int = 0  # how long the consumer may keep what it got; 0: not at all
+    from_us: int = 0
+    until_us: int = 0  # 0 is refused for data sets with persons
+    onward: bool = False  # whether the consumer may pass it on (narrowed) to others
+
+
+class Signature(msgspec.Struct, frozen=True, kw_only=True):
+    """One side's."""
+
+    organisation: str
+    key_id: str
+    public: str  # base64 of 32 bytes
+    at_us: int
+    signature: str  # base64 of 64 bytes
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One version with its state."""
+
+    id: str  # "ag-" and 10 signs
+    version: int
+    terms: Terms
+    state: State
+    requested_by: str = ""  # person
+    approved_by: str = ""  # never the same person as requested_by
+    reason: str = ""  # of the request, in the requester's words
+    decision: str = ""  # of a refusal, suspension or revocation, in the decider's words
+    due_us: int = 0  # when the present state's deadline passes
+    requested_us: int = 0
+    changed_us: int = 0
+    signatures: tuple[Signature, ...] = ()
+    previous: int = 0  # the version this one replaces
+
+    @property
+    def name(self) -> str:
+        """`ID/VERSION`, as log rows and receipts say it."""
+        return f"{self.id}/{self.version}"

@@ -1,0 +1,1 @@
+"""The same thing in several records: pairs, clusters, golden records, and undoing it."""
