@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from pintu.kernel.configuration import Configuration
-from pintu.kernel.errors import ConfigurationError, PintuError, ResourceNotFound
+from pintu.kernel.configuration import NAME, Configuration
+from pintu.kernel.errors import ConfigurationError, ResourceNotFound
 from pintu.kernel.exchange.words import Column, DataSet
 
 AUTOMATIC: Final = "context."
@@ -24,10 +24,12 @@ COLUMN: Final = re.compile(r"[^\W\d_][\w.-]{0,62}")
 """Letters of any script, digits, `_`, `.` and `-`, a letter first: no control sign, no quote."""
 
 MOST_COLUMNS: Final = 400
+MOST_CODES: Final = 5_000
 
 
 class Catalogue:
-    """Every data set by name, read again whenever the configuration changed."""
+    """Every data set by name. A file is read again only when it changed: a description that is as
+    it was is the very same object, whoever asks and however often."""
 
     def __init__(
         self,
@@ -38,16 +40,16 @@ class Catalogue:
         self._configuration = configuration
         self._declared = {one.name: one for one in declared}
         self._automatic = automatic
+        self._folder = configuration.folder / "datasets"
+        self._known: dict[str, tuple[tuple[int, int, int], DataSet | ConfigurationError]] = {}
 
     def list_sets(self) -> list[DataSet]:
         """All, by name; a file that cannot be read is left out (see `mistakes`)."""
         found = {one.name: one for one in self._automatic()}
         found.update(self._declared)
-        for saved in self._configuration.list_saved("datasets"):
-            try:
-                found[saved.name] = read_data_set(saved.name, saved.content)
-            except ConfigurationError:
-                continue
+        for one in self._saved_all():
+            if isinstance(one, DataSet):
+                found[one.name] = one
         return [found[name] for name in sorted(found)]
 
     def get(self, name: str) -> DataSet:
@@ -55,26 +57,51 @@ class Catalogue:
         found = self._declared.get(name)
         if found is None and name.startswith(AUTOMATIC):
             found = next((one for one in self._automatic() if one.name == name), None)
-        if found is None and "." not in name:
-            try:
-                saved = self._configuration.find("datasets", name)
-            except ConfigurationError:
-                raise
-            except PintuError:  # a text that can be no name at all
-                saved = None
-            found = read_data_set(name, saved.content) if saved is not None else None
+        if found is None and NAME.fullmatch(name):
+            saved = self._saved(name)
+            if isinstance(saved, ConfigurationError):
+                raise saved
+            found = saved
         if found is None:
             raise ResourceNotFound(f"There is no data set called {name[:100]!r}")
         return found
 
     def mistakes(self) -> list[str]:
         """One sentence for each thing that keeps a data set out of the catalogue."""
-        found = self._configuration.mistakes("datasets")
-        for saved in self._configuration.list_saved("datasets"):
-            try:
-                read_data_set(saved.name, saved.content)
-            except ConfigurationError as error:
-                found += error.mistakes
+        found = [
+            f"config/datasets/{path.name} is not named like 'air_stations.toml'"
+            for path in sorted(self._folder.glob("*.toml"))
+            if not NAME.fullmatch(path.stem)
+        ]
+        for one in self._saved_all():
+            if isinstance(one, ConfigurationError):
+                found += one.mistakes
+        return found
+
+    def _saved_all(self) -> list[DataSet | ConfigurationError]:
+        names = sorted(path.stem for path in self._folder.glob("*.toml"))
+        found = [self._saved(name) for name in names if NAME.fullmatch(name)]
+        return [one for one in found if one is not None]
+
+    def _saved(self, name: str) -> DataSet | ConfigurationError | None:
+        try:
+            status = (self._folder / f"{name}.toml").stat()
+        except FileNotFoundError:
+            self._known.pop(name, None)
+            return None
+        mark = (status.st_mtime_ns, status.st_size, status.st_ino)
+        known = self._known.get(name)
+        if known is not None and known[0] == mark:
+            return known[1]
+        found: DataSet | ConfigurationError
+        try:
+            saved = self._configuration.find("datasets", name)
+            if saved is None:
+                return None
+            found = read_data_set(name, saved.content)
+        except ConfigurationError as error:
+            found = error
+        self._known[name] = (mark, found)
         return found
 
 
@@ -130,6 +157,10 @@ def _mistakes(found: DataSet) -> list[str]:
             mistakes.append(f"column {one.name!r} has no kind {one.kind!r}")
         if one.person not in PERSONS:
             mistakes.append(f"column {one.name!r} has no person mark {one.person!r}")
+        if not 0 <= one.sensitivity <= 4:
+            mistakes.append(f"column {one.name!r} has a sensitivity of 1 to 4")
+        if len(one.codes) > MOST_CODES:
+            mistakes.append(f"column {one.name!r} has more than {MOST_CODES} codes")
     if found.provider == "context" and not found.type:
         mistakes.append("a data set of the context names its entity type")
     if found.provider == "context" and found.persons:

@@ -10,6 +10,7 @@ import msgspec
 from pintu.kernel.access import Actor
 
 Provider = Literal["context", "table", "file"]
+Sharing = Literal["", "unconditional", "conditional", "none"]
 Comparison = Literal["=", "!=", "<", "<=", ">", ">=", "contains", "in", "empty", "filled"]
 Aggregate = Literal["count", "sum", "mean", "min", "max", "last"]
 
@@ -23,6 +24,11 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unit: str = ""
     person: str = ""  # a PersonMark; any mark makes the data set one with persons
     key: bool = False
+    codes: dict[str, str] = {}  # the code list its values are of: code to meaning
+    sensitivity: int = (
+        0  # 1 public, 2 within government, 3 under agreement, 4 of persons; 0: untold
+    )
+    authority: bool = False  # this data set is the one source of this field
 
 
 class DataSet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -38,6 +44,13 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     q: str = ""  # context: NGSI-LD query every row must hold
     columns: list[Column] = []
     source: str = ""  # the source that fills it
+    theme: str = ""  # a code of `metadata.THEMES`
+    frequency: str = ""  # how often it is brought up to date: a code of `metadata.FREQUENCIES`
+    sharing: Sharing = ""
+    sharing_reason: str = ""  # the condition, or on which basis it is not shared
+    licence: str = ""  # under which it may be operated for the public
+    published: str = ""  # the day it was entered into the catalogue, ISO 8601
+    area: str = ""  # the division it covers, as people say it
 
     @property
     def persons(self) -> bool:
