@@ -36,6 +36,8 @@ class Pausable:
         self.changes = store.changes
         self.head = store.head
         self.history = store.history
+        self.notes = store.notes
+        self.notes_head = store.notes_head
         self.on_commit = store.on_commit
         self.cursors = store.cursors
         self.expired = store.expired

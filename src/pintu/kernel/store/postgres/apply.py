@@ -99,6 +99,12 @@ class Group:
         self._numbers = numbers  # of new entities
         self.works: dict[Key, Work] = {}
         self.entries: list[Entry] = []
+        self.notes: list[tuple[bytes, Outcome]] = []  # number: that before the group plus ordinal
+
+    @property
+    def silent(self) -> bool:
+        """Does it leave nothing that could be looked for?"""
+        return not (self.entries or self.notes)
 
     def meet(self, key: Key, row: Row | None, last: int | None, last_at: int) -> None:
         """What is stored of an entity that an operation of this group names."""
@@ -108,6 +114,10 @@ class Group:
         """Do one operation; a PintuError of its transform is its outcome, other errors are
         raised.
         """
+        if op.note is not None:
+            noted = Outcome()
+            self.notes.append((_bytes(op.note), noted))
+            return noted
         work = self.works[op.tenant, op.id]
         fresh = op.fresh
         row = work.row
@@ -232,6 +242,13 @@ class Group:
                 if now is not None:
                     found[now] = found.get(now, 0) + 1
         return {shape: by for shape, by in found.items() if by}
+
+
+def _bytes(note: object) -> bytes:
+    """What is no bytes breaks here, alone, as on SQLite."""
+    if not isinstance(note, bytes):
+        raise TypeError(f"A note is bytes, not {type(note).__name__}")
+    return note
 
 
 def storable(id: str) -> bool:

@@ -13,13 +13,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from typing import Any
 
-import asyncpg
-
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError
-from pintu.kernel.store.port import VERB_NUMBER, Change, Op, Outcome
+from pintu.kernel.store.port import Change, Op, Outcome
 from pintu.kernel.store.postgres.apply import Entry, Group, Stamp, storable
 from pintu.kernel.store.postgres.cache import Key, RowCache
+from pintu.kernel.store.postgres.doubt import committed, kept
 from pintu.kernel.store.postgres.line import LOST
 from pintu.kernel.store.postgres.lookups import Lookups
 from pintu.kernel.store.postgres.names import Names
@@ -68,6 +67,7 @@ class State:
         self.alone = True
         self.schema = ""
         self.position = 0
+        self.notes = 0
         self.entities = 0
         self.tombstones = True  # there may be some
         self.cursors: dict[str, int] = {}
@@ -158,14 +158,14 @@ class Attempt:
         """The group's statement, or those of its parts."""
         done = self._done
         assert done is not None
-        told: list[Any] = [len(self._group.entries), self._mark]
+        told: list[Any] = [len(self._group.entries), self._mark, len(self._group.notes)]
         for part in parts:
             text = text_of(tuple(part), self._state.schema, part is parts[0])
             columns = (column for columns in part.values() for column in columns)
             rows = await connection.fetch(text, *told, *columns)
-            done.base = rows[0][0]
+            done.base, done.noted = rows[0][0], rows[0][5]
             done.lives.update(((row[2], row[3]), row[4]) for row in rows if row[2] is not None)
-            told = [done.base]
+            told = [done.base, done.noted]
 
     async def fate(self, connection: Any) -> Done | None:
         """After the connection broke with the commit under way: done, or None: nothing of it."""
@@ -173,17 +173,19 @@ class Attempt:
         assert done is not None
         if self._xid is not None:
             # a promoted server may have given the same number to a transaction of others
-            known = await _committed(connection, self._xid)
-            if not known or (entries and not await self._logged(connection, done.base)):
+            known = await committed(connection, self._xid)
+            if not known or not await kept(connection, self._group, done.base, done.noted):
                 return None
         else:
-            row = await connection.fetchrow("SELECT position, writer FROM head")
-            done.base = row[0] - len(entries)
+            row = await connection.fetchrow("SELECT position, writer, notes FROM head")
+            done.base, done.noted = row[0] - len(entries), row[2] - len(self._group.notes)
             if row[1] != self._mark:
                 # another may have taken the city and written after us: then our first row is
                 # where we would have put it
-                done.base = self._group.base
-                if not await self._logged(connection, done.base):
+                done.base, done.noted = self._group.base, self._state.notes
+                if self._group.silent or not await kept(
+                    connection, self._group, done.base, done.noted
+                ):
                     return None
         done.found_again = True
         if any(entry.previous is None for entry in entries):
@@ -193,15 +195,6 @@ class Attempt:
                 entry = entries[position - done.base - 1]
                 done.lives.setdefault((entry.tenant, entry.id), previous)
         return done
-
-    async def _logged(self, connection: Any, base: int) -> bool:
-        """Is our first row in the log, right after this position?"""
-        if not self._group.entries:
-            return False
-        first = self._group.entries[0]
-        sql = "SELECT id, at, verb FROM log WHERE position = $1"
-        row = await connection.fetchrow(sql, base + 1)
-        return row is not None and tuple(row) == (first.id, first.at, VERB_NUMBER[first.verb])
 
     # --- the parts -------------------------------------------------------------------------------
     async def _read(self, connection: Any) -> None:
@@ -213,7 +206,7 @@ class Attempt:
         for call in self._calls:
             for op in call.ops if call.error is None else ():
                 key = (op.tenant, op.id)
-                if key in known:
+                if op.note is not None or key in known:
                     continue
                 row = find(key) if state.alone else None
                 if row is not None:
@@ -307,6 +300,7 @@ class Done:
         self._group = group
         self._buried = bool(net.buried)
         self.base = group.base  # the position before it
+        self.noted = state.notes  # the number of the note before it
         self.lives: dict[Key, int] = {}  # last positions of ids that nobody had read
         self.found_again = False  # the server was read anew since: memory has it already
         self._readings = state.readings
@@ -316,6 +310,9 @@ class Done:
         state, group, base = self._state, self._group, self.base
         self.found_again = self.found_again or self._readings != state.readings
         state.position = max(base + len(group.entries), state.position)
+        state.notes = max(self.noted + len(group.notes), state.notes)
+        for ordinal, (_, outcome) in enumerate(group.notes, 1):
+            outcome.position = self.noted + ordinal
         state.tombstones = state.tombstones or self._buried
         if not self.found_again:
             deltas = group.deltas()
@@ -371,18 +368,6 @@ class _Transaction:
         if self._open and not self._connection.is_closed():
             with contextlib.suppress(*LOST):
                 await self._transaction.rollback()
-
-
-async def _committed(connection: Any, xid: str) -> bool:
-    """Did a transaction of a session that is gone reach its end?"""
-    try:
-        while True:
-            status = await connection.fetchval("SELECT pg_xact_status($1::text::xid8)", xid)
-            if status != "in progress":
-                return bool(status == "committed")
-            await asyncio.sleep(0.05)
-    except asyncpg.InvalidParameterValueError:
-        return False  # this server never heard of it
 
 
 def _poison(error: Exception) -> PintuError:

@@ -44,6 +44,7 @@ _WEEKS = (
     "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
     "WHERE i.inhparent = 'log'::regclass AND c.relname <> 'log_rest' ORDER BY c.relname"
 )
+_NOTES = "SELECT number, body FROM note WHERE number > $1 ORDER BY number LIMIT $2"
 _TRIM = (
     "DELETE FROM log WHERE (position, at) IN (SELECT position, at FROM log "
     "WHERE position <= $1 AND at < $2 ORDER BY position LIMIT $3)"
@@ -85,6 +86,11 @@ class Log:
             return found
 
         return await self._told(await self._read(ask))
+
+    async def notes(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """(number, bytes) of notes after a number, in order."""
+        rows = await self._read(lambda c: c.fetch(_NOTES, after, limit))
+        return [tuple(row) for row in rows]
 
     async def _told(self, rows: list[Any]) -> list[Change]:
         names = self._names

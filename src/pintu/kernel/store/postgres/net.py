@@ -172,6 +172,7 @@ class Net:
             "no_area": (self.no_areas,),
             "no_number": (self.no_values[0],),
             "number": (self.values[0],),
+            "note": ([(n, body) for n, (body, _) in enumerate(group.notes, 1)],),
             "no_words": (self.no_values[1],),
             "words": (self.values[1],),
         }

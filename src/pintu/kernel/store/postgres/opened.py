@@ -78,7 +78,7 @@ async def regain(connection: Any, state: State, *, known: int) -> None:
     if not await connection.fetchval("SELECT pg_is_in_recovery()"):
         await connection.prepare(all_types(state.schema))
         await connection.execute("".join(f"SET {name} = {one};" for name, one in WRITING.items()))
-    position = int(await connection.fetchval("SELECT position FROM head"))
+    position, notes = await connection.fetchrow("SELECT position, notes FROM head")
     tombstones = await connection.fetchval("SELECT EXISTS(SELECT FROM tombstone)")
     cursors = await connection.fetch("SELECT name, position FROM cursor")
     if known:
@@ -97,9 +97,17 @@ async def regain(connection: Any, state: State, *, known: int) -> None:
         await connection.execute("UPDATE head SET position = greatest(position, $1)", known)
         position = known
     await state.names.load(connection)
+    if notes < state.notes:
+        log.critical(
+            "The server has %d notes, %d were acknowledged: those behind are lost, and who has a "
+            "receipt of one can prove it",
+            notes,
+            state.notes,
+        )
     # from here on nothing is waited for: a read that began before must not come in between
     state.readings += 1
     state.position = position
+    state.notes = notes
     state.numbers.clear()
     state.cache.clear()
     state.lookups.touched_all()

@@ -74,7 +74,12 @@ SELECT setval(pg_get_serial_sequence('tenant', 'n'), 1);
 INSERT INTO head(position, writer, groups) VALUES(0, '', 0);
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST,)
+NOTES = """
+CREATE TABLE note(number bigint PRIMARY KEY, body bytea NOT NULL);
+ALTER TABLE head ADD COLUMN notes bigint NOT NULL DEFAULT 0;
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, NOTES)
 """MIGRATIONS[i] leads from version i to version i + 1 (`meta` key `version`); a released one is
 never edited.
 """

@@ -23,9 +23,10 @@ PART = 250
 
 _MOVE = (
     "h AS (UPDATE head SET position = position + $1::bigint, groups = groups + 1, "
-    "writer = $2::text RETURNING position, position - $1::bigint AS base)"
+    "writer = $2::text, notes = notes + $3::bigint "
+    "RETURNING position, position - $1::bigint AS base, notes - $3::bigint AS noted)"
 )
-_MOVED = "h AS (SELECT $1::bigint AS base)"
+_MOVED = "h AS (SELECT $1::bigint AS base, $2::bigint AS noted)"
 _LIFE = (
     "SELECT t.{} FROM tombstone t "
     "WHERE t.tenant = (SELECT k.tenant FROM kind k WHERE k.n = u.kind) AND t.id = u.id"
@@ -103,6 +104,7 @@ _SQL = {
         "INSERT INTO cursor SELECT u.* FROM {} u ON CONFLICT (name) DO UPDATE "
         "SET position = excluded.position, at = excluded.at"
     ),
+    "note": "INSERT INTO note(number, body) SELECT h.noted + u.number, u.body FROM h, {} u",
     "no_cursor": "DELETE FROM cursor c USING {} u(name) WHERE c.name = u.name",
 }
 
@@ -125,6 +127,7 @@ _PARAMETERS = {
     "no_number": "number",
     "words": "words",
     "no_words": "words",
+    "note": "note",
     "cursor": "cursor",
     "no_cursor": "text",
 }
@@ -135,7 +138,7 @@ _LAST = ("bury", "unbury", "cursor", "no_cursor")
 not be what an earlier one wrote, nor what a later one still reads.
 """
 
-_TABLES = ("log", "entity", "tombstone", "point", "number", "words", "cursor")
+_TABLES = ("log", "entity", "tombstone", "point", "number", "words", "cursor", "note")
 
 
 def all_types(schema: str) -> str:
@@ -165,19 +168,20 @@ so until its commit. An id that is absent has no row that could be held.
 @lru_cache(maxsize=400)
 def text_of(arms: tuple[str, ...], schema: str, first: bool = True) -> str:
     """The statement of a group, or of a part of it, with these arms. It answers (base, "", tenant,
-    id, last): the position before the group and, a row each, the earlier lives of ids that nobody
-    had read. The first part moves the head, the others are told the base.
+    id, last, noted): the position before the group, a row each, the earlier lives of ids that
+    nobody had read, and the number of the note before the group. The first part moves the head, the
+    others are told both numbers.
     """
     parts = [_MOVE if first else _MOVED]
-    number = 3 if first else 2
+    number = 4 if first else 3
     for arm in arms:
         types = _PARAMETERS[arm].split()
         rows = ", ".join(f"${number + i}::{_type(one, schema)}" for i, one in enumerate(types))
         number += len(types)
         parts.append(f"w_{arm} AS ({_SQL[arm].format(f'unnest({rows})')})")
-    lives = "d.tenant, d.id, d.last FROM h LEFT JOIN w_unbury d ON true"
+    lives = "d.tenant, d.id, d.last, h.noted FROM h LEFT JOIN w_unbury d ON true"
     if "unbury" not in arms:
-        lives = "NULL::int, NULL::text, NULL::bigint FROM h"
+        lives = "NULL::int, NULL::text, NULL::bigint, h.noted FROM h"
     told = f"pg_notify('{CHANNEL}_{schema}', h.position::text)" if first else "NULL"
     return f"WITH {', '.join(parts)} SELECT h.base, {told}, {lives}"
 

@@ -217,6 +217,17 @@ class PostgresStore:
         """An entity's changes, newest first, through earlier lives."""
         return await self._log.history(tenant, id, before, limit)
 
+    async def notes(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Notes after a number, in order; others' too."""
+        found = await self._log.notes(after, limit)
+        if found:
+            self.state.notes = max(self.state.notes, found[-1][0])
+        return found
+
+    def notes_head(self) -> int:
+        """The number of the newest note we wrote or read."""
+        return self.state.notes
+
     async def trim(self, before_us: int, up_to_position: int) -> int:
         """Drop log rows older than `before_us` up to a position, never past a saved cursor."""
         cursors = self.state.cursors
@@ -259,6 +270,7 @@ class PostgresStore:
         return {
             "entities": state.entities,
             "head": state.position,
+            "notes": state.notes,
             "lost_positions": state.lost,
             "kinds": len(self.names.kinds),
             "shapes": len(self.names.shapes),

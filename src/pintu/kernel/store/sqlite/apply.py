@@ -39,6 +39,7 @@ _LOG = (
     "INSERT INTO log(position, kind, id, verb, at, source, previous, changed, payload) "
     "VALUES(?,?,?,?,?,?,?,?,?)"
 )
+_NOTE = "INSERT INTO note(number, body) VALUES(?,?)"
 
 
 class Stamp:
@@ -81,9 +82,11 @@ class Hands:
         pending.next_n = self.upcoming
         self.entities: int = sum(shape.count for shape in names.shapes.values())
         self.tombstones: bool = bool(one("SELECT EXISTS(SELECT 1 FROM tombstone)").get)
+        self.notes: int = one("SELECT max(number) FROM note").get or 0
+        self.notes_durable = self.notes
         self.wants_changes = False
         self.changes: list[Change] = []
-        self._saved = (self.position, self.next_n, self.entities, self.tombstones)
+        self._saved = self._counters()
 
     def upcoming(self) -> int:
         """The number the next new entity gets."""
@@ -91,16 +94,20 @@ class Hands:
 
     def commit(self) -> None:
         """The transaction is durable."""
+        self.notes_durable = self.notes
         self._pending.commit()
+
+    def _counters(self) -> tuple[int, int, int, bool, int]:
+        return (self.position, self.next_n, self.entities, self.tombstones, self.notes)
 
     def begin(self) -> None:
         """A transaction begins: remember the counters."""
-        self._saved = (self.position, self.next_n, self.entities, self.tombstones)
+        self._saved = self._counters()
         self.changes = []
 
     def rollback(self) -> None:
         """The transaction is gone: put the counters back."""
-        self.position, self.next_n, self.entities, self.tombstones = self._saved
+        self.position, self.next_n, self.entities, self.tombstones, self.notes = self._saved
         self.changes = []
         self._pending.rollback()
 
@@ -108,6 +115,8 @@ class Hands:
         """Do one operation; a PintuError of its transform is its outcome, other errors are
         raised.
         """
+        if op.note is not None:
+            return self._note(op.note)
         fresh = op.fresh
         if fresh is not None:
             try:
@@ -128,6 +137,14 @@ class Hands:
             return self._remove(op, present, effect, stamp)
         assert isinstance(effect, Keep | Remove)
         return Outcome(detail=effect.detail)
+
+    def _note(self, body: object) -> Outcome:
+        if not isinstance(body, bytes):  # SQLite would keep whatever it is
+            raise TypeError(f"A note is bytes, not {type(body).__name__}")
+        number = self.notes + 1
+        self._run(_NOTE, (number, body))
+        self.notes = number
+        return Outcome(position=number)
 
     def _find(self, op: Op) -> Present | None:
         row = self._run(_READ, (op.tenant, op.id)).fetchone()

@@ -4,12 +4,15 @@ history.
 
 from __future__ import annotations
 
+from typing import Any
+
 import apsw
 
 from pintu.kernel.store.port import Change
 from pintu.kernel.store.sqlite.names import Names
 
 _COLUMNS = "position, kind, id, verb, at, source, previous, changed, payload"
+_NOTES = "SELECT number, body FROM note WHERE number > ? ORDER BY number LIMIT ?"
 _LAST = (
     "SELECT coalesce((SELECT last FROM entity WHERE tenant=?1 AND id=?2), "
     "(SELECT last FROM tombstone WHERE tenant=?1 AND id=?2), 0)"
@@ -27,6 +30,12 @@ def changes(connection: apsw.Connection, names: Names, after: int, limit: int) -
     """Rows of the log after a position, in commit order."""
     sql = f"SELECT {_COLUMNS} FROM log WHERE position > ? ORDER BY position LIMIT ?"
     return list(map(names.change, connection.execute(sql, (after, limit))))
+
+
+def notes(connection: apsw.Connection, after: int, limit: int) -> list[tuple[int, bytes]]:
+    """(number, bytes) of notes after a number, in order."""
+    rows: list[Any] = connection.execute(_NOTES, (after, limit)).fetchall()
+    return rows
 
 
 def history(

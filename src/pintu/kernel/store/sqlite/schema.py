@@ -50,9 +50,12 @@ CREATE TABLE value(path INTEGER NOT NULL, value NOT NULL, n INTEGER NOT NULL,
 INSERT INTO tenant(n, name) VALUES(1, '');
 """
 
+NOTES = "CREATE TABLE note(number INTEGER PRIMARY KEY, body BLOB NOT NULL);"
+"""What is written down for good: only ever added to."""
+
 Migration = str | Callable[[apsw.Connection], None]
 
-MIGRATIONS: tuple[Migration, ...] = (FIRST,)
+MIGRATIONS: tuple[Migration, ...] = (FIRST, NOTES)
 """MIGRATIONS[i] leads from version i to version i + 1; a released one is never edited."""
 
 

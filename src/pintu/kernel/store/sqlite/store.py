@@ -211,6 +211,15 @@ class SqliteStore:
         """An entity's changes, newest first, through earlier lives."""
         return log.history(self._loop_db, self._names, (tenant, id), before, limit)
 
+    def notes(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Notes after a number, in order; up to `notes_head` at least."""
+        self._let_go()  # what is durable is seen, answered or not
+        return log.notes(self._loop_db, after, limit)
+
+    def notes_head(self) -> int:
+        """The number of the newest durable note."""
+        return self._hands.notes_durable
+
     async def trim(self, before_us: int, up_to_position: int) -> int:
         """Drop log rows older than `before_us` up to a position, never past a saved cursor."""
         dropped = 0
@@ -277,6 +286,7 @@ class SqliteStore:
         return {
             "entities": self._hands.entities,
             "head": self._hands.position,
+            "notes": self._hands.notes_durable,
             "kinds": len(self._names.kinds),
             "shapes": len(self._names.shapes),
             "learning": self._learned.learning(),
