@@ -20,9 +20,12 @@ no, no reason, nan, n/a, na, todo, tbd, xxx, abc, abcd, abcde, asdf, asdfgh, asd
 qwerty, foo, foobar, lorem ipsum, dummy, sample, example, query, search, look, lookup, look up,
 check, checking, read, access, data, view, work, for work, job, business, required, need, needed,
 other, others, whatever, hello, same as above, ditto, routine,
-测试, 测试一下, 测试用, 测试理由, 试试, 试一下, 无, 没有, 没有理由, 无理由, 理由, 原因, 查询, 查一下,
-查看, 查看一下, 看看, 看一下, 看一看, 查数据, 查询数据, 工作, 工作需要, 业务, 业务需要, 需要, 其他, 其它,
-暂无, 不详, 不知道, 未知, 同上, 如题, 随便, 随便看看, 例行, 例行查询, 正常, 正常查询, 数据, 访问, 使用, 你好
+测试, 测试一下, 测试用, 测试理由, 试试, 试一下, 无, 没有,
+没有理由, 无理由, 理由, 原因, 查询, 查一下,
+查看, 查看一下, 看看, 看一下, 看一看, 查数据, 查询数据,
+工作, 工作需要, 业务, 业务需要, 需要, 其他, 其它,
+暂无, 不详, 不知道, 未知, 同上, 如题, 随便,
+随便看看, 例行, 例行查询, 正常, 正常查询, 数据, 访问, 使用, 你好
 """
 """What says nothing by itself; compared without signs, spaces and case."""
 
