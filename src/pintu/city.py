@@ -9,10 +9,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from pintu.kernel.access import Gate
+from pintu.kernel.audit import Audit
 from pintu.kernel.clock import Clock, parse_clock
 from pintu.kernel.configuration import Configuration
 from pintu.kernel.egress import Egress
@@ -20,6 +22,7 @@ from pintu.kernel.errors import Unavailable
 from pintu.kernel.exchange import DataSet, Exchange, Readable
 from pintu.kernel.feed import Feed
 from pintu.kernel.identity import Identity
+from pintu.kernel.identity.keys import Keys
 from pintu.kernel.intake import Intake, SocketServer, socket_server
 from pintu.kernel.intake.mapping.words import Words
 from pintu.kernel.intake.runs import Runs
@@ -63,6 +66,8 @@ class City:
             rooms = build(settings, tables, store)
             city = cls(rooms, tables)
             city.first_token = rooms.identity.ensure_admin(settings.token_file)
+            if rooms.audit is not None:
+                await rooms.audit.start()
             await rooms.timers.start()
             await rooms.intake.start()
             if socket:
@@ -83,7 +88,8 @@ class City:
         rooms = self.rooms
         if self._socket is not None:
             await self._socket.close()
-        for stop in (rooms.timers.stop, rooms.intake.stop, rooms.store.close):
+        audit = (rooms.audit.stop,) if rooms.audit is not None else ()
+        for stop in (rooms.timers.stop, rooms.intake.stop, *audit, rooms.store.close):
             with contextlib.suppress(asyncio.CancelledError):
                 await stop()
         rooms.library.save()
@@ -112,6 +118,7 @@ def build(
     pieces = find_pieces() if settings.pieces else []
     store = store or open_sqlite(data / CITY_FILE, clock=clock)
     strict = settings.strict_tenants
+    keys = Keys(data / "keys")
     timers = Timers(tables, clock)
     configuration = Configuration(data / "config", clock)
     if configuration.list_saved("words"):
@@ -141,6 +148,8 @@ def build(
         ),
         tables=tables,
         work=PieceWork(pieces, tables, clock, tenants_of(pieces, settings)),
+        keys=keys,
+        audit=Audit(store, tables, keys, clock, name=log_name(settings)),
     )
 
 
@@ -154,6 +163,11 @@ def identity_of(settings: Settings, tables: CityTables, clock: Clock) -> Identit
         trusted_proxies=settings.trusted_proxies,
         public_url=settings.public_url,
     )
+
+
+def log_name(settings: Settings) -> str:
+    """Whose log it is, as others know this node: its public host; "" leaves it to its key."""
+    return urlsplit(settings.public_url or "").netloc
 
 
 def words_of_rows() -> Words:

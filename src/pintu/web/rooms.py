@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pintu.kernel.access import Gate
+    from pintu.kernel.audit import Audit
     from pintu.kernel.clock import Clock
     from pintu.kernel.configuration import Configuration
     from pintu.kernel.egress import Egress
     from pintu.kernel.exchange import Exchange
     from pintu.kernel.feed import Feed
     from pintu.kernel.identity import Identity
+    from pintu.kernel.identity.keys import Keys
     from pintu.kernel.intake import Intake
     from pintu.kernel.intake.runs import Runs
     from pintu.kernel.jsonld import ContextLibrary
@@ -69,3 +71,5 @@ class Rooms:
     basemap: Path | None = None  # GeoJSON under the map: water, roads, places; None: a graticule
     tables: CityTables | None = None  # handed on to doors that remember what they fetched
     work: Work | None = None  # the pieces' work lists; None: nobody works through anything
+    keys: Keys | None = None  # what this node and its organisations sign with
+    audit: Audit | None = None  # the sealed log

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import os
 import re
+import secrets
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ NODE: Final = "node"
 """The name of the node's own key; an organisation's key is called `org.ID`."""
 
 NAME: Final = re.compile(r"node|log|org\.[a-z][a-z0-9-]{0,62}")
+SECRET: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}(\.[0-9]{1,6})?")
 
 
 class SigningKey:
@@ -56,14 +58,36 @@ class Keys:
             found = self._open[name] = SigningKey(self._load(name))
         return found
 
-    def _load(self, name: str) -> Ed25519PrivateKey:
-        path = self._folder / f"{name}.pem"
+    def secret(self, name: str, *, make: bool = True) -> bytes | None:
+        """32 random bytes that are kept for good under that name, for keyed digests; None when
+        there are none and none are to be made. Raises as `signer`.
+        """
+        if not SECRET.fullmatch(name):
+            raise BadRequestData(f"{name[:80]!r} is no name of a secret")
+        path = self._folder / f"{name}.secret"
+        text = self._read(path)
+        if not text:
+            if not make:
+                return None
+            text = secrets.token_hex(32).encode()
+            write_private(path, text.decode())
+        try:
+            return bytes.fromhex(text.decode("ascii"))
+        except ValueError as error:
+            raise ConfigurationError([f"Secret {path} cannot be read: {error}"]) from error
+
+    def _read(self, path: Path) -> bytes:
+        """What a file of the folder holds; b"" when it is not there."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.chmod(self._folder, 0o700)
-            text = path.read_bytes() if path.exists() else b""
+            return path.read_bytes() if path.exists() else b""
         except OSError as error:
             raise DiskFull(f"Key folder {self._folder} cannot be used: {error.strerror}") from error
+
+    def _load(self, name: str) -> Ed25519PrivateKey:
+        path = self._folder / f"{name}.pem"
+        text = self._read(path)
         if not text:
             made = Ed25519PrivateKey.generate()
             pem = made.private_bytes(
