@@ -1,0 +1,253 @@
+"""Two made-up departments (演示) that hold the same children twice, with their people: what the
+exchange is tried with before a city trusts it with anything real.
+
+`python -m pintu.demo.departments` prints them as JSON; with a folder it writes the database of
+education, the spreadsheet of health, and the truth. Nobody in here exists: every identity number
+begins with 990000, which is no place, and every telephone with 100, which nobody has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sqlite3
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from pintu.demo.registers import GIVEN, STREETS, SURNAMES, VACCINES, id_number
+
+Row = dict[str, Any]
+SCHOOLS: Final = ("演示第一小学", "演示第二小学", "演示河东小学")
+GROUPS: Final = ("汉族", "汉族", "汉族", "汉族", "畲族", "回族", "维吾尔族")
+RELATIONS: Final = ("父亲", "母亲", "祖母")
+ALLERGIES: Final = ("无", "无", "无", "花生", "青霉素")
+CHILDREN: Final = 120
+IN_BOTH: Final = 100
+DIFFERENT: Final = 7
+"""Of the children in both registers, how many differ in one field."""
+
+FIELDS: Final = (
+    # name, heading, kind, what it says of a person
+    ("id_number", {"zh": "身份证号", "en": "Identity number"}, "text", "id_number"),
+    ("name", {"zh": "姓名", "en": "Name"}, "text", "name"),
+    ("sex", {"zh": "性别", "en": "Sex"}, "code", ""),
+    ("born", {"zh": "出生日期", "en": "Date of birth"}, "date", "birth"),
+    ("ethnic_group", {"zh": "民族", "en": "Ethnic group"}, "code", ""),
+    ("household", {"zh": "户籍地址", "en": "Registered address"}, "text", "address"),
+    ("address", {"zh": "家庭住址", "en": "Home address"}, "text", "address"),
+    ("guardian", {"zh": "监护人", "en": "Guardian"}, "text", "name"),
+    ("relation", {"zh": "与监护人关系", "en": "Relation"}, "code", ""),
+    ("phone", {"zh": "监护人电话", "en": "Guardian's telephone"}, "text", "phone"),
+    ("school", {"zh": "学校", "en": "School"}, "code", ""),
+    ("grade", {"zh": "年级", "en": "Grade"}, "code", ""),
+    ("allergy", {"zh": "过敏史", "en": "Allergies"}, "code", "health"),
+    ("vaccinated_on", {"zh": "接种日期", "en": "Vaccinated on"}, "date", "health"),
+)
+"""The fourteen fields that both departments keep."""
+
+OF_EDUCATION: Final = (("pupil_no", {"zh": "学号", "en": "Pupil number"}, "text", ""),)
+OF_HEALTH: Final = (
+    ("vaccine", {"zh": "疫苗", "en": "Vaccine"}, "code", "health"),
+    ("clinic", {"zh": "接种单位", "en": "Clinic"}, "code", ""),
+)
+ORGANISATIONS: Final = (
+    {"id": "data", "kind": "department", "name": {"zh": "演示市数据局", "en": "Demo Data Bureau"}},
+    {
+        "id": "education",
+        "kind": "department",
+        "name": {"zh": "演示市教育局", "en": "Demo Education Bureau"},
+    },
+    {
+        "id": "health",
+        "kind": "department",
+        "name": {"zh": "演示市卫生健康委", "en": "Demo Health Commission"},
+    },
+    {
+        "id": "school",
+        "kind": "school",
+        "name": {"zh": "演示第一小学", "en": "Demo No. 1 Primary School"},
+        "parent": "education",
+    },
+)
+PEOPLE: Final = (
+    # login, name, memberships, what the sign-in page says of them
+    ("demo_officer", "周演示", (("data", "officer"),),
+     {"zh": "数据局：数据专员", "en": "Data Bureau: data officer"}),
+    ("demo_school", "吴演示", (("school", "officer"), ("school", "clerk")),
+     {"zh": "学校：教务处", "en": "School: office"}),
+    ("demo_head", "郑演示", (("school", "owner"),),
+     {"zh": "学校：校长", "en": "School: head"}),
+    ("demo_health", "王演示", (("health", "owner"),),
+     {"zh": "卫健委：数据主管", "en": "Health: data owner"}),
+    ("demo_deputy", "冯演示", (("health", "deputy"),),
+     {"zh": "卫健委：副主管", "en": "Health: deputy"}),
+    ("demo_steward", "陈演示", (("health", "steward"),),
+     {"zh": "卫健委：数据管理员", "en": "Health: steward"}),
+    ("demo_pupils", "褚演示", (("education", "owner"), ("education", "steward")),
+     {"zh": "教育局：数据主管", "en": "Education: data owner"}),
+    ("demo_auditor", "卫演示", (("city", "auditor"),),
+     {"zh": "城市：审计员", "en": "City: auditor"}),
+)  # fmt: skip
+
+
+def make_children(seed: int = 1) -> list[Row]:
+    """The children as the health department has them, the same for the same seed."""
+    chance = random.Random(seed)
+    found = []
+    for number in range(CHILDREN):
+        born = date(2016, 9, 1) + timedelta(days=chance.randrange(4 * 365))
+        given = born + timedelta(days=chance.randrange(240, 700))
+        surname = chance.choice(SURNAMES)
+        home = _address(chance)
+        found.append(
+            {
+                "id_number": id_number(born, number),
+                "name": surname + "".join(chance.sample(GIVEN, chance.choice((1, 2, 2)))),
+                "sex": chance.choice(("男", "女")),
+                "born": born.isoformat(),
+                "ethnic_group": chance.choice(GROUPS),
+                "household": home if chance.random() < 0.7 else _address(chance),
+                "address": home,
+                "guardian": surname + chance.choice(GIVEN),
+                "relation": chance.choice(RELATIONS),
+                "phone": f"100{chance.randrange(10**8):08d}",
+                "school": SCHOOLS[number % len(SCHOOLS)],
+                "grade": f"{2023 - born.year if born.month < 9 else 2022 - born.year}年级",
+                "allergy": chance.choice(ALLERGIES),
+                # one in ten was never vaccinated: "yes" to everybody would tell nothing
+                "vaccinated_on": None if number % 10 == 9 else given.isoformat(),
+                "vaccine": None if number % 10 == 9 else chance.choice(VACCINES),
+                "clinic": f"演示社区卫生服务中心 {number % 4 + 1}",
+            }
+        )
+    return found
+
+
+def pupils_of(children: list[Row], seed: int = 1) -> tuple[list[Row], list[dict[str, str]]]:
+    """The education department's rows, and which of them differ from health's in what."""
+    chance = random.Random(seed + 1)
+    names = [name for name, *_ in FIELDS]
+    rows = [
+        {"pupil_no": f"Y2026{number:04d}", **{name: child[name] for name in names}}
+        for number, child in enumerate(children[:IN_BOTH])
+    ]
+    planted = []
+    # never the first: the scene's own family, whose date is wrong in both places
+    for number in sorted(chance.sample(range(1, IN_BOTH), DIFFERENT)):
+        row = rows[number]
+        field = chance.choice(("address", "phone", "vaccinated_on"))
+        if field == "vaccinated_on":
+            day = date.fromisoformat(row[field] or "2020-01-01")
+            row[field] = (day + timedelta(days=chance.randrange(1, 60))).isoformat()
+        elif field == "phone":
+            row[field] = f"100{chance.randrange(10**8):08d}"
+        else:
+            row[field] = _address(chance)
+        planted.append({"id_number": row["id_number"], "field": field})
+    return rows, planted
+
+
+def _address(chance: random.Random) -> str:
+    street, house = chance.choice(STREETS), chance.randrange(1, 300)
+    return f"{street}{house}号{chance.randrange(1, 30)}幢{chance.randrange(101, 1900)}室"
+
+
+def family(children: list[Row]) -> list[dict[str, Any]]:
+    """The residents with accounts: the first child's guardian, who acts for the child."""
+    child = children[0]
+    return [
+        {
+            "login": "demo_guardian",
+            "name": child["guardian"],
+            "id_number": id_number(date(1988, 4, 5), 501),
+            "children": [{"id_number": child["id_number"], "name": child["name"]}],
+            "said": {"zh": "居民：监护人", "en": "Resident: a guardian"},
+        }
+    ]
+
+
+def told(seed: int = 1) -> dict[str, Any]:
+    """Everything a city needs to be told of the two departments."""
+    children = make_children(seed)
+    pupils, planted = pupils_of(children, seed)
+    return {
+        "demo": "演示 / demo: nobody and nothing in here exists",
+        "organisations": list(ORGANISATIONS),
+        "people": [
+            {"login": login, "name": name, "said": said,
+             "memberships": [{"organisation": one, "role": role} for one, role in roles]}
+            for login, name, roles, said in PEOPLE
+        ],
+        "residents": family(children),
+        "data_sets": [
+            {
+                "name": "demo_pupils", "owner": "education", "key": "id_number", "rows": pupils,
+                "title": {"zh": "在籍学生名册（演示）", "en": "Pupils (demo)"},
+                "columns": _columns((*OF_EDUCATION, *FIELDS)),
+            },
+            {
+                "name": "demo_vaccinations", "owner": "health", "key": "id_number",
+                "rows": children,
+                "title": {"zh": "儿童接种记录（演示）", "en": "Vaccinations (demo)"},
+                "columns": _columns((*FIELDS, *OF_HEALTH)),
+            },
+        ],
+        "differ": planted,
+    }  # fmt: skip
+
+
+def _columns(fields: tuple[Any, ...]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "title": title, "kind": kind, "person": person, "key": name == "id_number"}
+        for name, title, kind, person in fields
+    ]
+
+
+def write_files(folder: Path, seed: int = 1) -> dict[str, int]:
+    """Education's database, health's spreadsheet and the truth beside them."""
+    from openpyxl import Workbook
+
+    folder.mkdir(parents=True, exist_ok=True)
+    children = make_children(seed)
+    pupils, planted = pupils_of(children, seed)
+    path = folder / "education.db"
+    path.unlink(missing_ok=True)
+    with sqlite3.connect(path) as connection:
+        names = list(pupils[0])
+        told_columns = ", ".join(f"{one} TEXT" for one in names[1:])
+        connection.execute(f"CREATE TABLE pupil (pupil_no TEXT PRIMARY KEY, {told_columns})")
+        places = ", ".join("?" * len(names))
+        connection.executemany(
+            f"INSERT INTO pupil VALUES ({places})", [tuple(one.values()) for one in pupils]
+        )
+    connection.close()
+    titles = {name: title["zh"] for name, title, *_ in (*FIELDS, *OF_HEALTH)}
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("接种记录")
+    sheet.append(["演示数据：儿童接种记录（人名与证号均为虚构）"])
+    sheet.append([titles[one] for one in children[0]])
+    for child in children:
+        sheet.append(list(child.values()))
+    book.save(folder / "health.xlsx")
+    truth = {"both": len(pupils), "fields": len(FIELDS), "differ": planted}
+    (folder / "departments-truth.json").write_text(json.dumps(truth, ensure_ascii=False), "utf-8")
+    return {"education": len(pupils), "health": len(children), "differ": len(planted)}
+
+
+def main() -> None:
+    """Print the departments, or write their files into a folder."""
+    parser = argparse.ArgumentParser(prog="python -m pintu.demo.departments", description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    if asked.folder is None:
+        json.dump(told(asked.seed), sys.stdout, ensure_ascii=False)
+        return
+    print("演示 / demo:", write_files(asked.folder, asked.seed))
+
+
+if __name__ == "__main__":
+    main()
