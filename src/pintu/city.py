@@ -20,6 +20,8 @@ from pintu.kernel.configuration import Configuration
 from pintu.kernel.egress import Egress
 from pintu.kernel.errors import Unavailable
 from pintu.kernel.exchange import DataSet, Exchange, Readable
+from pintu.kernel.exchange.finding import open_finder
+from pintu.kernel.exchange.schemas import open_schemas
 from pintu.kernel.feed import Feed
 from pintu.kernel.identity import Identity
 from pintu.kernel.identity.keys import Keys
@@ -123,7 +125,7 @@ def build(
     configuration = Configuration(data / "config", clock)
     if configuration.list_saved("words"):
         adopt_town_words(configuration)
-    return Rooms(
+    rooms = Rooms(
         settings=settings,
         clock=clock,
         store=store,
@@ -151,6 +153,8 @@ def build(
         keys=keys,
         audit=Audit(store, tables, keys, clock, name=log_name(settings)),
     )
+    open_finding(rooms, tables)
+    return rooms
 
 
 def identity_of(settings: Settings, tables: CityTables, clock: Clock) -> Identity:
@@ -168,6 +172,13 @@ def identity_of(settings: Settings, tables: CityTables, clock: Clock) -> Identit
 def log_name(settings: Settings) -> str:
     """Whose log it is, as others know this node: its public host; "" leaves it to its key."""
     return urlsplit(settings.public_url or "").netloc
+
+
+def open_finding(rooms: Rooms, tables: CityTables) -> None:
+    """The registry of schemas and the finder, over every data set of the exchange."""
+    exchange, clock, timers = rooms.exchange, rooms.clock, rooms.timers
+    rooms.schemas = open_schemas(tables, clock, timers, exchange.described)
+    rooms.finder = open_finder(tables, clock, timers, exchange, rooms.schemas)
 
 
 def words_of_rows() -> Words:

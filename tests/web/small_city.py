@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from pintu.city import declared_sets, tenants_of, words_of_rows
+from pintu.city import declared_sets, open_finding, tenants_of, words_of_rows
 from pintu.kernel.clock import CityClock, iso
 from pintu.kernel.configuration import Configuration
 from pintu.kernel.context.record import Keep, Put, Record
@@ -168,6 +168,7 @@ async def open_small_city(
         pieces=found,
         work=PieceWork(found, tables, clock, tenants_of(found, settings)),
     )
+    open_finding(rooms, tables)
     await timers.start()
     await intake.start()
     if lamps:

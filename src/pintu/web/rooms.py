@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pintu.kernel.configuration import Configuration
     from pintu.kernel.egress import Egress
     from pintu.kernel.exchange import Exchange
+    from pintu.kernel.exchange.finding import Finder
+    from pintu.kernel.exchange.schemas import Schemas
     from pintu.kernel.feed import Feed
     from pintu.kernel.identity import Identity
     from pintu.kernel.identity.keys import Keys
@@ -71,5 +73,7 @@ class Rooms:
     basemap: Path | None = None  # GeoJSON under the map: water, roads, places; None: a graticule
     tables: CityTables | None = None  # handed on to doors that remember what they fetched
     work: Work | None = None  # the pieces' work lists; None: nobody works through anything
+    schemas: Schemas | None = None  # every version a data set's columns had
+    finder: Finder | None = None  # what was measured, and what is held twice
     keys: Keys | None = None  # what this node and its organisations sign with
     audit: Audit | None = None  # the sealed log

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from pintu.kernel.access import Act, Actor, Deed, Gate, Projection
+from pintu.kernel.access import WHOLE, Act, Actor, Deed, Gate, Projection
 from pintu.kernel.clock import Clock, iso
 from pintu.kernel.configuration import Configuration
 from pintu.kernel.errors import BadRequestData, Forbidden, Unauthorized
@@ -156,6 +156,36 @@ class Exchange:
         else:
             ask = lambda question: self._files.ask(found, question)  # noqa: E731
         return await _measured(found, ask, newest)
+
+    def described(self) -> list[DataSet]:
+        """Every data set with its columns, for rooms of the node that measure and compare; what a
+        person may know of them is `list_sets`."""
+        return [self._whole(one) for one in self.catalogue.list_sets()]
+
+    async def measure(self, name: str, take: Callable[[Rows], None], most: int) -> tuple[int, int]:
+        """Hand the first `most` rows to the node's own measuring, a page at a time; how many rows
+        there are, and when they last changed (µs). No row of it is answered to anybody."""
+        found, total, offset = self.get(name), 0, 0
+        changed_us = 0
+        if found.provider == "table":
+            facts = await self._tables.facts(found)
+            changed_us = facts.changed_us
+        while offset < most:
+            question = Question(
+                limit=min(WHOLE_PAGE, most - offset), offset=offset, count=offset == 0
+            )
+            if found.provider == "context":
+                page = await self._context.ask(found, question, WHOLE)
+            elif found.provider == "table":
+                page = await self._tables.ask(found, question)
+            else:
+                page = await self._files.ask(found, question)
+            total = page.total or 0 if offset == 0 else total
+            take(page)
+            offset += question.limit
+            if len(page.rows) < question.limit:
+                break
+        return total, changed_us
 
     def file(self, actor: Actor, name: str, file: str) -> Path:
         """One file of a data set of files, to be sent; ResourceNotFound."""

@@ -1,15 +1,23 @@
-"""Profiles, measured: how full a column is, how many values it has, their range, their age."""
+"""Profiles, measured: how full a column is, how valid, how many values it has, their range."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from statistics import median
 from typing import Any, Final
+from zlib import crc32
 
-from pintu.kernel.exchange.rows import sort_key
+from pintu.kernel.exchange.rows import DATE, TIME, sort_key
 from pintu.kernel.exchange.words import Column
+from pintu.kernel.intake.mapping.people import is_id_number
 
 MOST_DISTINCT: Final = 50_000
 LONGEST: Final = 80
+MOST_STRANGE: Final = 5
+MOST_NUMBERS: Final = 5_000  # of which the middle is found
+PHONE: Final = re.compile(r"\+?[\d -]{7,17}")
 
 
 class Measuring:
@@ -22,6 +30,22 @@ class Measuring:
         self._low: dict[str, Any] = {}
         self._high: dict[str, Any] = {}
         self._rows = 0
+        self._fits = {one.name: fitting(one) for one in columns}
+        self._filling = dict.fromkeys((one.name for one in columns), 0)
+        self._bad = dict.fromkeys((one.name for one in columns), 0)
+        self._strange: dict[str, list[str]] = {one.name: [] for one in columns}
+        self._numbers: dict[str, list[float]] = {one.name: [] for one in columns}
+        self._marks = dict.fromkeys((one.name for one in columns), 0)
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """What is measured."""
+        return self._columns
+
+    @property
+    def rows(self) -> int:
+        """How many rows were counted."""
+        return self._rows
 
     def add(self, rows: Iterable[dict[str, Any]]) -> None:
         """Count some rows."""
@@ -34,6 +58,15 @@ class Measuring:
 
     def _count(self, name: str, value: Any) -> None:
         self._filled[name] += 1
+        self._marks[name] += crc32(repr(value).encode("utf-8", "surrogatepass"))
+        if not self._fits[name](value):
+            self._bad[name] += 1
+            strange = self._strange[name]
+            if len(strange) < MOST_STRANGE and (said := str(value)[:LONGEST]) not in strange:
+                strange.append(said)
+        numbers = self._numbers[name]
+        if type(value) in (int, float) and len(numbers) < MOST_NUMBERS:
+            numbers.append(value)
         held = self._distinct[name]
         if len(held) < MOST_DISTINCT:
             held.add(value if isinstance(value, str | int | float) else repr(value))
@@ -55,6 +88,23 @@ class Measuring:
             "columns": {one.name: self._of(one) for one in self._columns},
         }
 
+    def figures(self, column: Column) -> dict[str, Any]:
+        """`_of` with what a page does not need: `valid` 0…1 (None: no values), `strange` values,
+        the `middle` of numbers, and a `mark` that differs when the values of the rows differ."""
+        name, found = column.name, self._of(column)
+        filled = self._filled[name]
+        found["values"] = filled
+        if filled:
+            found["valid"] = round(1 - self._bad[name] / filled, 4)
+        if column.person:
+            return found
+        found["strange"] = self._strange[name]
+        if self._numbers[name]:
+            found["middle"] = float(median(self._numbers[name]))
+        if column.kind not in ("time", "date"):
+            found["mark"] = f"{self._marks[name]:x}"
+        return found
+
     def _of(self, column: Column) -> dict[str, Any]:
         name = column.name
         distinct = len(self._distinct[name])
@@ -71,3 +121,43 @@ class Measuring:
 
 def _short(value: Any) -> Any:
     return value[:LONGEST] if isinstance(value, str) else value
+
+
+def fitting(column: Column) -> Callable[[Any], bool]:
+    """Whether a value is of the column's kind, of its code list, of what its person mark means."""
+    if column.codes:
+        codes = column.codes
+        return lambda value: str(value) in codes
+    if column.person == "id_number":
+        return lambda value: is_id_number(str(value).strip())
+    if column.person == "phone":
+        return lambda value: PHONE.fullmatch(str(value).strip()) is not None
+    return FITS.get(column.kind, _anything)
+
+
+def _anything(value: Any) -> bool:
+    return True
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is int or (type(value) is float and value.is_integer())
+
+
+def _place(value: Any) -> bool:
+    if not (isinstance(value, list) and len(value) == 2 and all(map(_number, value))):
+        return False
+    return bool(-180 <= value[0] <= 180 and -90 <= value[1] <= 90)
+
+
+FITS: Final[dict[str, Callable[[Any], bool]]] = {
+    "number": _number,
+    "whole": _whole,
+    "yes_no": lambda value: isinstance(value, bool),
+    "time": lambda value: isinstance(value, str) and TIME.match(value) is not None,
+    "date": lambda value: isinstance(value, str) and DATE.fullmatch(value[:10]) is not None,
+    "point": _place,
+}
