@@ -262,7 +262,7 @@ class Mover:
         """Every table of both sides; raises PintuError when one differs."""
         assert carrier.figures is not None
         figures = [*await compare_small(carrier), *carrier.figures.values()]
-        for table in ("entity", "tombstone"):
+        for table in ("entity", "tombstone", "note"):
             here, there = await asyncio.gather(
                 carrier.source.count(table), carrier.target.count(table)
             )

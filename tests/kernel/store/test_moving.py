@@ -17,6 +17,7 @@ from pintu.kernel.store.moving.comparing import compare_small
 from pintu.kernel.store.moving.postgres_open import connect, prepare
 from pintu.kernel.store.moving.postgres_side import PostgresSide
 from pintu.kernel.store.moving.sqlite_side import SqliteSide
+from pintu.kernel.store.port import Op
 from pintu.kernel.store.sqlite import open_sqlite
 from tests.kernel.store.conftest import create, delete, lamp, put, update
 from tests.postgres import city_address, city_server
@@ -44,6 +45,7 @@ async def _fill(path: Path, count: int = 60) -> Any:
     await store.submit(
         [update("urn:ngsi-ld:Lamp:41", location=None, more={"type": "Property", "value": [1, "x"]})]
     )
+    await store.submit([Op(0, "", note=b"note %d" % n) for n in range(25)])
     await store.save_cursor("reader", 12)
     return store
 
@@ -68,6 +70,7 @@ async def _sqlite_told(path: Path) -> tuple[Any, ...]:
         await side.entities(0, 1 << 62, 10_000),
         await side.tombstones((0, ""), 10_000),
         await side.log(0, 1 << 62, 10_000),
+        await side.notes(0, 1 << 62, 10_000),
         await side.small("cursor"),
         sorted(await side._rows("SELECT * FROM point")),
         sorted(await side._rows("SELECT n, path FROM area")),
@@ -120,7 +123,7 @@ class Writing:
         while self._going:
             number = self.chance.randrange(120)
             id = f"urn:ngsi-ld:Lamp:{number}"
-            which = self.chance.randrange(6)
+            which = self.chance.randrange(7)
             await self.store.submit(
                 [
                     put(lamp(number, power=self.chance.random())),
@@ -129,6 +132,7 @@ class Writing:
                     put(lamp(number, type=f"Kind{number % 7}")),
                     put(lamp(number, location=AREA)),
                     update(id, **{f"more{number % 5}": number}),
+                    Op(0, "", note=id.encode()),
                 ][which : which + 1],
                 f"source {number % 3}",
             )
@@ -162,6 +166,8 @@ async def test_what_is_written_meanwhile_arrives(
     here = await source.entities(0, 1 << 62, 10_000), await source.log(0, 1 << 62, 100_000)
     there = await target.entities(0, 1 << 62, 10_000), await target.log(0, 1 << 62, 100_000)
     assert here == there
+    assert await source.notes(0, 1 << 62, 9_999) == await target.notes(0, 1 << 62, 9_999)
+    assert await source.count("note") == carrier.figures["note"].target.rows
     assert len(here[0]) == carrier.figures["entity"].source.rows
     for side in (source, target, store):
         await side.close()
@@ -188,7 +194,7 @@ async def test_killed_anywhere_it_goes_on(tmp_path: Path, city_address: str) -> 
                 if left < 0:
                     raise _Killed
 
-            for name in ("put_entities", "put_log", "keep"):
+            for name in ("put_entities", "put_log", "put_notes", "keep"):
                 _counted(target, name, step)
             try:
                 await carrier.begin()
@@ -200,7 +206,8 @@ async def test_killed_anywhere_it_goes_on(tmp_path: Path, city_address: str) -> 
                 break
             except _Killed:
                 ended += 1
-                await store.submit([update(f"urn:ngsi-ld:Lamp:{ended % 60}", power=ended)])
+                more = Op(0, "", note=b"killed %d" % ended)
+                await store.submit([update(f"urn:ngsi-ld:Lamp:{ended % 60}", power=ended), more])
             finally:
                 await target.close()
                 await source.close()
@@ -209,6 +216,8 @@ async def test_killed_anywhere_it_goes_on(tmp_path: Path, city_address: str) -> 
     source, target = SqliteSide(tmp_path / "city.db"), await _postgres(city_address)
     assert await source.entities(0, 1 << 62, 999) == await target.entities(0, 1 << 62, 999)
     assert await source.log(0, 1 << 62, 9_999) == await target.log(0, 1 << 62, 9_999)
+    assert await source.notes(0, 1 << 62, 9_999) == await target.notes(0, 1 << 62, 9_999)
+    assert 25 + ended == await target.count("note")
     assert ended > 2
     for side in (source, target, store):
         await side.close()
@@ -255,6 +264,9 @@ async def test_a_difference_is_found(tmp_path: Path, city_address: str) -> None:
         ("DELETE FROM entity WHERE n = 31", "entity"),
         ("DELETE FROM tombstone", "tombstone"),
         ("DELETE FROM log WHERE position = 10", "log"),
+        ("UPDATE note SET body = body || '\\x20'::bytea WHERE number = 7", "note"),
+        ("DELETE FROM note WHERE number = 25", "note"),
+        ("DELETE FROM note WHERE number = 1", "note"),
         ("UPDATE log SET payload = payload || '\\x20'::bytea WHERE position = 11", "log"),
     ):
         await target._db.execute("BEGIN")
@@ -305,6 +317,10 @@ async def test_a_target_that_was_lived_in_is_no_half_move(
     await _moved(source, target)
     assert await (Carrier(source, target, _quiet)).begin()
     await target._db.execute("UPDATE head SET position = position + 1")
+    with pytest.raises(PintuError, match="a city has written there since"):
+        await _begun(source, target)
+    await target._db.execute("UPDATE head SET position = position - 1")
+    await target._db.execute("INSERT INTO note SELECT max(number) + 1, 'x' FROM note")
     with pytest.raises(PintuError, match="a city has written there since"):
         await _begun(source, target)
     for side in (source, target, store):

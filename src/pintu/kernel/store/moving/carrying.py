@@ -24,6 +24,7 @@ from pintu.kernel.store.moving.rows import (
     Told,
     entity_hash,
     log_hash,
+    row_hash,
     tombstone_hash,
 )
 
@@ -65,7 +66,7 @@ class Carrier:
         found = "" if started else await self.target.found()
         if found:
             raise PintuError(f"{self.target.place} is not empty: it holds {found}")
-        if started is not None and await self.target.head() > self._caught():
+        if started is not None and await self._written_since():
             raise PintuError(f"{self.target.place} is not empty: a city has written there since")
         if started is not None and await self._log_reaches():
             self._learned = {n: words for n, *words in started["learned"]}
@@ -74,6 +75,12 @@ class Carrier:
             return True
         await self._anew()
         return False
+
+    async def _written_since(self) -> bool:
+        """Has a city written to the target since the last piece was brought?"""
+        if await self.target.head() > self._caught():
+            return True
+        return await self.target.count("note") > int(self._at.get("note", 0))
 
     def _caught(self) -> int:
         return max(int(self._at["log"]), int(self._at["from"]["mark"]))
@@ -93,7 +100,7 @@ class Carrier:
         self._learned = {row[0]: [row[1], row[3]] for row in ready}
         learned = [(n, *words) for n, words in self._learned.items()]
         start = {"place": self.source.place, "mark": mark, "n": largest, "learned": learned}
-        self._at = {"from": start, "entity": 0, "tombstone": [0, ""], "log": 0}
+        self._at = {"from": start, "entity": 0, "tombstone": [0, ""], "log": 0, "note": 0}
         async with self.target.transaction():
             await self.target.empty()
             for name, value in self._at.items():
@@ -137,10 +144,11 @@ class Carrier:
 
     # --- all of it once --------------------------------------------------------------------------
     async def bring(self) -> None:
-        """Entities, tombstones and the log as they were at the beginning, or later."""
+        """Entities, tombstones, notes and the log as they were at the beginning, or later."""
         await self._entities()
         await self._tombstones()
         await self._log()
+        await self._notes()
 
     async def _entities(self) -> None:
         last = self._at["from"]["n"]
@@ -201,10 +209,25 @@ class Carrier:
         if self._at["log"] < mark:
             await self._stands("log", mark)
 
+    async def _notes(self) -> int:
+        """Notes that are not there yet, however many; returns how many that were."""
+        brought = 0
+        while rows := await self.source.notes(self._at.get("note", 0), 1 << 62, PIECE):
+            async with self.target.transaction():
+                await self.target.put_notes(rows)
+                await self._stands("note", rows[-1][0])
+            if self.figures is not None:
+                first, last = rows[0][0], rows[-1][0]
+                read = await self.target.notes(first - 1, last, PIECE)
+                _exchange(self.figures["note"], row_hash, ([], rows, read))
+            brought += len(rows)
+            self.told("sealed rows", rows[-1][0], rows[-1][0])
+        return brought
+
     # --- what changed since ----------------------------------------------------------------------
     async def catch_up(self) -> int:
-        """Bring what the log tells; returns how many of its rows that were."""
-        brought = 0
+        """Bring what the log tells, and new notes; returns how many rows that were."""
+        brought = await self._notes()
         while rows := await self.source.log(self._at["log"], 1 << 62, STEP):
             if any(row[_KIND] not in self.deriver.kinds for row in rows):
                 await self.names()

@@ -8,6 +8,7 @@ that position: it is brought again later, and its sums are put right then (`carr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Any
 
 from pintu.kernel.errors import PintuError
@@ -35,6 +36,7 @@ async def compare(carrier: Carrier) -> set[Key]:
     Raises PintuError for a difference that it cannot explain.
     """
     entity, tombstone, log = Figure("entity"), Figure("tombstone"), Figure("log")
+    note = Figure("note")
     position = await _caught_up(carrier)
     source, target, told = carrier.source, carrier.target, carrier.told
     of = await target.count("entity")
@@ -56,8 +58,9 @@ async def compare(carrier: Carrier) -> set[Key]:
         key = rows[-1][:2]
     await _missing_tombstones(carrier, position)
     await _compare_log(carrier, log, position)
+    await _compare_notes(carrier, note)
     carrier.explained.clear()
-    carrier.figures = {"entity": entity, "tombstone": tombstone, "log": log}
+    carrier.figures = {"entity": entity, "tombstone": tombstone, "log": log, "note": note}
     return open_keys
 
 
@@ -143,6 +146,24 @@ def _compare_log_piece(figure: Figure, rows: list[Row], now: dict[Any, Row]) -> 
     if now:
         raise _differs("log", f"position {min(now)}")
     return trimmed
+
+
+async def _compare_notes(carrier: Carrier, figure: Figure) -> None:
+    """Notes never change: whatever was brought is the same on both sides, to the byte."""
+    after = 0
+    while rows := await carrier.target.notes(after, END, PIECE):
+        last = rows[-1][0]
+        now = await carrier.source.notes(after, last, len(rows) + 1)
+        for row, other in zip_longest(rows, now):
+            if row is None or other is None or tuple(row) != tuple(other):
+                raise _differs("note", f"number {(row or other)[0]}")
+            figure.target.add(row_hash(row))
+            figure.source.add(row_hash(other))
+        carrier.told("comparing sealed rows", last, last)
+        after = last
+    brought = int((await carrier.target.progress()).get("note", 0))
+    if after != brought:
+        raise _differs("note", f"number {after + 1}")
 
 
 async def compare_small(carrier: Carrier) -> Iterator[Figure]:

@@ -17,7 +17,7 @@ from pintu.kernel.store.moving.rows import BIG, SMALL, Derived, Key, Row
 from pintu.kernel.store.postgres.schema import partition, week_of
 
 _MORE = {"entity": "last_at", "tombstone": "last_at", "log": "previous_at"}
-_COLUMNS = {table: (*columns, _MORE[table]) for table, columns in BIG.items()}
+_COLUMNS = {table: (*BIG[table], more) for table, more in _MORE.items()}
 _LISTED = {table: ", ".join(f"e.{name}" for name in columns) for table, columns in _COLUMNS.items()}
 _OF_KEYS = "unnest($1::int[], $2::text[]) k(t, i) JOIN {} e ON e.tenant = k.t AND e.id = k.i"
 HOLD_S = 20
@@ -109,6 +109,11 @@ class PostgresSide:
         sql = f"SELECT {_LISTED['log']} FROM log e WHERE position > $1 AND position <= $2"
         return await self._rows(f"{sql} ORDER BY position LIMIT $3", after, up_to, limit)
 
+    async def notes(self, after: int, up_to: int, limit: int) -> list[Row]:
+        """Notes by number."""
+        sql = "SELECT number, body FROM note WHERE number > $1 AND number <= $2 ORDER BY number"
+        return await self._rows(f"{sql} LIMIT $3", after, up_to, limit)
+
     async def count(self, table: str) -> int:
         """Rows of a table."""
         return int(await self._one(f"SELECT count(*) FROM {table}"))
@@ -147,9 +152,10 @@ class PostgresSide:
     async def found(self) -> str:
         """What is there already."""
         entities, rows = await self.count("entity"), await self.count("log")
-        if not entities and not rows and not await self.head():
+        notes = await self.count("note")
+        if not entities and not rows and not notes and not await self.head():
             return ""
-        return f"{entities:,} entities and {rows:,} rows of history"
+        return f"{entities:,} entities, {rows:,} rows of history and {notes:,} sealed ones"
 
     async def progress(self) -> dict[str, Any]:
         """What was kept."""
@@ -260,6 +266,10 @@ class PostgresSide:
         """Rows that the source trimmed go."""
         await self._db.execute("DELETE FROM log WHERE position = ANY($1::bigint[])", positions)
 
+    async def put_notes(self, rows: Sequence[Row]) -> None:
+        """New notes."""
+        await self._copy("note", rows, BIG["note"])
+
     async def empty(self) -> None:
         """The move begins anew."""
         tables = ", ".join((*BIG, *SMALL, "point", "area", "number", "words", "moving"))
@@ -274,7 +284,11 @@ class PostgresSide:
         """Numbers go on behind what was brought; everything is on the disk."""
         async with self._db.transaction():
             await self._db.execute("SET LOCAL synchronous_commit = on")
-            await self._db.execute("UPDATE head SET position = $1, groups = groups + 1", head)
+            await self._db.execute(
+                "UPDATE head SET position = $1, groups = groups + 1, "
+                "notes = (SELECT coalesce(max(number), 0) FROM note)",
+                head,
+            )
             top = "SELECT setval($1::regclass, greatest(max(n), 1)) FROM "
             await self._db.fetchval(f"{top} entity", "entity_n")
             for table in ("tenant", "source", "kind", "shape", "path"):

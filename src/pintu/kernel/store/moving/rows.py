@@ -45,9 +45,10 @@ BIG: dict[str, tuple[str, ...]] = {
     ),
     "tombstone": ("tenant", "id", "last"),
     "log": ("position", "kind", "id", "verb", "at", "source", "previous", "changed", "payload"),
+    "note": ("number", "body"),
 }
 """Tables of many rows. A row of the move has one value more than these columns: the time of the log
-row it points to (µs; 0: that row was trimmed), which PostgreSQL keeps beside it."""
+row it points to (µs; 0: that row was trimmed), which PostgreSQL keeps beside it; a note has not."""
 
 N, TENANT, ID, KIND, SHAPE, LAST, BODY = 0, 1, 2, 3, 4, 7, 10
 """Where an entity's values stand."""
@@ -184,6 +185,10 @@ class Side(Protocol):
         """The log by position."""
         ...
 
+    async def notes(self, after: int, up_to: int, limit: int) -> list[Row]:
+        """Notes by number."""
+        ...
+
     async def count(self, table: str) -> int:
         """Rows of a table in BIG."""
         ...
@@ -250,6 +255,10 @@ class Target(Side, Protocol):
 
     async def drop_log(self, positions: Sequence[int]) -> None:
         """Rows that the source trimmed meanwhile go."""
+        ...
+
+    async def put_notes(self, rows: Sequence[Row]) -> None:
+        """New notes."""
         ...
 
     async def empty(self) -> None:

@@ -101,6 +101,11 @@ class SqliteSide:
         sql = f"SELECT {_LOG} FROM log g WHERE g.position > ? AND g.position <= ? ORDER BY 1"
         return await self._rows(f"{sql} LIMIT ?", (after, up_to, limit))
 
+    async def notes(self, after: int, up_to: int, limit: int) -> list[Row]:
+        """Notes by number."""
+        sql = "SELECT number, body FROM note WHERE number > ? AND number <= ? ORDER BY 1 LIMIT ?"
+        return await self._rows(sql, (after, up_to, limit))
+
     async def count(self, table: str) -> int:
         """Rows of a table."""
         return int(await self._one(f"SELECT count(*) FROM {table}"))
@@ -140,9 +145,10 @@ class SqliteSide:
     async def found(self) -> str:
         """What is there already."""
         entities, rows = await self.count("entity"), await self.count("log")
-        if not entities and not rows and not await self.head():
+        notes = await self.count("note")
+        if not entities and not rows and not notes and not await self.head():
             return ""
-        return f"{entities:,} entities and {rows:,} rows of history"
+        return f"{entities:,} entities, {rows:,} rows of history and {notes:,} sealed ones"
 
     async def progress(self) -> dict[str, Any]:
         """What was kept."""
@@ -218,6 +224,10 @@ class SqliteSide:
     async def drop_log(self, positions: Sequence[int]) -> None:
         """Rows that the source trimmed go."""
         await self._many("DELETE FROM log WHERE position=?", [(one,) for one in positions])
+
+    async def put_notes(self, rows: Sequence[Row]) -> None:
+        """New notes."""
+        await self._many(_PUT["note"], rows)
 
     async def empty(self) -> None:
         """The move begins anew."""
