@@ -20,15 +20,20 @@ from pintu.kernel.configuration import Configuration
 from pintu.kernel.egress import Egress
 from pintu.kernel.errors import Unavailable
 from pintu.kernel.exchange import DataSet, Exchange, Readable
+from pintu.kernel.exchange.agreements.opening import open_agreements
+from pintu.kernel.exchange.correcting import Correcting
 from pintu.kernel.exchange.finding import open_finder
 from pintu.kernel.exchange.schemas import open_schemas
+from pintu.kernel.exchange.tables import TableProvider
 from pintu.kernel.feed import Feed
-from pintu.kernel.identity import Identity
+from pintu.kernel.identity import Identity, People
 from pintu.kernel.identity.keys import Keys
 from pintu.kernel.intake import Intake, SocketServer, socket_server
 from pintu.kernel.intake.mapping.words import Words
 from pintu.kernel.intake.runs import Runs
 from pintu.kernel.jsonld import ContextLibrary
+from pintu.kernel.linkage.acting import Guard
+from pintu.kernel.linkage.linkage import Linkage
 from pintu.kernel.operations import Commands, Patience
 from pintu.kernel.store.opening import CITY_FILE, open_store
 from pintu.kernel.store.pausing import Pausable
@@ -70,6 +75,8 @@ class City:
             city.first_token = rooms.identity.ensure_admin(settings.token_file)
             if rooms.audit is not None:
                 await rooms.audit.start()
+            if rooms.agreements is not None:
+                await rooms.agreements.start()
             await rooms.timers.start()
             await rooms.intake.start()
             if socket:
@@ -91,7 +98,8 @@ class City:
         if self._socket is not None:
             await self._socket.close()
         audit = (rooms.audit.stop,) if rooms.audit is not None else ()
-        for stop in (rooms.timers.stop, rooms.intake.stop, *audit, rooms.store.close):
+        agreed = (rooms.agreements.stop,) if rooms.agreements is not None else ()
+        for stop in (rooms.timers.stop, rooms.intake.stop, *agreed, *audit, rooms.store.close):
             with contextlib.suppress(asyncio.CancelledError):
                 await stop()
         rooms.library.save()
@@ -154,6 +162,8 @@ def build(
         audit=Audit(store, tables, keys, clock, name=log_name(settings)),
     )
     open_finding(rooms, tables)
+    rooms.agreements = open_agreements((tables, clock, timers, keys), rooms, codes_of)
+    open_linkage(rooms, tables)
     return rooms
 
 
@@ -166,6 +176,7 @@ def identity_of(settings: Settings, tables: CityTables, clock: Clock) -> Identit
         demo_tenant=settings.demo_tenant,
         trusted_proxies=settings.trusted_proxies,
         public_url=settings.public_url,
+        people=People(tables, clock, shown=settings.demo_tenant if settings.demo else ""),
     )
 
 
@@ -179,6 +190,22 @@ def open_finding(rooms: Rooms, tables: CityTables) -> None:
     exchange, clock, timers = rooms.exchange, rooms.clock, rooms.timers
     rooms.schemas = open_schemas(tables, clock, timers, exchange.described)
     rooms.finder = open_finder(tables, clock, timers, exchange, rooms.schemas)
+
+
+def codes_of(code_list: str) -> frozenset[str]:
+    """The values of a code list of the vocabulary; read when somebody first asks."""
+    from pintu.vocabulary import vocabulary
+
+    found = [one for one in vocabulary().code_lists() if one.name == code_list]
+    return frozenset(code.value for one in found for code in one.codes)
+
+
+def open_linkage(rooms: Rooms, tables: CityTables) -> None:
+    """Records that are one; what is corrected is corrected in the exchange's tables."""
+    tabled = TableProvider(tables, rooms.clock, rooms.settings.tz)
+    rows = Correcting(tabled, rooms.exchange.catalogue.get, rooms.clock)
+    guard = Guard(gate=lambda: rooms.gate, rows=rows, audit=rooms.audit)
+    rooms.linkage = Linkage(tables, rooms.clock, guard, rooms.timers)
 
 
 def words_of_rows() -> Words:

@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from pintu.kernel.configuration import Configuration
     from pintu.kernel.egress import Egress
     from pintu.kernel.exchange import Exchange
+    from pintu.kernel.exchange.agreements import Agreements
     from pintu.kernel.exchange.finding import Finder
     from pintu.kernel.exchange.schemas import Schemas
     from pintu.kernel.feed import Feed
-    from pintu.kernel.identity import Identity
+    from pintu.kernel.identity import Identity, People
+    from pintu.kernel.identity.keys import Keys
     from pintu.kernel.identity.keys import Keys
     from pintu.kernel.intake import Intake
     from pintu.kernel.intake.runs import Runs
     from pintu.kernel.jsonld import ContextLibrary
+    from pintu.kernel.linkage.linkage import Linkage
     from pintu.kernel.operations import Commands
     from pintu.kernel.store.port import Store
     from pintu.kernel.tables import CityTables
@@ -77,3 +80,7 @@ class Rooms:
     finder: Finder | None = None  # what was measured, and what is held twice
     keys: Keys | None = None  # what this node and its organisations sign with
     audit: Audit | None = None  # the sealed log
+    agreements: Agreements | None = None  # who may see what of whom, until when
+    linkage: Linkage | None = None  # records that are one, objections to values
+    keys: Keys | None = None  # what this node and its organisations sign with
+    people: People | None = None  # accounts and organisations; identity's own

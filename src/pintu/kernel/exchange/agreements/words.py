@@ -22,7 +22,7 @@ State = Literal[
     "active",  # both signed
     "suspended",  # nothing passes until it is resumed
     "refused",
-    "withdrawn",  # by the consumer before it was signed
+    "withdrawn",  # by the consumer: taken back, or given up
     "revoked",  # by the owner; recalls go out
     "expired",
     "superseded",  # a newer version is active
@@ -91,3 +91,109 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def name(self) -> str:
         """`ID/VERSION`, as log rows and receipts say it."""
         return f"{self.id}/{self.version}"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that was found about terms before they are sent, in words for a person."""
+
+    code: str  # such as "unknown-field"
+    level: Literal["error", "warning"]
+    text: dict[str, str]  # zh and en
+    field: str = ""
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of terms before anybody agrees to them."""
+
+    findings: tuple[Finding, ...] = ()
+    union: dict[str, tuple[str, ...]] = {}
+    """Data set → fields of one person that the consumer could put together, this one included."""
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """What keeps the terms from being asked for."""
+        return tuple(one for one in self.findings if one.level == "error")
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One deed that was done: who, when, what, why, and its row of the audit log."""
+
+    number: int
+    agreement: str
+    version: int
+    deed: str
+    state: str  # after it
+    actor: str
+    person: str = ""
+    organisation: str = ""
+    at_us: int
+    why: str = ""
+    receipt: int = 0
+
+
+class Deletion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a holder of copies says it did; signed by its organisation. It is said, not proved."""
+
+    recall: str
+    what: str  # in the holder's words: tables, files, backups
+    rows: int  # how many were deleted
+    person: str  # by whom
+    at_us: int
+    kept_by_law: str = ""  # a code of the legal bases, when it must keep them
+    why: str = ""  # in the holder's words, when it must keep them
+
+
+class Recall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One holder of copies was asked to delete them. Asked, given a deadline, recorded: an answer
+    cannot be forced."""
+
+    id: str  # "rc-" and 10 signs
+    agreement: str  # ID/VERSION that ended
+    data_set: str
+    provider: str  # who asks
+    holder: str  # who is asked
+    via: str = ""  # who passed the copies on to the holder
+    rows: int = 0  # how many it got, as the gate counted
+    why: str = ""  # revoked, expired, withdrawn
+    asked_us: int = 0
+    due_us: int = 0
+    overdue: bool = False  # the auditor was told
+    request: Signature | None = None  # the provider's, on what is asked
+    answer: Deletion | None = None
+    answered: Signature | None = None  # the holder's, on its answer
+
+    @property
+    def open(self) -> bool:
+        """Whether it still waits for its answer."""
+        return self.answer is None
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How much of a data set an organisation got under an agreement that lets it keep copies."""
+
+    agreement: str  # id
+    version: int
+    holder: str
+    data_set: str
+    via: str = ""
+    first_us: int = 0
+    last_us: int = 0
+    rows: int = 0
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How an organisation keeps its word, as measured."""
+
+    organisation: str
+    requests_open: int = 0  # that wait for its owner
+    requests_overdue: int = 0  # and wait past the owner's deadline
+    recalls_open: int = 0  # that wait for its answer
+    recalls_overdue: int = 0
+    limits_broken: int = 0  # agreements that were suspended because it broke their limits
+    answered: int = 0  # requests and recalls it answered
+    in_time: int = 0  # of those, before their deadline
+
+    @property
+    def share_in_time(self) -> float:
+        """Of what it answered, the share in time; 1 for who was never asked."""
+        return self.in_time / self.answered if self.answered else 1.0
