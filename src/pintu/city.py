@@ -160,7 +160,9 @@ def build(
         work=PieceWork(pieces, tables, clock, tenants_of(pieces, settings)),
         keys=keys,
         audit=Audit(store, tables, keys, clock, name=log_name(settings)),
+        people=identity.people,
     )
+    identity.people.audit = rooms.audit
     open_finding(rooms, tables)
     rooms.agreements = open_agreements((tables, clock, timers, keys), rooms, codes_of)
     open_linkage(rooms, tables)

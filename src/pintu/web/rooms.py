@@ -82,5 +82,4 @@ class Rooms:
     audit: Audit | None = None  # the sealed log
     agreements: Agreements | None = None  # who may see what of whom, until when
     linkage: Linkage | None = None  # records that are one, objections to values
-    keys: Keys | None = None  # what this node and its organisations sign with
     people: People | None = None  # accounts and organisations; identity's own

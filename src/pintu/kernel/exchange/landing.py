@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import Connection
 
 from pintu.kernel.clock import Clock
-from pintu.kernel.exchange import disagreeing
+from pintu.kernel.exchange import correcting, disagreeing
 from pintu.kernel.exchange.forms import Brought
 from pintu.kernel.exchange.tables import TableProvider
 from pintu.kernel.exchange.words import DataSet
@@ -73,8 +73,10 @@ class TableLanding:
             for rows in (keyed, loose):
                 if not rows:
                     continue
-                if rows is keyed:
+                of_keyed = rows is keyed
+                if of_keyed:
                     now = (number, now_us)
+                    rows = list(correcting.held(connection, rows, now_us))
                     disagreeing.note(connection, form, rows, self._columns, now)
                 elif chunk_key and not form.first_time(connection, number, chunk_key):
                     continue
@@ -82,9 +84,9 @@ class TableLanding:
                     source=number,
                     at_us=now_us,
                     names=self._columns,
-                    keys=[one.key for one in rows] if rows is keyed else (),
+                    keys=[one.key for one in rows] if of_keyed else (),
                     lines=self._lines(rows),
-                    seen=rows is keyed and bool(chunk_key),
+                    seen=of_keyed and bool(chunk_key),
                 )
                 written += form.put(connection, brought)
             return Landed(landed=written, unchanged=len(items) - written, bad=len(bad))

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, MetaData
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import ConfigurationError
-from pintu.kernel.exchange import disagreeing
+from pintu.kernel.exchange import correcting, disagreeing
 from pintu.kernel.exchange.asking import asking
 from pintu.kernel.exchange.disagreeing import Disagreement
 from pintu.kernel.exchange.forms import Form, TableFacts
@@ -107,7 +107,7 @@ def private_tables(name: str) -> PrivateTables:
     """The one declaration of a data set's tables, whoever opens them: the register knows it by
     identity."""
     return PrivateTables(
-        name=name, metadata=MetaData(), migrations=(_first, _second), place="datasets"
+        name=name, metadata=MetaData(), migrations=(_first, _second, _third), place="datasets"
     )
 
 
@@ -117,6 +117,11 @@ def _first(operations: Operations) -> None:
 
 def _second(operations: Operations) -> None:
     operations.create_table("differs", *disagreeing.columns())
+
+
+def _third(operations: Operations) -> None:
+    operations.create_table("corrected", *correcting.columns())
+    operations.create_index("corrected_key", "corrected", ["key", "ended_us"])
 
 
 @cache
