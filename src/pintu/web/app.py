@@ -19,6 +19,9 @@ from pintu.web.api.picture import Pictures
 from pintu.web.events import Hub
 from pintu.web.house import House, house_of
 from pintu.web.pages import (
+    agreements,
+    agreements_new,
+    agreements_one,
     board_edit,
     boards,
     connect,
@@ -26,6 +29,7 @@ from pintu.web.pages import (
     data_sets,
     entity,
     map,
+    notices,
     session,
     things,
     vocabulary,
@@ -46,6 +50,10 @@ PAGES: tuple[Any, ...] = (
     *board_edit.PAGES,
     *boards.PAGES,
     *data_sets.PAGES,
+    agreements.agreements,
+    *agreements_new.PAGES,
+    *agreements_one.PAGES,
+    *notices.PAGES,
     *connect.PAGES,
     *connect_mapping.PAGES,
     *vocabulary.PAGES,

@@ -6,8 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pintu.kernel.errors import Missing
-from pintu.kernel.exchange.agreements.states import TABLE
+from pintu.kernel.exchange.agreements.states import TABLE, What
 from pintu.web.words import mark
 
 if TYPE_CHECKING:
@@ -75,12 +74,20 @@ SURE: Final = {
     "refuse": mark("Refuse this request?"),
 }
 WANTED: Final = frozenset(("approve", "sign", "resume"))
-SOUGHT: Final = ("approve", "refuse", "sign", "resume", "suspend", "revoke", "withdraw")
+SOUGHT: Final[tuple[What, ...]] = (
+    "approve",
+    "refuse",
+    "sign",
+    "resume",
+    "suspend",
+    "revoke",
+    "withdraw",
+)
 
 
-def may(agreement: Agreement, deed: str, actor: Actor) -> bool:
+def may(agreement: Agreement, deed: What, actor: Actor) -> bool:
     """Whether the state table lets this actor do it; the room behind it decides again."""
-    move = TABLE.get((agreement.state, deed))  # type: ignore[call-overload]
+    move = TABLE.get((agreement.state, deed))
     if move is None or move.side == "city" or not actor.person:
         return False
     terms = agreement.terms
@@ -107,11 +114,11 @@ def offers(agreement: Agreement, visit: Visit) -> list[Offer]:
     ]
 
 
-def waits_for(agreement: Agreement, actor: Actor) -> str:
-    """The deed this agreement waits for from this actor, or ""."""
-    wanted = {"requested": "approve", "escalated": "approve", "approved": "sign"}
-    deed = wanted.get(agreement.state, "")
-    return deed if deed and may(agreement, deed, actor) else ""
+def waits_for(agreement: Agreement, actor: Actor) -> What | None:
+    """The deed this agreement waits for from this actor, or None."""
+    wanted: dict[str, What] = {"requested": "approve", "escalated": "approve", "approved": "sign"}
+    deed = wanted.get(agreement.state)
+    return deed if deed is not None and may(agreement, deed, actor) else None
 
 
 def organisation_name(visit: Visit, id: str) -> str:
@@ -130,17 +137,14 @@ def find_organisation(visit: Visit, id: str) -> Any:
     """An organisation, or None."""
     people = getattr(visit.rooms, "people", None)
     find = getattr(people, "find_organisation", None)
-    try:
-        return find(id) if find is not None else None
-    except Missing:
-        return None
+    return find(id) if find is not None else None
 
 
 def person_name(visit: Visit, id: str) -> str:
     """What a person is called; the id when nobody knows it."""
     people = getattr(visit.rooms, "people", None)
-    find = getattr(people, "find", None)
+    find = getattr(people, "find_person", None)
     if not id or find is None:
         return id
-    found = find(id.removeprefix("person:"))
+    found = find(id)
     return found.name if found is not None else id

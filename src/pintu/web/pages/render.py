@@ -14,6 +14,7 @@ from litestar.datastructures import Cookie
 from markupsafe import Markup
 
 from pintu.web.pages import labels
+from pintu.web.pages.rail import rail_of, unread_of
 from pintu.web.words import COOKIE, LANGUAGES, catalogue, mark
 
 if TYPE_CHECKING:
@@ -24,13 +25,18 @@ NAVIGATION = (
     ("/work", mark("My work"), "work"),
     ("/boards", mark("Pages"), "boards"),
     ("/data-sets", mark("Data sets"), "data"),
+    ("/agreements", mark("Agreements"), "agreements"),
+    ("/look-up", mark("Look up"), "lookup"),
+    ("/auditing", mark("Auditing"), "auditing"),
+    ("/my-records", mark("My records"), "mine"),
+    ("/notices", mark("Notices"), "notices"),
     ("/sources", mark("Sources"), "sources"),
     ("/quarantine", mark("Quarantine"), "quarantine"),
     ("/pieces", mark("Pieces"), "pieces"),
     ("/vocabulary", mark("Vocabulary"), "vocabulary"),
     ("/system", mark("System"), "system"),
 )
-"""(address, title, icon) of the rail, in its order."""
+"""(address, title, icon) of the rail, in its order; `rail.py` says to whom each is shown."""
 
 STATIC = Path(__file__).parent.parent / "static"
 
@@ -48,7 +54,8 @@ def environment(lang: str) -> jinja2.Environment:
     )
     made.install_gettext_translations(catalogue(lang), newstyle=True)  # type: ignore[attr-defined]
     made.globals["asset"] = asset
-    made.globals["navigation"] = NAVIGATION
+    made.globals["rail"] = lambda visit: rail_of(visit, NAVIGATION)
+    made.globals["unread"] = unread_of
     made.globals["alert_title"] = labels.alert_title
     made.globals["severity_title"] = labels.severity_title
     made.globals["languages"] = tuple(LANGUAGES)

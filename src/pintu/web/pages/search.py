@@ -10,6 +10,7 @@ from pintu.web.api.search import find_things, plain
 from pintu.web.house import house_of
 from pintu.web.pages import labels
 from pintu.web.pages.listing import BOM, csv_headers, csv_lines
+from pintu.web.pages.rail import rail_of
 from pintu.web.pages.render import NAVIGATION, page
 from pintu.web.visit import AnyRequest, enter
 
@@ -39,7 +40,7 @@ async def search(
         )
     pages = [
         (address, visit.words.text(title))
-        for address, title, _ in NAVIGATION
+        for address, title, _ in rail_of(visit, NAVIGATION)
         if wanted and (wanted in plain(visit.words.text(title)) or wanted in plain(title))
     ]
     template = "part_found.html" if part == "list" else "search.html"

@@ -1,0 +1,73 @@
+"""The left rail: the pages of somebody's own work, by what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from pintu.kernel.access import Deed
+
+if TYPE_CHECKING:
+    from pintu.web.visit import Visit
+
+Entry = tuple[str, str, str]
+
+
+def _member(visit: Visit) -> bool:
+    return bool(visit.actor.roles - {"resident"}) or "admin" in visit.actor.grants
+
+
+def _operates(visit: Visit) -> bool:
+    """Whoever runs the city; anybody at the city's own screens, as before there were people."""
+    return not visit.actor.person or visit.may(Deed.OPERATE)
+
+
+def _resident(visit: Visit) -> bool:
+    return bool(visit.actor.person)
+
+
+def _looks_up(visit: Visit) -> bool:
+    return bool(visit.actor.organisation and visit.actor.roles & {"clerk", "steward", "owner"})
+
+
+def _audits(visit: Visit) -> bool:
+    return "auditor" in visit.actor.roles
+
+
+def _not_resident(visit: Visit) -> bool:
+    return not visit.actor.person or _member(visit)
+
+
+SHOWN_TO: Final[dict[str, Callable[[Visit], bool]]] = {
+    "/agreements": _member,
+    "/look-up": _looks_up,
+    "/auditing": _audits,
+    "/my-records": _resident,
+    "/notices": _resident,
+    "/people": _operates,
+    "/islands": _not_resident,
+    "/linkage": _not_resident,
+    "/boards": _not_resident,
+    "/work": _not_resident,
+    "/data-sets": _not_resident,
+    "/sources": _operates,
+    "/quarantine": _operates,
+    "/pieces": _operates,
+    "/vocabulary": _operates,
+    "/system": _operates,
+}
+"""Address → to whom it is shown; what is not named is shown to everybody. The page behind asks
+again."""
+
+
+def rail_of(visit: Visit, entries: tuple[Entry, ...]) -> list[Entry]:
+    """The entries of this visit, in their order."""
+    return [one for one in entries if (shown := SHOWN_TO.get(one[0])) is None or shown(visit)]
+
+
+def unread_of(visit: Visit) -> int:
+    """How many notices this person has not read; 0 where nobody keeps any."""
+    if not visit.actor.person:
+        return 0
+    count = getattr(getattr(visit.rooms, "notices", None), "unread", None)
+    return int(count(visit.actor)) if count is not None else 0
