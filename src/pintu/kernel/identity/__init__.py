@@ -9,16 +9,21 @@ At a door: `actor = identity.actor(headers, peer)`; before an unsafe method of a
 `identity.check_csrf(headers, form_token)`; then `gate.decide(actor, Act(...))`.
 """
 
+from pintu.kernel.identity.browsers import Browsers, Proof
 from pintu.kernel.identity.gate import ThinGate, grant_for
 from pintu.kernel.identity.identity import Identity
 from pintu.kernel.identity.peer import is_local, is_loopback
+from pintu.kernel.identity.people import People
 from pintu.kernel.identity.sessions import COOKIE, Opened, Session, ended_header
 from pintu.kernel.identity.tokens import Token
 
 __all__ = [
     "COOKIE",
+    "Browsers",
     "Identity",
     "Opened",
+    "People",
+    "Proof",
     "Session",
     "ThinGate",
     "Token",

@@ -7,23 +7,26 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from pintu.kernel.access import Actor
 from pintu.kernel.clock import CityClock, Clock
 from pintu.kernel.errors import (
+    BadRequestData,
     ConfigurationError,
-    Forbidden,
     TooManyRequests,
     Unauthorized,
     Unavailable,
 )
 from pintu.kernel.identity import sessions, tokens
 from pintu.kernel.identity.attempts import FailedAttempts
+from pintu.kernel.identity.browsers import Browsers, Proof
 from pintu.kernel.identity.gate import ThinGate
-from pintu.kernel.identity.peer import TrustedProxies, is_local, same_origin
-from pintu.kernel.identity.schema import LINK, SESSION, TABLES, TOKEN
-from pintu.kernel.identity.sessions import LINK_US, SEEN_STEP_US, Opened, Session, find_cookie
+from pintu.kernel.identity.peer import TrustedProxies, is_local
+from pintu.kernel.identity.people import People
+from pintu.kernel.identity.schema import LINK, TABLES, TOKEN
+from pintu.kernel.identity.sessions import LINK_US, Opened, Session
 from pintu.kernel.identity.tokens import HOUR_US, Token, hashed
 from pintu.kernel.tables import CityTables
 
@@ -47,6 +50,7 @@ class Identity:
         demo_tenant: str | None = "demo",
         trusted_proxies: tuple[str, ...] = (),
         public_url: str = "",
+        people: People | None = None,
     ) -> None:
         """Raises ConfigurationError for a trusted proxy that is no address or network."""
         self._clock = CityClock() if getattr(clock, "rate", 1.0) != 1.0 else clock
@@ -56,11 +60,11 @@ class Identity:
             self._proxies = TrustedProxies(trusted_proxies)
         except ValueError as error:
             raise ConfigurationError([f"trusted_proxies: {error}"]) from error
-        self._public_host = public_url.partition("://")[2].partition("/")[0].encode()
+        self.people = people or People(tables, clock)
+        self.browsers = Browsers(self._file, self._clock, public_url)
         self._failures = FailedAttempts()
         self._tokens: dict[bytes, Token] = {}
         self._by_id: dict[str, Token] = {}
-        self._sessions: dict[bytes, Session] = {}
         # raw Authorization header → (until, its token, actor elsewhere, actor on this machine)
         self._known: dict[bytes, tuple[int, Token, Actor, Actor]] = {}
         self._version = -1
@@ -90,10 +94,16 @@ class Identity:
             return known[3] if is_local(headers, peer) else known[2]
         if b"cookie" in headers:
             session = self.find_session(headers)
-            token = None if session is None else self._by_id.get(session.token_id)
-            if token is not None and token.valid(now_us):
-                return token.actor(is_local(headers, peer))
+            found = None if session is None else self._of(session, is_local(headers, peer), now_us)
+            if found is not None:
+                return found
         return ANONYMOUS_LOCAL if is_local(headers, peer) else ANONYMOUS
+
+    def _of(self, session: Session, local: bool, now_us: int) -> Actor | None:
+        if session.person:
+            return self.people.actor(session.person, session.acting, local)
+        token = self._by_id.get(session.token_id or "")
+        return token.actor(local) if token is not None and token.valid(now_us) else None
 
     def recall(self, raw: bytes | None, local: bool) -> Actor | None:
         """`actor` again, for an Authorization header it recognised before (None: there was none)
@@ -118,7 +128,7 @@ class Identity:
         if token is None:
             self._look(now_us)  # made a moment ago on the command line, perhaps
             token = self._tokens.get(token_hash)
-        if token is None or not token.valid(now_us):
+        if token is None or not token.valid(now_us) or not token.takes(token_hash, now_us):
             wait_s = self._failures.record(caller, now_us)
             if wait_s:
                 raise TooManyRequests(
@@ -128,6 +138,8 @@ class Identity:
             raise Unauthorized("This token has expired" if ended else "Nobody knows this token")
         self._used(token, now_us)
         until_us = min(token.expires_us or now_us + HOUR_US, now_us - now_us % HOUR_US + HOUR_US)
+        if token_hash != token.hash:
+            until_us = min(until_us, token.old_until_us or 0)
         known = (until_us, token, token.actor(False), token.actor(True))
         if len(self._known) >= REMEMBERED:
             self._known.clear()
@@ -146,6 +158,7 @@ class Identity:
         While a server is away what was read last holds: nobody can be revoked meanwhile.
         """
         self._look_at_us = now_us + LOOK_US
+        self.people.look()
         version = self._file.data_version()
         if version == self._version and not always:
             return
@@ -158,9 +171,7 @@ class Identity:
         self._version = version
         self._tokens = known
         self._by_id = {token.id: token for token in self._tokens.values()}
-        seen, self._sessions = self._sessions, opened
-        for key in self._sessions.keys() & seen.keys():
-            self._sessions[key].seen_us = max(self._sessions[key].seen_us, seen[key].seen_us)
+        self.browsers.read(opened)
         self._known.clear()
 
     # --- tokens ---------------------------------------------------------------------------------
@@ -171,14 +182,31 @@ class Identity:
         *,
         kind: str = "service",
         expires_us: int | None = None,
+        organisation: str = "",
     ) -> tuple[str, Token]:
-        """Make a token; its text is in the answer and nowhere else. BadRequestData names what is
-        wrong.
+        """Make a token, of a service of an organisation when that is told; its text is in the
+        answer and nowhere else. BadRequestData names what is wrong.
         """
         secret, token = self._new(name, frozenset(grants), kind, expires_us, tokens.new_secret())
+        if organisation:
+            if self.people.find_organisation(organisation) is None:
+                raise BadRequestData(f"Organisation {organisation[:80]!r} does not exist")
+            token = replace(token, organisation=organisation)
         await self._file.run(lambda connection: tokens.insert(connection, token))
         self._look(self._clock.now_us(), always=True)
         return secret, token
+
+    async def rotate_token(self, id: str, *, keep_hours: float = 24) -> str:
+        """Another text for a token, told once; the one before stays good for `keep_hours` (up to
+        30 days, 0: not at all). ResourceNotFound for one that has ended.
+        """
+        if not 0 <= keep_hours <= 720:
+            raise BadRequestData("The text before a rotation stays good for 0 to 720 hours")
+        now_us, secret = self._clock.now_us(), tokens.new_secret()
+        times = (now_us, now_us + int(keep_hours * HOUR_US))
+        await self._file.run(lambda c: tokens.rotate(c, id, hashed(secret.encode()), times))
+        self._look(now_us, always=True)
+        return secret
 
     def list_tokens(self) -> list[Token]:
         """Every token, revoked ones too, oldest first."""
@@ -194,9 +222,9 @@ class Identity:
         self._look(now_us, always=True)
 
     def name_of(self, actor_id: str) -> str:
-        """What to call `token:ID` on a page; other actors by their id."""
+        """What to call `token:ID` or `person:ID` on a page; other actors by their id."""
         token = self._by_id.get(actor_id.removeprefix("token:"))
-        return actor_id if token is None else token.name
+        return self.people.name_of(actor_id) if token is None else token.name
 
     def ensure_admin(self, path: Path) -> str | None:
         """Make the administrator's token on the first start.
@@ -244,7 +272,7 @@ class Identity:
         """Open a browser session with a token; Unauthorized or TooManyRequests as in `actor`."""
         now_us = self._clock.now_us()
         _, token, _, _ = self._recognise(b"Bearer " + secret.strip().encode(), now_us, peer)
-        return await self._open(token, now_us)
+        return await self.browsers.open_for_token(token.id, token.expires_us)
 
     async def create_sign_in_link(self, token_id: str) -> str:
         """A code that opens one session as that token, once, within a quarter of an hour."""
@@ -271,71 +299,34 @@ class Identity:
                     f"Too many unknown links from {peer}", retryAfter=max(1, round(wait_s))
                 )
             raise Unauthorized("This sign-in link is unknown, used or older than 15 minutes")
-        return await self._open(token, now_us)
+        return await self.browsers.open_for_token(token.id, token.expires_us)
 
-    async def _open(self, token: Token, now_us: int) -> Opened:
-        cookie = secrets.token_urlsafe(32)
-        session = sessions.new_session(token.id, hashed(cookie.encode()), now_us, token.expires_us)
-        await self._file.run(lambda connection: sessions.insert(connection, session))
-        self._sessions[session.hash] = session
-        age_s = (session.expires_us - now_us) // 1_000_000
-        return Opened(cookie=cookie, csrf=session.csrf, max_age_s=age_s)
+    async def open_for_person(self, proof: Proof, headers: dict[bytes, bytes]) -> Opened:
+        """Open a session of a person whom `SignIn` recognised, with a new cookie; the session the
+        browser had before ends, so that a cookie planted beforehand opens nothing. Unauthorized
+        for an account that is disabled.
+        """
+        person = self.people.find_person(proof.person)
+        if person is None or person.disabled:
+            raise Unauthorized("This account cannot be used")
+        return await self.browsers.open_for_person(proof, instead=self.find_session(headers))
 
     def find_session(self, headers: dict[bytes, bytes]) -> Session | None:
         """The living session of a request's cookie, or None; being asked keeps it from idling
         out.
         """
-        value = find_cookie(headers.get(b"cookie", b""))
-        session = None if value is None else self._sessions.get(hashed(value))
-        now_us = self._clock.now_us()
-        if session is None or not session.valid(now_us):
-            return None
-        if now_us - session.seen_us >= SEEN_STEP_US:
-            session.seen_us = now_us
-            change = SESSION.update().where(SESSION.c.hash == session.hash).values(seen_us=now_us)
-            self._file.later(lambda connection: connection.execute(change))
-        return session
+        return self.browsers.find(headers)
 
     async def close_session(self, headers: dict[bytes, bytes]) -> None:
         """Sign out: the cookie opens nothing from now on. No session: nothing happens."""
-        session = self.find_session(headers)
-        if session is not None:
-            self._sessions.pop(session.hash, None)
-            gone = SESSION.delete().where(SESSION.c.hash == session.hash)
-            await self._file.run(lambda connection: connection.execute(gone))
+        await self.browsers.close(self.find_session(headers))
 
     def check_csrf(self, headers: dict[bytes, bytes], sent: str | None = None) -> None:
         """Before an unsafe method: make sure one of our own pages sent it; Forbidden says what is
         missing.
 
         A request with an Authorization header needs nothing (no browser adds one by itself). With a
-        session
-        the Origin (or Referer) must be ours, and the CSRF token must come in `X-CSRF-Token` or as
-        `sent`
-        (a form field). Without either, only the origin is checked.
+        session the Origin (or Referer) must be ours, and the CSRF token must come in
+        `X-CSRF-Token` or as `sent` (a form field). Without either, only the origin is checked.
         """
-        if b"authorization" in headers:
-            return
-        site = headers.get(b"sec-fetch-site")
-        if site not in (None, b"same-origin", b"none"):
-            raise Forbidden("Another site's page sent this request")
-        origin = headers.get(b"origin") or headers.get(b"referer")
-        if origin == b"null" and site == b"same-origin":
-            origin = (
-                None  # a page with a strict referrer policy hides its name; the browser vouches
-            )
-        elif origin is not None and not self._ours(origin, headers):
-            raise Forbidden("The Origin of this request is not this city's own address")
-        session = self.find_session(headers)
-        if session is None:
-            return
-        if origin is None and site != b"same-origin":
-            raise Forbidden("A request with a session needs an Origin or Referer header")
-        header = headers.get(b"x-csrf-token")
-        if not session.matches(header.decode("latin-1") if header is not None else sent):
-            raise Forbidden("The CSRF token is missing or not this session's: load the page again")
-
-    def _ours(self, origin: bytes, headers: dict[bytes, bytes]) -> bool:
-        if same_origin(origin, headers.get(b"host", b"")):
-            return True
-        return bool(self._public_host) and same_origin(origin, self._public_host)
+        self.browsers.check_csrf(headers, sent)

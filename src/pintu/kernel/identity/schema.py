@@ -23,17 +23,25 @@ TOKEN = sa.Table(
         "last_used_us", sa.BigInteger
     ),  # to the hour: when a token was used is nobody's diary
     sa.Column("revoked_us", sa.BigInteger),
+    sa.Column("organisation", sa.String, nullable=False, server_default=""),
+    sa.Column("old_hash", sa.LargeBinary),  # of the text before a rotation
+    sa.Column("old_until_us", sa.BigInteger),
 )
 
 SESSION = sa.Table(
     "session",
     METADATA,
     sa.Column("hash", sa.LargeBinary, primary_key=True),
-    sa.Column("token_id", sa.String, sa.ForeignKey("token.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("token_id", sa.String, sa.ForeignKey("token.id", ondelete="CASCADE")),
     sa.Column("csrf", sa.String, nullable=False),
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("seen_us", sa.BigInteger, nullable=False),
     sa.Column("expires_us", sa.BigInteger, nullable=False),
+    sa.Column("person", sa.String, nullable=False, index=True),  # "" with a token
+    sa.Column("acting", sa.String, nullable=False),  # the organisation chosen
+    sa.Column("method", sa.String, nullable=False),  # token, link, password, passkey, oidc
+    sa.Column("strong_us", sa.BigInteger, nullable=False),  # when it was last proved who this is
+    sa.Column("label", sa.String, nullable=False),  # which browser, for the list of sessions
 )
 
 LINK = sa.Table(
@@ -77,4 +85,26 @@ def _first(op: Operations) -> None:
     )
 
 
-TABLES = PrivateTables(name="identity", metadata=METADATA, migrations=(_first,))
+def _people(op: Operations) -> None:
+    """Sessions are of persons too: those there are end, and everybody signs in again."""
+    op.drop_table("session")
+    op.create_table(
+        "session",
+        sa.Column("hash", sa.LargeBinary, primary_key=True),
+        sa.Column("token_id", sa.String, sa.ForeignKey("token.id", ondelete="CASCADE")),
+        sa.Column("csrf", sa.String, nullable=False),
+        sa.Column("created_us", sa.BigInteger, nullable=False),
+        sa.Column("seen_us", sa.BigInteger, nullable=False),
+        sa.Column("expires_us", sa.BigInteger, nullable=False),
+        sa.Column("person", sa.String, nullable=False, index=True),
+        sa.Column("acting", sa.String, nullable=False),
+        sa.Column("method", sa.String, nullable=False),
+        sa.Column("strong_us", sa.BigInteger, nullable=False),
+        sa.Column("label", sa.String, nullable=False),
+    )
+    op.add_column("token", sa.Column("organisation", sa.String, nullable=False, server_default=""))
+    op.add_column("token", sa.Column("old_hash", sa.LargeBinary))
+    op.add_column("token", sa.Column("old_until_us", sa.BigInteger))
+
+
+TABLES = PrivateTables(name="identity", metadata=METADATA, migrations=(_first, _people))

@@ -26,11 +26,21 @@ class Session:
     """One signed-in browser; `seen_us` moves, everything else stays."""
 
     hash: bytes
-    token_id: str
+    token_id: str | None
     csrf: str
     created_us: int
     seen_us: int
     expires_us: int
+    person: str = ""
+    acting: str = ""
+    method: str = "token"
+    strong_us: int = 0
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called in a list: nobody can make a cookie from it."""
+        return self.hash.hex()[:16]
 
     def valid(self, now_us: int) -> bool:
         """True within the idle and the absolute time."""
@@ -83,15 +93,16 @@ def find_cookie(header: bytes) -> bytes | None:
     return found or None
 
 
-def new_session(token_id: str, secret_hash: bytes, now_us: int, end_us: int | None) -> Session:
-    """A session that ends with its token at the latest."""
+def new_session(secret_hash: bytes, now_us: int, end_us: int | None, **of: str | None) -> Session:
+    """A session of a token (`token_id`) or a `person`; it ends with its token at the latest."""
     return Session(
         hash=secret_hash,
-        token_id=token_id,
         csrf=secrets.token_urlsafe(32),
         created_us=now_us,
         seen_us=now_us,
+        strong_us=now_us,
         expires_us=min(now_us + ABSOLUTE_US, end_us or now_us + ABSOLUTE_US),
+        **{"token_id": None, **of},  # type: ignore[arg-type]
     )
 
 

@@ -39,14 +39,27 @@ class Token:
     last_used_us: int | None = None  # to the hour
     revoked_us: int | None = None
     hash: bytes = b""
+    organisation: str = ""  # in whose name a service acts; it has no roles there
+    old_hash: bytes | None = None  # of the text before a rotation, good until `old_until_us`
+    old_until_us: int | None = None
 
     def valid(self, now_us: int) -> bool:
         """True when it is neither revoked nor past its end."""
         return self.revoked_us is None and (self.expires_us is None or now_us < self.expires_us)
 
+    def takes(self, shown: bytes, now_us: int) -> bool:
+        """Whether the text of that hash is good: the newest, or the one before for a while."""
+        return shown == self.hash or now_us < (self.old_until_us or 0)
+
     def actor(self, local: bool) -> Actor:
         """Who acts with this token."""
-        return Actor(id=f"token:{self.id}", kind=self.kind, grants=self.grants, local=local)
+        return Actor(
+            id=f"token:{self.id}",
+            kind=self.kind,
+            grants=self.grants,
+            local=local,
+            organisation=self.organisation,
+        )
 
 
 def hashed(secret: bytes) -> bytes:
@@ -78,12 +91,14 @@ def checked(name: str, grants: frozenset[str], kind: str) -> None:
 
 
 def load(connection: Connection) -> dict[bytes, Token]:
-    """Every token by its hash."""
-    rows = connection.execute(sa.select(TOKEN)).mappings()
-    return {
-        row["hash"]: Token(**{**row, "grants": frozenset(json.loads(row["grants"]))})
-        for row in rows
-    }
+    """Every token by its hash, and by the one before a rotation."""
+    found = {}
+    for row in connection.execute(sa.select(TOKEN)).mappings():
+        token = Token(**{**row, "grants": frozenset(json.loads(row["grants"]))})
+        found[token.hash] = token
+        if token.old_hash is not None:
+            found.setdefault(token.old_hash, token)
+    return found
 
 
 def insert(connection: Connection, token: Token) -> None:
@@ -99,8 +114,24 @@ def insert(connection: Connection, token: Token) -> None:
             grants=json.dumps(sorted(token.grants)),
             created_us=token.created_us,
             expires_us=token.expires_us,
+            organisation=token.organisation,
         )
     )
+
+
+def rotate(connection: Connection, id: str, new_hash: bytes, times: tuple[int, int]) -> None:
+    """Another text for a token; the one before stays good until the second of `times` (now,
+    then). ResourceNotFound when there is none, or it has ended."""
+    now_us, until_us = times
+    found = connection.execute(sa.select(TOKEN.c.hash).where(
+        TOKEN.c.id == id,
+        TOKEN.c.revoked_us.is_(None),
+        sa.or_(TOKEN.c.expires_us.is_(None), TOKEN.c.expires_us > now_us),
+    )).first()  # fmt: skip
+    if found is None:
+        raise ResourceNotFound(f"Token {id!r} does not exist or has ended")
+    change = TOKEN.update().where(TOKEN.c.id == id)
+    connection.execute(change.values(hash=new_hash, old_hash=found.hash, old_until_us=until_us))
 
 
 def revoke(connection: Connection, id: str, now_us: int) -> None:

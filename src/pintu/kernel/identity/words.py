@@ -6,7 +6,9 @@ from typing import Final, Literal
 
 import msgspec
 
-Role = Literal["officer", "owner", "deputy", "steward", "clerk", "auditor", "resident"]
+Role = Literal[
+    "officer", "owner", "deputy", "steward", "clerk", "auditor", "admin", "resident"
+]  # fmt: skip
 
 ROLES: Final[dict[str, dict[str, str]]] = {
     "officer": {"zh": "数据专员", "en": "data officer"},  # connects sources, requests, recalls
@@ -18,6 +20,10 @@ ROLES: Final[dict[str, dict[str, str]]] = {
         "zh": "审计员",
         "en": "auditor",
     },  # reads the log; of the city, or of one department
+    "admin": {
+        "zh": "系统管理员",
+        "en": "administrator",
+    },  # of the city only: operates, sees no person
 }
 """What a member of an organisation may be there; `resident` needs no organisation."""
 
@@ -34,6 +40,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     code: str = ""  # unified social credit code (GB 32100)
     parent: str = ""
     node: str = ""  # of a joined node, "" for ours
+    tenants: tuple[str, ...] = ()  # that its officers and stewards write to, "default" for ""
 
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,3 +59,45 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     memberships: tuple[Membership, ...] = ()
     subject: str = ""  # keyed digest of the id number this account was proved for (a resident)
     disabled: bool = False
+
+
+class Delegation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody acts for somebody else: a parent for a child, a carer, an employee for a firm."""
+
+    id: str
+    from_subject: str  # keyed digest of whom it is about, as in the log
+    to_person: str
+    kind: Literal["parent", "carer", "company", "guardian"]
+    scopes: tuple[str, ...]  # "look", "object", "consent"
+    since_us: int
+    until_us: int
+    proved_by: str  # who granted it: person:ID
+    reason: str
+    ended_us: int = 0
+    ended_by: str = ""
+
+    def holds(self, now_us: int) -> bool:
+        """Whether it is in force."""
+        return not self.ended_us and self.since_us <= now_us < self.until_us
+
+
+class Glass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One breaking of the glass: an emergency's look at what a person may not see otherwise."""
+
+    id: str
+    person: str
+    organisation: str
+    purpose: str
+    reason: str
+    opened_us: int
+    until_us: int
+    row: int  # of the log, in which it was written before it was open
+    closed_us: int = 0
+    judged_by: str = ""
+    judgement: Literal["", "justified", "unjustified"] = ""
+    judged_us: int = 0
+    note: str = ""
+
+    def holds(self, now_us: int) -> bool:
+        """Whether it is open."""
+        return not self.closed_us and now_us < self.until_us

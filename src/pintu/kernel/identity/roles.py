@@ -1,0 +1,55 @@
+"""What a role lets a person do with the city's open data; what is about persons the gate decides.
+
+| role | grants |
+|---|---|
+| any member of an organisation | reads the tenant the city shows |
+| officer, steward | also write to the tenants of their organisation |
+| admin of the organisation `city` | operates the city: accounts, sources, tokens |
+
+An administrator's grant opens no data set with persons and no log: only members of the owning
+organisation, an agreement or a broken glass do. A resident's account without an organisation reads
+the tenant shown, as anybody may at the city's own screens. A person has the roles of one
+organisation at a time, the one they act for: a city's auditor acts for `city`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pintu.kernel.identity.words import CITY, Organisation, Person
+
+ADMIN: Final = "admin"
+
+WRITES: Final = frozenset(("officer", "steward"))
+"""Roles that write to the tenants of their organisation."""
+
+MAKES_PEOPLE: Final = frozenset(("owner",))
+"""Roles that make accounts and give roles in their own organisation (never `admin`)."""
+
+
+def acting_for(person: Person, wish: str) -> str:
+    """The organisation somebody acts for: the one wished for if they are a member, else their
+    first; "" for a person without any."""
+    if any(one.organisation == wish for one in person.memberships):
+        return wish
+    return person.memberships[0].organisation if person.memberships else ""
+
+
+def roles_in(person: Person, organisation: str) -> frozenset[str]:
+    """What somebody is in an organisation; a proved resident without one is `resident`."""
+    if not organisation:
+        return frozenset(("resident",)) if person.subject else frozenset()
+    return frozenset(one.role for one in person.memberships if one.organisation == organisation)
+
+
+def grants_of(
+    organisation: Organisation | None, roles: frozenset[str], shown: str
+) -> frozenset[str]:
+    """The grants of the table above; `shown` is the tenant of the city's screens."""
+    if organisation is not None and organisation.id == CITY and ADMIN in roles:
+        return frozenset((ADMIN,))
+    grants = {f"read:{shown or 'default'}"}
+    if organisation is not None and roles & WRITES:
+        for tenant in organisation.tenants:
+            grants |= {f"read:{tenant or 'default'}", f"write:{tenant or 'default'}"}
+    return frozenset(grants)
