@@ -43,6 +43,7 @@ from pintu.kernel.tables import CityTables, open_tables
 from pintu.kernel.timers import Timers
 from pintu.kit.manifest import Manifest, demo_settings, find_pieces
 from pintu.kit.work import PieceWork
+from pintu.made_up import take_in
 from pintu.settings import Settings, store_changed
 from pintu.web.rooms import Rooms
 
@@ -57,6 +58,7 @@ class City:
     tables: CityTables
     first_token: str | None = None  # the administrator's, when this start made it
     _socket: SocketServer | None = None
+    _made_up: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, settings: Settings, *, socket: bool = False) -> City:
@@ -81,6 +83,8 @@ class City:
             await rooms.intake.start()
             if socket:
                 city._socket = await open_field_door(rooms)
+                if settings.demo:
+                    city._made_up = asyncio.create_task(take_in(rooms, tables))
             return city
         except BaseException:
             tables.close()
@@ -95,6 +99,8 @@ class City:
     async def close(self) -> None:
         """Stop listening, finish what is queued, let go of every file."""
         rooms = self.rooms
+        if self._made_up is not None:
+            self._made_up.cancel()
         if self._socket is not None:
             await self._socket.close()
         audit = (rooms.audit.stop,) if rooms.audit is not None else ()

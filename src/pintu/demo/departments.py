@@ -54,7 +54,7 @@ OF_HEALTH: Final = (
     ("clinic", {"zh": "接种单位", "en": "Clinic"}, "code", ""),
 )
 ORGANISATIONS: Final = (
-    {"id": "data", "kind": "department", "name": {"zh": "演示市数据局", "en": "Demo Data Bureau"}},
+    {"id": "city", "kind": "city", "name": {"zh": "演示市数据局", "en": "Demo Data Bureau"}},
     {
         "id": "education",
         "kind": "department",
@@ -73,24 +73,31 @@ ORGANISATIONS: Final = (
     },
 )
 PEOPLE: Final = (
-    # login, name, memberships, what the sign-in page says of them
-    ("demo_officer", "周演示", (("data", "officer"),),
-     {"zh": "数据局：数据专员", "en": "Data Bureau: data officer"}),
-    ("demo_school", "吴演示", (("school", "officer"), ("school", "clerk")),
-     {"zh": "学校：教务处", "en": "School: office"}),
-    ("demo_head", "郑演示", (("school", "owner"),),
-     {"zh": "学校：校长", "en": "School: head"}),
-    ("demo_health", "王演示", (("health", "owner"),),
-     {"zh": "卫健委：数据主管", "en": "Health: data owner"}),
-    ("demo_deputy", "冯演示", (("health", "deputy"),),
-     {"zh": "卫健委：副主管", "en": "Health: deputy"}),
-    ("demo_steward", "陈演示", (("health", "steward"),),
-     {"zh": "卫健委：数据管理员", "en": "Health: steward"}),
-    ("demo_pupils", "褚演示", (("education", "owner"), ("education", "steward")),
-     {"zh": "教育局：数据主管", "en": "Education: data owner"}),
-    ("demo_auditor", "卫演示", (("city", "auditor"),),
-     {"zh": "城市：审计员", "en": "City: auditor"}),
-)  # fmt: skip
+    # login, name, what they are
+    ("demo_officer", "周演示", (("city", "admin"), ("city", "officer"))),
+    ("demo_school", "吴演示", (("school", "officer"), ("school", "clerk"))),
+    ("demo_head", "郑演示", (("school", "owner"),)),
+    ("demo_health", "王演示", (("health", "owner"),)),
+    ("demo_deputy", "冯演示", (("health", "deputy"),)),
+    ("demo_steward", "陈演示", (("health", "steward"),)),
+    ("demo_education", "褚演示", (("education", "owner"), ("education", "steward"))),
+    ("demo_planner", "蒋演示", (("education", "officer"),)),
+    ("demo_auditor", "卫演示", (("city", "auditor"),)),
+)
+AGREEMENT: Final = {
+    "data_set": "demo_vaccinations",
+    "consumer": "education",
+    "purpose": "statistics",
+    "basis": "statutory_duty",
+    "fields": {"school": {"kind": "plain"}, "vaccinated_on": {"kind": "yes_no"}},
+    "k": 10,
+    "days": 365,
+    "reason": "按学校统计接种人数，安排校内补种（演示）",
+    "requested_by": "demo_planner",
+    "approved_by": "demo_health",
+    "signed_by": "demo_education",
+}
+"""What the two departments agreed on before anybody looks: how many, never who."""
 
 
 def make_children(seed: int = 1) -> list[Row]:
@@ -164,7 +171,6 @@ def family(children: list[Row]) -> list[dict[str, Any]]:
             "name": child["guardian"],
             "id_number": id_number(date(1988, 4, 5), 501),
             "children": [{"id_number": child["id_number"], "name": child["name"]}],
-            "said": {"zh": "居民：监护人", "en": "Resident: a guardian"},
         }
     ]
 
@@ -177,9 +183,9 @@ def told(seed: int = 1) -> dict[str, Any]:
         "demo": "演示 / demo: nobody and nothing in here exists",
         "organisations": list(ORGANISATIONS),
         "people": [
-            {"login": login, "name": name, "said": said,
+            {"login": login, "name": name,
              "memberships": [{"organisation": one, "role": role} for one, role in roles]}
-            for login, name, roles, said in PEOPLE
+            for login, name, roles in PEOPLE
         ],
         "residents": family(children),
         "data_sets": [
@@ -195,6 +201,7 @@ def told(seed: int = 1) -> dict[str, Any]:
                 "columns": _columns((*FIELDS, *OF_HEALTH)),
             },
         ],
+        "agreements": [AGREEMENT],
         "differ": planted,
     }  # fmt: skip
 

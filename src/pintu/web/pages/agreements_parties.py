@@ -135,16 +135,10 @@ def organisation_name(visit: Visit, id: str) -> str:
 
 def find_organisation(visit: Visit, id: str) -> Any:
     """An organisation, or None."""
-    people = getattr(visit.rooms, "people", None)
-    find = getattr(people, "find_organisation", None)
-    return find(id) if find is not None else None
+    return visit.rooms.identity.people.find_organisation(id)
 
 
 def person_name(visit: Visit, id: str) -> str:
     """What a person is called; the id when nobody knows it."""
-    people = getattr(visit.rooms, "people", None)
-    find = getattr(people, "find_person", None)
-    if not id or find is None:
-        return id
-    found = find(id)
+    found = visit.rooms.identity.people.find_person(id) if id else None
     return found.name if found is not None else id

@@ -34,7 +34,7 @@ async def sign_in(request: AnyRequest, code: str = "") -> Response[Any]:
             opened = await house.rooms.identity.open_session_by_link(code, peer=peer)
         except Refused as error:
             return page(visit, "sign_in.html", error.status, why=error.detail, next="/")
-        return _with_session(request, opened, "/")
+        return with_session(request, opened, "/")
     return page(visit, "sign_in.html", why="", next=safe_next(request.query_params.get("next")))
 
 
@@ -52,10 +52,11 @@ async def open_session(request: AnyRequest) -> Response[Any]:
     except Refused as error:
         visit = enter(request, house.rooms, None)
         return page(visit, "sign_in.html", error.status, why=error.detail, next=go_on)
-    return _with_session(request, opened, go_on)
+    return with_session(request, opened, go_on)
 
 
-def _with_session(request: AnyRequest, opened: Any, go_on: str) -> Response[Any]:
+def with_session(request: AnyRequest, opened: Any, go_on: str) -> Response[Any]:
+    """To the next page with the cookie of a session that was just opened."""
     secure = request.url.scheme == "https"
     cookie = Cookie(
         key=COOKIE,

@@ -1,0 +1,114 @@
+"""What the demo makes up about departments, taken into a city that was started with `--demo`: as a
+person would type it, through the rooms' own doors, once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from pintu.kernel.access import Actor
+from pintu.kernel.errors import PintuError, Unavailable
+from pintu.kernel.exchange.agreements.words import Terms
+from pintu.kernel.exchange.landing import open_landing
+from pintu.kernel.exchange.words import DataSet
+from pintu.kernel.identity.words import Membership, Organisation
+from pintu.kernel.intake.mapping.words import Row
+from pintu.kernel.tables import CityTables
+
+if TYPE_CHECKING:
+    from pintu.web.rooms import Rooms
+
+log = logging.getLogger("pintu.demo")
+
+BY: Final = "demo"
+SOURCE: Final = "demo/departments"
+DAY_US: Final = 86_400_000_000
+
+
+async def make_up(seed: int) -> dict[str, Any]:
+    """The departments as the demo's own program tells them; Unavailable when it cannot."""
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "pintu.demo.departments", "--seed", str(seed),
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    told, _ = await program.communicate()
+    if program.returncode:
+        raise Unavailable("The demo's departments cannot be made up")
+    found: dict[str, Any] = msgspec.json.decode(told)
+    return found
+
+
+async def take_in(rooms: Rooms, tables: CityTables) -> None:
+    """Everything that is not there yet; a failure leaves the city without some of it, and says
+    so in the log: the demo is never worth a city."""
+    try:
+        if rooms.configuration.find("datasets", "demo_vaccinations") is None:
+            told = await make_up(rooms.settings.seed)
+            await _people(rooms, told)
+            for one in told["data_sets"]:
+                await _data_set(rooms, tables, one)
+            for one in told["agreements"]:
+                await _agreement(rooms, one)
+    except PintuError as error:
+        log.warning("The demo's departments were not taken in whole: %s", error)
+
+
+async def _people(rooms: Rooms, told: dict[str, Any]) -> None:
+    people = rooms.identity.people
+    for one in told["organisations"]:
+        if people.find_organisation(one["id"]) is None:
+            await people.create_organisation(msgspec.convert(one, Organisation), by=BY)
+    for one in told["people"]:
+        if people.find_login(one["login"]) is None:
+            memberships = msgspec.convert(one["memberships"], list[Membership])
+            await people.create_person(one["login"], one["name"], None, memberships, by=BY)
+    for one in told["residents"]:
+        if people.find_login(one["login"]) is None:
+            await _resident(rooms, one)
+
+
+async def _resident(rooms: Rooms, told: dict[str, Any]) -> None:
+    people, audit = rooms.identity.people, rooms.audit
+    person = await people.create_person(told["login"], told["name"], by=BY)
+    if audit is None:
+        return
+    await people.prove(person.id, audit.digest(told["id_number"]), by=BY)
+
+
+async def _data_set(rooms: Rooms, tables: CityTables, told: dict[str, Any]) -> None:
+    rows, key = told.pop("rows"), told.pop("key")
+    entry = {**told, "provider": "table", "tenant": rooms.settings.demo_tenant}
+    name = entry.pop("name")
+    data_set = msgspec.convert({**entry, "name": name}, DataSet)
+    landing = open_landing(tables, rooms.clock, data_set, source=SOURCE, zone=rooms.settings.tz)
+    items = [Row(key=str(one[key]), values=one) for one in rows]
+    await landing.land("all", "1", items, [])
+    rooms.configuration.save("datasets", name, entry, by=BY)
+
+
+async def _agreement(rooms: Rooms, told: dict[str, Any]) -> None:
+    room = rooms.agreements
+    if room is None:
+        return
+    people = rooms.identity.people
+
+    def actor(part: str) -> Actor:
+        person = people.find_login(told[part])
+        found = people.actor(person.id, "", True) if person is not None else None
+        if found is None:
+            raise Unavailable(f"The demo's {told[part]} is not there")
+        return found
+
+    owner = rooms.exchange.get(told["data_set"]).owner
+    parts = {name: told[name] for name in ("data_set", "consumer", "purpose", "basis", "k")}
+    until_us = rooms.clock.now_us() + told["days"] * DAY_US
+    terms = msgspec.convert(
+        {**parts, "provider": owner, "fields": told["fields"], "until_us": until_us}, Terms
+    )
+    asked = await room.request(actor("requested_by"), terms, reason=told["reason"])
+    await room.approve(actor("approved_by"), asked.id)
+    await room.sign(actor("signed_by"), asked.id)
