@@ -121,13 +121,26 @@ class Sketching:
         alone = [
             one.name
             for one in columns
-            if one.kind not in NO_KEY and different[one.name] >= UNIQUE * count > 0
+            if one.kind not in NO_KEY
+            and different[one.name] >= UNIQUE * count > 0
+            and not self._counts_rows(one)
         ]
         groups += [(name,) for name in alone if (name,) != told]
         if not groups:
             groups = list(self._pairs(columns, hashes, different))
         for group in groups[:MOST_SAMPLES]:
             yield self._sample(group, columns, hashes, told=group == told)
+
+    def _counts_rows(self, column: Column) -> bool:
+        """Whether a column only numbers the rows 1, 2, 3 …: everybody's does."""
+        if column.kind not in ("whole", "text", "number"):
+            return False
+        numbers = self._numbers(column)
+        numbers = numbers[np.isfinite(numbers)]
+        if len(numbers) < 0.9 * len(self._rows):
+            return False
+        low, high = float(numbers.min()), float(numbers.max())
+        return low <= 1 and high - low < 1.2 * len(self._rows)
 
     def _pairs(
         self, columns: Sequence[Column], hashes: dict[str, Any], different: dict[str, int]
