@@ -23,11 +23,17 @@ from pintu.kernel.exchange import DataSet, Exchange, Readable
 from pintu.kernel.exchange.agreements.opening import open_agreements
 from pintu.kernel.exchange.correcting import Correcting
 from pintu.kernel.exchange.finding import open_finder
+from pintu.kernel.exchange.gate import ExchangeGate
+from pintu.kernel.exchange.gate.opening import join_gate
 from pintu.kernel.exchange.schemas import open_schemas
 from pintu.kernel.exchange.tables import TableProvider
 from pintu.kernel.feed import Feed
 from pintu.kernel.identity import Identity, People
+from pintu.kernel.identity.delegating import Delegations
+from pintu.kernel.identity.glass import BreakGlass
 from pintu.kernel.identity.keys import Keys
+from pintu.kernel.identity.notices import Notices
+from pintu.kernel.identity.signing_in import SignIn
 from pintu.kernel.intake import Intake, SocketServer, socket_server
 from pintu.kernel.intake.mapping.words import Words
 from pintu.kernel.intake.runs import Runs
@@ -131,6 +137,7 @@ def build(
     egress = Egress(allow=settings.may_reach, allow_loopback=settings.open)
     library = ContextLibrary(data / "contexts", egress=egress, clock=clock)
     identity = identity_of(settings, tables, clock)
+    gate = ExchangeGate(identity.gate, clock=clock, open_access=settings.open)
     pieces = find_pieces() if settings.pieces else []
     store = store or open_sqlite(data / CITY_FILE, clock=clock)
     strict = settings.strict_tenants
@@ -145,13 +152,13 @@ def build(
         store=store,
         library=library,
         identity=identity,
-        gate=identity.gate,
+        gate=gate,
         feed=Feed(store),
         timers=timers,
         intake=Intake(
             store, library, clock, tables, strict_tenants=strict, vocabulary=unknown_words
         ),
-        commands=commands_of(settings, pieces, (tables, timers, clock, identity.gate)),
+        commands=commands_of(settings, pieces, (tables, timers, clock, gate)),
         pieces=pieces,
         basemap=basemap_file(settings),
         configuration=configuration,
@@ -160,7 +167,7 @@ def build(
         exchange=exchange_of(
             settings,
             (configuration, tables, declared_sets(pieces, tenants_of(pieces, settings))),
-            (store, identity.gate, clock),
+            (store, gate, clock),
         ),
         tables=tables,
         work=PieceWork(pieces, tables, clock, tenants_of(pieces, settings)),
@@ -168,9 +175,10 @@ def build(
         audit=Audit(store, tables, keys, clock, name=log_name(settings)),
         people=identity.people,
     )
-    identity.people.audit = rooms.audit
+    open_people(rooms, tables)
     open_finding(rooms, tables)
     rooms.agreements = open_agreements((tables, clock, timers, keys), rooms, codes_of)
+    join_gate(gate, rooms.exchange, tables, keys, (rooms.agreements, rooms.audit))
     open_linkage(rooms, tables)
     return rooms
 
@@ -214,6 +222,16 @@ def open_linkage(rooms: Rooms, tables: CityTables) -> None:
     rows = Correcting(tabled, rooms.exchange.catalogue.get, rooms.clock)
     guard = Guard(gate=lambda: rooms.gate, rows=rows, audit=rooms.audit)
     rooms.linkage = Linkage(tables, rooms.clock, guard, rooms.timers)
+
+
+def open_people(rooms: Rooms, tables: CityTables) -> None:
+    """What people need besides their accounts; what they do is written to the log."""
+    people = rooms.identity.people
+    people.audit = rooms.audit
+    rooms.notices = Notices(tables, rooms.clock, people)
+    rooms.sign_in = SignIn(tables, people, rooms.notices)
+    rooms.glass = BreakGlass(people, rooms.notices)
+    rooms.delegations = Delegations(people, rooms.notices)
 
 
 def words_of_rows() -> Words:

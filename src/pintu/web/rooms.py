@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from pintu.kernel.exchange.schemas import Schemas
     from pintu.kernel.feed import Feed
     from pintu.kernel.identity import Identity, People
+    from pintu.kernel.identity.delegating import Delegations
+    from pintu.kernel.identity.glass import BreakGlass
     from pintu.kernel.identity.keys import Keys
-    from pintu.kernel.identity.keys import Keys
+    from pintu.kernel.identity.notices import Notices
+    from pintu.kernel.identity.signing_in import SignIn
     from pintu.kernel.intake import Intake
     from pintu.kernel.intake.runs import Runs
     from pintu.kernel.jsonld import ContextLibrary
@@ -83,3 +86,7 @@ class Rooms:
     agreements: Agreements | None = None  # who may see what of whom, until when
     linkage: Linkage | None = None  # records that are one, objections to values
     people: People | None = None  # accounts and organisations; identity's own
+    notices: Notices | None = None  # what somebody must hear of, until they saw it
+    sign_in: SignIn | None = None  # passwords, passkeys, links
+    glass: BreakGlass | None = None  # an emergency's look, never in silence
+    delegations: Delegations | None = None  # who acts for whom

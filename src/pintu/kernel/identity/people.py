@@ -120,13 +120,14 @@ class People:
         return sorted(self._organisations.values(), key=lambda one: one.id)
 
     def members(self, organisation: str, role: str = "") -> list[Person]:
-        """Who belongs to an organisation (as what, when told); nobody who is disabled."""
+        """Who belongs to an organisation (as what, when told), or to any for ""; nobody who is
+        disabled."""
         return [
             one
             for one in self.list_people()
             if not one.disabled
             and any(
-                its.organisation == organisation and role in ("", its.role)
+                organisation in ("", its.organisation) and role in ("", its.role)
                 for its in one.memberships
             )
         ]
