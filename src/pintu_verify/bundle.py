@@ -34,36 +34,53 @@ def check_bundle(
 ) -> tuple[list[str], list[str]]:
     """(what is wrong, what was seen) as sentences; raises Unreadable."""
     number, row, head, proof = _parts(bundle)
+    leaf = _leaf(bundle, row)
     wrong: list[str] = []
     if not any(head.signed_by(key) for key in keys):
         wrong.append(
             f"The head of {head.origin!r} is not signed by the key that was given: "
             "it is another log's, or made up"
         )
-    if bundle.get("leaf", leaf_of(row).hex()) != leaf_of(row).hex():
+    if row is not None and leaf_of(row) != leaf:
         wrong.append("The row is not the one of the receipt: its hash is another one")
     if not 0 < number <= head.size:
         wrong.append(f"The head covers {head.size} rows, not row {number}")
-    elif root_from_path(leaf_of(row), number - 1, head.size, proof) != head.root:
+    elif root_from_path(leaf, number - 1, head.size, proof) != head.root:
         wrong.append(f"The proof does not lead from row {number} to the head: it is not in the log")
-    seen = [f"Row {number} of the log {head.origin!r}: {row.decode('utf-8', 'replace')}"]
+    what = f"withheld, its hash is {leaf.hex()}" if row is None else row.decode("utf-8", "replace")
+    seen = [f"Row {number} of the log {head.origin!r}: {what}"]
     seen.append(f"Head over {head.size} rows, root {head.root.hex()}, {told(head.at_us)}.")
     seen += _witnessed(bundle, head, witnesses, wrong)
     return wrong, seen
 
 
-def _parts(bundle: dict[str, Any]) -> tuple[int, bytes, Head, list[bytes]]:
+def _parts(bundle: dict[str, Any]) -> tuple[int, bytes | None, Head, list[bytes]]:
     try:
-        number, row = bundle["number"], bundle["row"]
+        number, row = bundle["number"], bundle.get("row")
         proof = [base64.b64decode(one, validate=True) for one in bundle["proof"]]
-        texts = type(row) is str and type(bundle["head"]) is str
+        texts = isinstance(row, str | None) and type(bundle["head"]) is str
         if type(number) is not int or not texts or len(proof) > 64:
             raise TypeError
         if any(len(one) != 32 for one in proof):
             raise ValueError
-        return number, row.encode("utf-8", "surrogatepass"), read_head(bundle["head"]), proof
+        body = None if row is None else row.encode("utf-8", "surrogatepass")
+        return number, body, read_head(bundle["head"]), proof
     except (KeyError, TypeError, ValueError, binascii.Error):
         raise Unreadable("The bundle lacks a number, a row, a head or a proof") from None
+
+
+def _leaf(bundle: dict[str, Any], row: bytes | None) -> bytes:
+    """The hash that the receipt tells, or that of the row when no other is told."""
+    told = bundle.get("leaf")
+    if told is None and row is not None:
+        return leaf_of(row)
+    try:
+        leaf = bytes.fromhex(str(told))
+    except ValueError:
+        leaf = b""
+    if len(leaf) != 32:
+        raise Unreadable("The bundle has neither a row nor its hash")
+    return leaf
 
 
 def _witnessed(

@@ -36,6 +36,11 @@ class Desk:
     tables: CityTables
     audit: Audit
     clock: Hand
+    folder: Path
+
+    def keys(self, name: str) -> Keys:
+        """The keys of this city, or of another one."""
+        return Keys(self.folder / name)
 
     async def close(self) -> None:
         """As a city ends."""
@@ -56,7 +61,7 @@ def opening(stores: str, tmp_path: Path) -> Opening:
         store = await open_store(stores, tmp_path, clock=clock)
         tables = open_tables(tmp_path, stores)
         audit = Audit(store, tables, Keys(tmp_path / "keys"), clock, name="city.example")
-        return Desk(store, tables, audit, clock)
+        return Desk(store, tables, audit, clock, tmp_path)
 
     return make
 

@@ -51,7 +51,7 @@ async def test_sealing_goes_on_after_a_restart(opening: Opening) -> None:
     desk.tables.close()
     again = await opening()
     await again.audit.sealer.load()
-    assert 700 == getattr(again.audit.head, "size", 0)
+    assert 700 == getattr(again.audit.head(), "size", 0)
     head = await again.audit.sealer.seal()
     assert head is not None and 711 == head.size and "" == again.audit.trouble
     leaves = [leaf_hash(await again.audit.body(n)) for n in range(1, 712)]

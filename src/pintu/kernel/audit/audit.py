@@ -15,18 +15,24 @@ import msgspec
 
 from pintu.kernel.access import Act, Actor
 from pintu.kernel.access.audited import Entry, Receipt
+from pintu.kernel.audit.checking import Checker
 from pintu.kernel.audit.digests import Digests, year_of
 from pintu.kernel.audit.heads import Head
+from pintu.kernel.audit.proofs import Proofs
 from pintu.kernel.audit.rows import Numbered, Row, read_row, row_bytes
 from pintu.kernel.audit.schema import TABLES
 from pintu.kernel.audit.sealing import Sealer
+from pintu.kernel.audit.witnessing import Witness
 from pintu.kernel.clock import Clock
-from pintu.kernel.errors import PintuError, ResourceNotFound
+from pintu.kernel.errors import PintuError, ResourceNotFound, StateConflict
 from pintu.kernel.identity.keys import Keys
 from pintu.kernel.store.port import Op, Outcome, Store, settled
 from pintu.kernel.tables import CityTables
 
 COUNTS_S: Final = 60.0
+TOLERANCE_US: Final = 5_000_000
+"""How far rows may be out of the order of their times; `pintu-verify` allows as much."""
+
 MOST_COUNTS: Final = 2_000
 """Different calls counted in one minute; what is more is counted together."""
 
@@ -46,26 +52,42 @@ class Audit:
         self._clock = clock
         self._digests = Digests(keys)
         self._counts: dict[tuple[str, str, str, str], int] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         key = keys.signer("log")
         self.tables = tables.register(TABLES)
-        self.sealer = Sealer(store, self.tables, key, clock, name=name or f"pintu-{key.key_id[:8]}")
+        marks = _Marks(keys, name or f"pintu-{key.key_id[:8]}")
+        self.sealer = Sealer(store, self.tables, key, clock, marks=marks)
         self.sealer.on_trouble = self._troubled
+        self.proofs = Proofs(store, self.tables, self.sealer)
+        self.witness = Witness(self.tables, self.sealer, clock)
+        self.checker = Checker(store, self.tables, self.sealer)
+        self._latest_us = 0
         self.digest = self._digests.of  # the lasting digest of a subject or an answer
 
     # --- life -------------------------------------------------------------------------------------
     async def start(self) -> None:
-        """Begin to seal and to write counts."""
+        """Begin to seal, to write counts, to hold rows against the tree."""
+        await self._know_latest()
         await self.sealer.start()
-        self._task = asyncio.create_task(self._run(), name="audit-counts")
+        self._tasks = [
+            asyncio.create_task(self._run(), name="audit-counts"),
+            asyncio.create_task(self.checker.run(), name="audit-check"),
+        ]
+
+    async def _know_latest(self) -> None:
+        """The time of the newest row, so that a clock set back meanwhile is noticed."""
+        newest = self._store.notes_head()
+        with contextlib.suppress(PintuError):
+            for _, body in await settled(self._store.notes(newest - 1, 1)) if newest else ():
+                self._latest_us = read_row(body).at_us
 
     async def stop(self) -> None:
         """Write what is counted, seal what is written."""
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+                await task
+        self._tasks = []
         with contextlib.suppress(PintuError):
             await self.write_counts()
         await self.sealer.stop()
@@ -93,6 +115,10 @@ class Audit:
         to be submitted beside others, and what makes its outcome a receipt.
         """
         at_us = self._clock.now_us()
+        if at_us < self._latest_us:
+            self._back(at_us)
+        else:
+            self._latest_us = at_us
         if entry.subjects:
             year, of = year_of(at_us), self._digests.in_year
             entry = msgspec.structs.replace(
@@ -107,6 +133,15 @@ class Audit:
             return Receipt(number=outcome.position, at_us=at_us, leaf=leaf)
 
         return Op(0, "", note=body), seal
+
+    def _back(self, at_us: int) -> None:
+        """The clock went back: by more than a jitter it is in the log, before what comes next."""
+        if at_us < self._latest_us - TOLERANCE_US:
+            detail = {"from_us": str(self._latest_us), "to_us": str(at_us)}
+            clock = Entry(what="node", deed="clock", detail=detail)
+            told = self._store.submit((Op(0, "", note=row_bytes(clock, at_us)),))
+            asyncio.ensure_future(told).add_done_callback(_heard)
+            self._latest_us = at_us
 
     def count(self, actor: Actor, act: Act) -> None:
         """Count a call that needs no row of its own; written once a minute."""
@@ -144,10 +179,37 @@ class Audit:
         """Why the log is not sealed any more, in a sentence; "" when all is well."""
         return self.sealer.trouble
 
-    @property
     def head(self) -> Head | None:
         """The newest signed head; None before the first row."""
         return self.sealer.head
+
+    def public(self) -> str:
+        """The log's public key as a verifier takes it: NAME+ID+KEY."""
+        return self.sealer.public
+
+    async def inclusion(self, number: int, size: int | None = None) -> list[bytes]:
+        """See `Proofs.inclusion`."""
+        return await self.proofs.inclusion(number, size)
+
+    async def consistency(self, old: int, size: int | None = None) -> list[bytes]:
+        """See `Proofs.consistency`."""
+        return await self.proofs.consistency(old, size)
+
+    async def accept(self, actor: Actor, reason: str) -> Receipt:
+        """An auditor has seen what is wrong with the log and lets it go on as a new era, whose
+        first sealed row says so. Raises StateConflict when nothing is wrong.
+        """
+        why, old = self.trouble, self.head()
+        if not why:
+            raise StateConflict("The log is what was sealed: there is nothing to accept")
+        detail = {"why": why[:500], "head": "" if old is None else old.text}
+        entry = Entry(
+            what="node", deed="log.accepted", actor=actor.id, person=actor.person,
+            organisation=actor.organisation, reason=reason[:500], detail=detail,
+        )  # fmt: skip
+        receipt = await self.enter(entry)
+        await self.sealer.begin_era()
+        return receipt
 
     async def rows(self, after: int, limit: int) -> list[Numbered]:
         """Rows after a number, in order."""
@@ -164,3 +226,25 @@ class Audit:
         if not found or found[0][0] != number:
             raise ResourceNotFound(f"The log has no row {number}")
         return found[0][1]
+
+
+class _Marks:
+    """Whose log it is, and in the key folder that it was ever sealed: tables that are gone are not
+    taken for a log that begins.
+    """
+
+    def __init__(self, keys: Keys, name: str) -> None:
+        self._keys = keys
+        self.name = name
+
+    def begun(self) -> bool:
+        return self._keys.secret("log-sealed", make=False) is not None
+
+    def begin(self) -> None:
+        self._keys.secret("log-sealed")
+
+
+def _heard(done: asyncio.Future[list[Outcome]]) -> None:
+    """Nobody waits for it; that it failed is told."""
+    if not done.cancelled() and done.exception() is not None:
+        log.warning("That the clock went back is not written down: %s", done.exception())

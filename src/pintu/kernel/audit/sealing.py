@@ -13,7 +13,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -23,7 +23,7 @@ from pintu.kernel.audit.places import places_of
 from pintu.kernel.audit.schema import HEAD, PLACE, TILE
 from pintu.kernel.audit.tree import HASH, WIDTH, Tiles, Tree, leaf_hash
 from pintu.kernel.clock import Clock
-from pintu.kernel.errors import PintuError
+from pintu.kernel.errors import PintuError, StateConflict, Unavailable
 from pintu.kernel.identity.keys import SigningKey
 from pintu.kernel.store.port import Store, settled
 from pintu.kernel.tables import OpenTables, add_rows, put_rows
@@ -52,13 +52,29 @@ def tiles_in(connection: Connection, era: int) -> Tiles:
     return tile
 
 
+class Marks(Protocol):
+    """What is known of a log outside of its tables."""
+
+    name: str
+
+    def begun(self) -> bool:
+        """Was a head ever signed?"""
+        ...
+
+    def begin(self) -> None:
+        """The first head is signed: remember it."""
+        ...
+
+
 class Sealer:
     """The tree of one era, grown by one task of the loop."""
 
     def __init__(
-        self, store: Store, tables: OpenTables, key: SigningKey, clock: Clock, *, name: str
+        self, store: Store, tables: OpenTables, key: SigningKey, clock: Clock, *, marks: Marks
     ) -> None:
-        self.name = name  # of the node, as its log is called in the first era
+        """`name` and `begun` are told by `marks`: whose log it is, whether it was ever sealed."""
+        self.name = marks.name  # of the node, as its log is called in the first era
+        self._marks = marks
         self.era = 1
         self.key = key
         self.trouble = ""  # why it is not sealed any more
@@ -109,6 +125,8 @@ class Sealer:
         while True:
             await asyncio.sleep(EVERY_S)
             try:
+                if not self._loaded and not self.trouble:
+                    await self.load()
                 await self.seal()
             except PintuError as error:
                 log.warning("The log is not sealed now: %s", error.detail)
@@ -120,10 +138,16 @@ class Sealer:
         """Know the tree of the newest head, and whether it is what we signed."""
         try:
             self._head, self._tree = await self._tables.read(self._newest)
+        except Unavailable as error:
+            log.warning("The log's tree cannot be read yet: %s", error.detail)
+            return
         except PintuError as error:
             await self.doubt(error.detail)
             return
         self._loaded = True
+        if self._head is None and self._marks.begun():
+            await self.doubt("The log was sealed before, and its heads are gone")
+            return
         await self.compare_end()
 
     def _newest(self, connection: Connection) -> tuple[Head | None, Tree]:
@@ -187,6 +211,8 @@ class Sealer:
                 self._tree = tree
                 self.sealed_rows += len(rows)
                 if head is not None:
+                    if self._head is None:
+                        self._marks.begin()
                     self._head = head
                     for listener in self.on_sealed:
                         listener(head)
@@ -213,6 +239,24 @@ class Sealer:
         told: dict[str, Any] = {"era": era, "size": head.size, "at_us": head.at_us}
         put_rows(connection, HEAD, [{**told, "told": told_of(head)}])
         return head
+
+    async def root_at(self, size: int) -> bytes:
+        """The root over the first rows, as the tree of this era has it."""
+        era = self.era
+        return await self._tables.read(lambda c: Tree.load(size, tiles_in(c, era)).root())
+
+    async def begin_era(self) -> None:
+        """An auditor has seen what is wrong and says that the log goes on: all rows there are now
+        become a new tree, under a name of its own, so that nobody takes it for the old one.
+        """
+        async with self._turn:
+            if not self.trouble:
+                raise StateConflict("The log is what was sealed: there is nothing to accept")
+            await self._tables.run(lambda c: c.execute(PLACE.delete()))
+            self.era += 1
+            self._tree, self._head = Tree(), None
+            self.trouble, self._loaded = "", True
+        await self.seal()
 
     def sign(self, tree: Tree, at_us: int) -> Head:
         """The head of a tree, signed with the log's key."""
