@@ -21,7 +21,7 @@ from pintu.kernel.errors import (
     TooLarge,
 )
 
-KINDS: Final = ("sources", "mappings", "datasets", "pages", "words")
+KINDS: Final = ("sources", "mappings", "datasets", "pages", "words", "policies", "agreements")
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 LARGEST_FILE: Final = 1_000_000
 MOST_FILES: Final = 5_000  # of one kind

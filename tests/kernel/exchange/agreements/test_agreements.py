@@ -6,7 +6,13 @@ import asyncio
 
 import pytest
 
-from pintu.kernel.errors import BadRequestData, Forbidden, StateConflict, Unavailable
+from pintu.kernel.errors import (
+    BadRequestData,
+    Forbidden,
+    ResourceNotFound,
+    StateConflict,
+    Unavailable,
+)
 from pintu.kernel.exchange.agreements import signing
 from pintu.kernel.identity.keys import Keys
 
@@ -63,11 +69,12 @@ async def test_who_asks_never_approves(town: Town) -> None:
         person("pa", "health", "owner"),
         ASKER,
         DEPUTY,
-        STRANGER,
         person("", "health", "owner"),
     ):
         with pytest.raises(Forbidden):
             await town.room.approve(actor, asked.id)
+    with pytest.raises(ResourceNotFound):
+        await town.room.approve(STRANGER, asked.id)
 
 
 async def test_without_a_log_nothing_is_done(town: Town) -> None:
@@ -97,7 +104,7 @@ async def test_of_two_who_approve_at_once_one_wins(town: Town) -> None:
 
 
 async def test_a_repeated_key_is_the_same_deed(town: Town) -> None:
-    """Asked twice at once and once more later, written down once; another deed with it conflicts."""
+    """Asked twice at once and once later: written down once; another deed with it conflicts."""
     many = await asyncio.gather(
         *(town.room.request(ASKER, terms(), reason=WHY, key="k1") for _ in range(4))
     )

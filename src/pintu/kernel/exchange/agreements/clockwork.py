@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Final
+import time
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError, StateConflict
@@ -19,61 +21,89 @@ from pintu.kernel.exchange.agreements.states import WAITING
 from pintu.kernel.timers import Firing, Timers
 
 if TYPE_CHECKING:
-    from pintu.kernel.exchange.agreements.agreements import Agreements
+    from pintu.kernel.exchange.agreements.room import Room
 
 log = logging.getLogger("pintu.agreements")
 
 TIMER: Final = "agreements.next"
 LOOK_S: Final = 0.15  # revocation holds everywhere in a second; this leaves time for a busy loop
+SLOW_S: Final = 1.0  # counted copies are written down; what stopped half-way is gone on with
 AGAIN_S: Final = 5.0  # after something could not be done
 
 
 class Clockwork:
     """The timer and the look of a room of agreements."""
 
-    def __init__(self, room: Agreements, timers: Timers, clock: Clock) -> None:
+    def __init__(self, room: Room, timers: Timers, clock: Clock) -> None:
         self._room, self._timers, self._clock = room, timers, clock
         self._task: asyncio.Task[None] | None = None
-        self._setting: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._slow_at = 0.0
+        self._telling = asyncio.Lock()
         timers.on(TIMER, self._due)
 
+    # --- life ---------------------------------------------------------------------------------
     async def start(self) -> None:
-        """Finish what stopped half-way; set the timer, whatever is in it."""
+        """Finish what a crash cut off, tell what was not told, set the timer whatever is in it."""
         with contextlib.suppress(PintuError):  # looked at again below
-            await self._room._recorder.finish_all()
+            await self._room.recorder.finish_all()
         await self._set()
         self._task = asyncio.create_task(self._run(), name="agreements")
+        self.tell_soon()
 
     async def stop(self) -> None:
-        """Nothing more happens by itself."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-        for task in list(self._setting):
+        """Nothing more happens by itself; what was counted is written down."""
+        for task in [*self._tasks, *([self._task] if self._task else [])]:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError, PintuError):
                 await task
-
-    def changed(self) -> None:
-        """Agreements changed: perhaps something is due earlier."""
-        next_us = self._room._memory.next_us()
-        set_us = self._timers.due(TIMER, TIMER)
-        if self._task is not None and next_us is not None and (set_us is None or next_us < set_us):
-            task = asyncio.create_task(self._set())
-            self._setting.add(task)
-            task.add_done_callback(self._setting.discard)
+        self._task = None
+        await self._room.write_copies()
 
     async def _run(self) -> None:
-        room = self._room
         while True:
             await asyncio.sleep(LOOK_S)
-            room.look()
-            if room._recorder.half_way:
-                with contextlib.suppress(PintuError):
-                    await room._recorder.finish_half()
+            self._room.look()
+            if time.monotonic() >= self._slow_at:
+                self._slow_at = time.monotonic() + SLOW_S
+                await self._slowly()
+
+    async def _slowly(self) -> None:
+        room = self._room
+        try:
+            room.checking.look()
+            await room.write_copies()
+            if room.recorder.half_way:
+                await room.recorder.finish_half()
+        except PintuError as error:
+            log.warning("Agreements are not looked after now: %s", error.detail)
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- notices ------------------------------------------------------------------------------
+    def tell_soon(self) -> None:
+        """Something is in the outbox."""
+        if self._task is not None:
+            self._soon(self._tell())
+
+    async def _tell(self) -> None:
+        async with self._telling:
+            with contextlib.suppress(PintuError):  # it stays in the outbox
+                await self._room.telling.empty()
+
+    # --- what is due --------------------------------------------------------------------------
+    def changed(self) -> None:
+        """Agreements changed: perhaps something is due earlier."""
+        next_us = self._room.memory.next_us()
+        set_us = self._timers.due(TIMER, TIMER)
+        if self._task is not None and next_us is not None and (set_us is None or next_us < set_us):
+            self._soon(self._set())
 
     async def _set(self) -> None:
-        next_us = self._room._memory.next_us()
+        next_us = self._room.memory.next_us()
         if next_us is not None:
             with contextlib.suppress(PintuError):  # set again with the next change or start
                 await self._timers.set(TIMER, TIMER, next_us)
@@ -83,31 +113,34 @@ class Clockwork:
 
     async def do_due(self) -> None:
         """Do all that is due; what cannot be done now is tried again."""
-        now_us = self._clock.now_us()
-        due = self._room._memory.take_due(now_us)
+        now_us, memory = self._clock.now_us(), self._room.memory
         again: list[tuple[str, int]] = []
-        for id, version in due:
+        for id, version in memory.take_due(now_us):
             try:
                 await self._one(id, version, now_us)
             except StateConflict as error:
-                log.info("Agreement %s/%s moved on by itself: %s", id, version, error.detail)
+                log.info("Agreement %s/%s moved on meanwhile: %s", id, version, error.detail)
             except PintuError as error:
                 log.warning("Agreement %s/%s: %s", id, version, error.detail)
                 again.append((id, version))
-        self._room._memory.put_back(again, now_us + int(AGAIN_S * 1e6 * self._clock.rate))
-        next_us = self._room._memory.next_us()
+        memory.put_back(again, now_us + int(AGAIN_S * 1e6 * self._clock.rate))
+        next_us = memory.next_us()
         if next_us is not None:
             await self._timers.set(TIMER, TIMER, next_us)
 
     async def _one(self, id: str, version: int, now_us: int) -> None:
-        known = self._room._memory.open_versions(id)
+        room = self._room
+        if not version:
+            await room.overdue(id)
+            return
+        known = room.memory.open_versions(id)
         one = next((one for one in known if one.version == version), None)
         if one is None:
             return
         if one.terms.until_us and now_us >= one.terms.until_us:
             deed = Asked(actor=CLOCK, deed="expire", id=id, version=version, why="its term ended")
-            await self._room._deed(deed, f"expire/{one.name}")
+            await room.deed(deed, f"expire/{one.name}")
         elif one.state in WAITING and one.due_us and now_us >= one.due_us:
             what = WAITING[one.state]
             deed = Asked(actor=CLOCK, deed=what, id=id, version=version, why="its deadline passed")
-            await self._room._deed(deed, f"{what}/{one.name}")
+            await room.deed(deed, f"{what}/{one.name}")

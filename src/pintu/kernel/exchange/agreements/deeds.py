@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, cast
 
 import msgspec
 
@@ -38,11 +38,16 @@ class Asked:
     """A deed somebody wants to do. Version 0: the one it fits."""
 
     actor: Actor
-    deed: What
+    deed: What | Literal["answer_recall", "recall_overdue"]  # the last two are not of the table
     id: str
     version: int = 0
     why: str = ""
     signature: Signature | None = None  # made at the consumer's own node
+
+    @property
+    def what(self) -> What:
+        """The deed of the state table."""
+        return cast("What", self.deed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +101,14 @@ def asked_for(terms: Terms, asked: Asked, rules: Rules, known: list[Agreement]) 
     return Change(
         agreements=(made,),
         entries=(entry_of(made, asked),),
-        notices=_notices(made, asked.deed, move),
+        notices=_notices(made, asked.what, move),
     )
 
 
 def done(asked: Asked, rules: Rules, known: list[Agreement], held: list[Held]) -> Change:
     """Any other deed of the table. Raises what the table and the rules about persons say."""
     before = chosen(known, asked)
-    move = move_of(before.state, asked.deed)
+    move = move_of(before.state, asked.what)
     _permitted(asked.actor, move, before.terms)
     _another_person(asked.actor, move, before, rules)
     now_us = _later(rules.now_us, known)
@@ -111,7 +116,7 @@ def done(asked: Asked, rules: Rules, known: list[Agreement], held: list[Held]) -
     if until_us and now_us >= until_us and asked.deed in ("approve", "sign", "resume"):
         raise StateConflict(f"The term of agreement {before.name} is over")
     after = _after(before, asked, move, rules, now_us)
-    rest = tuple(_with_it(one, after, now_us) for one in _carried(known, after, asked.deed))
+    rest = tuple(_with_it(one, after, now_us) for one in _carried(known, after, asked.what))
     ended = _ends(before, move, known)
     recalls = recalls_of(after, held, rules, now_us) if ended else ()
     return Change(
@@ -122,7 +127,7 @@ def done(asked: Asked, rules: Rules, known: list[Agreement], held: list[Held]) -
             *(entry_of(one, asked) for one in rest),
             *(recall_entry(one, after, asked.actor, "ask") for one in recalls),
         ),
-        notices=_notices(after, asked.deed, move) + asking(recalls),
+        notices=_notices(after, asked.what, move) + asking(recalls),
     )
 
 

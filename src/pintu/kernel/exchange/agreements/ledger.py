@@ -121,7 +121,7 @@ def reserve(connection: Connection, wish: Wish, plan: Plan) -> Begun:
         "actor": wish.actor,
         "person": wish.person,
         "organisation": wish.organisation,
-        "at_us": first.changed_us,
+        "at_us": max(wish.at_us, first.changed_us),
         "why": wish.why,
         "key": wish.key,
         "asked": asked,
@@ -211,6 +211,21 @@ def find_recall(connection: Connection, id: str) -> tuple[str, Recall] | None:
         sa.select(RECALL.c.agreement, RECALL.c.body).where(RECALL.c.id == id)
     ).first()
     return None if row is None else (str(row.agreement), _RECALL.decode(row.body))
+
+
+def recalls_for(
+    connection: Connection, organisations: Iterable[str] | None, limit: int
+) -> list[Recall]:
+    """Recalls of some organisations, as holder or provider, or of all: open ones first, the
+    newest of the others."""
+    query = sa.select(RECALL.c.body)
+    if organisations is not None:
+        names = list(organisations)
+        query = query.where(sa.or_(RECALL.c.provider.in_(names), RECALL.c.holder.in_(names)))
+    rows = connection.execute(
+        query.order_by(RECALL.c.open.desc(), RECALL.c.change.desc()).limit(limit)
+    )
+    return [_RECALL.decode(body) for (body,) in rows]
 
 
 def steps_of(connection: Connection, id: str) -> list[Step]:

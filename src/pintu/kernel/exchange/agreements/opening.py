@@ -1,12 +1,17 @@
-"""How a city opens its room of agreements."""
+"""How a city opens its room of agreements, and what of it a town decides itself."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from pintu.kernel.errors import ConfigurationError
 from pintu.kernel.exchange.agreements.agreements import Agreements
-from pintu.kernel.exchange.agreements.deadlines import Deadlines
+from pintu.kernel.exchange.agreements.deadlines import Deadlines, read_deadlines
+from pintu.kernel.exchange.agreements.policy import Policies
 
 if TYPE_CHECKING:
     from pintu.kernel.clock import Clock
@@ -14,6 +19,8 @@ if TYPE_CHECKING:
     from pintu.kernel.identity.keys import Keys
     from pintu.kernel.tables import CityTables
     from pintu.kernel.timers import Timers
+
+log = logging.getLogger("pintu.agreements")
 
 
 def open_agreements(
@@ -30,13 +37,22 @@ def open_agreements(
         timers,
         keys,
         audit=rooms.audit,
-        people=getattr(rooms, "people", None),
+        people=rooms.people,
+        notices=rooms.notices,
         find_data_set=rooms.exchange.get,
+        policies=Policies(configuration),
         deadlines=lambda: deadlines_of(configuration, rooms.settings.tz),
         codes=codes,
     )
 
 
 def deadlines_of(configuration: Configuration, zone: str) -> Deadlines:
-    """A town's deadlines; those everybody has where it said nothing or what cannot be read."""
-    return Deadlines(zone=zone)
+    """A town's `config/agreements/deadlines.toml`; what everybody has where it says nothing, and
+    where it cannot be read: a mistake in it stops nobody's clock."""
+    try:
+        saved = configuration.find("agreements", "deadlines")
+        found = read_deadlines(saved.content) if saved is not None else Deadlines()
+    except ConfigurationError as error:
+        log.error("%s", error.detail)
+        found = Deadlines()
+    return msgspec.structs.replace(found, zone=zone)
