@@ -283,7 +283,7 @@ def _choices(visit: Visit, wish: str) -> list[dict[str, Any]]:
     words, mine = visit.words, visit.actor.organisation
     wanted = plain(wish)
     found = []
-    for one in visit.rooms.exchange.catalogue.list_sets():
+    for one in visit.rooms.exchange.list_sets(visit.actor):
         if not one.owner or one.owner == mine:
             continue
         title = words.pick(one.title) or one.name
