@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from litestar import Request
 
-from pintu.kernel.access import WHOLE, Act, Actor, Deed, Projection
-from pintu.kernel.errors import Forbidden, Unauthorized
+from pintu.kernel.access import WHOLE, Act, Actor, Deed, Projection, Receipt
+from pintu.kernel.errors import BadRequestData, Forbidden, Unauthorized
+from pintu.kernel.exchange.words import UNSAID, Why
 from pintu.web.words import COOKIE, Words, choose_language
 
 if TYPE_CHECKING:
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from pintu.web.rooms import Rooms
 
 AnyRequest = Request[Any, Any, Any]
+NAMED: Final = ("agreement", "purpose", "reason")
+LONGEST: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,7 @@ class Visit:
     path: str
     projection: Projection = WHOLE
     theme: str = "auto"
+    why: Why = UNSAID
 
     @property
     def number(self) -> int:
@@ -73,6 +79,43 @@ class Visit:
             raise Forbidden("This view reads all attributes; your grant covers some of them")
 
 
+def why_of(request: AnyRequest, form: Mapping[str, Any] | None = None) -> Why:
+    """What the caller names of itself: `agreement`, `purpose`, `reason` of a form or the address,
+    else the headers `Pintu-Agreement`, `Pintu-Purpose`, `Pintu-Reason` (percent-encoded UTF-8, as
+    RFC 8187 has it too: `UTF-8''…`).
+
+    Raises BadRequestData for what cannot be read.
+    """
+    found = {}
+    for name in NAMED:
+        told = (form or {}).get(name) or request.query_params.get(name)
+        if not told:
+            told = spoken(request.headers.get(f"pintu-{name}", ""))
+        if told:
+            if not isinstance(told, str) or len(told) > LONGEST:
+                raise BadRequestData(f"The {name} of a call is a text of at most {LONGEST} signs")
+            found[name] = told.strip()
+    return Why(**found) if found else UNSAID
+
+
+def spoken(header: str) -> str:
+    """A header's value as text; raises BadRequestData when it is not UTF-8."""
+    if not header:
+        return ""
+    text = header[7:] if header[:7].lower() == "utf-8''" else header
+    try:
+        # a server hands headers over as Latin-1: UTF-8 written plainly is read back
+        plain = text.encode("latin-1").decode() if not text.isascii() else text
+        return unquote(plain, errors="strict").strip()
+    except UnicodeError as error:
+        raise BadRequestData("A header that names a reason is not UTF-8") from error
+
+
+def receipt_line(receipt: Receipt) -> str:
+    """The value of `Pintu-Receipt`: where the row of this answer stands in the log."""
+    return f"{receipt.number}; leaf={receipt.leaf}"
+
+
 def raw_headers(request: AnyRequest) -> dict[bytes, bytes]:
     """Header lines as the kernel wants them: lower-case bytes, the last of a name wins."""
     return dict(request.scope["headers"])
@@ -102,6 +145,8 @@ def enter(
     tenant = settings.demo_tenant if settings.demo else ""
     projection = WHOLE
     if deed is not None:
+        # under an agreement nothing is asked for but data sets: what adds a whole tenant up or
+        # shows things beside each other knows no masks
         projection = rooms.gate.decide(actor, Act(deed=deed, tenant=tenant, data_set=data_set))
     if deed in (Deed.WRITE, Deed.DELETE, Deed.COMMAND, Deed.OPERATE) and request.method != "GET":
         rooms.identity.check_csrf(headers)
@@ -114,6 +159,7 @@ def enter(
         path=request.url.path,
         projection=projection,
         theme=theme_of(request),
+        why=why_of(request),
     )
 
 

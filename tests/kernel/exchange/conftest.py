@@ -11,10 +11,14 @@ import orjson
 import pytest
 
 from pintu.kernel.access import Actor
+from pintu.kernel.audit import Audit
 from pintu.kernel.configuration import Configuration
 from pintu.kernel.context.record import Keep, Put, Record
 from pintu.kernel.exchange import Exchange, Readable
+from pintu.kernel.exchange.gate import ExchangeGate
+from pintu.kernel.exchange.words import Why
 from pintu.kernel.identity.gate import ThinGate
+from pintu.kernel.identity.keys import Keys
 from pintu.kernel.store.opening import open_store
 from pintu.kernel.store.port import Op, Store
 from pintu.kernel.tables import CityTables, open_tables
@@ -22,6 +26,10 @@ from pintu.kernel.tables import CityTables, open_tables
 NOON_US = 1_790_000_000_000_000  # 2026-09-21T13:33:20Z
 ADMIN = Actor(id="admin", grants=frozenset({"admin"}))
 READER = Actor(id="reader", grants=frozenset({"read:default"}))
+CLERK = Actor(id="person:c", person="c", organisation="health", roles=frozenset({"clerk"}))
+"""A member of the organisation that owns the data sets of persons."""
+
+LOOK = Why(purpose="care", reason="Vaccination due this week")
 NOBODY = Actor(id="anonymous", kind="anonymous")
 STATIONS = (
     ("A1", "上城", 35, "2026-09-20T15:30:00Z"),
@@ -96,7 +104,10 @@ async def scene(tmp_path: Path, stores: str) -> AsyncIterator[Scene]:
     store = await open_store(stores, tmp_path, clock=clock)
     tables = open_tables(tmp_path, stores)
     configuration = Configuration(tmp_path / "config", clock)
-    readable = Readable(store=store, gate=ThinGate(), clock=clock)
+    gate = ExchangeGate(
+        ThinGate(), None, Audit(store, tables, Keys(tmp_path / "keys"), clock), clock=clock
+    )
+    readable = Readable(store=store, gate=gate, clock=clock)
     tenant = await store.open_tenant("")
     made = [station(*one) for one in STATIONS]
     ops = [Op(tenant, one["id"], fresh=Put(one, "created", body=orjson.dumps(one))) for one in made]

@@ -7,10 +7,11 @@ from typing import Any
 from pintu.kernel.exchange import Question
 from pintu.kernel.exchange.landing import TableLanding, open_landing
 from pintu.kernel.intake.mapping.words import Row
-from tests.kernel.exchange.conftest import ADMIN, Scene
+from tests.kernel.exchange.conftest import CLERK, LOOK, Scene
 
 WARDS: dict[str, Any] = {
     "provider": "table",
+    "owner": "health",
     "columns": [
         {"name": "id", "key": True},
         {"name": "beds", "kind": "number", "title": {"zh": "床位", "en": "Beds"}},
@@ -52,7 +53,7 @@ async def test_both_sides_are_told_the_last_one_holds(scene: Scene) -> None:
     assert (("b/wards", "15"), ("a/wards", "12")) == (await said(scene, "b/wards"))[0][2]
     _, (first,) = await scene.exchange.disagreements("wards", ["a/wards"])
     assert scene.clock.us == first.since_us
-    found = await scene.exchange.ask(ADMIN, "wards", Question(columns=("beds",), limit=1))
+    found = await scene.exchange.ask(CLERK, "wards", Question(columns=("beds",), limit=1), LOOK)
     assert [{"beds": 15}] == found.rows
 
 

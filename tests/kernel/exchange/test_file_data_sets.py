@@ -46,9 +46,9 @@ async def test_only_a_file_of_the_folder_is_handed_out(
 ) -> None:
     """No way out of it by name or by link."""
     with pytest.raises(ResourceNotFound):
-        scene.exchange.file(ADMIN, "plans", name)
+        await scene.exchange.file(ADMIN, "plans", name)
 
 
 async def test_a_file_is_found_by_its_name(scene: Scene, folder: Path) -> None:
     """As it stands in the rows."""
-    assert folder / "街道 2026.csv" == scene.exchange.file(ADMIN, "plans", "街道 2026.csv")
+    assert folder / "街道 2026.csv" == await scene.exchange.file(ADMIN, "plans", "街道 2026.csv")

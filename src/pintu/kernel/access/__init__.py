@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from pintu.kernel.access.audited import AuditLog, Entry, Receipt
 from pintu.kernel.access.masks import Mask, masked
@@ -57,6 +57,18 @@ class Act:
     persons: bool = False  # whether its rows tell of persons
 
 
+class Seen(Protocol):
+    """What is there of stored documents for somebody; `narrowing` has the one there is."""
+
+    def __call__(self, body: bytes) -> bytes | None:
+        """A document as it is there; None when it is not."""
+        ...
+
+    def entity(self, entity: dict[str, Any]) -> dict[str, Any] | None:
+        """The same of one that was read already."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Projection:
     """The answer of the gate: which rows and which attributes, and why.
@@ -79,12 +91,18 @@ class Projection:
     subject: str = ""  # the column that must be asked for one value: one person a call
     k: int = 0  # counts of fewer are not told; 0: rows may be listed
     most_rows: int | None = None  # of one answer
+    seen: Seen | None = None
+    """What is there of a stored document, masks put on; None of one outside. A door that asks this
+    first cannot show, sort or count what it does not know of."""
+    key: bytes = field(default=b"", repr=False)  # of pseudonyms
 
     @property
     def whole(self) -> bool:
-        """True when nothing is narrowed, so that stored bytes may be sent as they are."""
+        """True when nothing is narrowed and nobody waits for a row of the log, so that stored
+        bytes may be sent as they are."""
         return (
-            self.rows is None
+            not self.recorded
+            and self.rows is None
             and self.attributes is None
             and self.types is None
             and not self.hidden
@@ -130,5 +148,6 @@ __all__ = [
     "Mask",
     "Projection",
     "Receipt",
+    "Seen",
     "masked",
 ]

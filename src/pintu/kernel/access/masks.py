@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
+import json
 import math
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -26,21 +26,40 @@ def masked(mask: Mask, value: Any, key: bytes) -> Any:
     if mask.kind == "plain":
         return value
     if mask.kind == "yes_no":
-        return value not in (None, False, "", 0, "0", "no", "否", "false")
+        return _holds(value)
     if value is None or mask.kind == "drop":
         return None
     if mask.kind == "truncate":
-        return str(value)[: mask.keep]
+        told = isinstance(value, str | int | float)
+        return str(value)[: mask.keep] if told and mask.keep > 0 else None
     if mask.kind == "pseudonym":
-        return hmac.new(key, str(value).encode(), hashlib.sha256).hexdigest()[:24]
+        return hmac.digest(key, _written(value), "sha256").hex()[:24]
     return _generalised(mask, value)
 
 
+def _holds(value: Any) -> bool:
+    """Whether a value says yes: something is there, and it is no word for no."""
+    if isinstance(value, str):
+        return value.strip().lower() not in _NO
+    return bool(value) and value == value  # a number that is none says nothing
+
+
+_NO: Final = frozenset(("", "0", "0.0", "no", "n", "false", "none", "null", "否", "无", "未"))
+
+
+def _written(value: Any) -> bytes:
+    """A value as a pseudonym is made of it: equal however it came."""
+    told = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    return told.encode("utf-8", "surrogatepass")
+
+
 def _generalised(mask: Mask, value: Any) -> Any:
-    if isinstance(value, list) and mask.step:
+    if isinstance(value, list) and mask.step > 0:
         return [_generalised(mask, one) for one in value]
-    if isinstance(value, int | float) and not isinstance(value, bool) and mask.step:
-        return math.floor(value / mask.step) * mask.step if math.isfinite(value) else None
-    if isinstance(value, str) and mask.keep:
+    if isinstance(value, int | float) and not isinstance(value, bool) and mask.step > 0:
+        if not math.isfinite(value):
+            return None
+        return round(math.floor(round(value / mask.step, 9)) * mask.step, 9)
+    if isinstance(value, str) and mask.keep > 0:
         return value[: mask.keep]
     return None

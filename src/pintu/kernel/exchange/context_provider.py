@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import orjson
 
-from pintu.kernel.access import Projection
+from pintu.kernel.access import Projection, Seen
 from pintu.kernel.clock import Clock
 from pintu.kernel.context.parse import parse_q
 from pintu.kernel.context.selection import And, Q, Selection, TypeSelection
@@ -34,6 +34,9 @@ FIXED: Final = (
     Column(name="observedAt", title={"zh": "观测时间", "en": "Observed at"}, kind="time"),
 )
 """Columns of every data set of the context; `observedAt` is that of the newest value."""
+
+Chosen = tuple[Selection, list[Condition], Seen | None]
+"""What the store selects, the conditions left to be tested row by row, what is there of a row."""
 
 STEP: Final = 2_000
 MOST_LOOKED_AT: Final = 200_000
@@ -63,7 +66,7 @@ class ContextProvider:
                 type=one,
                 columns=self.columns_of(tenant, one),
             )
-            for one in sorted(self._shapes(tenant))
+            for one in sorted(self.shapes(tenant))
         ]
 
     def columns_of(self, tenant: str, type: str) -> list[Column]:
@@ -72,7 +75,7 @@ class ContextProvider:
         told = words.attributes(type) if words is not None else {}
         seen = self._kinds_seen.get(type, {})
         found = list(FIXED)
-        for name, shape in self._shapes(tenant).get(type, {}).items():
+        for name, shape in self.shapes(tenant).get(type, {}).items():
             word = told.get(name)
             found.append(
                 Column(
@@ -95,7 +98,8 @@ class ContextProvider:
         fixed = [one for one in more if one.name in ("id", "observedAt")]
         return msgspec.structs.replace(data_set, columns=[*data_set.columns, *fixed])
 
-    def _shapes(self, tenant: str) -> dict[str, dict[str, str]]:
+    def shapes(self, tenant: str) -> dict[str, dict[str, str]]:
+        """Entity type → attribute → its NGSI-LD attribute type, of a tenant."""
         number = self._store.tenant(tenant)
         found: dict[str, dict[str, str]] = {}
         for kind in self._store.kinds(number) if number is not None else []:
@@ -113,23 +117,22 @@ class ContextProvider:
         number = self._store.tenant(data_set.tenant)
         if number is not None and not self._kinds_seen.get(data_set.type):
             await self._look(number, data_set.type)
-        columns = [
-            one
-            for one in self._with_kinds(data_set.type, data_set.columns)
-            if _lets(projection, one.name)
-        ]
-        _refuse_hidden(question, data_set.columns, projection)
+        columns = self._with_kinds(data_set.type, data_set.columns)
+        if projection.seen is None:  # else the question was planned within the agreement
+            columns = [one for one in columns if _lets(projection, one.name)]
+            _refuse_hidden(question, data_set.columns, projection)
         known = check(question, columns)
         where = fitted(question.where, known, self._zone)
         if number is None:
             return Rows(columns=columns, rows=[], total=0, as_of_us=self._clock.now_us())
         selection, left = self._selection(number, data_set, where, projection)
         names = question.columns or tuple(known)
+        seen = projection.seen
         if question.adds_up:
-            return await self._grouped(question, known, (selection, left))
+            return await self._grouped(question, known, (selection, left, seen))
         total: int | None
         if left:
-            rows, total = await self._walked(question, (selection, left), names)
+            rows, total = await self._walked(question, (selection, left, seen), names)
         else:
             page = await self._page(
                 replace(
@@ -140,9 +143,10 @@ class ContextProvider:
                     count=question.count,
                 )
             )
-            rows = [row_of(orjson.loads(one.body), names) for one in page.records]
+            rows = [row_of(one, names) for one in _shown(page, seen)]
             total = page.count
-        self._learn(data_set.type, rows)
+        if projection.seen is None:
+            self._learn(data_set.type, rows)
         return Rows(
             columns=[known[one] for one in names],
             rows=rows,
@@ -158,7 +162,7 @@ class ContextProvider:
         projection: Projection,
     ) -> tuple[Selection, list[Condition]]:
         """What the store answers exactly, and the conditions left to be tested row by row."""
-        shapes = self._shapes(data_set.tenant).get(data_set.type, {})
+        shapes = self.shapes(data_set.tenant).get(data_set.type, {})
         parts: list[Q] = [parse_q(data_set.q, CORE)] if data_set.q else []
         if projection.rows is not None:
             parts.append(projection.rows)
@@ -206,17 +210,15 @@ class ContextProvider:
     async def _walked(
         self,
         question: Question,
-        chosen: tuple[Selection, list[Condition]],
+        chosen: Chosen,
         names: tuple[str, ...],
     ) -> tuple[list[dict[str, Any]], int]:
-        selection, left = chosen
-        test = test_of(left)
-        needed = {*names, *(one.column for one in left)}
-        needed.update(one.removeprefix("-") for one in question.order)
-        found = []
+        selection, left, seen = chosen
+        needed = {*names, *(one.removeprefix("-") for one in question.order)}
+        row = _rows(seen, left, tuple(needed))
+        found: list[dict[str, Any]] = []
         async for part in self.walk(selection):
-            rows = (row_of(one, tuple(needed)) for one in part)
-            found += [row for row in rows if test(row)]
+            found += [told for one in part if (told := row(one)) is not None]
         found = ordered(found, question.order)
         cut = found[question.offset : question.offset + question.limit]
         return [{name: row[name] for name in names} for row in cut], len(found)
@@ -225,17 +227,16 @@ class ContextProvider:
         self,
         question: Question,
         known: dict[str, Column],
-        chosen: tuple[Selection, list[Condition]],
+        chosen: Chosen,
     ) -> Rows:
-        selection, left = chosen
+        selection, left, seen = chosen
         grouping = Grouping(question, known, self._zone)
-        test = test_of(left)
-        needed = tuple({*grouping.needed, *(one.column for one in left)})
+        row = _rows(seen, left, tuple(grouping.needed))
         async for part in self.walk(selection):
             for entity in part:
-                row = row_of(entity, needed)
-                if not left or test(row):
-                    grouping.add(row)
+                told = row(entity)
+                if told is not None:
+                    grouping.add(told)
         rows, total = grouping.rows()
         return Rows(
             columns=grouping.columns,
@@ -267,6 +268,38 @@ class ContextProvider:
             for name, value in row.items():
                 if value is not None and name not in seen:
                     seen[name] = kind_of(value)
+
+
+def _shown(page: Page, seen: Seen | None) -> list[dict[str, Any]]:
+    """The documents of a page as they are there for the actor."""
+    if seen is None:
+        return [orjson.loads(one.body) for one in page.records]
+    bodies = [seen(one.body) for one in page.records]
+    return [orjson.loads(one) for one in bodies if one is not None]
+
+
+def _rows(
+    seen: Seen | None, left: list[Condition], needed: tuple[str, ...]
+) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
+    """From an entity to its row, None when it is not among them. Conditions look at what is stored
+    (an agreement may name what it does not show), but at no time of what is not shown."""
+    test = test_of(left)
+    tested = tuple({one.column for one in left})
+    derived = tuple(one for one in tested if one in NOT_ATTRIBUTES)
+
+    def row(entity: dict[str, Any]) -> dict[str, Any] | None:
+        shown = entity if seen is None else seen.entity(entity)
+        if shown is None:
+            return None
+        if left:
+            told = row_of(entity, tested)
+            if seen is not None and derived:
+                told |= row_of(shown, derived)
+            if not test(told):
+                return None
+        return row_of(shown, needed)
+
+    return row
 
 
 def _lets(projection: Projection, name: str) -> bool:

@@ -19,11 +19,16 @@ STEP: Final = 1_000
 
 
 async def series(
-    store: Store, place: tuple[int, str, str], *, since_us: int, until_us: int
+    store: Store,
+    place: tuple[int, str, str],
+    *,
+    since_us: int,
+    until_us: int,
+    fence: frozenset[str] | None = None,
 ) -> list[Sample]:
     """Samples of `(tenant number, entity id, attribute)`, oldest first, the newest 5,000 of them;
     None where it was deleted. The time is `observedAt` where the value has one, else when it was
-    written."""
+    written. `fence`: what is older than the last change of one of these attributes is not told."""
     tenant, id, attribute = place
     found: list[Sample] = []
     before: int | None = None
@@ -35,10 +40,19 @@ async def series(
             sample = _sample(change, attribute)
             if sample is not None:
                 found.append(sample)
+            if fence is not None and _crosses(change, fence):
+                return _ordered(found, since_us, until_us)
         if len(page) < STEP:
             break
         before = page[-1].position
     return _ordered(found, since_us, until_us)
+
+
+def _crosses(change: Change, fence: frozenset[str]) -> bool:
+    """Whether a row may have been another one before this change."""
+    if change.verb != "updated" or change.changed is None:
+        return True
+    return not fence.isdisjoint(change.changed)
 
 
 def _ordered(found: list[Sample], since_us: int, until_us: int) -> list[Sample]:

@@ -10,11 +10,15 @@ from typing import Any, Final
 from zlib import crc32
 
 from pintu.kernel.exchange.rows import DATE, TIME, sort_key
-from pintu.kernel.exchange.words import Column
+from pintu.kernel.exchange.words import Column, DataSet, Question
 from pintu.kernel.intake.mapping.people import is_id_number
 
 MOST_DISTINCT: Final = 50_000
 LONGEST: Final = 80
+PROFILED: Final = 20_000
+"""Rows a profile measures; of more, the first."""
+
+WHOLE_PAGE: Final = 5_000
 MOST_STRANGE: Final = 5
 MOST_NUMBERS: Final = 5_000  # of which the middle is found
 PHONE: Final = re.compile(r"\+?[\d -]{7,17}")
@@ -161,3 +165,26 @@ FITS: Final[dict[str, Callable[[Any], bool]]] = {
     "date": lambda value: isinstance(value, str) and DATE.fullmatch(value[:10]) is not None,
     "point": _place,
 }
+
+
+async def measured_of(
+    data_set: DataSet, ask: Callable[[Question], Any], newest: str
+) -> dict[str, Any]:
+    """The profile of a data set by asking for its first rows; `newest` when it is known."""
+    measuring = Measuring(data_set.columns)
+    total, offset = 0, 0
+    while offset < PROFILED:
+        page = await ask(Question(limit=WHOLE_PAGE, offset=offset, count=offset == 0))
+        if offset == 0:
+            total = page.total or 0
+            measuring = Measuring(page.columns)
+        measuring.add(page.rows)
+        offset += WHOLE_PAGE
+        if len(page.rows) < WHOLE_PAGE:
+            break
+    told = measuring.told(rows=total, newest=newest)
+    if not newest:
+        measured = told["columns"]
+        times = [measured.get(one, {}).get("high", "") for one in ("observedAt", "changed_at")]
+        told["newest"] = max(map(str, times))
+    return told

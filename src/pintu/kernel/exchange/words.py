@@ -3,11 +3,12 @@ have a word."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
-from pintu.kernel.access import Actor
+from pintu.kernel.access import Actor, Receipt
 
 Provider = Literal["context", "table", "file"]
 Sharing = Literal["", "unconditional", "conditional", "none"]
@@ -96,6 +97,26 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
     as_of_us: int = 0
 
 
+class Why(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller names of itself: under which agreement, what for, in which words."""
+
+    agreement: str = ""
+    purpose: str = ""
+    reason: str = ""
+
+
+UNSAID: Final = Why()
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer as it is sent, and where its row of the log stands when it has one."""
+
+    rows: Rows
+    body: bytes
+    receipt: Receipt | None = None
+    agreement: str = ""  # ID/VERSION under which it was given
+
+
 class Sample(msgspec.Struct, frozen=True, gc=False):
     """One value of a series."""
 
@@ -114,17 +135,36 @@ class DataSets(Protocol):
         """One; ResourceNotFound."""
         ...
 
-    async def ask(self, actor: Actor, name: str, question: Question) -> Rows:
-        """Rows of a data set; Forbidden for rows with persons and no administrator."""
+    async def ask(self, actor: Actor, name: str, question: Question, why: Why = UNSAID) -> Rows:
+        """Rows of a data set; what must be written down is, before this returns."""
+        ...
+
+    async def answer(
+        self,
+        actor: Actor,
+        name: str,
+        question: Question,
+        why: Why = UNSAID,
+        *,
+        form: Callable[[Rows], bytes] | None = None,
+    ) -> Answer:
+        """The same with the bytes that are sent (as `form` makes them) and their receipt."""
         ...
 
     async def series(
-        self, actor: Actor, name: str, value: tuple[str, str], *, since_us: int, until_us: int
+        self,
+        actor: Actor,
+        name: str,
+        value: tuple[str, str],
+        why: Why = UNSAID,
+        *,
+        since_us: int,
+        until_us: int,
     ) -> list[Sample]:
         """The past of one value, `(row id, column)` (context: from history), oldest first, at most
         5,000."""
         ...
 
-    async def profile(self, actor: Actor, name: str) -> dict[str, Any]:
+    async def profile(self, actor: Actor, name: str, why: Why = UNSAID) -> dict[str, Any]:
         """Measured, never typed in: rows, completeness, distinct, range and freshness a column."""
         ...

@@ -7,16 +7,24 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
+import orjson
 from litestar import Response, get
 from litestar.response import File
 
 from pintu.kernel.clock import iso
 from pintu.kernel.errors import BadRequestData
-from pintu.kernel.exchange.words import Aggregate, Comparison, Condition, Question
+from pintu.kernel.exchange.words import (
+    Aggregate,
+    Answer,
+    Comparison,
+    Condition,
+    Question,
+    Rows,
+)
 from pintu.web.api.reading import as_json
 from pintu.web.api.states import parse_time
 from pintu.web.house import house_of
-from pintu.web.visit import AnyRequest, enter
+from pintu.web.visit import AnyRequest, enter, receipt_line
 
 DATA_SET: Final = "catalogue"
 HOUR_US: Final = 3_600_000_000
@@ -51,11 +59,26 @@ async def rows(request: AnyRequest, name: str) -> Response[bytes]:
     empty, filled), `columns=a,b`, `order=-a`, `limit`, `offset`, `count=true`, `group=a,t@day`,
     `aggregate`, `measure`."""
     house = house_of(request)
-    visit = enter(request, house.rooms, data_set=DATA_SET)
-    answer = await house.rooms.exchange.ask(visit.actor, name, read_question(request))
-    told: dict[str, Any] = msgspec.to_builtins(answer)
+    visit = enter(request, house.rooms, None)  # the exchange asks the gate
+    answer = await house.rooms.exchange.answer(
+        visit.actor, name, read_question(request), visit.why, form=as_told
+    )
+    return Response(answer.body, media_type="application/json", headers=answered(answer))
+
+
+def as_told(rows: Rows) -> bytes:
+    """Rows as the bytes that are sent, whose digest the log keeps."""
+    told: dict[str, Any] = msgspec.to_builtins(rows)
     told["asOf"] = iso(told.pop("as_of_us", 0))
-    return as_json(told)
+    return orjson.dumps(told)
+
+
+def answered(answer: Answer) -> dict[str, str]:
+    """Headers of an answer: nobody keeps it; where it stands in the log."""
+    headers = {"Cache-Control": "no-store"}
+    if answer.receipt is not None:
+        headers["Pintu-Receipt"] = receipt_line(answer.receipt)
+    return headers
 
 
 def read_question(request: AnyRequest) -> Question:
@@ -102,12 +125,13 @@ async def series(
 ) -> Response[bytes]:
     """Times and values, oldest first, at most 5,000; without `since` the last 24 hours."""
     house = house_of(request)
-    visit = enter(request, house.rooms, data_set=DATA_SET)
+    visit = enter(request, house.rooms, None)
     until_us = parse_time(until) or house.rooms.clock.now_us()
     found = await house.rooms.exchange.series(
         visit.actor,
         name,
         (id, column),
+        visit.why,
         since_us=parse_time(since) or until_us - 24 * HOUR_US,
         until_us=until_us,
     )
@@ -120,16 +144,16 @@ async def series(
 async def profile(request: AnyRequest, name: str) -> Response[bytes]:
     """Rows, and by column how full it is, how many values it has, their range."""
     house = house_of(request)
-    visit = enter(request, house.rooms, data_set=DATA_SET)
-    return as_json(await house.rooms.exchange.profile(visit.actor, name))
+    visit = enter(request, house.rooms, None)
+    return as_json(await house.rooms.exchange.profile(visit.actor, name, visit.why))
 
 
 @get("/data-sets/{name:str}/files/{file:str}", summary="One file of a data set of files")
 async def data_file(request: AnyRequest, name: str, file: str) -> File:
     """Sent to be kept, never to be run by the browser."""
     house = house_of(request)
-    visit = enter(request, house.rooms, data_set=DATA_SET)
-    path = house.rooms.exchange.file(visit.actor, name, file)
+    visit = enter(request, house.rooms, None)
+    path = await house.rooms.exchange.file(visit.actor, name, file, visit.why)
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     safe = kind if not kind.startswith("text/html") else "application/octet-stream"
     headers = {

@@ -1,0 +1,173 @@
+"""Rows of the log: of answers before they are sent, of refusals soon after; a flood is added up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from pintu.kernel.access import Act, Actor, Deed, Projection
+from pintu.kernel.access.audited import AuditLog, Entry, Receipt
+from pintu.kernel.clock import Clock
+from pintu.kernel.errors import PintuError, Unavailable
+
+if TYPE_CHECKING:
+    from pintu.kernel.exchange.gate.words import Compiled, Told
+
+log = logging.getLogger("pintu.gate")
+
+MINUTE_US: Final = 60_000_000
+MOST_KINDS: Final = 200
+"""Different refusals that get rows of their own within a minute; the rest share one."""
+
+LONGEST: Final = 200
+
+
+class _Added(msgspec.Struct):
+    """Refusals of one kind since the row of the first of them."""
+
+    entry: Entry
+    until_us: int
+    times: int = 0
+
+
+class Recorder:
+    """Writes rows through the log, once there is one."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.audit: AuditLog | None = None
+        self._refusals: OrderedDict[tuple[str, ...], _Added] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    # --- answers ------------------------------------------------------------------------------
+    async def enter(
+        self, asked: tuple[Actor, Act], projection: Projection, told: Told, found: Compiled | None
+    ) -> Receipt:
+        """The row of an answer. Unavailable without a log: then nobody is answered."""
+        audit = self.audit
+        if audit is None:
+            raise Unavailable("The log is not there: what must be written down is not answered")
+        actor, act = asked
+        entry = _entry(actor, act, found)
+        entry = msgspec.structs.replace(
+            entry,
+            what="read" if act.deed is Deed.READ else "write",
+            basis=projection.basis,
+            agreement=projection.agreement,
+            fields=told.fields,
+            rows=told.rows,
+            subjects=tuple(dict.fromkeys(audit.digest(one) for one in told.subjects)),
+            answer=audit.digest(told.body),
+        )
+        return await audit.enter(entry)
+
+    def digest(self, value: str) -> str:
+        """The keyed digest of a person; Unavailable without a log."""
+        self.ready()
+        assert self.audit is not None
+        return self.audit.digest(value)
+
+    def ready(self) -> None:
+        """Raise Unavailable when there is no log to write to: asked before anything is done."""
+        if self.audit is None:
+            raise Unavailable("The log is not there: what must be written down is not done")
+
+    # --- refusals -----------------------------------------------------------------------------
+    def refused(self, actor: Actor, act: Act, error: PintuError) -> None:
+        """Write a refusal down, without waiting. The first of a kind at once; those of the same
+        kind within a minute are added up into one row more."""
+        if self.audit is None:
+            return
+        why = type(error).__name__
+        key = (actor.id, act.data_set, act.agreement[:60], why)
+        now_us = self._clock.now_us()
+        known = self._refusals.get(key)
+        if known is None and len(self._refusals) >= MOST_KINDS:
+            key = ("*", "*", "*", why)
+            known = self._refusals.get(key)
+        if known is not None:
+            known.times += 1
+            return
+        entry = msgspec.structs.replace(
+            _entry(actor, act, None),
+            what="refused",
+            agreement=act.agreement[:60],
+            basis=error.detail[:LONGEST],
+        )
+        self._refusals[key] = _Added(entry, now_us + MINUTE_US)
+        self._write(entry)
+        self._wait()
+
+    def _wait(self) -> None:
+        if self._timer is None and self._refusals:
+            loop = _loop()
+            if loop is not None:
+                self._timer = loop.call_later(1.0, self._look)
+
+    def _look(self) -> None:
+        """Tell what was added up of kinds whose minute is over."""
+        self._timer = None
+        now_us = self._clock.now_us()
+        for key, one in list(self._refusals.items()):
+            if now_us >= one.until_us:
+                del self._refusals[key]
+                self._tell(one)
+        self._wait()
+
+    def _tell(self, one: _Added) -> None:
+        if one.times:
+            detail = {"times": str(one.times)}
+            self._write(msgspec.structs.replace(one.entry, detail=detail))
+
+    def _write(self, entry: Entry) -> None:
+        loop = _loop()
+        if loop is None or len(self._tasks) > MOST_KINDS:
+            return
+        task = loop.create_task(self._enter(entry))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _enter(self, entry: Entry) -> None:
+        assert self.audit is not None
+        try:
+            await self.audit.enter(entry)
+        except PintuError as error:
+            log.warning("A refusal cannot be written down now: %s", error.detail)
+
+    async def close(self) -> None:
+        """Write what was added up."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for one in self._refusals.values():
+            self._tell(one)
+        self._refusals.clear()
+        if self._tasks:
+            await asyncio.gather(*self._tasks)
+
+
+def _entry(actor: Actor, act: Act, found: Compiled | None) -> Entry:
+    return Entry(
+        what="read",
+        deed=act.deed.value,
+        actor=actor.id,
+        person=actor.person,
+        organisation=actor.organisation,
+        tenant=act.tenant,
+        data_set=act.data_set if found is None else found.data_set,
+        owner=act.owner if found is None else found.owner,
+        purpose=(act.purpose or "")[:LONGEST],
+        reason=(act.reason or "")[:500],
+    )
+
+
+def _loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

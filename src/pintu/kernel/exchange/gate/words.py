@@ -1,0 +1,64 @@
+"""What the gate works with: agreements as it asks for them, compiled ones, what a call told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pintu.kernel.access import Projection
+
+if TYPE_CHECKING:
+    from pintu.kernel.exchange.agreements.words import Agreement, Limits
+
+
+class Agreements(Protocol):
+    """The room of agreements, as the gate knows it."""
+
+    def active(self, id: str) -> Agreement | None:
+        """The version that is in force, from memory."""
+        ...
+
+    def of_consumer(self, organisation: str) -> Iterable[Agreement]:
+        """The agreements of which an organisation is the consumer, from memory."""
+        ...
+
+    def listen(self, callback: Callable[[Agreement], None]) -> object:
+        """Have every changed agreement told, on the loop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """An agreement as a decision needs it: looked up once, compared field by field."""
+
+    id: str
+    version: int
+    data_set: str
+    tenant: str
+    owner: str
+    consumer: str
+    purpose: str
+    write: bool
+    persons: bool
+    from_us: int
+    until_us: int  # 0: no end
+    limits: Limits
+    retained: bool  # whether the consumer may keep what it gets
+    projection: Projection
+    unqueryable: str = ""  # why NGSI-LD cannot serve it, when it cannot
+
+    @property
+    def name(self) -> str:
+        """`ID/VERSION`."""
+        return f"{self.id}/{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What an answer held: for its row of the log. Bodies and subjects become keyed digests."""
+
+    body: bytes = b""
+    fields: tuple[str, ...] = ()
+    rows: int = 0
+    subjects: tuple[str, ...] = ()  # whom it was about, as the data set identifies them
