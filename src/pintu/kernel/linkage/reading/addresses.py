@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from pintu.kernel.linkage.reading.divisions import CITIES_OF, MUNICIPALITIES, districts_of
 
@@ -39,11 +40,14 @@ _ROOM: Final = re.compile(rf"(?P<room>\d{{2,4}}|{_NUM})(?:室|房|户)?$")
 _DASHED: Final = re.compile(
     r"(?P<building>\d{1,3})-(?:(?P<unit>\d{1,2})-)?(?P<room>\d{2,4})(?:室|房)?$"
 )
+_PLAIN: Final = re.compile(
+    r"([一-鿿]{4,40}[路街巷道])(\d{1,5})号"
+    r"(?:(\d{1,4})[幢栋](?:(\d{1,3})单元(\d{1,4})室?)?|(\d{1,3})-(\d{1,2})-(\d{2,4})室?)?"
+)
 _NUMERAL: Final = {one: n for n, one in enumerate("一二三四五六七八九", 1)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Address(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One address, read; what it does not tell is empty. `districts`: what its district is called
     now, several when that cannot be told; numbers in digits."""
 
@@ -76,6 +80,33 @@ class Address:
 NOTHING: Final = Address()
 
 
+def read_address(told: object, on: str = "") -> Address:
+    """An address as it can be compared; `on`: the day it was written (YYYY-MM-DD), when known, for
+    districts that kept their name and lost a part."""
+    if not isinstance(told, str) or not 0 < len(told) <= LONGEST:
+        return NOTHING
+    plain = _PLAIN.fullmatch(told)
+    if plain is None:
+        return _read(told, on)
+    # most of a register is written so; what stands before the number comes again and again
+    before, number = plain[1], plain[2]
+    head = _read(before, on)
+    if not head.road or head.number:
+        return _read(told, on)
+    building, unit, room = plain[3] or plain[6], plain[4] or plain[7], plain[5] or plain[8]
+    return Address(
+        province=head.province,
+        city=head.city,
+        districts=head.districts,
+        street=head.street,
+        road=head.road,
+        number=_digits(number),
+        building=_digits(building) if building else "",
+        unit=_digits(unit) if unit else "",
+        room=_digits(room) if room else "",
+    )
+
+
 @lru_cache(50_000)
 def _read(told: str, on: str) -> Address:
     text = "".join(unicodedata.normalize("NFKC", told).split())
@@ -104,14 +135,6 @@ def _read(told: str, on: str) -> Address:
         unit=unit,
         room=room,
     )
-
-
-def read_address(told: object, on: str = "") -> Address:
-    """An address as it can be compared; `on`: the day it was written (YYYY-MM-DD), when known, for
-    districts that kept their name and lost a part."""
-    if not isinstance(told, str) or not 0 < len(told) <= LONGEST:
-        return NOTHING
-    return _read(told, on)
 
 
 def _taken(form: re.Pattern[str], name: str, text: str) -> tuple[str, str]:

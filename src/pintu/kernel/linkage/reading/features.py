@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+import msgspec
 
 from pintu.kernel.linkage.reading.addresses import read_address
 from pintu.kernel.linkage.reading.dates import read_birth
@@ -19,8 +20,7 @@ _MALE: Final = frozenset(("m", "male", "男", "1", "男性", "01"))
 _FEMALE: Final = frozenset(("f", "female", "女", "2", "女性", "02"))
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(msgspec.Struct, frozen=True, gc=False):
     """What is compared; None where a record says nothing. All of them texts, in this order."""
 
     name: str | None  # characters, for a name written in them
@@ -40,7 +40,7 @@ class Features:
     home: str | None
 
 
-COLUMNS: Final = tuple(Features.__dataclass_fields__)
+COLUMNS: Final = tuple(Features.__struct_fields__)
 
 
 def read_features(told: Mapping[str, Any], on: str = "") -> Features:

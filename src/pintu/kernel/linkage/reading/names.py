@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 import icu
+import msgspec
 
 from pintu.kernel.linkage.reading.surnames import CLASS, COMPOUND, READ
 
@@ -23,13 +23,13 @@ _NOBODY: Final = (
 NOBODY: Final = frozenset(_NOBODY.split())
 UNREADABLE: Final = "\ufffd"
 LONGEST: Final = 100
+LONGEST_HAN: Final = 4  # characters of a name with surname and given name
 
 _to_latin: Any = icu.Transliterator.createInstance("Han-Latin; Latin-ASCII; Lower")
 _to_simple: Any = icu.Transliterator.createInstance("Traditional-Simplified")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Name:
+class Name(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One name, read. `text`: the characters, empty for a name in letters; `surname` and `given`:
     how they are read, without tones or spaces; `family`: the class of the surname's reading, equal
     for what libraries misread. A sign nobody could read is U+FFFD in `text`."""
@@ -72,10 +72,10 @@ def _tidied(told: str) -> str:
 
 def _han(text: str) -> Name:
     text = _simple(text)
-    if "·" in text:
+    if "·" in text or (len(text) > LONGEST_HAN and text[:2] not in COMPOUND):
+        # a minority's name, whose dot not every register writes: all of it is compared as one
         joined = text.replace("·", "")
-        read = "".join(map(sound, joined))
-        return Name(text=text, surname="", given=read, family="")
+        return Name(text=joined, given="".join(map(sound, joined)))
     size = 2 if len(text) > 2 and text[:2] in COMPOUND else 1
     if text[:2] in READ and len(text) > 2 and len(text[:2]) == 2:
         size = 2

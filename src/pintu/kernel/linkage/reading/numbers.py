@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import re
 import unicodedata
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECKS: Final = "10X98765432"
@@ -20,8 +21,7 @@ _PROVINCES: Final = (
 PROVINCES: Final = frozenset(_PROVINCES.split())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
+class Number(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One number, read. `text` has 18 signs, or is empty; `valid`: its date exists and its check
     digit is right (an old one has none: its date decides); `strange`: no province begins so, which
     warns and decides nothing."""
