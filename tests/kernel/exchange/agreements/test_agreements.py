@@ -112,7 +112,7 @@ async def test_a_repeated_key_is_the_same_deed(town: Town) -> None:
     assert {again.id} == {one.id for one in many}
     assert 1 == len(town.log.rows)
     with pytest.raises(StateConflict, match="k1"):
-        await town.room.request(ASKER, terms(k=10), reason=WHY, key="k1")
+        await town.room.request(ASKER, terms(retention_days=31), reason=WHY, key="k1")
 
 
 @pytest.mark.parametrize("reason", ["test", "测试", "1234567", "aaaa", "", "无"])
