@@ -14,11 +14,15 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from pintu import __version__
 from pintu.web import failures, security, static_files
 from pintu.web.api import acting, health, moving, push, reading, uploads
+from pintu.web.api import agreements as agreements_api
 from pintu.web.api import data_sets as data_sets_api
+from pintu.web.api import identity as identity_api
 from pintu.web.api.picture import Pictures
 from pintu.web.events import Hub
 from pintu.web.house import House, house_of
 from pintu.web.pages import (
+    account,
+    account_glass,
     agreements,
     agreements_new,
     agreements_one,
@@ -29,8 +33,10 @@ from pintu.web.pages import (
     data_sets,
     demo_people,
     entity,
+    look_up,
     map,
     notices,
+    people,
     session,
     things,
     vocabulary,
@@ -54,6 +60,7 @@ PAGES: tuple[Any, ...] = (
     agreements.agreements,
     *agreements_new.PAGES,
     *agreements_one.PAGES,
+    *look_up.PAGES,
     *notices.PAGES,
     *demo_people.PAGES,
     *connect.PAGES,
@@ -72,11 +79,14 @@ PAGES: tuple[Any, ...] = (
     work.quarantined,
     work.pieces,
     work.system,
-    session.sign_in,
-    session.open_session,
-    session.sign_out,
+    *session.PAGES,
+    *account.PAGES,
+    *account_glass.PAGES,
+    *people.PAGES,
 )
 API: tuple[Any, ...] = (
+    *identity_api.HANDLERS,
+    *agreements_api.HANDLERS,
     *data_sets_api.HANDLERS,
     *moving.HANDLERS,
     reading.map_lamps,
