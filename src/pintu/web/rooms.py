@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pintu.kernel.identity.glass import BreakGlass
     from pintu.kernel.identity.keys import Keys
     from pintu.kernel.identity.notices import Notices
+    from pintu.kernel.identity.oidc.issuers import Issuers
     from pintu.kernel.identity.signing_in import SignIn
     from pintu.kernel.intake import Intake
     from pintu.kernel.intake.runs import Runs
@@ -90,3 +91,4 @@ class Rooms:
     sign_in: SignIn | None = None  # passwords, passkeys, links
     glass: BreakGlass | None = None  # an emergency's look, never in silence
     delegations: Delegations | None = None  # who acts for whom
+    issuers: Issuers | None = None  # houses whose accounts open doors here (OpenID Connect)

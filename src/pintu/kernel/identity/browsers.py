@@ -47,12 +47,15 @@ class Browsers:
         """A new session that acts with a token."""
         return await self._open(end_us, token_id=token_id)
 
-    async def open_for_person(self, proof: Proof, *, instead: Session | None = None) -> Opened:
+    async def open_for_person(
+        self, proof: Proof, *, instead: Session | None = None, proved_us: int | None = None
+    ) -> Opened:
         """A new session of a person, with a cookie nobody saw before; the one it takes the place
-        of ends with it."""
+        of ends with it. `proved_us`: when they proved who they are, where that was not now."""
         return await self._open(
             None,
             instead,
+            proved_us,
             person=proof.person,
             method=proof.method,
             label=proof.label[:120],
@@ -60,11 +63,16 @@ class Browsers:
         )
 
     async def _open(
-        self, end_us: int | None, instead: Session | None = None, **of: str | None
+        self,
+        end_us: int | None,
+        instead: Session | None = None,
+        proved_us: int | None = None,
+        **of: str | None,
     ) -> Opened:
         now_us = self._clock.now_us()
         cookie = secrets.token_urlsafe(32)
         session = sessions.new_session(hashed(cookie.encode()), now_us, end_us, **of)
+        session.strong_us = now_us if proved_us is None else proved_us
         gone = None if instead is None else instead.hash
 
         def work(connection: Connection) -> None:
@@ -97,12 +105,6 @@ class Browsers:
     def is_strong(self, session: Session | None) -> bool:
         """Whether it was proved within the last minutes who sits there."""
         return session is not None and self._clock.now_us() - session.strong_us < STRONG_US
-
-    async def act_for(self, session: Session, organisation: str) -> None:
-        """In whose name the person of a session acts from now on."""
-        session.acting = organisation
-        change = SESSION.update().where(SESSION.c.hash == session.hash).values(acting=organisation)
-        await self._file.run(lambda connection: connection.execute(change))
 
     async def close(self, session: Session | None) -> None:
         """The cookie opens nothing from now on."""

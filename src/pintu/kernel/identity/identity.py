@@ -105,6 +105,10 @@ class Identity:
         token = self._by_id.get(session.token_id or "")
         return token.actor(local) if token is not None and token.valid(now_us) else None
 
+    def caller(self, headers: dict[bytes, bytes], peer: str) -> str:
+        """The address that asks, as trusted proxies tell."""
+        return self._proxies.caller(headers, peer)
+
     def recall(self, raw: bytes | None, local: bool) -> Actor | None:
         """`actor` again, for an Authorization header it recognised before (None: there was none)
         and no cookie; `local` as `is_local` said. None when it has to be recognised anew.

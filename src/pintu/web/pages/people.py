@@ -1,0 +1,7 @@
+"""People's own pages."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+PAGES: Final[tuple[Any, ...]] = ()
