@@ -37,6 +37,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     actor: str = ""  # token:ID, person:ID, node:ID
     person: str = ""
     organisation: str = ""
+    roles: tuple[str, ...] = ()  # of the person in it: what they are told to whom it is about
     tenant: str = ""
     data_set: str = ""
     owner: str = ""

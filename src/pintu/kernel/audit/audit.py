@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Unpack
 
 import msgspec
 
@@ -18,10 +18,13 @@ from pintu.kernel.access.audited import Entry, Receipt
 from pintu.kernel.audit.checking import Checker
 from pintu.kernel.audit.digests import Digests, year_of
 from pintu.kernel.audit.heads import Head
+from pintu.kernel.audit.looking import Look, Viewer, shown
 from pintu.kernel.audit.proofs import Proofs
+from pintu.kernel.audit.protecting import Protections
 from pintu.kernel.audit.rows import Numbered, Row, read_row, row_bytes
 from pintu.kernel.audit.schema import TABLES
 from pintu.kernel.audit.sealing import Sealer
+from pintu.kernel.audit.searching import Search, Wanted
 from pintu.kernel.audit.witnessing import Witness
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError, ResourceNotFound, StateConflict
@@ -30,6 +33,7 @@ from pintu.kernel.store.port import Op, Outcome, Store, settled
 from pintu.kernel.tables import CityTables
 
 COUNTS_S: Final = 60.0
+LOOKS_AT_ONCE: Final = 200
 TOLERANCE_US: Final = 5_000_000
 """How far rows may be out of the order of their times; `pintu-verify` allows as much."""
 
@@ -61,6 +65,8 @@ class Audit:
         self.proofs = Proofs(store, self.tables, self.sealer)
         self.witness = Witness(self.tables, self.sealer, clock)
         self.checker = Checker(store, self.tables, self.sealer)
+        self.search_in = Search(store, self.tables, self.sealer, self._digests, clock)
+        self.protections = Protections(self.tables, clock, self.enter)
         self._latest_us = 0
         self.digest = self._digests.of  # the lasting digest of a subject or an answer
 
@@ -143,6 +149,10 @@ class Audit:
             asyncio.ensure_future(told).add_done_callback(_heard)
             self._latest_us = at_us
 
+    def in_year(self, lasting: str, at_us: int | None = None) -> str:
+        """What a row of that time, now without one, holds for a lasting digest."""
+        return self._digests.in_year(lasting, year_of(at_us or self._clock.now_us()))
+
     def count(self, actor: Actor, act: Act) -> None:
         """Count a call that needs no row of its own; written once a minute."""
         key = (actor.id, act.deed, act.tenant, act.data_set)
@@ -215,6 +225,31 @@ class Audit:
         """Rows after a number, in order."""
         found = await settled(self._store.notes(after, limit))
         return [Numbered(number=number, row=read_row(body)) for number, body in found]
+
+    async def search(self, **wanted: Unpack[Wanted]) -> list[Numbered]:
+        """A page of rows, newest first; see `searching.Wanted` for what can be asked."""
+        return await self.search_in.run(wanted)
+
+    async def who_looked(
+        self, subject: str, viewer: Viewer | None = None, *, since_us: int = 0, limit: int = 200
+    ) -> list[Look]:
+        """Looks at the record of one person (the lasting digest), newest first, as `viewer` (the
+        person, without one) may know of them.
+        """
+        rules = await self.protections.rules()
+        guards = await self.protections.of(subject)
+        now_us = self._clock.now_us()
+        found: list[Look] = []
+        before = self._store.notes_head() + 1
+        while len(found) < limit:
+            rows = await self.search(
+                subject=subject, since_us=since_us, before=before, limit=LOOKS_AT_ONCE
+            )
+            found += shown(rows, viewer or Viewer(), guards, rules=rules, now_us=now_us)
+            if len(rows) < LOOKS_AT_ONCE:
+                break
+            before = rows[-1].number
+        return found[:limit]
 
     async def row(self, number: int) -> Row:
         """One row; ResourceNotFound when there is none."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from binascii import hexlify
+from os import urandom
+
 import msgspec
 
 from pintu.kernel.access.audited import Entry
@@ -9,9 +12,12 @@ from pintu.kernel.errors import BadInput
 
 
 class Row(Entry, frozen=True, kw_only=True, omit_defaults=True):
-    """An entry with the time (µs since 1970 UTC, the city's) at which it was handed in."""
+    """An entry with the time (µs since 1970 UTC, the city's) at which it was handed in, and a
+    random word: who sees a leaf's hash cannot find out what the row says by trying.
+    """
 
     at_us: int
+    salt: str = ""
 
 
 class Numbered(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,9 +31,12 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Row).decode
 
 
-def row_bytes(entry: Entry, at_us: int) -> bytes:
-    """The row as it is kept: compact JSON, `at_us` first, members without meaning left out."""
-    return b'{"at_us":%d,%s' % (at_us, _encode(entry)[1:])
+def row_bytes(entry: Entry, at_us: int, salt: bytes = b"") -> bytes:
+    """The row as it is kept: compact JSON, `at_us` first, members without meaning left out. `salt`
+    is random unless it is told: letters and digits.
+    """
+    word = salt or hexlify(urandom(8))
+    return b'{"at_us":%d,"salt":"%s",%s' % (at_us, word, _encode(entry)[1:])
 
 
 def read_row(body: bytes) -> Row:

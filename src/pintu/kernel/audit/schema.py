@@ -71,12 +71,21 @@ def _fact() -> list[sa.Column[object]]:
     ]
 
 
+def _protection() -> list[sa.Column[object]]:
+    return [
+        sa.Column("id", sa.String, primary_key=True),
+        sa.Column("subject", sa.String, nullable=False, index=True),
+        sa.Column("told", sa.LargeBinary, nullable=False),
+    ]
+
+
 TILE = sa.Table("tile", METADATA, *_tile())
 HEAD = sa.Table("head", METADATA, *_head())
 COSIGNATURE = sa.Table("cosignature", METADATA, *_cosignature())
 SEEN = sa.Table("seen", METADATA, *_seen())
 PLACE = sa.Table("place", METADATA, *_place(), sqlite_with_rowid=False)
 FACT = sa.Table("fact", METADATA, *_fact())
+PROTECTION = sa.Table("protection", METADATA, *_protection())
 
 
 def _first(op: Operations) -> None:
@@ -88,4 +97,8 @@ def _first(op: Operations) -> None:
     op.create_table("fact", *_fact())
 
 
-TABLES = PrivateTables(name="audit", metadata=METADATA, migrations=(_first,))
+def _second(op: Operations) -> None:
+    op.create_table("protection", *_protection())
+
+
+TABLES = PrivateTables(name="audit", metadata=METADATA, migrations=(_first, _second))
