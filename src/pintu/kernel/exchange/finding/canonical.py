@@ -15,7 +15,7 @@ CODE: Final = re.compile(r"[\s\-_/.·:()#]+")
 DATE: Final = re.compile(r"(\d{4})(?:[-/.年]\s?)(\d{1,2})(?:[-/.月]\s?)(\d{1,2})日?")
 COMPACT: Final = re.compile(r"(19|20)(\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 TIME: Final = re.compile(r"[t ]\s?(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\s?(z|[+-]\d\d:?\d\d)?")
-AREA: Final = re.compile(r"^[一-鿿]{2,4}省|^[一-鿿]{2,3}市|(?<=市)[一-鿿]{2,3}市")
+AREA: Final = re.compile(r"^(?:[一-鿿]{2,4}省)?(?:[一-鿿]{2,3}市)?")
 MOBILE: Final = re.compile(r"(?:00|\+)?86(1[3-9]\d{9})")
 LONG_TEXT: Final = 7  # signs from which texts are compared by their parts too
 WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -15,19 +14,21 @@ from sqlalchemy import Connection
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError, ResourceNotFound
 from pintu.kernel.exchange.catalogue_measured import Measured, drift_of, measured_of
+from pintu.kernel.exchange.finding import keeping
+from pintu.kernel.exchange.finding.islands import Known, System, day_of, findings_of
+from pintu.kernel.exchange.finding.proposals import Answer, Planned, check
 from pintu.kernel.exchange.finding.salt import Salt
-from pintu.kernel.exchange.finding.tables import DAY, FOUND, KEPT, MEASURED, SKETCH, TABLES
+from pintu.kernel.exchange.finding.tables import DAY, FOUND, MEASURED, SKETCH, TABLES
 from pintu.kernel.exchange.finding.words import Day, Finding, Sketch, Twin, Use
 from pintu.kernel.exchange.profile import Measuring
 from pintu.kernel.exchange.words import DataSet, Rows
-from pintu.kernel.tables import CityTables, put_rows
+from pintu.kernel.tables import CityTables
 
 if TYPE_CHECKING:
     from pintu.kernel.exchange.schemas import Schemas
 
 log = logging.getLogger("pintu.finding")
 
-KEPT_MEASURED: Final = 30  # of one data set
 MEASURED_ROWS: Final = 20_000
 
 
@@ -57,8 +58,10 @@ class Finder:
         self._twins: dict[str, Twin] = {}
         self._findings: dict[str, Finding] = {}
         self._days: list[Day] = []
+        self._used: dict[str, int] = {}
         self.uses_of: Callable[[], Iterable[Use]] = lambda: ()
-        self._salt = Salt(self._file.run_now(_kept_salt))
+        self.systems_of: Callable[[], Iterable[System]] = lambda: ()
+        self._salt = Salt(self._file.run_now(keeping.salt))
         self._file.read_now(self._load)
 
     def _load(self, connection: Connection) -> None:
@@ -73,6 +76,7 @@ class Finder:
                 self._findings[row.id] = msgspec.json.decode(row.body, type=Finding)
         for row in connection.execute(sa.select(DAY).order_by(DAY.c.day)):
             self._days.append(msgspec.json.decode(row.body, type=Day))
+        self._used = keeping.used(connection)
 
     # --- asking -----------------------------------------------------------------------------------
     def measured(self, data_set: str) -> Measured | None:
@@ -123,7 +127,7 @@ class Finder:
         sketch = await asyncio.to_thread(sketching.made, now_us, rows=rows, newest_us=newest_us)
         if before is not None:
             await self._schemas.drifted(data_set.name, drift_of(data_set, before, measured))
-        await self._file.run(lambda connection: _keep(connection, measured, sketch))
+        await self._file.run(lambda connection: keeping.keep_measured(connection, measured, sketch))
         self._measured[data_set.name], self._sketches[sketch.name] = measured, sketch
         return measured
 
@@ -142,30 +146,130 @@ class Finder:
                 done += 1
         return done
 
+    def unmeasured(self, older_us: int) -> list[DataSet]:
+        """Data sets that nobody measured since a moment, the longest ago first."""
+        known = self._measured
+        due = [
+            one
+            for one in self._described.described()
+            if one.name not in known or known[one.name].at_us < older_us
+        ]
+        return sorted(due, key=lambda one: known[one.name].at_us if one.name in known else 0)
 
-def _kept_salt(connection: Connection) -> bytes:
-    row = connection.execute(sa.select(KEPT.c.value).where(KEPT.c.name == "salt")).first()
-    if row is not None:
-        return bytes(row.value)
-    made = secrets.token_bytes(32)
-    put_rows(connection, KEPT, [{"name": "salt", "value": made}])
-    return made
+    # --- finding ----------------------------------------------------------------------------------
+    async def find(self) -> Day:
+        """Compare everything measured, look for what only looks smart, and write down the figures
+        of today. Durable when it returns."""
+        from pintu.kernel.exchange.finding.pairing import find_twins
+
+        described = self._described.described()
+        await self._forget({one.name for one in described})
+        sketches = [one for one in self._sketches.values() if one.salt == self._salt.id]
+        twins = await asyncio.to_thread(find_twins, sketches)
+        now_us = self._clock.now_us()
+        known = self._known(described, [self._dated(one, now_us) for one in twins], now_us)
+        findings = [self._lasting(one) for one in findings_of(known)]
+        day = day_of(known)
+
+        def work(connection: Connection) -> None:
+            keeping.keep_found(connection, "twin", known.twins, now_us)
+            keeping.keep_found(connection, "finding", findings, now_us)
+            keeping.keep_day(connection, day)
+            keeping.keep_used(connection, self._used)
+
+        await self._file.run(work)
+        self._twins = {one.id: one for one in known.twins}
+        self._findings = {one.id: one for one in findings}
+        self._days = [one for one in self._days if one.day != day.day] + [day]
+        return day
+
+    def _known(self, described: list[DataSet], twins: Sequence[Twin], now_us: int) -> Known:
+        uses = self.uses()
+        self._used |= {one.data_set: now_us for one in uses}
+        since_us = {}
+        for one in described:
+            first = self._schemas.first_us(one.name)
+            since_us[one.name] = first or now_us
+        return Known(
+            now_us=now_us,
+            data_sets=described,
+            measured=self._measured,
+            twins=twins,
+            uses=uses,
+            systems=list(self.systems_of()),
+            since_us=since_us,
+            used_us=self._used,
+            differing=_differing(twins),
+        )
+
+    def _dated(self, twin: Twin, now_us: int) -> Twin:
+        before = self._twins.get(twin.id)
+        since_us = before.since_us if before is not None else now_us
+        return msgspec.structs.replace(twin, since_us=since_us, seen_us=now_us)
+
+    def _lasting(self, finding: Finding) -> Finding:
+        before = self._findings.get(finding.id)
+        if finding.since_us or before is None:
+            return finding
+        return msgspec.structs.replace(finding, since_us=before.since_us)
+
+    async def _forget(self, names: set[str]) -> None:
+        """Data sets of ours that are gone are held by nobody."""
+        gone = [key for key, one in self._sketches.items() if not one.node and key not in names]
+        if gone:
+            await self._file.run(lambda connection: keeping.drop_sketches(connection, gone))
+            for name in gone:
+                del self._sketches[name]
+                self._measured.pop(name, None)
+
+    def proposed(self, planned: Sequence[Planned]) -> Answer:
+        """What of a project proposal exists already, with whom."""
+        return check(planned, self._described.described())
+
+    # --- with other nodes -------------------------------------------------------------------------
+    def published(self) -> list[Sketch]:
+        """What another node may know to compare with: sketches without samples, and of persons
+        without their values; only data sets that are shared at all."""
+        sharing = {one.name: one.sharing for one in self._described.described()}
+        return [
+            for_others(one)
+            for one in self._sketches.values()
+            if not one.node and sharing.get(one.data_set, "none") != "none"
+        ]
+
+    async def adopt(self, node: str, sketches: Iterable[Sketch]) -> int:
+        """What another node published, in the place of what it published before; how many."""
+        told = [msgspec.structs.replace(one, node=node) for one in sketches]
+        old = [key for key, one in self._sketches.items() if one.node == node]
+
+        def work(connection: Connection) -> None:
+            keeping.drop_sketches(connection, old)
+            for one in told:
+                keeping.keep_sketch(connection, one)
+
+        await self._file.run(work)
+        for name in old:
+            del self._sketches[name]
+        self._sketches |= {one.name: one for one in told}
+        return len(told)
 
 
-def _keep(connection: Connection, measured: Measured, sketch: Sketch) -> None:
-    put_rows(connection, MEASURED, [{
-        "data_set": measured.data_set, "at_us": measured.at_us,
-        "body": msgspec.json.encode(measured),
-    }])  # fmt: skip
-    put_rows(connection, SKETCH, [{
-        "data_set": sketch.name, "node": sketch.node, "at_us": sketch.at_us,
-        "body": msgspec.msgpack.encode(sketch),
-    }])  # fmt: skip
-    mine = MEASURED.c.data_set == measured.data_set
-    kept = (
-        sa.select(MEASURED.c.at_us).where(mine).order_by(MEASURED.c.at_us.desc())
-        .limit(1).offset(KEPT_MEASURED)
-    )  # fmt: skip
-    oldest = connection.execute(kept).scalar()
-    if oldest is not None:
-        connection.execute(MEASURED.delete().where(mine, MEASURED.c.at_us <= oldest))
+def for_others(sketch: Sketch) -> Sketch:
+    """A sketch as another node gets it: of fields that tell of persons neither hashes nor codes,
+    and rows of such data sets not at all."""
+    fields = tuple(
+        msgspec.structs.replace(one, smallest=b"", codes={}, quantiles=()) if one.person else one
+        for one in sketch.fields
+    )
+    samples = () if sketch.persons else sketch.samples
+    return msgspec.structs.replace(sketch, fields=fields, samples=samples, source="")
+
+
+def _differing(twins: Iterable[Twin]) -> tuple[int, int]:
+    joined = differ = 0.0
+    for twin in twins:
+        for one in twin.fields:
+            if one.agree is not None:
+                joined += one.joined
+                differ += one.joined * (1 - one.agree)
+    return int(joined), round(differ)

@@ -16,6 +16,7 @@ from pintu.kernel.exchange.finding.words import FieldSketch, FieldTwin, How, Sam
 LEAST_JOINED: Final = 8  # rows from which a join says something
 SURE: Final = 0.6  # score from which two fields are one, whatever they are called
 LIKELY: Final = 0.3  # the same when they are called alike
+LUCK: Final = 2.5
 ALIKE: Final = 0.8
 NEAR: Final = 0.015  # numbers as far apart as rounding in another unit makes them
 DAY_S: Final = 86_400.0
@@ -169,7 +170,8 @@ def _pair(
             found = tried(columns, rows, both)
             if found is not None and found.score > best.score + 0.02:
                 best = found
-    wanted = LIKELY if names >= ALIKE else SURE
+    # few rows agree by luck
+    wanted = min(SURE, max(LIKELY, LUCK / math.sqrt(count))) if names >= ALIKE else SURE
     if best.score < wanted:
         return None
     return FieldTwin(

@@ -19,6 +19,7 @@ GRAMS: Final = 8
 MOST_DISTINCT: Final = 50_000
 UNIQUE: Final = 0.9  # different values ÷ rows from which a field tells rows apart
 NO_KEY: Final = frozenset(("number", "point", "shape", "yes_no"))
+SMALL: Final = 10  # times as many as there are rows: whole numbers below that tell nothing apart
 MOST_PAIRED: Final = 8  # fields tried two by two when none tells rows apart by itself
 
 
@@ -132,15 +133,16 @@ class Sketching:
             yield self._sample(group, columns, hashes, told=group == told)
 
     def _counts_rows(self, column: Column) -> bool:
-        """Whether a column only numbers the rows 1, 2, 3 …: everybody's does."""
+        """Whether a column only numbers the rows 1, 2, 3 …, or counts up to some more: everybody
+        has such values."""
         if column.kind not in ("whole", "text", "number"):
             return False
         numbers = self._numbers(column)
         numbers = numbers[np.isfinite(numbers)]
         if len(numbers) < 0.9 * len(self._rows):
             return False
-        low, high = float(numbers.min()), float(numbers.max())
-        return low <= 1 and high - low < 1.2 * len(self._rows)
+        small = float(numbers.max()) < SMALL * len(self._rows) and float(numbers.min()) >= 0
+        return small and bool((numbers == np.floor(numbers)).all())
 
     def _pairs(
         self, columns: Sequence[Column], hashes: dict[str, Any], different: dict[str, int]

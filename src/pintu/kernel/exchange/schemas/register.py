@@ -51,6 +51,7 @@ class Schemas:
         self._file = tables.register(TABLES)
         self._clock = clock
         self._current: dict[str, Schema] = {}
+        self._first_us: dict[str, int] = {}
         self._described: dict[str, DataSet] = {}  # the very objects that were compared last
         self._listeners: list[Listener] = []
         self._file.read_now(self._load)
@@ -68,6 +69,10 @@ class Schemas:
         for row in connection.execute(query):
             schema = msgspec.json.decode(row.body, type=Schema)
             self._current[schema.data_set] = schema
+        first = sa.select(VERSION.c.data_set, sa.func.min(VERSION.c.since_us)).group_by(
+            VERSION.c.data_set
+        )
+        self._first_us = {name: int(at_us) for name, at_us in connection.execute(first)}
 
     # --- asking -----------------------------------------------------------------------------------
     def version(self, data_set: str) -> int:
@@ -78,6 +83,10 @@ class Schemas:
     def current(self, data_set: str) -> Schema | None:
         """The version in force, or None."""
         return self._current.get(data_set)
+
+    def first_us(self, data_set: str) -> int:
+        """When a data set was first seen; 0: never."""
+        return self._first_us.get(data_set, 0)
 
     def list_current(self) -> list[Schema]:
         """The version in force of every data set there ever was, by name."""
@@ -138,6 +147,7 @@ class Schemas:
         await self._file.run(lambda connection: add_rows(connection, VERSION, rows))
         for one in new:
             self._current[one.data_set] = one
+            self._first_us.setdefault(one.data_set, one.since_us)
             if one.changes:
                 self._tell(one)
         return new
