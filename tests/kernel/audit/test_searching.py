@@ -102,7 +102,7 @@ async def test_a_search_finds_what_a_look_at_every_row_finds(desk: Desk) -> None
         digests = {desk.audit.in_year(wanted["subject"])} if "subject" in wanted else set()
         expected = naive(rows, wanted, digests)
         assert expected[:1_000] == await numbers(desk, {**wanted, "limit": 1_000}), wanted
-        if len(expected) > 7:
+        if len(expected) > 7 and wanted.keys() & {*WORDS, "what", "outcome"}:
             paged = await numbers(desk, {**wanted, "limit": 7})
             more = await numbers(desk, {**wanted, "limit": 7, "before": paged[-1]})
             assert expected[:14] == [*paged, *more], wanted
