@@ -173,3 +173,11 @@ async def town(tmp_path: Path, stores: str) -> AsyncIterator[Town]:
     opened = Town(tmp_path, stores, HandClock(), PaperLog())
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncIterator[Town]:
+    """A town on SQLite: for truths that no store could change."""
+    opened = Town(tmp_path, "sqlite:", HandClock(), PaperLog())
+    yield opened
+    await opened.close()

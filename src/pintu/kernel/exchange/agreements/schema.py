@@ -47,6 +47,7 @@ STEP = sa.Table(
     sa.UniqueConstraint("agreement", "revision", name="one_step_a_revision"),
     sa.UniqueConstraint("actor", "key", name="done_once"),
     sa.Index("step_receipt", "receipt"),
+    sa.Index("step_organisation", "organisation", "deed"),
 )
 
 RECALL = sa.Table(
@@ -63,6 +64,7 @@ RECALL = sa.Table(
     sa.Index("recall_holder", "holder"),
     sa.Index("recall_provider", "provider"),
     sa.Index("recall_change", "change"),
+    sa.Index("recall_agreement", "agreement"),
 )
 
 HELD = sa.Table(
@@ -88,22 +90,77 @@ OUTBOX = sa.Table(
 
 
 def _first(op: Operations) -> None:
-    for table in METADATA.sorted_tables:
-        op.create_table(
-            table.name,
-            *(_column(one) for one in table.columns),
-            *(
-                sa.UniqueConstraint(*(c.name for c in one.columns), name=one.name)
-                for one in table.constraints
-                if isinstance(one, sa.UniqueConstraint)
-            ),
-        )
-        for index in table.indexes:
-            op.create_index(index.name, table.name, [one.name for one in index.columns])
+    op.create_table(
+        "version",
+        sa.Column("id", sa.String, primary_key=True),
+        sa.Column("version", sa.Integer, primary_key=True),
+        sa.Column("state", sa.String, nullable=False),
+        sa.Column("provider", sa.String, nullable=False),
+        sa.Column("consumer", sa.String, nullable=False),
+        sa.Column("changed_us", sa.BigInteger, nullable=False),
+        sa.Column("change", sa.BigInteger, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("seal", sa.LargeBinary, nullable=False),
+    )
+    op.create_index("version_change", "version", ["change"])
+    op.create_index("version_provider", "version", ["provider", "changed_us"])
+    op.create_index("version_consumer", "version", ["consumer", "changed_us"])
+    _steps(op)
+    op.create_table(
+        "recall",
+        sa.Column("id", sa.String, primary_key=True),
+        sa.Column("agreement", sa.String, nullable=False),
+        sa.Column("provider", sa.String, nullable=False),
+        sa.Column("holder", sa.String, nullable=False),
+        sa.Column("open", sa.Boolean, nullable=False),
+        sa.Column("due_us", sa.BigInteger, nullable=False),
+        sa.Column("change", sa.BigInteger, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    )
+    for name in ("holder", "provider", "change", "agreement"):
+        op.create_index(f"recall_{name}", "recall", [name])
+    op.create_table(
+        "held",
+        sa.Column("agreement", sa.String, primary_key=True),
+        sa.Column("holder", sa.String, primary_key=True),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("data_set", sa.String, nullable=False),
+        sa.Column("via", sa.String, nullable=False),
+        sa.Column("first_us", sa.BigInteger, nullable=False),
+        sa.Column("last_us", sa.BigInteger, nullable=False),
+        sa.Column("rows", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "outbox",
+        sa.Column("number", row_number(), primary_key=True),
+        sa.Column("key", sa.String, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    )
 
 
-def _column(one: sa.Column[object]) -> sa.Column[object]:
-    return sa.Column(one.name, one.type, primary_key=one.primary_key, nullable=one.nullable)
+def _steps(op: Operations) -> None:
+    op.create_table(
+        "step",
+        sa.Column("number", row_number(), primary_key=True),
+        sa.Column("agreement", sa.String, nullable=False),
+        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("deed", sa.String, nullable=False),
+        sa.Column("state", sa.String, nullable=False),
+        sa.Column("actor", sa.String, nullable=False),
+        sa.Column("person", sa.String, nullable=False),
+        sa.Column("organisation", sa.String, nullable=False),
+        sa.Column("at_us", sa.BigInteger, nullable=False),
+        sa.Column("why", sa.String, nullable=False),
+        sa.Column("key", sa.String, nullable=False),
+        sa.Column("asked", sa.LargeBinary, nullable=False),
+        sa.Column("change", sa.LargeBinary, nullable=False),
+        sa.Column("receipt", sa.BigInteger, nullable=False),
+        sa.UniqueConstraint("agreement", "revision", name="one_step_a_revision"),
+        sa.UniqueConstraint("actor", "key", name="done_once"),
+    )
+    op.create_index("step_receipt", "step", ["receipt"])
+    op.create_index("step_organisation", "step", ["organisation", "deed"])
 
 
 TABLES = PrivateTables(name="agreements", metadata=METADATA, migrations=(_first,))
