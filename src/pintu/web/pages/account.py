@@ -27,6 +27,7 @@ METHODS: Final = {
     "passkey": mark("with a passkey"),
     "oidc": mark("with another house's account"),
     "link": mark("with a link"),
+    "demo": mark("as one of the demo's people"),
 }
 KINDS: Final = {
     "parent": mark("as a parent"),

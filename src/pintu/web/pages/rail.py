@@ -22,6 +22,12 @@ def _operates(visit: Visit) -> bool:
     return not visit.actor.person or visit.may(Deed.OPERATE)
 
 
+def _manages(visit: Visit) -> bool:
+    """Whoever makes accounts: the administrator, an organisation's owner for its members."""
+    room = visit.rooms.sign_in
+    return room is not None and room.may_manage(visit.actor)
+
+
 def _resident(visit: Visit) -> bool:
     return bool(visit.actor.person)
 
@@ -44,7 +50,7 @@ SHOWN_TO: Final[dict[str, Callable[[Visit], bool]]] = {
     "/auditing": _audits,
     "/my-records": _resident,
     "/notices": _resident,
-    "/people": _operates,
+    "/people": _manages,
     "/islands": _not_resident,
     "/linkage": _not_resident,
     "/boards": _not_resident,

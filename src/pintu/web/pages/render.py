@@ -30,6 +30,7 @@ NAVIGATION = (
     ("/auditing", mark("Auditing"), "auditing"),
     ("/my-records", mark("My records"), "mine"),
     ("/notices", mark("Notices"), "notices"),
+    ("/people", mark("People"), "people"),
     ("/sources", mark("Sources"), "sources"),
     ("/quarantine", mark("Quarantine"), "quarantine"),
     ("/pieces", mark("Pieces"), "pieces"),
