@@ -179,6 +179,7 @@ def build(
     open_finding(rooms, tables)
     rooms.agreements = open_agreements((tables, clock, timers, keys), rooms, codes_of)
     join_gate(gate, rooms.exchange, tables, keys, (rooms.agreements, rooms.audit))
+    gate.join(theirs=identity.people.theirs)
     open_linkage(rooms, tables)
     return rooms
 

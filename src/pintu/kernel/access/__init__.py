@@ -55,6 +55,7 @@ class Act:
     agreement: str = ""  # "AG-ID", as the caller named it
     owner: str = ""  # the organisation a data set belongs to
     persons: bool = False  # whether its rows tell of persons
+    subject: str = ""  # keyed digest of the one person somebody asks about as their own record
 
 
 class Seen(Protocol):
@@ -91,6 +92,7 @@ class Projection:
     subject: str = ""  # the column that must be asked for one value: one person a call
     k: int = 0  # counts of fewer are not told; 0: rows may be listed
     most_rows: int | None = None  # of one answer
+    own: str = ""  # keyed digest of the only person it is about: their own record, to themself
     seen: Seen | None = None
     """What is there of a stored document, masks put on; None of one outside. A door that asks this
     first cannot show, sort or count what it does not know of."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pintu.kernel.access import Act, Actor, Deed, Projection, Receipt
 from pintu.kernel.context.match import attributes_of
 from pintu.kernel.context.selection import And, Or, Q
-from pintu.kernel.errors import BadInput, Refused, Unavailable
+from pintu.kernel.errors import BadInput, Forbidden, Refused, Unavailable
 from pintu.kernel.exchange.gate.asking import Plan, subject_text
 from pintu.kernel.exchange.words import DataSet, Why
 
@@ -49,6 +49,8 @@ class Asked:
             return
         found = self.gate.under(self.projection)
         digest = self.gate.recorder.digest(subject_text(plan.value))
+        if self.projection.own and digest != self.projection.own:
+            raise Forbidden("This is another person's record than the one that is yours")
         if found is not None:
             self.gate.limits.look(found, digest, self.actor.person or self.actor.id)
 
@@ -79,6 +81,7 @@ def reading(data_set: DataSet, why: Why) -> Act:
         agreement=why.agreement,
         owner=data_set.owner,
         persons=data_set.persons,
+        subject=why.subject,
     )
 
 

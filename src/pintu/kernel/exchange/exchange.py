@@ -202,7 +202,7 @@ class Exchange:
         with asked.written_when_refused():
             if found.provider != "context":
                 raise BadRequestData(f"Data set {name!r} keeps no past; chart its rows")
-            if projection.agreement:
+            if projection.agreement or projection.own:
                 refuse_profile(projection)
                 whole_column(found, projection, value[1])
             question = Question(
@@ -254,7 +254,7 @@ class Exchange:
             newest = ""
             names: tuple[str, ...] = ()
             where: tuple[Condition, ...] = ()
-            if projection.agreement:
+            if projection.agreement or projection.own:
                 refuse_profile(projection)
                 found = msgspec.structs.replace(found, columns=plain_columns(found, projection))
                 names = tuple(one.name for one in found.columns)
@@ -311,7 +311,7 @@ class Exchange:
         """One file of a data set of files, to be sent; ResourceNotFound."""
         asked = self._asked(actor, name, why)
         with asked.written_when_refused():
-            if asked.projection.agreement:
+            if asked.projection.agreement or asked.projection.own:
                 refuse_profile(asked.projection)
                 whole_column(asked.found, asked.projection, "name")
                 where = (Condition("name", "=", file), *conditions_of(asked.projection))

@@ -103,6 +103,7 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     agreement: str = ""
     purpose: str = ""
     reason: str = ""
+    subject: str = ""  # keyed digest of who asks for their own record, or a ward's
 
 
 UNSAID: Final = Why()

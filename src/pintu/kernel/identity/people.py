@@ -189,6 +189,20 @@ class People:
         ]
         return sorted(found, key=lambda one: one.since_us, reverse=True)
 
+    def theirs(self, actor: Actor, subject: str) -> str:
+        """On which basis somebody may look at the record of a person (the keyed digest): "own",
+        "delegation ID" for who acts for that person, "" for everybody else."""
+        person = self.find_person(actor.person) if actor.person else None
+        if person is None or person.disabled or not subject:
+            return ""
+        if person.subject == subject:
+            return "own"
+        now_us = self.clock.now_us()
+        for one in self.delegations(person=person.id, subject=subject):
+            if one.holds(now_us) and "look" in one.scopes:
+                return f"delegation {one.id}"
+        return ""
+
     # --- deeds ------------------------------------------------------------------------------------
     async def note(self, deed: str, *, by: str, person: str = "", **detail: str) -> None:
         """Write a deed to the log where there is one; Unavailable when it cannot be written."""

@@ -49,6 +49,8 @@ def planned(question: Question, data_set: DataSet, projection: Projection) -> Pl
     rows than may be had at once.
     """
     about = subject_column(data_set) if data_set.persons else ""
+    if projection.own:
+        return _for_oneself(question, about)
     if not projection.agreement:
         return _for_owner(question, data_set, about)
     about = projection.subject or about
@@ -95,6 +97,14 @@ def _for_owner(question: Question, data_set: DataSet, about: str) -> Plan:
 def conditions_of(projection: Projection) -> tuple[Condition, ...]:
     """The conditions that every row seen holds."""
     return tuple(one for one in projection.where if isinstance(one, Condition))
+
+
+def _for_oneself(question: Question, about: str) -> Plan:
+    """Somebody's own record: every column of the rows that are about them, and nothing else."""
+    _, value = _one_person(question, about)
+    where = (Condition(about, "=", value),)
+    asked = Question(where=where, limit=min(question.limit, DEFAULT_LIMIT))
+    return Plan(question=asked, shown=(), subject=about, value=value)
 
 
 def _limit(question: Question, most: int | None) -> int:
@@ -172,7 +182,7 @@ def subject_text(value: Any) -> str:
 
 def refuse_profile(projection: Projection) -> None:
     """Measures tell of all rows at once: never of persons looked up one by one, nor under k."""
-    if projection.subject or projection.k:
+    if projection.subject or projection.k or projection.own:
         raise Forbidden("Nothing is measured under an agreement about single persons or counts")
 
 

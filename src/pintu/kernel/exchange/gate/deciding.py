@@ -2,8 +2,9 @@
 
 1. A call that names an agreement is judged by that agreement alone, whoever asks.
 2. Rows of persons are never read by a grant, an administrator or a demo visitor: only by a member
-   of the owning organisation who names purpose and reason, under an agreement, through broken
-   glass, or on a machine that was started with `--open`, and each of these is written down.
+   of the owning organisation who names purpose and reason, under an agreement, by the person
+   themself (or who acts for them) and of that person alone, through broken glass, or on a
+   machine that was started with `--open`, and each of these is written down.
 3. Everything else is decided by grants as ever, and counted.
 """
 
@@ -63,6 +64,7 @@ class ExchangeGate:
         self._compiler: Compiler | None = None
         self._compiled: dict[str, _Known] = {}
         self._count: Callable[[Actor, Act], None] = _uncounted
+        self._theirs: Callable[[Actor, str], str] = _nobodys
         self.limits = Limiter(clock)
         self.recorder = Recorder(clock)
         self.join(agreements=agreements, audit=audit)
@@ -74,6 +76,7 @@ class ExchangeGate:
         audit: AuditLog | None = None,
         compiler: Compiler | None = None,
         tables: OpenTables | None = None,
+        theirs: Callable[[Actor, str], str] | None = None,
     ) -> None:
         """The rooms that are opened after the gate: what is handed in stays, the rest as it is."""
         if agreements is not None:
@@ -86,6 +89,8 @@ class ExchangeGate:
             self._compiler = compiler
         if tables is not None:
             self.limits.open(tables)
+        if theirs is not None:
+            self._theirs = theirs
 
     # --- deciding -----------------------------------------------------------------------------
     def decide(self, actor: Actor, act: Act) -> Projection:
@@ -131,6 +136,8 @@ class ExchangeGate:
         if reads and act.owner and actor.organisation == act.owner and LOOKING & actor.roles:
             _named(act.purpose, act.reason)
             return OWNER
+        if reads and act.subject and (own := self._theirs(actor, act.subject)):
+            return Projection(basis=own, recorded=True, own=act.subject)
         if reads and actor.broken_glass:
             return Projection(basis=f"glass {actor.broken_glass}", recorded=True)
         if self._open and actor.local:
@@ -203,6 +210,11 @@ class ExchangeGate:
         """
         found = self.under(projection) if projection.agreement else None
         return await self.recorder.enter((actor, act), projection, told, found)
+
+
+def _nobodys(actor: Actor, subject: str) -> str:
+    """A city that keeps no accounts knows nobody's own record."""
+    return ""
 
 
 def _uncounted(actor: Actor, act: Act) -> None:
