@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
 
 from litestar import Request
 
-from pintu.kernel.access import WHOLE, Act, Actor, Deed, Projection, Receipt
+from pintu.kernel.access import WHOLE, Act, Actor, Deed, Projection
 from pintu.kernel.errors import BadRequestData, Forbidden, Unauthorized
 from pintu.kernel.exchange.words import UNSAID, Why
+from pintu.web.why import LONGEST, spoken
 from pintu.web.words import COOKIE, Words, choose_language
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 AnyRequest = Request[Any, Any, Any]
 NAMED: Final = ("agreement", "purpose", "reason")
-LONGEST: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,34 +85,16 @@ def why_of(request: AnyRequest, form: Mapping[str, Any] | None = None) -> Why:
 
     Raises BadRequestData for what cannot be read.
     """
-    found = {}
+    found, headers = {}, raw_headers(request)
     for name in NAMED:
         told = (form or {}).get(name) or request.query_params.get(name)
         if not told:
-            told = spoken(request.headers.get(f"pintu-{name}", ""))
+            told = spoken(headers.get(f"pintu-{name}".encode(), b""))
         if told:
             if not isinstance(told, str) or len(told) > LONGEST:
                 raise BadRequestData(f"The {name} of a call is a text of at most {LONGEST} signs")
             found[name] = told.strip()
     return Why(**found) if found else UNSAID
-
-
-def spoken(header: str) -> str:
-    """A header's value as text; raises BadRequestData when it is not UTF-8."""
-    if not header:
-        return ""
-    text = header[7:] if header[:7].lower() == "utf-8''" else header
-    try:
-        # a server hands headers over as Latin-1: UTF-8 written plainly is read back
-        plain = text.encode("latin-1").decode() if not text.isascii() else text
-        return unquote(plain, errors="strict").strip()
-    except UnicodeError as error:
-        raise BadRequestData("A header that names a reason is not UTF-8") from error
-
-
-def receipt_line(receipt: Receipt) -> str:
-    """The value of `Pintu-Receipt`: where the row of this answer stands in the log."""
-    return f"{receipt.number}; leaf={receipt.leaf}"
 
 
 def raw_headers(request: AnyRequest) -> dict[bytes, bytes]:

@@ -24,7 +24,8 @@ from pintu.kernel.exchange.words import (
 from pintu.web.api.reading import as_json
 from pintu.web.api.states import parse_time
 from pintu.web.house import house_of
-from pintu.web.visit import AnyRequest, enter, receipt_line
+from pintu.web.visit import AnyRequest, enter
+from pintu.web.why import receipt_line
 
 DATA_SET: Final = "catalogue"
 HOUR_US: Final = 3_600_000_000

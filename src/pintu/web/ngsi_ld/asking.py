@@ -22,6 +22,7 @@ from pintu.kernel.context.scalars import check_name
 from pintu.kernel.context.selection import And, Linked, Or, OrderKey, Q, Selection
 from pintu.kernel.errors import BadRequestData, Forbidden, OperationNotSupported
 from pintu.kernel.jsonld import Terms
+from pintu.web.ngsi_ld.agreed import refuse, selected
 from pintu.web.ngsi_ld.identifiers import uri
 from pintu.web.ngsi_ld.paging import Window
 
@@ -92,7 +93,11 @@ def read_selection(
         count=part.count,
         bodies=part.bodies,
     )
-    return asked if projection.whole else narrowed(asked, projection, terms)
+    if projection.whole:
+        return asked
+    if projection.agreement:
+        return selected(asked, projection, terms)
+    return narrowed(asked, projection, terms)
 
 
 def narrowed(asked: Selection, projection: Projection, terms: Terms) -> Selection:
@@ -118,6 +123,8 @@ def narrowed(asked: Selection, projection: Projection, terms: Terms) -> Selectio
 
 def refuse_hidden(projection: Projection, terms: Terms, names: Iterable[str]) -> None:
     """Raise Forbidden for stored names the gate does not let through, whether they exist or not."""
+    if projection.agreement:
+        return refuse(projection, terms, names, shown=True)
     refused = [name for name in names if name not in _NO_ATTRIBUTES and not projection.lets(name)]
     if refused:
         named = ", ".join(sorted(terms.shown(name) for name in refused))

@@ -69,7 +69,7 @@ def upsert_batch(call: Call) -> Result:
 
     def make(call: Call, entity: dict[str, Any]) -> Op:
         allow_entity(call, entity)
-        return Op(call.tenant, entity["id"], within_rows(call, maker(entity)))
+        return Op(call.tenant, entity["id"], within_rows(call, maker(entity), entity["id"]))
 
     return _run(call, make, _created_new)
 
@@ -83,7 +83,7 @@ def update_batch(call: Call) -> Result:
     def make(call: Call, entity: dict[str, Any]) -> Op:
         allow_fragment(call, entity)
         transform = write.append(entity, no_overwrite=keep)
-        return Op(call.tenant, entity["id"], within_rows(call, transform))
+        return Op(call.tenant, entity["id"], within_rows(call, transform, entity["id"]))
 
     return _run(call, make, _done, _read_addition)
 
@@ -93,7 +93,7 @@ def merge_batch(call: Call) -> Result:
 
     def make(call: Call, entity: dict[str, Any]) -> Op:
         allow_fragment(call, entity)
-        return Op(call.tenant, entity["id"], within_rows(call, write.merge(entity)))
+        return Op(call.tenant, entity["id"], within_rows(call, write.merge(entity), entity["id"]))
 
     return _run(call, make, _done, _read_part)
 
@@ -106,7 +106,7 @@ async def delete_batch(call: Call) -> Response:
     for member in call.document:
         try:
             id = uri(member, "Entity id")
-            ops.append(Op(call.tenant, id, within_rows(call, write.delete())))
+            ops.append(Op(call.tenant, id, within_rows(call, write.delete(), id)))
         except PintuError as error:
             errors.append(_failed(str(member)[:200], error))
     outcomes = await call.rooms.store.submit(ops, call.actor_id) if ops else []

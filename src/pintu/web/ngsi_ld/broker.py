@@ -25,6 +25,8 @@ from pintu.web.ngsi_ld.operation import Call, Operation, Result
 from pintu.web.ngsi_ld.params import NO_PARAMS, known, read_params
 from pintu.web.ngsi_ld.repeated import Repeats
 from pintu.web.ngsi_ld.routes import ROUTES
+from pintu.web.ngsi_ld.writing_down import written
+from pintu.web.why import AGREEMENT, PURPOSE, REASON, spoken
 
 if TYPE_CHECKING:
     from pintu.web.rooms import Rooms
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 _NOBODYS = -1  # the number of no tenant, for operations that need none
 _TENANT_LIMIT = 128
 _KEPT_ACTS = 1024
+Key = tuple[Deed, bytes] | tuple[Deed, bytes, tuple[bytes, bytes, bytes]]
 
 
 class Broker:
@@ -39,7 +42,7 @@ class Broker:
 
     def __init__(self, rooms: Rooms) -> None:
         self.rooms = rooms
-        self._acts: dict[tuple[Deed, bytes], tuple[Act, Pairs]] = {}
+        self._acts: dict[Key, tuple[Act, Pairs]] = {}
         self.repeats = Repeats(self)
         started(rooms)
 
@@ -61,10 +64,12 @@ class Broker:
             tenant = self.tenant(act.tenant, operation) if act.tenant else 1
             call = Call(
                 operation, request, parts, params, rooms, act.tenant, tenant, projection, CORE,
-                accept, echo, actor.id,
+                accept, echo, actor.id, None, b"", None, actor, act,
             )  # fmt: skip
             link = linked_context(headers.get(b"link"))
             context = link if not media_type else _take_body(call, media_type, link)
+            if projection.recorded:
+                return written(self._in_context, call, context)
             if context is None and tenant:
                 return self.perform(call)
             return self.waiting(self._in_context(call, context), call)
@@ -74,12 +79,17 @@ class Broker:
     # --- what every call has ------------------------------------------------------------------
     def act(self, deed: Deed, headers: dict[bytes, bytes]) -> tuple[Act, Pairs]:
         """What is asked for, and the header that says the tenant again; raises BadRequestData."""
-        key = (deed, headers.get(b"ngsild-tenant", b""))
+        tenant = headers.get(b"ngsild-tenant", b"")
+        if AGREEMENT in headers:
+            said = headers[AGREEMENT], headers.get(PURPOSE, b""), headers.get(REASON, b"")
+            key: Key = (deed, tenant, said)
+        else:
+            key = (deed, tenant)
         return self._acts.get(key) or self._act(key)
 
-    def _act(self, key: tuple[Deed, bytes]) -> tuple[Act, Pairs]:
+    def _act(self, key: Key) -> tuple[Act, Pairs]:
         """The act and the echoed header of a tenant as it is spelled; raises BadRequestData."""
-        deed, tenant = key
+        deed, tenant = key[:2]
         name = tenant.decode("latin-1").strip()
         if not name.isascii() or not all(c.isalnum() or c in "_-./:" for c in name):
             raise BadRequestData("NGSILD-Tenant has others than ASCII letters, digits and _-./:")
@@ -88,7 +98,12 @@ class Broker:
         echo: Pairs = ((b"ngsild-tenant", tenant),) if name else ()
         if len(self._acts) >= _KEPT_ACTS:
             self._acts.clear()
-        found = self._acts[key] = (Act(deed=deed, tenant=name), echo)
+        agreement, purpose, reason = map(spoken, key[2] if len(key) == 3 else (b"", b"", b""))
+        act = Act(
+            deed=deed, tenant=name, agreement=agreement, purpose=purpose or None,
+            reason=reason or None,
+        )  # fmt: skip
+        found = self._acts[key] = (act, echo)
         return found
 
     def _media_type(self, operation: Operation, headers: dict[bytes, bytes]) -> bytes:
@@ -111,6 +126,8 @@ class Broker:
     # --- performing ----------------------------------------------------------------------------
     def perform(self, call: Call) -> Answer:
         """Perform a call in the core context, for a tenant there is."""
+        if call.projection.recorded:
+            return written(self._in_context, call, None)
         return self.waiting(call.operation.handler(call), call)
 
     def waiting(self, result: Result, call: Call) -> Answer:

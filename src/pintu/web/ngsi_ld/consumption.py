@@ -9,17 +9,17 @@ from typing import Any
 
 import orjson
 
-from pintu.kernel.context.match import match_q
 from pintu.kernel.context.parse import parse_types
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.render import View, render
 from pintu.kernel.errors import BadRequestData, ResourceNotFound
 from pintu.kernel.store.port import Page, settled
+from pintu.web.ngsi_ld.agreed import cut, fields_of, page_of, there
 from pintu.web.ngsi_ld.answers import GEO_JSON, JSON, LD_JSON, data_headers, shown_context
 from pintu.web.ngsi_ld.asking import read_selection, refuse_hidden
 from pintu.web.ngsi_ld.identifiers import uri
 from pintu.web.ngsi_ld.joining import Join, read_join
-from pintu.web.ngsi_ld.looking import PLAIN, read_view
+from pintu.web.ngsi_ld.looking import PLAIN, VIEW_PARAMS, read_view
 from pintu.web.ngsi_ld.message import Response
 from pintu.web.ngsi_ld.operation import Call, Result
 from pintu.web.ngsi_ld.paging import Window, page_headers, window
@@ -53,9 +53,14 @@ async def _retrieve(call: Call, id: str) -> Response:
     params, terms = call.params, call.terms
     view = read_view(params, terms, call.projection, call.accept)
     tree = read_tree(params)
-    record = await settled(call.rooms.store.retrieve(call.tenant, id))
-    if record is None or not _visible(call, record):
+    record = there(call, await settled(call.rooms.store.retrieve(call.tenant, id)))
+    if record is None:
         raise ResourceNotFound(f"{id} does not exist")
+    call.rows = 1
+    if call.projection.recorded:
+        call.fields = fields_of(call, tree.applied(view, terms))
+        if not params and call.accept == JSON and terms.is_core and stored_as_shown(record.body):
+            return Response(200, record.body, data_headers(JSON, terms) + call.echo)
     if "type" in params:
         _check_type(call, record)
     view = _as_of_now(call, view, [record])
@@ -72,6 +77,7 @@ async def _retrieve(call: Call, id: str) -> Response:
     if join is None or join.inline:
         return _document(call, first)
     linked = await join.linked_flat([(record, document)])
+    call.rows += len(linked)
     return _documents(call, [first, *linked]) if linked else _document(call, first)
 
 
@@ -86,11 +92,6 @@ def _check_type(call: Call, record: Record) -> None:
     wanted = parse_types(call.params["type"], call.terms)
     if wanted is not None and not any(some <= set(record.types) for some in wanted.any_of):
         raise ResourceNotFound(f"{record.id} is not of type {call.params['type'][:100]}")
-
-
-def _visible(call: Call, record: Record) -> bool:
-    rows = call.projection.rows
-    return rows is None or match_q(orjson.loads(record.body), rows)
 
 
 # --- queries ----------------------------------------------------------------------------------
@@ -114,7 +115,7 @@ class Query:
 def query_entities(call: Call) -> Result:
     """5.7.2 by parameters: a page of entities."""
     params = call.params
-    part = window(params)
+    part = cut(call, window(params))
     if params.keys().isdisjoint(SELECTORS) and not flag(params, "local"):
         raise BadRequestData("A query needs type, attrs, q, a geoquery, or local=true")
     return _answer(_read(call, params, part))
@@ -122,7 +123,7 @@ def query_entities(call: Call) -> Result:
 
 def query_by_post(call: Call) -> Result:
     """5.7.2 by a Query document (5.2.23); pages by the parameters of the request."""
-    part = window(call.params)
+    part = cut(call, window(call.params))
     params = read_query(call.document)
     for name in ("options", "format", "lang", "geometryProperty", "explain", "local"):
         if name in call.params:
@@ -147,7 +148,8 @@ def _answer(query: Query) -> Result:
     picked = query.tree.attributes(call.terms)
     if picked and not selection.attributes:
         refuse_hidden(call.projection, call.terms, picked)
-        selection = dataclasses.replace(selection, attributes=picked)
+        if call.projection.masks.keys().isdisjoint(picked):
+            selection = dataclasses.replace(selection, attributes=picked)
     return shown(query, call.rooms.store.select(selection))
 
 
@@ -168,8 +170,9 @@ async def _later(query: Query, found: Page | Awaitable[Page]) -> Response:
     call, join = query.call, query.join
     if join is None:
         return _page(query, page)
-    records = page.records[: query.part.limit]
+    records = page_of(call, page.records[: query.part.limit])
     documents = [(record, orjson.loads(record.body)) for record in records]
+    call.fields = fields_of(call, query.shown)
     if join.inline:
         members = [
             await join.shown_inline(record, document, query.tree, 0, join.visited)
@@ -179,7 +182,8 @@ async def _later(query: Query, found: Page | Awaitable[Page]) -> Response:
         members = [render(record, call.terms, query.shown) for record in records]
         members += await join.linked_flat(documents)
     headers = _headers(call, query.part, page)
-    return _documents(call, members, *headers, plan=_plan(query.params, page))
+    call.rows = len(members) + len(join.known) * join.inline
+    return _documents(call, members, *headers, plan=_plan(query, page))
 
 
 async def _union(query: Query, entities: list[dict[str, Any]]) -> Response:
@@ -205,8 +209,10 @@ def _page(query: Query, page: Page) -> Response:
     """Stored bytes joined as they are when nothing narrows them, rendered otherwise."""
     call, records = query.call, page.records[: query.part.limit]
     headers = _headers(call, query.part, page)
-    plan = _plan(query.params, page)
+    plan = _plan(query, page)
     view = query.shown
+    if call.projection.recorded:
+        return _recorded_page(query, records, headers)
     whole = view is PLAIN and call.projection.whole and call.terms.is_core
     if whole and plan is None and call.accept == JSON:
         body = joined(page, query.part)
@@ -215,6 +221,23 @@ def _page(query: Query, page: Page) -> Response:
     view = _as_of_now(call, view, records)
     members = [render(record, call.terms, view) for record in records]
     return _documents(call, [shown for shown in members if shown], *headers, plan=plan)
+
+
+def _recorded_page(
+    query: Query, records: list[Record], headers: tuple[tuple[bytes, bytes], ...]
+) -> Response:
+    """A page of what is there of some records: joined as it is where nothing else was asked for."""
+    call, view = query.call, query.shown
+    found = page_of(call, records)
+    call.rows, call.fields = len(found), fields_of(call, view)
+    plain = call.accept == JSON and call.terms.is_core
+    if plain and query.params.keys().isdisjoint(VIEW_PARAMS):
+        body = b"[" + b",".join([one.body for one in found]) + b"]"
+        if stored_as_shown(body):
+            return Response(200, body, (*data_headers(JSON, call.terms), *headers, *call.echo))
+    view = _as_of_now(call, view, found)
+    members = [render(record, call.terms, view) for record in found]
+    return _documents(call, [shown for shown in members if shown], *headers)
 
 
 def stored_as_shown(body: bytes) -> bool:
@@ -248,8 +271,10 @@ def _headers(call: Call, part: Window, page: Page) -> tuple[tuple[bytes, bytes],
     return page_headers(request.path, request.query, part, more=follow(part, page), count=count)
 
 
-def _plan(params: dict[str, Any], page: Page) -> str | None:
-    return page.plan if flag(params, "explain") else None
+def _plan(query: Query, page: Page) -> str | None:
+    """How the store found a page; under an agreement that would tell what its rows are."""
+    asked = flag(query.params, "explain")
+    return page.plan if asked and not query.call.projection.agreement else None
 
 
 # --- documents --------------------------------------------------------------------------------

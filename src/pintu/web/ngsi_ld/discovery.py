@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pintu.kernel.errors import ResourceNotFound
 from pintu.kernel.store.port import Kind
+from pintu.web.ngsi_ld.agreed import agreed_kinds
 from pintu.web.ngsi_ld.answers import data
+from pintu.web.ngsi_ld.message import Response
 from pintu.web.ngsi_ld.operation import Call, Result
 from pintu.web.ngsi_ld.params import flag
 
 PARAMS = frozenset(("details", "local"))
 _LIST = "urn:ngsi-ld:"
+Tell = Callable[[Call, list[Kind]], Response]
 
 
 def list_types(call: Call) -> Result:
     """5.7.5 and 5.7.6: the type names, or with details each type and its attribute names."""
-    kinds = _kinds(call)
+    return _told(call, _types_told)
+
+
+def _types_told(call: Call, kinds: list[Kind]) -> Response:
     by_type: dict[str, set[str]] = {}
     for kind in kinds:
         for name in kind.types:
@@ -46,8 +54,12 @@ def list_types(call: Call) -> Result:
 
 def retrieve_type(call: Call) -> Result:
     """5.7.7: one type with its attributes, their kinds, and how many entities have it."""
+    return _told(call, _type_told)
+
+
+def _type_told(call: Call, kinds: list[Kind]) -> Response:
     wanted = call.terms.stored(call.parts[0])
-    kinds = [kind for kind in _kinds(call) if wanted in kind.types]
+    kinds = [kind for kind in kinds if wanted in kind.types]
     if not kinds:
         raise ResourceNotFound(f"There is no entity of type {call.parts[0][:200]}")
     types_of: dict[str, set[str]] = {}
@@ -76,7 +88,11 @@ def retrieve_type(call: Call) -> Result:
 
 def list_attributes(call: Call) -> Result:
     """5.7.8 and 5.7.9: the attribute names, or with details each with the types that have it."""
-    by_name = _by_attribute(_kinds(call))
+    return _told(call, _attributes_told, each=True)
+
+
+def _attributes_told(call: Call, kinds: list[Kind]) -> Response:
+    by_name = _by_attribute(kinds)
     shown = call.terms.shown
     if not flag(call.params, "details"):
         names = sorted(shown(name) for name in by_name)
@@ -104,8 +120,12 @@ def list_attributes(call: Call) -> Result:
 
 def retrieve_attribute(call: Call) -> Result:
     """5.7.10: one attribute, its kinds, the types that have it, and how many entities do."""
+    return _told(call, _attribute_told, each=True)
+
+
+def _attribute_told(call: Call, all_kinds: list[Kind]) -> Response:
     wanted = call.terms.stored(call.parts[0])
-    kinds = _by_attribute(_kinds(call)).get(wanted)
+    kinds = _by_attribute(all_kinds).get(wanted)
     if kinds is None:
         raise ResourceNotFound(f"There is no attribute {call.parts[0][:200]}")
     kinds_of = {t for kind in kinds for name, t in kind.attributes if name == wanted}
@@ -130,6 +150,17 @@ def _by_attribute(kinds: list[Kind]) -> dict[str, list[Kind]]:
         for name in {name for name, _ in kind.attributes}:
             found.setdefault(name, []).append(kind)
     return found
+
+
+def _told(call: Call, tell: Tell, *, each: bool = False) -> Result:
+    if call.projection.seen is not None:
+        return _told_agreed(call, tell, each)
+    return tell(call, _kinds(call))
+
+
+async def _told_agreed(call: Call, tell: Tell, each: bool) -> Response:
+    """What there is under an agreement is counted among the entities that are there."""
+    return tell(call, await agreed_kinds(call, call.rooms.store.kinds(call.tenant), each=each))
 
 
 def _kinds(call: Call) -> list[Kind]:

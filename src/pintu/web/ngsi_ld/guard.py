@@ -14,6 +14,7 @@ from pintu.kernel.context.members import instances
 from pintu.kernel.context.record import Effect, Put, Record, Transform
 from pintu.kernel.context.times import DEFAULT, time_key, times_of
 from pintu.kernel.errors import Forbidden, ResourceNotFound
+from pintu.web.ngsi_ld.agreed import refuse_members
 from pintu.web.ngsi_ld.operation import Call
 
 MEMBERS = frozenset(("id", "type", "scope", "expiresAt", "@context"))
@@ -25,6 +26,8 @@ def allow_entity(call: Call, entity: dict[str, Any]) -> None:
 
     Raises Forbidden naming the attribute, BadRequestData naming the field.
     """
+    if call.projection.seen is not None:
+        refuse_members(call, entity)
     if not call.projection.whole:
         allow_names(call.projection, entity)
         if call.projection.rows is not None and not match_q(entity, call.projection.rows):
@@ -35,6 +38,8 @@ def allow_entity(call: Call, entity: dict[str, Any]) -> None:
 
 def allow_fragment(call: Call, fragment: dict[str, Any]) -> None:
     """The same for a fragment, whose type may be known only to the store."""
+    if call.projection.seen is not None:
+        refuse_members(call, fragment)
     if not call.projection.whole:
         allow_names(call.projection, fragment)
 
@@ -53,16 +58,21 @@ def check_words(entity: dict[str, Any]) -> None:
     check(entity)
 
 
-def within_rows(call: Call, transform: Transform) -> Transform:
+def within_rows(call: Call, transform: Transform, id: str) -> Transform:
     """The transform, for entities that the gate lets through; the rest does not exist for the
     caller, and attributes the caller may not see outlive a replacement of all the others.
     """
     rows, strict = call.projection.rows, call.tenant_name in call.rooms.settings.strict_tenants
+    seen = call.projection.seen
     if call.projection.whole and not strict:
         return transform
 
     def guarded(record: Record | None, now_us: int) -> Effect:
-        if record is not None and rows is not None and not match_q(orjson.loads(record.body), rows):
+        if seen is not None:
+            # nothing is made under an agreement: what is outside of it cannot be told from nothing
+            if record is None or seen(record.body) is None:
+                raise ResourceNotFound(f"{id} does not exist")
+        elif record is not None and rows is not None and not match_q(_read(record), rows):
             raise ResourceNotFound(f"{record.id} does not exist")
         effect = transform(record, now_us)
         if isinstance(effect, Put):
@@ -75,6 +85,10 @@ def within_rows(call: Call, transform: Transform) -> Transform:
         return effect
 
     return guarded
+
+
+def _read(record: Record) -> Any:
+    return orjson.loads(record.body)
 
 
 def _keep_hidden(projection: Projection, record: Record, effect: Put) -> None:

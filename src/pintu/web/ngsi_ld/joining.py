@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 
-from pintu.kernel.context.match import match_q
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.render import View, render
 from pintu.kernel.errors import BadRequestData, TooComplex
 from pintu.kernel.store.port import settled
+from pintu.web.ngsi_ld.agreed import there
 from pintu.web.ngsi_ld.asking import split_names
 from pintu.web.ngsi_ld.operation import Call
 from pintu.web.ngsi_ld.params import number
@@ -42,10 +42,8 @@ class Join:
         if len(self.known) >= _MOST_LINKED:
             raise TooComplex(f"join reaches more than {_MOST_LINKED} linked entities")
         record = await settled(self.call.rooms.store.retrieve(self.call.tenant, id))
+        record = there(self.call, record)
         found = None if record is None else (record, orjson.loads(record.body))
-        rows = self.call.projection.rows
-        if found is not None and rows is not None and not match_q(found[1], rows):
-            found = None
         self.known[id] = found
         return found
 

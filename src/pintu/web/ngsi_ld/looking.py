@@ -8,7 +8,7 @@ from typing import Any
 
 from pintu.kernel.access import Projection
 from pintu.kernel.context.render import View
-from pintu.kernel.errors import BadRequestData, InvalidRequest
+from pintu.kernel.errors import BadRequestData, Forbidden, InvalidRequest
 from pintu.kernel.jsonld import Terms
 from pintu.web.ngsi_ld.answers import GEO_JSON
 from pintu.web.ngsi_ld.asking import attribute_names, refuse_hidden, split_names
@@ -38,6 +38,18 @@ def read_view(params: dict[str, Any], terms: Terms, projection: Projection, acce
     if not geojson and projection.whole and params.keys().isdisjoint(VIEW_PARAMS):
         return PLAIN
     asked = options(params, _OPTIONS)
+    if projection.seen is not None:
+        return _agreed(params, terms, projection, (asked, geojson))
+    return _view(params, terms, projection, (asked, geojson))
+
+
+def _view(
+    params: dict[str, Any],
+    terms: Terms,
+    projection: Projection,
+    read: tuple[frozenset[str], bool],
+) -> View:
+    asked, geojson = read
     attrs = None
     if "attrs" in params:
         attrs = frozenset(attribute_names(params["attrs"], terms))
@@ -55,8 +67,23 @@ def read_view(params: dict[str, Any], terms: Terms, projection: Projection, acce
         expand_values=_stored(params, "expandValues", terms),
         json_keys=_stored(params, "jsonKeys", terms),
         allowed=projection.attributes,
-        hidden=projection.withheld,
+        hidden=projection.hidden if projection.seen is not None else projection.withheld,
     )
+
+
+def _agreed(
+    params: dict[str, Any],
+    terms: Terms,
+    projection: Projection,
+    read: tuple[frozenset[str], bool],
+) -> View:
+    """A view of narrowed documents: masks are on already. When somebody last changed what is not
+    seen is nobody's business, so system times are not shown."""
+    if "sysAttrs" in read[0]:
+        raise Forbidden("You may not ask for attribute createdAt, modifiedAt")
+    if "geometryProperty" in params:
+        refuse_hidden(projection, terms, (terms.stored(params["geometryProperty"]),))
+    return _view(params, terms, projection, read)
 
 
 def _format(params: dict[str, Any], asked: frozenset[str]) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from pintu.kernel.access import Deed, Projection
+from pintu.kernel.access import Act, Actor, Deed, Projection
 from pintu.kernel.jsonld import Terms
 from pintu.web.ngsi_ld.answers import Deferred, Pairs
 from pintu.web.ngsi_ld.message import Request, Response
@@ -59,3 +59,7 @@ class Call(msgspec.Struct, gc=False):
     document: Any = None  # the body, @context taken out
     encoded: bytes = b""  # the same as JSON bytes
     contexts: list[Terms | BaseException] | None = None  # of a list: one for each member
+    actor: Actor | None = None
+    act: Act | None = None
+    rows: int = 0  # entities told, for the row of the log
+    fields: tuple[str, ...] = ()  # and the attributes that could be

@@ -31,7 +31,7 @@ def submit(
     kind = call.params.get("type") if call.params else None
     if kind is not None:
         transform = write.only_types(parse_types(kind, call.terms), transform)
-    op = Op(call.tenant, id, within_rows(call, transform))
+    op = Op(call.tenant, id, within_rows(call, transform, id))
     return deferred(call, [op], finish)
 
 

@@ -37,11 +37,10 @@ async def purge_entities(call: Call) -> Response:
         )
     if "keep" in params and "drop" in params:
         raise BadRequestData("keep and drop exclude each other")
-    transform = _transform(call)
     ids = await _select(call)
     errors = []
     for start in range(0, len(ids), _PAGE):
-        ops = [Op(call.tenant, id, transform) for id in ids[start : start + _PAGE]]
+        ops = [Op(call.tenant, id, _transform(call, id)) for id in ids[start : start + _PAGE]]
         outcomes = await call.rooms.store.submit(ops, call.actor_id)
         errors += [
             {"entityId": op.id, "error": outcome.error.problem()}
@@ -67,16 +66,16 @@ async def _select(call: Call) -> list[str]:
             return ids
 
 
-def _transform(call: Call) -> Transform:
+def _transform(call: Call, id: str) -> Transform:
     params, stored = call.params, call.terms.stored
     if "keep" in params:
         kept = frozenset(stored(name) for name in split_names(params["keep"], "keep"))
-        return within_rows(call, _taking(kept=kept, lets=call.projection.lets))
+        return within_rows(call, _taking(kept=kept, lets=call.projection.lets), id)
     if "drop" in params:
         dropped = frozenset(stored(name) for name in split_names(params["drop"], "drop"))
         allow_names(call.projection, dict.fromkeys(dropped))
-        return within_rows(call, _taking(dropped=dropped))
-    return within_rows(call, write.delete())
+        return within_rows(call, _taking(dropped=dropped), id)
+    return within_rows(call, write.delete(), id)
 
 
 def _taking(

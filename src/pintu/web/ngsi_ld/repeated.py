@@ -243,5 +243,5 @@ class Repeats:
         request = Request("GET", path, query, standing.headers, b"", standing.peer)
         return Call(
             operation, request, parts, params, self._rooms, act.tenant, tenant, projection, CORE,
-            JSON, standing.echo, actor.id,
+            JSON, standing.echo, actor.id, None, b"", None, actor, act,
         )  # fmt: skip
