@@ -30,7 +30,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Final
 
-from pintu.kernel.linkage.reading.numbers import check_digit
+from pintu.kernel.identity.citizens import check_sign
 from pintu.kernel.linkage.reading.surnames import READ
 
 SHARES: Final = (
@@ -167,7 +167,7 @@ class People:
     def _number(self, code: str, birth: datetime.date, sex: str) -> str:
         last = self._chance.randrange(500) * 2 + (1 if sex == "m" else 0)
         text = f"{code}{birth:%Y%m%d}{last:03d}"
-        return text + check_digit(text)
+        return text + check_sign(text)
 
     def _person(self, name: str, birth: datetime.date, home: Home, code: str, phone: str) -> None:
         sex = self._chance.choice("mf")

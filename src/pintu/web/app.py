@@ -15,8 +15,10 @@ from pintu import __version__
 from pintu.web import failures, security, static_files
 from pintu.web.api import acting, health, moving, push, reading, uploads
 from pintu.web.api import agreements as agreements_api
+from pintu.web.api import audit as audit_api
 from pintu.web.api import data_sets as data_sets_api
 from pintu.web.api import identity as identity_api
+from pintu.web.api import linkage as linkage_api
 from pintu.web.api.picture import Pictures
 from pintu.web.events import Hub
 from pintu.web.house import House, house_of
@@ -26,6 +28,7 @@ from pintu.web.pages import (
     agreements,
     agreements_new,
     agreements_one,
+    audit_proof,
     board_edit,
     boards,
     connect,
@@ -33,6 +36,8 @@ from pintu.web.pages import (
     data_sets,
     demo_people,
     entity,
+    linkage,
+    linkage_objections,
     look_up,
     map,
     notices,
@@ -62,6 +67,7 @@ PAGES: tuple[Any, ...] = (
     *agreements_one.PAGES,
     *look_up.PAGES,
     *notices.PAGES,
+    *audit_proof.PAGES,
     *demo_people.PAGES,
     *connect.PAGES,
     *connect_mapping.PAGES,
@@ -83,10 +89,14 @@ PAGES: tuple[Any, ...] = (
     *account.PAGES,
     *account_glass.PAGES,
     *people.PAGES,
+    *linkage.PAGES,
+    *linkage_objections.PAGES,
 )
 API: tuple[Any, ...] = (
     *identity_api.HANDLERS,
+    *audit_api.HANDLERS,
     *agreements_api.HANDLERS,
+    *linkage_api.HANDLERS,
     *data_sets_api.HANDLERS,
     *moving.HANDLERS,
     reading.map_lamps,

@@ -36,10 +36,10 @@ class Guard:
     rows: Corrections
     audit: AuditLog | None = None
 
-    def decide(self, hand: Hand, data_set: str, deed: Deed = Deed.READ) -> Projection:
+    def decide(self, hand: Hand, data_set: str) -> Projection:
         """The gate's answer about the persons of a data set; Forbidden or Unauthorized."""
         act = Act(
-            deed=deed,
+            deed=Deed.READ,
             data_set=data_set,
             owner=self.rows.owner(data_set),
             persons=True,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from pintu.kernel.errors import BadRequestData, ResourceNotFound, StateConflict
 from pintu.kernel.linkage import keeping
 from pintu.kernel.linkage.acting import Guard, Hand, entry_of
+from pintu.kernel.linkage.evidence import Evidence
 from pintu.kernel.linkage.keeping import Doing
 from pintu.kernel.linkage.schema import PAIR
-from pintu.kernel.linkage.words import Pair, PairState, Ref, Verdict
+from pintu.kernel.linkage.words import Pair, PairState, Ref, Value, Verdict
 
 if TYPE_CHECKING:
     from pintu.kernel.clock import Clock
@@ -20,6 +22,15 @@ if TYPE_CHECKING:
 
 VERDICTS: Final = ("same", "different", "unsure")
 MOST_LISTED: Final = 500
+
+
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """A pair as somebody may see it: values by attribute, None for a record that is withheld."""
+
+    pair: Pair
+    left: dict[str, Value] | None
+    right: dict[str, Value] | None
+    evidence: list[Evidence]
 
 
 class Desk:
@@ -60,6 +71,49 @@ class Desk:
     async def get(self, number: int) -> Pair:
         """One pair; ResourceNotFound."""
         return await self._opened.read(lambda c: get_pair(c, number))
+
+    async def look(self, pair: Pair, plan: Plan, hand: Hand) -> Looked:
+        """Both records of a pair, written to the log with whom they are of. What belongs to a data
+        set that is not open to somebody is not told: the evidence says whether it is the same."""
+        refs = (pair.left, pair.right)
+        sets = [one.data_set for one in refs]
+        self._guard.one_of(hand, sets)
+        shown = self._guard.open_sets(hand, set(sets))
+        told: tuple[dict[str, Value], dict[str, Value]] = ({}, {})
+        for name in plan.attributes:
+            columns = {one: plan.column(one, name) for one in sets if plan.column(one, name)}
+            for ref, value in (await values_of(self._guard.rows, refs, columns)).items():
+                told[refs.index(ref)][name] = value
+        said = [{name: value.value for name, value in one.items()} for one in told]
+        looked = Looked(
+            pair=pair,
+            left=told[0] if sets[0] in shown else None,
+            right=told[1] if sets[1] in shown else None,
+            evidence=evidence(plan.attributes, said[0], said[1]),
+        )
+        entry = entry_of(hand, "look", data_sets=sets, subjects=self._subjects(pair),
+                         detail={"plan": pair.plan, "pair": str(pair.number)})  # fmt: skip
+
+        async def seen() -> Looked:
+            return looked
+
+        return await self._guard.logged(hand, entry, seen)
+
+    async def beside(self, pair: Pair) -> tuple[int, int]:
+        """The numbers of the open pairs before and after one in the order of the desk; 0: none."""
+        number, score = PAIR.c.number, PAIR.c.score
+        mine = sa.select(number).where(PAIR.c.plan == pair.plan, PAIR.c.state == "open").limit(1)
+        same = score == pair.score
+        more = (score > pair.score) | (same & (number < pair.number))
+        less = (score < pair.score) | (same & (number > pair.number))
+        before = mine.where(more).order_by(score, number.desc())
+        after = mine.where(less).order_by(score.desc(), number)
+
+        def work(connection: Connection) -> tuple[int, int]:
+            found = [connection.execute(one).scalar() or 0 for one in (before, after)]
+            return found[0], found[1]
+
+        return await self._opened.read(work)
 
     async def decide(self, number: int, verdict: Verdict, hand: Hand, note: str = "") -> Pair:
         """Say what a pair is. `same` joins their clusters; `different` keeps them apart whatever a

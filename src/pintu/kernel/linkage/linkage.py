@@ -69,7 +69,7 @@ class Linkage:
         for one in plan.sources:
             self._guard.rows.owner(one.data_set)
         sets = [one.data_set for one in plan.sources]
-        self._guard.one_of(hand, sets)
+        self.may_work(plan, hand)
         body = msgspec.json.encode(plan).decode()
         row = {"name": plan.name, "body": body, "by": hand.by, "at_us": self._clock.now_us()}
         entry = entry_of(hand, "plan", data_sets=sets, detail={"plan": plan.name})
@@ -77,12 +77,29 @@ class Linkage:
             hand, entry, lambda: self._opened.run(lambda c: put_rows(c, PLAN, [row]))
         )
 
+    def may_work(self, plan: Plan, hand: Hand) -> None:
+        """Raises what the gate says to somebody who may see the persons of none of the data sets,
+        or named no purpose or reason."""
+        self._guard.one_of(hand, [one.data_set for one in plan.sources])
+
+    def may_see(self, data_set: str, hand: Hand) -> None:
+        """Raises what the gate says to somebody who may not see the persons of a data set."""
+        self._guard.decide(hand, data_set)
+
+    async def said_now(self, ref: Ref, column: str, hand: Hand) -> str:
+        """What a value says now, as a text; empty when it says nothing or is not somebody's to
+        see."""
+        if ref.data_set not in self._guard.open_sets(hand, (ref.data_set,)):
+            return ""
+        found = await values_of(self._guard.rows, (ref,), {ref.data_set: column})
+        return str(found[ref].value)[:500] if ref in found else ""
+
     async def run(self, name: str, hand: Hand) -> LinkRun:
         """Match the data sets of a plan, in a process of its own; returns when it is done. Raises
         StateConflict while the same plan runs, TooComplex for a blocking rule over its budget."""
         plan = await self.get_plan(name)
         sets = [one.data_set for one in plan.sources]
-        self._guard.one_of(hand, sets)
+        self.may_work(plan, hand)
         entry = entry_of(hand, "match", data_sets=sets, detail={"plan": plan.name})
         return await self._guard.logged(hand, entry, lambda: self.running.run(plan, hand.by))
 

@@ -10,7 +10,6 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from pintu.kernel.access import Deed
 from pintu.kernel.errors import BadRequestData, Forbidden, ResourceNotFound, StateConflict
 from pintu.kernel.linkage import keeping
 from pintu.kernel.linkage.acting import Guard, Hand, entry_of
@@ -122,7 +121,7 @@ class Objections:
         found = await self.get(number)
         if found.state in ("accepted", "refused"):
             raise StateConflict(f"Objection {number} was answered already: {found.state}")
-        self._guard.decide(hand, found.data_set, Deed.WRITE)
+        self._guard.decide(hand, found.data_set)
         actor = hand.actor
         local = actor.local and "*" in actor.grants
         if not local and (actor.organisation != found.owner or not actor.roles & ANSWERERS):

@@ -4,6 +4,7 @@ limit and a deadline; what it found is laid down in one transaction."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import shutil
 import subprocess
@@ -26,7 +27,7 @@ from pintu.kernel.errors import (
 )
 from pintu.kernel.linkage import settling
 from pintu.kernel.linkage.keeping import Doing
-from pintu.kernel.linkage.matching.words import Order, Outcome, Record
+from pintu.kernel.linkage.matching.words import Order, Outcome, Record, packed
 from pintu.kernel.linkage.reading.features import ROLES
 from pintu.kernel.linkage.schema import RUN, SECRET
 from pintu.kernel.linkage.words import LinkRun, Plan, Ref
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from pintu.kernel.clock import Clock
     from pintu.kernel.linkage.ports import Corrections
     from pintu.kernel.tables import OpenTables
+
+log = logging.getLogger("pintu.linkage")
 
 MEMORY_MB: Final = 3_500
 DEADLINE_S: Final = 1_800.0
@@ -137,8 +140,7 @@ def matched(order: Order, records: Sequence[Record], deadline_s: float = DEADLIN
     spill = tempfile.mkdtemp(prefix="pintu-linkage-")
     try:
         order = msgspec.structs.replace(order, spill=spill)
-        encoder = msgspec.msgpack.Encoder()
-        body = encoder.encode((order, records))
+        body = packed(order, records)
         command = [sys.executable, "-m", "pintu.kernel.linkage.matching.job"]
         try:
             done = subprocess.run(
@@ -151,6 +153,7 @@ def matched(order: Order, records: Sequence[Record], deadline_s: float = DEADLIN
     finally:
         shutil.rmtree(spill, ignore_errors=True)
     if done.returncode or not done.stdout:
+        log.error("The matching failed: %s", done.stderr[-2_000:].decode("utf-8", "replace"))
         raise Unavailable(f"The matching ended without an answer (code {done.returncode})")
     outcome = msgspec.msgpack.decode(done.stdout, type=Outcome)
     if outcome.error:

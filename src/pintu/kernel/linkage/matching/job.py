@@ -13,7 +13,7 @@ import msgspec
 from pintu.kernel.errors import TooComplex
 from pintu.kernel.linkage.matching.joining import Joining, join_all
 from pintu.kernel.linkage.matching.rules import PEOPLE, Rules
-from pintu.kernel.linkage.matching.words import Doubt, Order, Outcome, Record
+from pintu.kernel.linkage.matching.words import Doubt, Order, Outcome, unpacked
 
 SHARE_OF_DUCKDB: Final = 0.6
 """Of the memory; the rest is Python's: records, features, clusters."""
@@ -22,13 +22,14 @@ MOST_DOUBTS: Final = 200_000
 """More nobody reviews: the least certain are left out, and the run says so."""
 
 
-def match(order: Order, records: Sequence[Record], rules: Rules = PEOPLE) -> Outcome:
-    """Do an order. Raises TooComplex for a blocking rule over its budget."""
+def match(order: Order, parts: Sequence[bytes], rules: Rules = PEOPLE) -> Outcome:
+    """Do an order, of parts as `unpacked` gives them. Raises TooComplex for a blocking rule over
+    its budget."""
     from pintu.kernel.linkage.matching.tables import read_all
 
-    if not records:
+    if not parts:
         return Outcome()
-    table, marks = read_all(records, order.key, order.threads)
+    table, marks = read_all(parts, order.key, order.threads)
     id_marks = table.column("id_mark").to_pylist()
     outcome = link(order, table, rules)
     return msgspec.structs.replace(outcome, id_marks=id_marks, marks=marks)
@@ -146,13 +147,11 @@ def _passed(over: list[tuple[str, int, int]]) -> list[dict[str, str]]:
 
 def main() -> None:
     """Read, match, answer; an error is an answer too."""
-    order, records = msgspec.msgpack.decode(
-        sys.stdin.buffer.read(), type=tuple[Order, list[Record]]
-    )
+    order, parts = unpacked(sys.stdin.buffer.read())
     most = order.memory_mb * 1_048_576
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     try:
-        outcome = match(order, records)
+        outcome = match(order, parts)
     except TooComplex as error:
         outcome = Outcome(error=error.detail, too_complex=True)
     except MemoryError:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from itertools import repeat
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,49 +18,43 @@ from pintu.kernel.linkage.reading.features import COLUMNS, read_features
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PART: Final = 25_000
-ALONE: Final = 40_000  # fewer records are read faster than a second process starts
-Part = tuple[list[list[Any]], list[int], list[str], list[str]]
 
-
-def read_all(records: Sequence[Record], key: bytes, workers: int) -> tuple[pa.Table, list[str]]:
+def read_all(parts: Sequence[bytes], key: bytes, workers: int) -> tuple[pa.Table, list[str]]:
     """(table `features` with record, source, the id number's mark and what is compared; the mark
     of all that was read of each record). Marks are keyed digests, empty for nothing."""
     import pyarrow as pa
 
-    parts = [records[at : at + PART] for at in range(0, len(records), PART)]
-    if len(records) > ALONE and workers > 1:
-        encoder = msgspec.msgpack.Encoder()
-        bodies = (encoder.encode((key, one)) for one in parts)
-        with ProcessPoolExecutor(min(workers, os.cpu_count() or 1)) as pool:
-            read = list(pool.map(_read_there, bodies))
+    if len(parts) > 2 and workers > 1:
+        # a fresh process, not a fork: this one has threads of its own libraries by now
+        fresh = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(workers, os.cpu_count() or 1), fresh) as pool:
+            read = list(pool.map(_read, repeat(key), parts))
     else:
         read = [_read(key, one) for one in parts]
-    columns: list[Any] = []
-    for n, name in enumerate(COLUMNS):
-        kind = pa.bool_() if name == "proved" else pa.string()
-        columns.append(pa.chunked_array([pa.array(one[0][n], kind) for one in read], kind))
-    sources = pa.chunked_array([pa.array(one[1], pa.int16()) for one in read], pa.int16())
-    id_marks = pa.chunked_array([pa.array(one[2], pa.string()) for one in read], pa.string())
-    numbers = pa.array(range(len(records)), pa.int32())
-    table = pa.table(
-        [numbers, sources, id_marks, *columns], names=["record", "source", "id_mark", *COLUMNS]
-    )
-    return table, [mark for one in read for mark in one[3]]
+    table = pa.Table.from_batches([pa.ipc.open_stream(one).read_next_batch() for one, _ in read])
+    numbers = pa.array(range(table.num_rows), pa.int32())
+    return table.add_column(0, "record", numbers), [mark for _, marks in read for mark in marks]
 
 
-def _read_there(body: bytes) -> Part:
-    key, records = msgspec.msgpack.decode(body, type=tuple[bytes, list[Record]])
-    return _read(key, records)
+def _read(key: bytes, part: bytes) -> tuple[bytes, list[str]]:
+    """One part as an Arrow stream, and its marks."""
+    import pyarrow as pa
 
-
-def _read(key: bytes, records: Sequence[Record]) -> Part:
+    records = msgspec.msgpack.decode(part, type=list[Record])
     found = [msgspec.structs.astuple(read_features(one.told)) for one in records]
-    columns = [list(one) for one in zip(*found, strict=True)] or [[] for _ in COLUMNS]
     number, proved = (COLUMNS.index(name) for name in ("id_number", "proved"))
-    id_marks = [_mark(key, one[number]) if one[proved] else "" for one in found]
-    marks = [_mark(key, "\0".join(map(str, one))) for one in found]
-    return columns, [one.source for one in records], id_marks, marks
+    kinds = [pa.bool_() if name == "proved" else pa.string() for name in COLUMNS]
+    columns = zip(*found, strict=True) if found else iter([()] * len(COLUMNS))
+    told = [
+        pa.array([one.source for one in records], pa.int16()),
+        pa.array([_mark(key, one[number]) if one[proved] else "" for one in found], pa.string()),
+        *(pa.array(one, kind) for one, kind in zip(columns, kinds, strict=True)),
+    ]
+    batch = pa.record_batch(told, names=["source", "id_mark", *COLUMNS])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as stream:
+        stream.write_batch(batch)
+    return sink.getvalue().to_pybytes(), [_mark(key, "\0".join(map(str, one))) for one in found]
 
 
 def _mark(key: bytes, text: str) -> str:

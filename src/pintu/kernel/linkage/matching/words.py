@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
+
+PART: Final = 25_000
+"""Records that travel, and are read, together."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,3 +60,22 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[dict[str, str]] = []
     error: str = ""
     too_complex: bool = False
+
+
+def packed(order: Order, records: Sequence[Record]) -> bytes:
+    """An order with its records as they go into a job: frames of eight bytes of length and a body,
+    the order first."""
+    encoder = msgspec.msgpack.Encoder()
+    frames = [encoder.encode(order)]
+    frames += [encoder.encode(records[at : at + PART]) for at in range(0, len(records), PART)]
+    return b"".join(part for one in frames for part in (len(one).to_bytes(8), one))
+
+
+def unpacked(body: bytes) -> tuple[Order, list[bytes]]:
+    """An order, and parts of its records as they travelled."""
+    frames, at = [], 0
+    while at < len(body):
+        end = at + 8 + int.from_bytes(body[at : at + 8])
+        frames.append(body[at + 8 : end])
+        at = end
+    return msgspec.msgpack.decode(frames[0], type=Order), frames[1:]

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import datetime
 import re
-import unicodedata
 from typing import Final
 
 import msgspec
 
-WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-CHECKS: Final = "10X98765432"
+from pintu.kernel.identity.citizens import PROVINCES, check_sign, plain_number
+
 _EIGHTEEN: Final = re.compile(r"\d{17}[\dX]")
 _FIFTEEN: Final = re.compile(r"\d{15}")
-_BETWEEN: Final = re.compile(r"[\s\-_'·]+")
-_PROVINCES: Final = (
-    "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 "
-    "64 65 71 81 82 83 91"
-)
-PROVINCES: Final = frozenset(_PROVINCES.split())
 
 
 class Number(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -58,32 +51,29 @@ def read_number(told: object) -> Number:
         return NOTHING
     text = told.upper()
     if not _EIGHTEEN.fullmatch(text) or not text.isascii():
-        text = _BETWEEN.sub("", unicodedata.normalize("NFKC", told)).upper().replace("×", "X")
+        text = plain_number(told)
     if not text.isascii():
         return NOTHING
     if _FIFTEEN.fullmatch(text):
         whole = f"{text[:6]}19{text[6:]}"
         return Number(
-            text=whole + check_digit(whole),
-            valid=_is_date(whole[6:14]) and len(set(text)) > 2,
+            text=whole + check_sign(whole),
+            valid=_is_date(whole[6:14]) and not _stands_for_none(whole),
             old=True,
-            strange=text[:2] not in PROVINCES,
+            strange=int(text[:2]) not in PROVINCES,
         )
     if not _EIGHTEEN.fullmatch(text):
         return NOTHING
     return Number(
         text=text,
-        valid=text[17] == check_digit(text) and _is_date(text[6:14]) and len(set(text)) > 2,
-        strange=text[:2] not in PROVINCES,
+        valid=text[17] == check_sign(text) and _is_date(text[6:14]) and not _stands_for_none(text),
+        strange=int(text[:2]) not in PROVINCES,
     )
 
 
-def check_digit(text: str) -> str:
-    """The eighteenth sign of a number of which 17 are told."""
-    total = 0
-    for one, weight in zip(text, WEIGHTS, strict=False):
-        total += (ord(one) - 48) * weight
-    return CHECKS[total % 11]
+def _stands_for_none(text: str) -> bool:
+    """Typed where there is no number: one digit again and again, or nobody's turn of a day."""
+    return len(set(text[:6])) == 1 or text[14:17] == "000"
 
 
 def _is_date(text: str) -> bool:
