@@ -11,10 +11,11 @@ from sqlalchemy import Connection
 from pintu.kernel.errors import BadRequestData, ResourceNotFound, StateConflict
 from pintu.kernel.linkage import keeping
 from pintu.kernel.linkage.acting import Guard, Hand, entry_of
-from pintu.kernel.linkage.evidence import Evidence
+from pintu.kernel.linkage.evidence import Evidence, evidence
 from pintu.kernel.linkage.keeping import Doing
+from pintu.kernel.linkage.ports import values_of
 from pintu.kernel.linkage.schema import PAIR
-from pintu.kernel.linkage.words import Pair, PairState, Ref, Value, Verdict
+from pintu.kernel.linkage.words import Pair, PairState, Plan, Ref, Value, Verdict
 
 if TYPE_CHECKING:
     from pintu.kernel.clock import Clock
