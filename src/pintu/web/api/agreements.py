@@ -21,32 +21,12 @@ from pintu.web.api.reading import as_json
 from pintu.web.api.states import parse_time
 from pintu.web.house import house_of
 from pintu.web.visit import AnyRequest, Visit, enter, raw_headers
-from pintu.web.words import mark
 
 if TYPE_CHECKING:
     from pintu.kernel.access import Actor
 
 MOST_BODY: Final = 256 * 1024
 TIMES: Final = ("from", "until")
-NOTICES: Final = (
-    mark("%(data_set)s is asked for: decide on agreement %(agreement)s"),
-    mark("Agreement %(agreement)s is approved: your signature is missing"),
-    mark("Agreement %(agreement)s is refused"),
-    mark("The deadline of agreement %(agreement)s passed: the deputy may decide too"),
-    mark("Nobody decided on agreement %(agreement)s: both deadlines passed"),
-    mark("Agreement %(agreement)s waits for your organisation's signature"),
-    mark("Agreement %(agreement)s is signed and in force"),
-    mark("The consumer withdrew agreement %(agreement)s"),
-    mark("Agreement %(agreement)s is suspended"),
-    mark("Agreement %(agreement)s is suspended: its limits were broken"),
-    mark("Agreement %(agreement)s is in force again"),
-    mark("Agreement %(agreement)s is revoked"),
-    mark("Agreement %(agreement)s has expired"),
-    mark("Delete what you keep of %(data_set)s and say so: agreement %(agreement)s is over"),
-    mark("Recall %(recall)s was not answered in time"),
-    mark("Recall %(recall)s is answered"),
-)
-"""What the room of agreements tells people (its `telling.TEXTS`), for the catalogue."""
 
 
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

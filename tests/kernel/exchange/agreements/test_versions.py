@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pintu.kernel.access import Mask
@@ -15,6 +16,7 @@ from pintu.kernel.exchange.agreements.deadlines import Deadlines
 from pintu.kernel.exchange.agreements.opening import deadlines_of
 from pintu.kernel.identity.notices import Notices
 from pintu.kernel.identity.people import People
+from pintu.kernel.identity.words import Membership, Person
 from pintu.kernel.tables import open_tables
 
 from .conftest import (
@@ -127,26 +129,35 @@ async def test_everybody_concerned_is_told_once(tmp_path: Path, stores: str) -> 
     """The owner of a request, the deputy of silence, the auditor of more of it; what could not be
     told is told after the next start."""
     town = Town(tmp_path, stores, HandClock(), PaperLog())
-    notices = Notices(town.tables, CityClock(), People(town.tables, CityClock()))
-    await town.room.request(ASKER, terms(), reason=WHY)
-    assert {} == notices._notices
+    people = People(town.tables, CityClock())
+    notices = Notices(town.tables, CityClock(), people)
+    roles = ("owner@health", "deputy@health", "officer@education", "auditor@city")
+    to = {name: of_role(name) for name in roles}
+    asked = await town.room.request(ASKER, terms(), reason=WHY)
+    assert [] == notices.mine(to["owner@health"])
     town.room.use(notices=notices)
     await town.room.start()
     await town.pass_days(7)
     await town.pass_days(7)
-    for _ in range(100):
+    for _ in range(200):
         await asyncio.sleep(0.01)
-        if "auditor@city" in {one.to for one in notices._notices.values()}:
+        if 3 == len(notices.mine(to["owner@health"])):
             break
-    told = [(one.to, one.text.partition(" ")[0]) for one in notices._notices.values()]
-    assert len(told) == len(set(told))
-    assert {"owner@health", "deputy@health", "officer@education", "auditor@city"} == {
-        to for to, _ in told
+    told = {name: [one.text["zh"] for one in notices.mine(to[name])] for name in to}
+    assert [3, 2, 1, 1] == [len(told[name]) for name in roles]
+    assert f"有单位申请使用 shots：请审批协议 {asked.name}" == told["owner@health"][-1]
+    assert f"协议 {asked.name} 两次逾期，无人审批" == told["auditor@city"][0]
+    assert {f"/agreements/{asked.id}?version=1"} == {
+        one.link for name in to for one in notices.mine(to[name])
     }
-    assert "owner@health" == told[0][0]
-    paths = {one.path.partition("?")[0] for one in notices._notices.values()}
-    assert {f"/agreements/{town.told[0].id}"} == paths
     await town.close()
+
+
+def of_role(name: str) -> Person:
+    """Somebody who has a role."""
+    role, _, organisation = name.partition("@")
+    mine = msgspec.convert({"organisation": organisation, "role": role}, Membership)
+    return Person(id=name, login=name, name="演示", memberships=(mine,))
 
 
 async def test_silence_of_the_consumer_is_reminded_of_once(town: Town) -> None:

@@ -22,6 +22,9 @@ from pintu.kernel.exchange.agreements.words import (
 from pintu.kernel.identity.keys import NODE, Keys, verified
 
 SEAL: Final = b"pintu: seal of stored agreements, 1"
+SEALS: Final = "agreements-seal"
+"""The secret of the seals of a node whose first key was followed by another one."""
+
 LATER: Final[frozenset[str]] = frozenset()
 """Members that Terms and Limits got after agreements were first signed: told only where they are
 set, so that what was signed stays what it is. All others are told always, their defaults too:
@@ -77,8 +80,7 @@ class Signatures:
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        secret = keys.signer(NODE).sign(SEAL)
-        self._secret = hashlib.sha256(secret).digest()
+        self._secret = keys.secret(SEALS, make=False) or first_seal(keys)
 
     def sign(self, organisation: str, message: bytes, at_us: int) -> Signature:
         """An organisation's signature; BadRequestData for one of another node."""
@@ -104,6 +106,11 @@ class Signatures:
     def sealed(self, body: bytes, seal: bytes) -> bool:
         """Whether a stored row is as this node wrote it."""
         return hmac.compare_digest(self.seal(body), seal)
+
+
+def first_seal(keys: Keys) -> bytes:
+    """What the seals are made with as long as the node has its first key."""
+    return hashlib.sha256(keys.signer(NODE).sign(SEAL)).digest()
 
 
 def holds(signature: Signature, message: bytes) -> bool:
