@@ -11,13 +11,17 @@ from typing import Any
 import orjson
 
 from pintu.city import declared_sets, open_finding, tenants_of, words_of_rows
+from pintu.kernel.audit import Audit
 from pintu.kernel.clock import CityClock, iso
 from pintu.kernel.configuration import Configuration
 from pintu.kernel.context.record import Keep, Put, Record
 from pintu.kernel.egress import Egress
 from pintu.kernel.exchange import Exchange, Readable
+from pintu.kernel.exchange.gate import ExchangeGate
+from pintu.kernel.exchange.gate.opening import join_gate
 from pintu.kernel.feed import Feed
 from pintu.kernel.identity import Identity
+from pintu.kernel.identity.keys import Keys
 from pintu.kernel.intake import Intake
 from pintu.kernel.intake.runs import Runs
 from pintu.kernel.intake.words import Batch, Envelope, SourceReport, Unreadable
@@ -142,7 +146,10 @@ async def open_small_city(
     timers = Timers(tables, clock)
     found = find_pieces() if pieces else []
     configuration = Configuration(folder / "config", clock)
-    readable = Readable(store=store, gate=identity.gate, clock=clock, words=words_of_rows)
+    keys = Keys(folder / "keys")
+    audit = Audit(store, tables, keys, clock)
+    gate = ExchangeGate(identity.gate, None, audit, clock=clock, open_access=settings.open)
+    readable = Readable(store=store, gate=gate, clock=clock, words=words_of_rows)
     exchange = Exchange(
         configuration,
         tables,
@@ -156,11 +163,11 @@ async def open_small_city(
         store=store,
         library=library,
         identity=identity,
-        gate=identity.gate,
+        gate=gate,
         feed=Feed(store),
         timers=timers,
         intake=intake,
-        commands=Commands(tables, timers, clock, identity.gate),
+        commands=Commands(tables, timers, clock, gate),
         configuration=configuration,
         egress=Egress(allow_loopback=True),
         runs=Runs(tables, clock),

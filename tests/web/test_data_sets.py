@@ -95,18 +95,20 @@ async def test_one_data_set_has_a_page_and_a_file(reader: httpx.AsyncClient) -> 
     assert 404 == (await reader.get("/data-sets/nothing")).status_code
 
 
-async def test_rows_with_persons_are_the_administrators(air: SmallCity) -> None:
+async def test_rows_with_persons_are_nobodys_by_a_grant(air: SmallCity) -> None:
     """The page says what the data set is and why its rows are not shown; the API refuses, counts
-    and profiles too."""
+    and profiles too, and no administrator gets more."""
+    paths = ("rows", "rows?limit=0&count=true", "profile", "series?id=a&column=name")
     async with browser(air) as client:
         page = await client.get("/data-sets/patients")
         assert "Not for you to read" in page.text
-        for path in ("rows", "rows?limit=0&count=true", "profile", "series?id=a&column=name"):
+        for path in paths:
             assert 403 == (await client.get(f"{API}/patients/{path}")).status_code
         refused = await client.get("/data-sets/patients?format=csv")
         assert "text/html" in refused.headers["content-type"]
         await sign_in(client, air)
-        assert 200 == (await client.get(f"{API}/patients/rows")).status_code
+        for path in paths:
+            assert 403 == (await client.get(f"{API}/patients/{path}")).status_code
 
 
 async def test_files_are_sent_to_be_kept(air: SmallCity) -> None:
