@@ -16,8 +16,10 @@ from pintu.web import failures, security, static_files
 from pintu.web.api import acting, health, moving, push, reading, uploads
 from pintu.web.api import agreements as agreements_api
 from pintu.web.api import audit as audit_api
+from pintu.web.api import catalogue as catalogue_api
 from pintu.web.api import data_sets as data_sets_api
 from pintu.web.api import identity as identity_api
+from pintu.web.api import islands as islands_api
 from pintu.web.api import linkage as linkage_api
 from pintu.web.api.picture import Pictures
 from pintu.web.events import Hub
@@ -29,6 +31,7 @@ from pintu.web.pages import (
     agreements_new,
     agreements_one,
     audit_proof,
+    auditing,
     board_edit,
     boards,
     connect,
@@ -36,12 +39,15 @@ from pintu.web.pages import (
     data_sets,
     demo_people,
     entity,
+    islands,
     linkage,
     linkage_objections,
     look_up,
     map,
+    my_records,
     notices,
     people,
+    schemas,
     session,
     things,
     vocabulary,
@@ -62,10 +68,14 @@ PAGES: tuple[Any, ...] = (
     *board_edit.PAGES,
     *boards.PAGES,
     *data_sets.PAGES,
+    *islands.PAGES,
+    *schemas.PAGES,
     agreements.agreements,
     *agreements_new.PAGES,
     *agreements_one.PAGES,
     *look_up.PAGES,
+    *auditing.PAGES,
+    *my_records.PAGES,
     *notices.PAGES,
     *audit_proof.PAGES,
     *demo_people.PAGES,
@@ -98,6 +108,8 @@ API: tuple[Any, ...] = (
     *agreements_api.HANDLERS,
     *linkage_api.HANDLERS,
     *data_sets_api.HANDLERS,
+    *catalogue_api.HANDLERS,
+    *islands_api.HANDLERS,
     *moving.HANDLERS,
     reading.map_lamps,
     reading.map_base,

@@ -8,15 +8,19 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Final, Unpack
 
 import msgspec
 
 from pintu.kernel.access import Act, Actor
 from pintu.kernel.access.audited import Entry, Receipt
+from pintu.kernel.audit.anomalies.watching import Watch
+from pintu.kernel.audit.anomalies.words import Finding, Thresholds
 from pintu.kernel.audit.checking import Checker
 from pintu.kernel.audit.digests import Digests, year_of
+from pintu.kernel.audit.exporting import export, lines_of
 from pintu.kernel.audit.heads import Head
 from pintu.kernel.audit.looking import Look, Viewer, shown
 from pintu.kernel.audit.proofs import Proofs
@@ -32,6 +36,7 @@ from pintu.kernel.identity.keys import Keys
 from pintu.kernel.store.port import Op, Outcome, Store, settled
 from pintu.kernel.tables import CityTables
 
+DAY_US: Final = 86_400_000_000
 COUNTS_S: Final = 60.0
 LOOKS_AT_ONCE: Final = 200
 TOLERANCE_US: Final = 5_000_000
@@ -66,6 +71,7 @@ class Audit:
         self.witness = Witness(self.tables, self.sealer, clock)
         self.checker = Checker(store, self.tables, self.sealer)
         self.search_in = Search(store, self.tables, self.sealer, self._digests, clock)
+        self._watch = Watch(store, clock, self.search_in.number_at)
         self.protections = Protections(self.tables, clock, self.enter)
         self._latest_us = 0
         self.digest = self._digests.of  # the lasting digest of a subject or an answer
@@ -250,6 +256,25 @@ class Audit:
                 break
             before = rows[-1].number
         return found[:limit]
+
+    async def anomalies(
+        self, *, since_us: int | None = None, zone: str = "Asia/Shanghai", scope: str = ""
+    ) -> list[Finding]:
+        """What looks wrong and went on since then (without a time: the last 24 hours), the newest
+        first, of one organisation when `scope` names it.
+        """
+        limits = await self.protections.fact("thresholds", Thresholds)
+        found = await self._watch.findings(limits, zone)
+        since = self._clock.now_us() - DAY_US if since_us is None else since_us
+        return [one for one in found if one.last_us >= since and scope in ("", one.organisation)]
+
+    def export_lines(self) -> AsyncIterator[bytes]:
+        """The whole log as `pintu-verify log` reads it."""
+        return lines_of(self._store, self.proofs, self.sealer)
+
+    async def export(self, path: Path) -> int:
+        """The whole log into a new file; bytes written."""
+        return await export(path, self.export_lines())
 
     async def row(self, number: int) -> Row:
         """One row; ResourceNotFound when there is none."""

@@ -72,6 +72,14 @@ class Proofs:
         count = max(1, min(limit, MOST_HEADS))
         return await self._tables.read(lambda c: heads_in(c, self._sealer.era, (0, most), count))
 
+    async def heads_after(self, size: int, limit: int) -> list[Head]:
+        """Heads over more rows, the smallest first."""
+        era = self._sealer.era
+        between = (size, 1 << 62)
+        return await self._tables.read(
+            lambda c: heads_in(c, era, between, min(limit, MOST_HEADS), rising=True)
+        )
+
     async def checkpoint(self) -> Head:
         """The newest head with who countersigned it; ResourceNotFound before the first row."""
         found = await self.heads(limit=1)
@@ -119,14 +127,22 @@ class Proofs:
         }
 
 
-def heads_in(connection: Connection, era: int, between: tuple[int, int], limit: int) -> list[Head]:
-    """Heads with more rows than the first and fewer than the second number, newest first, each
-    with its countersignatures.
+def heads_in(
+    connection: Connection,
+    era: int,
+    between: tuple[int, int],
+    limit: int,
+    *,
+    rising: bool = False,
+) -> list[Head]:
+    """Heads with more rows than the first and fewer than the second number, newest first unless
+    they are wanted `rising`, each with its countersignatures.
     """
+    order = HEAD.c.size if rising else HEAD.c.size.desc()
     low, high = between
     where = (HEAD.c.era == era) & (HEAD.c.size > low) & (HEAD.c.size < high)
     found = connection.execute(
-        sa.select(HEAD.c.size, HEAD.c.told).where(where).order_by(HEAD.c.size.desc()).limit(limit)
+        sa.select(HEAD.c.size, HEAD.c.told).where(where).order_by(order).limit(limit)
     ).all()
     sizes = [row.size for row in found]
     lines: dict[int, list[str]] = {}

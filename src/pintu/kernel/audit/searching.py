@@ -149,12 +149,12 @@ class Search:
         low, high = 0, min(wanted.get("before", head + 1), head + 1)
         slack = 10_000_000  # rows of one moment are not in the order of their times
         if wanted.get("since_us"):
-            low = await self._number_at(wanted["since_us"] - slack)
+            low = await self.number_at(wanted["since_us"] - slack)
         if wanted.get("until_us"):
-            high = min(high, 2 + await self._number_at(wanted["until_us"] + slack))
+            high = min(high, 2 + await self.number_at(wanted["until_us"] + slack))
         return low, high
 
-    async def _number_at(self, at_us: int) -> int:
+    async def number_at(self, at_us: int) -> int:
         """The last row that is older than a time, or so; 0: none."""
         low, high = 0, self._store.notes_head()
         while low < high:

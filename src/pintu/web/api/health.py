@@ -29,9 +29,10 @@ async def healthz() -> Response[bytes]:
 @get("/readyz", summary="The city can be asked")
 async def readyz(request: AnyRequest) -> Response[bytes]:
     """200 when the store answers, else 503; `detail` says what is not as it should be."""
-    store = house_of(request).rooms.store
+    rooms = house_of(request).rooms
+    store, trouble = rooms.store, rooms.audit.trouble if rooms.audit is not None else ""
     try:
-        status, told = readiness(store.head(), store.statistics())
+        status, told = readiness(store.head(), {**store.statistics(), "log": trouble})
     except (PintuError, RuntimeError, OSError) as error:
         return as_json({"status": "unavailable", "detail": type(error).__name__}, 503)
     return as_json(told, status)
@@ -48,6 +49,8 @@ def readiness(head: int, figures: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         details.append("The store can be read, not written: its server is a standby")
     if lost := figures.get("lost_positions", 0):
         details.append(f"{lost} changes were lost with a server whose standby had not all of them")
+    if trouble := figures.get("log"):
+        details.append(f"The sealed log is not what was sealed: {trouble}")
     detail = {"detail": "; ".join(details)} if details else {}
     return 200, {"status": "ready", "position": head, **detail}
 
@@ -76,6 +79,10 @@ def figures(house: House) -> dict[str, float]:
     }
     for name, value in flat("pintu_store", house.rooms.store.statistics()).items():
         found[name] = value
+    if (audit := house.rooms.audit) is not None:
+        head = audit.head()
+        found["pintu_audit_sealed_rows"] = float(0 if head is None else head.size)
+        found["pintu_audit_trouble"] = float(bool(audit.trouble))
     quarantine: Any = getattr(house.rooms.intake, "quarantine", None)
     if quarantine is not None:
         held = sum(count.held for count in quarantine.counts().values())
