@@ -15,8 +15,10 @@ from pintu.kernel.errors import PintuError, Unavailable
 from pintu.kernel.exchange.agreements.words import Terms
 from pintu.kernel.exchange.landing import open_landing
 from pintu.kernel.exchange.words import DataSet
-from pintu.kernel.identity.words import Membership, Organisation
+from pintu.kernel.identity.words import Delegation, Membership, Organisation
 from pintu.kernel.intake.mapping.words import Row
+from pintu.kernel.linkage.acting import Hand
+from pintu.kernel.linkage.words import Plan
 from pintu.kernel.tables import CityTables
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ async def take_in(rooms: Rooms, tables: CityTables) -> None:
                 await _data_set(rooms, tables, one)
             for one in told["agreements"]:
                 await _agreement(rooms, one)
+            for one in told["plans"]:
+                await _plan(rooms, one)
     except PintuError as error:
         log.warning("The demo's departments were not taken in whole: %s", error)
 
@@ -77,6 +81,33 @@ async def _resident(rooms: Rooms, told: dict[str, Any]) -> None:
     if audit is None:
         return
     await people.prove(person.id, audit.digest(told["id_number"]), by=BY)
+    owner = people.find_login("demo_education")
+    counter = people.actor(owner.id, "", True) if owner is not None else None
+    if rooms.delegations is None or counter is None:
+        return
+    for child in told["children"]:
+        wish = Delegation(
+            id="",
+            from_subject=audit.digest(child["id_number"]),
+            to_person=person.id,
+            kind="parent",
+            scopes=("look", "object"),
+            since_us=0,
+            until_us=rooms.clock.now_us() + 365 * DAY_US,
+            proved_by="",
+            reason="户口簿（演示）/ household register (demo)",
+        )
+        await rooms.delegations.grant(counter, wish)
+
+
+async def _plan(rooms: Rooms, told: dict[str, Any]) -> None:
+    """Which data sets are linked by what; nobody has matched them yet."""
+    steward = rooms.identity.people.find_login("demo_steward")
+    actor = rooms.identity.people.actor(steward.id, "", True) if steward is not None else None
+    if rooms.linkage is None or actor is None:
+        return
+    hand = Hand(actor=actor, purpose="correction", reason="核对两部门的儿童记录（演示）")
+    await rooms.linkage.save_plan(msgspec.convert(told, Plan), hand)
 
 
 async def _data_set(rooms: Rooms, tables: CityTables, told: dict[str, Any]) -> None:

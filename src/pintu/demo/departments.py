@@ -100,6 +100,23 @@ AGREEMENT: Final = {
 """What the two departments agreed on before anybody looks: how many, never who."""
 
 
+SHARED: Final = ("id_number", "name", "sex", "born", "phone", "address", "vaccinated_on", "school")
+PLAN: Final = {
+    "name": "demo-children",
+    "title": {"zh": "儿童（演示）", "en": "Children (demo)"},
+    "sources": [
+        {
+            "data_set": name,
+            "columns": {{"born": "birth"}.get(one, one): one for one in SHARED},
+            "unique": True,
+        }
+        for name in ("demo_pupils", "demo_vaccinations")
+    ],
+    "authority": {"vaccinated_on": ["demo_vaccinations"], "school": ["demo_pupils"]},
+}
+"""Which of their fields tell the same, and whose word holds."""
+
+
 def make_children(seed: int = 1) -> list[Row]:
     """The children as the health department has them, the same for the same seed."""
     chance = random.Random(seed)
@@ -202,6 +219,7 @@ def told(seed: int = 1) -> dict[str, Any]:
             },
         ],
         "agreements": [AGREEMENT],
+        "plans": [PLAN],
         "differ": planted,
     }  # fmt: skip
 

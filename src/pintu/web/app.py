@@ -18,9 +18,11 @@ from pintu.web.api import agreements as agreements_api
 from pintu.web.api import audit as audit_api
 from pintu.web.api import catalogue as catalogue_api
 from pintu.web.api import data_sets as data_sets_api
+from pintu.web.api import exchange as exchange_api
 from pintu.web.api import identity as identity_api
 from pintu.web.api import islands as islands_api
 from pintu.web.api import linkage as linkage_api
+from pintu.web.api import nodes as nodes_api
 from pintu.web.api.picture import Pictures
 from pintu.web.events import Hub
 from pintu.web.house import House, house_of
@@ -107,6 +109,8 @@ API: tuple[Any, ...] = (
     *audit_api.HANDLERS,
     *agreements_api.HANDLERS,
     *linkage_api.HANDLERS,
+    *exchange_api.HANDLERS,
+    *nodes_api.HANDLERS,
     *data_sets_api.HANDLERS,
     *catalogue_api.HANDLERS,
     *islands_api.HANDLERS,
@@ -161,7 +165,7 @@ def build_app(rooms: Rooms) -> Litestar:
             warming.append(asyncio.create_task(pictures.of(tenant)))
 
     rooms.commands.listen(on_step)
-    handlers: list[Any] = [*PAGES, *static_files.HANDLERS, served_context]
+    handlers: list[Any] = [*PAGES, *static_files.HANDLERS, *exchange_api.PUBLIC, served_context]
     handlers += [health.healthz, health.readyz, health.metrics, reading.events]
     handlers.append(Router("/api/v1", route_handlers=list(API), tags=["Pintu"]))
     if rooms.settings.plain:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from litestar import Response, get, post, put
+from litestar.params import Parameter
 
 from pintu.kernel.context.decode import decode_json
 from pintu.kernel.errors import BadRequestData
@@ -103,13 +104,17 @@ async def run(request: AnyRequest, name: str) -> Response[bytes]:
 # --- pairs ----------------------------------------------------------------------------------------
 @get("/linkage/plans/{name:str}/pairs", summary="Pairs that a person decides, or decided")
 async def pairs(
-    request: AnyRequest, name: str, state: PairState = "open", limit: int = 100, offset: int = 0
+    request: AnyRequest,
+    name: str,
+    which: Annotated[PairState, Parameter(query="state")] = "open",
+    limit: int = 100,
+    offset: int = 0,
 ) -> Response[bytes]:
     """References and scores; who they are is told by the golden record or at the desk."""
     visit = _enter(request)
     room = room_of(visit)
     room.may_work(await room.get_plan(name), hand_of(visit))
-    found = await room.desk.list_pairs(name, state, limit=limit, offset=offset)
+    found = await room.desk.list_pairs(name, which, limit=limit, offset=offset)
     return as_json([_told(one) for one in found])
 
 

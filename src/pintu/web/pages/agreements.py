@@ -180,6 +180,7 @@ def row_of(one: Agreement, visit: Visit) -> Row:
     seen = terms_seen(terms, visit)
     return Row(
         id=f"{one.id}?version={one.version}",
+        extra=one.name,
         cells={
             "data_set": Cell(text=seen.data_set, key=seen.data_set),
             "state": Cell(

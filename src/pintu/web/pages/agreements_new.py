@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 CONDITIONS: Final = 3
 MOST_CHOICES: Final = 100
+UNTIL_TYPED: Final = {"policy-purpose": ("purpose", "basis")}
+"""Findings of policies that say nothing new while something is not typed yet."""
+
 WAYS: Final = (
     ("one", mark("one person"), mark("who asks names the person; nobody can list them")),
     ("counts", mark("counts only"), mark("how many, never who; small counts are withheld")),
@@ -201,11 +204,17 @@ async def check(request: AnyRequest) -> Response[Any]:
     typed = read_form(form, [str(one) for one in form.getall("field", [])])
     view, union = None, ""
     warnings: list[str] = []
+    waits: dict[str, str] = {}
     try:
         terms = terms_of(typed, found, visit.words.tz)
         view = terms_seen(terms, visit)
         checked = _checked(visit, terms, str(form.get("replaces", "")))
-        mistakes = [words_of(one, visit) for one in checked.errors]
+        waits = unfinished(typed, visit)
+        mistakes = [
+            words_of(one, visit)
+            for one in checked.errors
+            if waits.keys().isdisjoint((one.code, *UNTIL_TYPED.get(one.code, ())))
+        ]
         warnings = [words_of(one, visit) for one in checked.findings if one.level == "warning"]
         if terms.fields:
             union = union_said(checked.union, terms, visit)
@@ -215,12 +224,25 @@ async def check(request: AnyRequest) -> Response[Any]:
         visit,
         "agreement_check.html",
         mistakes=mistakes,
+        waits=list(waits.values()),
         view=view,
         union=union,
         warnings=warnings,
         state_said=state_said,
         left=left,
     )
+
+
+def unfinished(typed: Typed, visit: Visit) -> dict[str, str]:
+    """What is not typed yet, by the code of what would be found wrong about it."""
+    text = visit.words.text
+    wanted = (
+        ("no-fields", not typed.chosen, text("the fields")),
+        ("purpose", not typed.purpose, text("what it is for")),
+        ("basis", not typed.basis, text("the legal basis")),
+        ("reason", not typed.reason, text("why the work needs it")),
+    )
+    return {code: told for code, missing, told in wanted if missing}
 
 
 def _checked(visit: Visit, terms: Terms, replaces: str) -> Checked:

@@ -20,7 +20,7 @@ from pintu.web.pages.agreements_view import (
     terms_seen,
     union_said,
 )
-from pintu.web.pages.agreements_words import differences, left, state_said
+from pintu.web.pages.agreements_words import code_said, codes, differences, left, state_said
 from pintu.web.pages.render import page
 from pintu.web.visit import AnyRequest, Visit, raw_headers
 
@@ -53,7 +53,7 @@ async def do(request: AnyRequest, id: str, deed: str) -> Response[Any]:
     found = room.get(visit.actor, id, number or None)
     try:
         if deed == "answer-recall":
-            await room.answer_recall(visit.actor, str(form.get("recall", "")), what=reason)
+            await _answer_recall(visit, form, reason)
         elif deed in TITLES:
             told = {"reason": reason} if deed in NEED_REASON else {}
             await getattr(room, deed)(visit.actor, id, version=number, **told)
@@ -62,6 +62,21 @@ async def do(request: AnyRequest, id: str, deed: str) -> Response[Any]:
     except (BadRequestData, Conflict, Refused) as error:
         return await _answer(visit, room.get(visit.actor, id, found.version), why=error)
     return Redirect(f"/agreements/{id}" + (f"?version={number}" if number else ""), status_code=303)
+
+
+async def _answer_recall(visit: Visit, form: Any, what: str) -> None:
+    rows = str(form.get("rows", "")).strip() or "0"
+    if not (rows.isascii() and rows.isdigit()):
+        told = visit.words.text("The number of deleted rows is no whole number")
+        raise BadRequestData(told, zh=told)
+    await room_of(visit).answer_recall(
+        visit.actor,
+        str(form.get("recall", "")),
+        what=what,
+        rows=int(rows),
+        kept_by_law=str(form.get("kept_by_law", "")),
+        why=str(form.get("why", "")).strip(),
+    )
 
 
 async def _answer(visit: Visit, found: Agreement, why: PintuError | None = None) -> Response[Any]:
@@ -97,6 +112,7 @@ async def _answer(visit: Visit, found: Agreement, why: PintuError | None = None)
         next_version=_next_version(found, visit),
         flow=await flow_of(found, visit),
         recalls=recalls,
+        bases=codes("legalBasis", words),
         versions=versions,
         compared=before.version if before is not None else 0,
         changes=differences(before, found, words) if before is not None else [],
@@ -150,6 +166,11 @@ async def _recalls(room: Any, found: Agreement, visit: Visit) -> list[dict[str, 
             "answer": one.answer.what if one.answer is not None else "",
             "who": person_name(visit, one.answer.person) if one.answer is not None else "",
             "mine": one.open and mine and one.holder == actor.organisation,
+            "rows": one.rows,
+            "deleted": one.answer.rows if one.answer is not None else 0,
+            "law": code_said("legalBasis", one.answer.kept_by_law, visit.words)
+            if one.answer is not None and one.answer.kept_by_law
+            else "",
         }
         for one in told
     ]
