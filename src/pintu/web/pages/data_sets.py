@@ -9,11 +9,20 @@ from litestar import Response, get
 from litestar.response import Stream
 
 from pintu.kernel.access import Deed
-from pintu.kernel.errors import Forbidden, PintuError
-from pintu.kernel.exchange.words import Condition, DataSet, Question, Rows
+from pintu.kernel.errors import Forbidden, PintuError, Unauthorized
+from pintu.kernel.exchange.catalogue_search import FACETS, Search
+from pintu.kernel.exchange.metadata import (
+    SHARING,
+    THEMES,
+    sensitivity_of,
+    sensitivity_of_set,
+)
+from pintu.kernel.exchange.words import Answer, Condition, DataSet, Question, Rows
 from pintu.web.api.states import parse_time
 from pintu.web.house import house_of
+from pintu.web.pages.agreements_parties import organisation_name
 from pintu.web.pages.board_values import called, cell_of, plain, said, title_of, unit_of
+from pintu.web.pages.data_sets_about import about_of
 from pintu.web.pages.listing import (
     BOM,
     PAGE,
@@ -23,13 +32,15 @@ from pintu.web.pages.listing import (
     Row,
     as_csv,
     asked_of,
-    choose,
     csv_headers,
     csv_lines,
+    in_order,
     page_of,
+    shown,
 )
 from pintu.web.pages.render import page
 from pintu.web.visit import AnyRequest, Visit, enter
+from pintu.web.why import receipt_line
 from pintu.web.words import mark
 
 DATA_SET: Final = "catalogue"
@@ -40,51 +51,95 @@ PROVIDERS: Final = {
 }  # fmt: skip
 COLUMNS: Final = (
     ("title", mark("Data set"), "text"),
+    ("owner", mark("Owner"), "state"),
+    ("theme", mark("Theme"), "state"),
+    ("sharing", mark("Sharing"), "state"),
     ("provider", mark("Provider"), "state"),
-    ("owner", mark("Owner"), "text"),
+    ("sensitivity", mark("Sensitivity"), "number"),
     ("columns", mark("Columns"), "number"),
-    ("persons", mark("Persons"), "state"),
+    ("persons", mark("Persons"), "text"),
 )
 MOST_SHOWN: Final = 12
 NO_COLUMNS: Final = frozenset(("type",))
+SEARCH: Final = Search()
 
 
 @get("/data-sets", include_in_schema=False)
 async def data_sets(request: AnyRequest, format: str = "") -> Response[Any]:
-    """Every data set whose existence the visitor may know."""
+    """Every data set whose existence the visitor may know: searched in Chinese, English and pinyin,
+    divided by who holds it, what it is about and how it is shared."""
     house = house_of(request)
     visit = enter(request, house.rooms, data_set=DATA_SET)
-    headings = [
-        Heading(name=name, title=visit.words.text(title), kind=kind)
-        for name, title, kind in COLUMNS
-    ]
-    rows = [row_of(one, visit) for one in house.rooms.exchange.list_sets(visit.actor)]
-    listing = choose(request, headings, rows)
+    listing = found_listing(request, visit)
     if format == "csv":
         return as_csv("data_sets", listing, visit.words.iso)
     mistakes = []
     if visit.may(Deed.OPERATE, DATA_SET):
         mistakes = house.rooms.exchange.catalogue.mistakes()
-    return page(visit, "data_sets.html", listing=listing, mistakes=mistakes)
+    part = shown(listing)
+    return page(visit, "data_sets.html", listing=listing, rows=part, mistakes=mistakes)
+
+
+def found_listing(request: AnyRequest, visit: Visit) -> Listing:
+    """The list the address asks for; without a wish the best hits stand first."""
+    words = visit.words
+    headings = [
+        Heading(name=name, title=words.text(title), kind=kind) for name, title, kind in COLUMNS
+    ]
+    asked = asked_of(request, FACETS)
+    sets = visit.rooms.exchange.list_sets(visit.actor)
+    hits = SEARCH.find(sets, asked.get("q", ""), asked)
+    rows = [row_of(one, visit) for one in hits.data_sets]
+    wish = asked.get("sort", "" if asked.get("q") else "title")
+    name = wish.removeprefix("-")
+    if name in {one.name for one in headings}:
+        rows = in_order(rows, name, descending=wish.startswith("-"))
+    return Listing(
+        path=request.url.path,
+        asked=asked,
+        headings=tuple(headings),
+        rows=rows,
+        total=len(rows),
+        whole=len(sets),
+        choices={
+            facet: sorted(
+                (value, f"{facet_said(facet, value, visit)} ({count})")
+                for value, count in counts.items()
+                if value
+            )
+            for facet, counts in hits.facets.items()
+        },
+    )
+
+
+def facet_said(facet: str, value: str, visit: Visit) -> str:
+    """A facet's value as people say it."""
+    words = visit.words
+    if facet == "owner":
+        return organisation_name(visit, value)
+    if facet == "provider":
+        return words.text(PROVIDERS.get(value, value))
+    lists = {"theme": THEMES, "sharing": SHARING}
+    return words.pick(lists[facet].get(value, {})) or value
 
 
 def row_of(data_set: DataSet, visit: Visit) -> Row:
     """One entry of the catalogue."""
     words = visit.words
     title = called(data_set, words)
-    provider = words.text(PROVIDERS[data_set.provider])
-    told = words.text("with persons") if data_set.persons else words.text("without persons")
-    return Row(
-        id=data_set.name,
-        cells={
-            "title": Cell(text=title, key=title),
-            "provider": Cell(text=provider, key=provider, word=data_set.provider),
-            "owner": Cell(text=data_set.owner or "–", key=data_set.owner or None),
-            "columns": Cell(text=str(len(data_set.columns)), key=len(data_set.columns)),
-            "persons": Cell(text=told, key=told, word="yes" if data_set.persons else "no"),
-        },
-        extra=words.pick(data_set.summary),
-    )
+    persons = words.text("with persons") if data_set.persons else words.text("without persons")
+    sensitivity = sensitivity_of_set(data_set)
+    cells = {
+        "title": Cell(text=title, key=title),
+        "sensitivity": Cell(text=str(sensitivity), key=sensitivity),
+        "columns": Cell(text=str(len(data_set.columns)), key=len(data_set.columns)),
+        "persons": Cell(text=persons, key=persons, word="yes" if data_set.persons else "no"),
+    }
+    for facet, read in FACETS.items():
+        value = read(data_set)
+        text = facet_said(facet, value, visit) if value else "–"
+        cells[facet] = Cell(text=text, key=text if value else None, word=value)
+    return Row(id=data_set.name, cells=cells, extra=words.pick(data_set.summary))
 
 
 @get("/data-sets/{name:str}", include_in_schema=False)
@@ -92,17 +147,19 @@ async def data_set(request: AnyRequest, name: str, format: str = "") -> Response
     """One data set: columns as measured, and rows filtered, sorted and cut by the address."""
     house = house_of(request)
     visit = enter(request, house.rooms, data_set=DATA_SET)
-    found = house.rooms.exchange.get(name)
-    shown = [one for one in found.columns if one.name not in NO_COLUMNS][:MOST_SHOWN]
-    asked = asked_of(request, ("column",))
-    question = question_of(found, asked, tuple(one.name for one in shown))
+    exchange = house.rooms.exchange
+    found = exchange.get(name)
+    known = [one for one in found.columns if one.name not in NO_COLUMNS][:MOST_SHOWN]
+    asked = asked_of(request, ("column", "agreement", "purpose", "reason"))
+    question = question_of(found, asked, tuple(one.name for one in known))
     refused = why = ""
-    answer = Rows(columns=shown, rows=[])
+    answer = Answer(rows=Rows(columns=known, rows=[]), body=b"")
     measured: dict[str, Any] = {}
     try:
-        answer = await house.rooms.exchange.ask(visit.actor, name, question)
-        measured = await house.rooms.exchange.profile(visit.actor, name)
-    except Forbidden as error:
+        answer = await exchange.answer(visit.actor, name, question, visit.why)
+        if answer.receipt is None:  # what is written down is asked for once
+            measured = await exchange.profile(visit.actor, name, visit.why)
+    except (Unauthorized, Forbidden) as error:
         refused = error.detail
     except PintuError as error:  # the page still says what the data set is
         why = error.detail
@@ -112,20 +169,24 @@ async def data_set(request: AnyRequest, name: str, format: str = "") -> Response
             media_type="text/csv; charset=utf-8",
             headers=csv_headers(name),
         )
-    return page(
+    said = page(
         visit,
         "data_set.html",
         200 if not why else 400,
         data_set=found,
         title=called(found, visit.words),
-        listing=listing_of(request, visit, found, (asked, answer)),
+        listing=listing_of(request, visit, found, (asked, answer.rows)),
         profile=profile_of(found, measured, visit),
         measured=measured,
         newest_us=parse_time(measured.get("newest") or ""),
         refused=refused,
         why=why,
         provider=visit.words.text(PROVIDERS[found.provider]),
+        about=about_of(found, visit),
     )
+    if answer.receipt is not None:
+        said.headers["Pintu-Receipt"] = receipt_line(answer.receipt)
+    return said
 
 
 def question_of(found: DataSet, asked: dict[str, str], names: tuple[str, ...]) -> Question:
@@ -196,6 +257,8 @@ def profile_of(found: DataSet, measured: dict[str, Any], visit: Visit) -> list[d
                 "unit": unit_of(one),
                 "person": one.person,
                 "key": one.key,
+                "authority": one.authority,
+                "sensitivity": sensitivity_of(one),
                 "filled": figures.get("filled"),
                 "distinct": figures.get("distinct"),
                 "range": f"{low} … {high}" if "low" in figures else "",
@@ -212,7 +275,7 @@ async def file_parts(visit: Visit, found: DataSet, question: Question) -> AsyncI
         step = Question(
             columns=names, where=question.where, order=question.order, limit=STEP, offset=offset
         )
-        answer = await visit.rooms.exchange.ask(visit.actor, found.name, step)
+        answer = await visit.rooms.exchange.ask(visit.actor, found.name, step, visit.why)
         if offset == 0:
             yield BOM + csv_lines([[one.name for one in answer.columns]])
         yield csv_lines(

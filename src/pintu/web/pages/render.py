@@ -25,6 +25,7 @@ NAVIGATION = (
     ("/work", mark("My work"), "work"),
     ("/boards", mark("Pages"), "boards"),
     ("/data-sets", mark("Data sets"), "data"),
+    ("/islands", mark("Islands"), "islands"),
     ("/agreements", mark("Agreements"), "agreements"),
     ("/look-up", mark("Look up"), "lookup"),
     ("/auditing", mark("Auditing"), "auditing"),
