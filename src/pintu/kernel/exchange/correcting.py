@@ -109,12 +109,13 @@ class Correcting:
         return await opened.read(lambda c: self._told(c, keys, name))
 
     def _told(self, connection: Connection, keys: Sequence[str], name: str) -> dict[str, Told]:
-        sources = dict(connection.execute(sa.select(LOADED.c.number, LOADED.c.source)).tuples())
+        loaded = connection.execute(sa.select(LOADED.c.number, LOADED.c.source))
+        sources = {number: source for number, source in loaded}
         found: dict[str, Told] = {}
         for at in range(0, len(keys), AT_ONCE):
             part = keys[at : at + AT_ONCE]
             query = sa.select(ROWS.c._key, ROWS.c._changed).where(ROWS.c._key.in_(part))
-            changed = dict(connection.execute(query).tuples())
+            changed = {key: at_us for key, at_us in connection.execute(query)}
             held = sa.select(CORRECTED.c.key).where(*_holding(part), CORRECTED.c.name == name)
             corrected = set(connection.execute(held).scalars())
             for key, number, value in self._tables.form.others(connection, NOBODY, part, [name]):

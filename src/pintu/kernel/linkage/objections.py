@@ -68,7 +68,7 @@ class Objections:
         now_us = self._clock.now_us()
         found = Objection(
             number=0, data_set=held[0].data_set, key=held[0].key, column=held[1], wish=wish,
-            why=why, by=hand.actor.organisation or hand.by, owner=owner, at_us=now_us,
+            why=why, by=hand.actor.organisation or hand.by, person=hand.by, owner=owner, at_us=now_us,
             due_us=now_us + OBJECTION_DAYS * DAY_US,
         )  # fmt: skip
         entry = entry_of(hand, "object", data_sets=(found.data_set,), subjects=self._about(found),
@@ -126,7 +126,7 @@ class Objections:
         local = actor.local and "*" in actor.grants
         if not local and (actor.organisation != found.owner or not actor.roles & ANSWERERS):
             raise Forbidden(f"Objection {number} is answered by a steward of {found.owner}")
-        if found.by == hand.by:
+        if found.person == hand.by:
             raise Forbidden(f"Objection {number} is your own: a colleague has to answer it")
         return found
 

@@ -154,7 +154,8 @@ class Objection(msgspec.Struct, frozen=True, kw_only=True):
     column: str
     wish: Any
     why: str
-    by: str  # person or organisation
+    by: str  # organisation, or the person who acts for nobody else
+    person: str  # who wrote it
     owner: str  # organisation that has to answer
     at_us: int
     due_us: int
