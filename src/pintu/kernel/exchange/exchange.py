@@ -51,6 +51,7 @@ from pintu.kernel.exchange.words import (
     Question,
     Rows,
     Sample,
+    Sent,
     Why,
 )
 
@@ -152,6 +153,7 @@ class Exchange:
             rows=len(rows.rows),
             subjects=about,
             fields=tuple(one.name for one in rows.columns),
+            counted=repr(plan.question.where) if asked.projection.k or question.group else "",
         )
         return Answer(
             rows=rows,
@@ -191,6 +193,7 @@ class Exchange:
         *,
         since_us: int,
         until_us: int,
+        sent: Sent | None = None,
     ) -> list[Sample]:
         """The past of one value, `(row id, column)`, oldest first, at most 5,000.
 
@@ -219,9 +222,10 @@ class Exchange:
                     self._readable.store, place, since_us=since_us, until_us=until_us, fence=fence
                 )
             asked.take(len(samples))
-        if asked.judged:
-            body = msgspec.json.encode(samples)
-            await asked.record(Told(body=body, rows=len(samples), fields=(value[1],)))
+        sent = sent or Sent()
+        sent.body = sent.form(samples)
+        told = Told(body=sent.body, rows=len(samples), fields=(value[1],))
+        sent.receipt = await asked.record(told)
         return samples
 
     async def disagreements(
@@ -242,7 +246,9 @@ class Exchange:
         clock, zone = self._readable.clock, self._readable.zone
         return Arrivals(source, opening(self._files_of, clock, self.catalogue.get, zone)).land
 
-    async def profile(self, actor: Actor, name: str, why: Why = UNSAID) -> dict[str, Any]:
+    async def profile(
+        self, actor: Actor, name: str, why: Why = UNSAID, *, sent: Sent | None = None
+    ) -> dict[str, Any]:
         """Measured, never typed in: rows, completeness, distinct, range and freshness a column.
 
         Of more than 20,000 rows the first are measured; `measured` says how many. Under an
@@ -259,6 +265,8 @@ class Exchange:
                 found = msgspec.structs.replace(found, columns=plain_columns(found, projection))
                 names = tuple(one.name for one in found.columns)
                 where = conditions_of(projection)
+                if not names:
+                    raise Forbidden("Under this agreement nothing is seen as it is")
             elif found.provider == "table":
                 facts = await self._tables.facts(found)
                 newest = iso(facts.changed_us) if facts.changed_us else ""
@@ -271,10 +279,10 @@ class Exchange:
                 ),
                 newest,
             )
-        if asked.judged:
-            body = msgspec.json.encode(measured)
-            told = Told(body=body, rows=0, fields=tuple(one.name for one in found.columns))
-            await asked.record(told)
+        sent = sent or Sent()
+        sent.body = sent.form(measured)
+        fields = tuple(one.name for one in found.columns)
+        sent.receipt = await asked.record(Told(body=sent.body, fields=fields))
         return measured
 
     def described(self) -> list[DataSet]:
@@ -307,7 +315,9 @@ class Exchange:
                 break
         return total, changed_us
 
-    async def file(self, actor: Actor, name: str, file: str, why: Why = UNSAID) -> Path:
+    async def file(
+        self, actor: Actor, name: str, file: str, why: Why = UNSAID, *, sent: Sent | None = None
+    ) -> Path:
         """One file of a data set of files, to be sent; ResourceNotFound."""
         asked = self._asked(actor, name, why)
         with asked.written_when_refused():
@@ -322,7 +332,9 @@ class Exchange:
             asked.take(1)
         if asked.judged:
             body = await asyncio.to_thread(_digest_of, path)
-            await asked.record(Told(body=body, rows=1, fields=("name",)))
+            receipt = await asked.record(Told(body=body, rows=1, fields=("name",)))
+            if sent is not None:
+                sent.receipt = receipt
         return path
 
     # --- deciding -----------------------------------------------------------------------------

@@ -118,6 +118,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     agreement: str = ""  # ID/VERSION under which it was given
 
 
+class Sent(msgspec.Struct, kw_only=True):
+    """How an answer that is no rows is sent: `form` makes its bytes, which are then here with the
+    receipt of their row of the log."""
+
+    form: Callable[[Any], bytes] = msgspec.json.encode
+    body: bytes = b""
+    receipt: Receipt | None = None
+
+
 class Sample(msgspec.Struct, frozen=True, gc=False):
     """One value of a series."""
 
@@ -161,11 +170,14 @@ class DataSets(Protocol):
         *,
         since_us: int,
         until_us: int,
+        sent: Sent | None = None,
     ) -> list[Sample]:
         """The past of one value, `(row id, column)` (context: from history), oldest first, at most
         5,000."""
         ...
 
-    async def profile(self, actor: Actor, name: str, why: Why = UNSAID) -> dict[str, Any]:
+    async def profile(
+        self, actor: Actor, name: str, why: Why = UNSAID, *, sent: Sent | None = None
+    ) -> dict[str, Any]:
         """Measured, never typed in: rows, completeness, distinct, range and freshness a column."""
         ...

@@ -20,6 +20,8 @@ from pintu.kernel.exchange.words import (
     Condition,
     Question,
     Rows,
+    Sample,
+    Sent,
 )
 from pintu.web.api.reading import as_json
 from pintu.web.api.states import parse_time
@@ -64,6 +66,11 @@ async def rows(request: AnyRequest, name: str) -> Response[bytes]:
     answer = await house.rooms.exchange.answer(
         visit.actor, name, read_question(request), visit.why, form=as_told
     )
+    return told_of(answer)
+
+
+def told_of(answer: Answer | Sent) -> Response[bytes]:
+    """The bytes whose digest the log keeps."""
     return Response(answer.body, media_type="application/json", headers=answered(answer))
 
 
@@ -74,7 +81,7 @@ def as_told(rows: Rows) -> bytes:
     return orjson.dumps(told)
 
 
-def answered(answer: Answer) -> dict[str, str]:
+def answered(answer: Answer | Sent) -> dict[str, str]:
     """Headers of an answer: nobody keeps it; where it stands in the log."""
     headers = {"Cache-Control": "no-store"}
     if answer.receipt is not None:
@@ -128,17 +135,22 @@ async def series(
     house = house_of(request)
     visit = enter(request, house.rooms, None)
     until_us = parse_time(until) or house.rooms.clock.now_us()
-    found = await house.rooms.exchange.series(
+    sent = Sent(form=_series_told)
+    await house.rooms.exchange.series(
         visit.actor,
         name,
         (id, column),
         visit.why,
         since_us=parse_time(since) or until_us - 24 * HOUR_US,
         until_us=until_us,
+        sent=sent,
     )
-    return as_json(
-        {"times": [iso(one.at_us) for one in found], "values": [one.value for one in found]}
-    )
+    return told_of(sent)
+
+
+def _series_told(found: list[Sample]) -> bytes:
+    times = [iso(one.at_us) for one in found]
+    return orjson.dumps({"times": times, "values": [one.value for one in found]})
 
 
 @get("/data-sets/{name:str}/profile", summary="What was measured of a data set")
@@ -146,7 +158,9 @@ async def profile(request: AnyRequest, name: str) -> Response[bytes]:
     """Rows, and by column how full it is, how many values it has, their range."""
     house = house_of(request)
     visit = enter(request, house.rooms, None)
-    return as_json(await house.rooms.exchange.profile(visit.actor, name, visit.why))
+    sent = Sent(form=orjson.dumps)
+    await house.rooms.exchange.profile(visit.actor, name, visit.why, sent=sent)
+    return told_of(sent)
 
 
 @get("/data-sets/{name:str}/files/{file:str}", summary="One file of a data set of files")
@@ -154,12 +168,13 @@ async def data_file(request: AnyRequest, name: str, file: str) -> File:
     """Sent to be kept, never to be run by the browser."""
     house = house_of(request)
     visit = enter(request, house.rooms, None)
-    path = await house.rooms.exchange.file(visit.actor, name, file, visit.why)
+    sent = Sent()
+    path = await house.rooms.exchange.file(visit.actor, name, file, visit.why, sent=sent)
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     safe = kind if not kind.startswith("text/html") else "application/octet-stream"
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(path.name)}",
-        "Cache-Control": "no-store",
+        **answered(sent),
     }
     return File(path=path, media_type=safe, headers=headers)
 

@@ -55,6 +55,8 @@ def planned(question: Question, data_set: DataSet, projection: Projection) -> Pl
         return _for_owner(question, data_set, about)
     about = projection.subject or about
     allowed = allowed_columns(data_set, projection)
+    if not allowed:
+        raise Forbidden("Under this agreement nothing is seen")
     left, value = question.where, None
     if projection.subject:
         left, value = _one_person(question, projection.subject)

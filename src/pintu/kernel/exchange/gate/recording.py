@@ -63,6 +63,9 @@ class Recorder:
             rows=told.rows,
             subjects=tuple(dict.fromkeys(audit.digest(one) for one in told.subjects)),
             answer=audit.digest(told.body),
+            detail={"form": "count", "question": audit.digest(told.counted)}
+            if told.counted
+            else {},
         )
         return await audit.enter(entry)
 
@@ -158,6 +161,7 @@ def _entry(actor: Actor, act: Act, found: Compiled | None) -> Entry:
         actor=actor.id,
         person=actor.person,
         organisation=actor.organisation,
+        roles=tuple(sorted(actor.roles)),
         tenant=act.tenant,
         data_set=act.data_set if found is None else found.data_set,
         owner=act.owner if found is None else found.owner,

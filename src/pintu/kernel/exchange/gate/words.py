@@ -62,3 +62,4 @@ class Told:
     fields: tuple[str, ...] = ()
     rows: int = 0
     subjects: tuple[str, ...] = ()  # whom it was about, as the data set identifies them
+    counted: str = ""  # the conditions of a count: many different ones are looked at by an auditor
