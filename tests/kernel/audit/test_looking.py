@@ -83,6 +83,9 @@ async def test_who_acts_for_a_child_does_not_see_the_others(desk: Desk) -> None:
     told = await desk.audit.who_looked(child(desk))
     assert [school, father, mother] == [one.number for one in told]
     assert told[-1].acted_for
+    own = await look(desk, person="child", basis="own")
+    assert [school, father] == await seen(desk, PARENT)
+    assert own in await seen(desk)
     assert "shelter" not in str(told[-1]) and "转学" not in str(told[-1])
 
 

@@ -109,6 +109,8 @@ def _look(
         # where somebody was when they acted for the person is told to nobody
         return Look(number=one.number, at_us=row.at_us, what=row.what, organisation="",
                     data_set=row.data_set, owner=row.owner, acted_for=True)  # fmt: skip
+    if row.basis == "own" and viewer.kind == "delegate":
+        return None  # when somebody reads their own page is their own affair
     if any(_kept_back(row, viewer, guard, rules, now_us) for guard in guards):
         return None
     return Look(
