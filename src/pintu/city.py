@@ -25,6 +25,7 @@ from pintu.kernel.exchange.correcting import Correcting
 from pintu.kernel.exchange.finding import Systems, Uses, open_finder
 from pintu.kernel.exchange.gate import ExchangeGate
 from pintu.kernel.exchange.gate.opening import join_gate
+from pintu.kernel.exchange.nodes.opening import open_nodes
 from pintu.kernel.exchange.schemas import open_schemas
 from pintu.kernel.exchange.tables import TableProvider
 from pintu.kernel.feed import Feed
@@ -33,6 +34,10 @@ from pintu.kernel.identity.delegating import Delegations
 from pintu.kernel.identity.glass import BreakGlass
 from pintu.kernel.identity.keys import Keys
 from pintu.kernel.identity.notices import Notices
+from pintu.kernel.identity.oidc.issuers import Issuers
+from pintu.kernel.identity.oidc.provider import Provider
+from pintu.kernel.identity.oidc.signing import TokenKey
+from pintu.kernel.identity.oidc.words import read_issuers
 from pintu.kernel.identity.signing_in import SignIn
 from pintu.kernel.intake import Intake, SocketServer, socket_server
 from pintu.kernel.intake.mapping.words import Words
@@ -88,6 +93,8 @@ class City:
             await rooms.timers.start()
             await rooms.intake.start()
             if socket:
+                if rooms.nodes is not None:
+                    await rooms.nodes.start()
                 city._socket = await open_field_door(rooms)
                 if settings.demo:
                     city._made_up = asyncio.create_task(take_in(rooms, tables))
@@ -111,7 +118,9 @@ class City:
             await self._socket.close()
         audit = (rooms.audit.stop,) if rooms.audit is not None else ()
         agreed = (rooms.agreements.stop,) if rooms.agreements is not None else ()
-        for stop in (rooms.timers.stop, rooms.intake.stop, *agreed, *audit, rooms.store.close):
+        nodes = (rooms.nodes.stop,) if rooms.nodes is not None else ()
+        own = (rooms.timers.stop, rooms.intake.stop)
+        for stop in (*nodes, *own, *agreed, *audit, rooms.store.close):
             with contextlib.suppress(asyncio.CancelledError):
                 await stop()
         rooms.library.save()
@@ -181,6 +190,7 @@ def build(
     join_gate(gate, rooms.exchange, tables, keys, (rooms.agreements, rooms.audit))
     gate.join(theirs=identity.people.theirs)
     open_linkage(rooms, tables)
+    rooms.nodes = open_nodes(tables, rooms)
     return rooms
 
 
@@ -246,6 +256,10 @@ def open_people(rooms: Rooms, tables: CityTables) -> None:
     rooms.sign_in = SignIn(tables, people, rooms.notices)
     rooms.glass = BreakGlass(people, rooms.notices)
     rooms.delegations = Delegations(people, rooms.notices)
+    once = rooms.sign_in.once
+    rooms.issuers = Issuers(read_issuers(rooms.settings.oidc)[0], people, once, rooms.egress)
+    key = TokenKey(rooms.settings.data / "keys")
+    rooms.provider = Provider(rooms.sign_in.tables, people, once, key)
 
 
 def words_of_rows() -> Words:

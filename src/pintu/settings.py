@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -27,6 +28,7 @@ class Settings:
     port: int = 8800
     admin_token_file: Path | None = None  # default: DATA/admin.token
     public_url: str = ""
+    node_name: str = ""  # among the nodes of an exchange; default: after the public host
     trusted_proxies: tuple[str, ...] = ()
     egress_allow: tuple[str, ...] = ()
     inbox_allow: tuple[str, ...] = ()  # folders outside of `data` that files may be taken from
@@ -45,6 +47,7 @@ class Settings:
     seed: int = 1  # of the demo city
     strict_tenants: frozenset[str] = frozenset()
     piece_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    oidc: list[dict[str, Any]] = field(default_factory=list)  # houses whose accounts open doors
 
     @property
     def demo_tenant(self) -> str:
@@ -173,12 +176,20 @@ def _address(value: Any) -> str:
     return text
 
 
+def _node_name(value: Any) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", text):
+        raise ValueError("is not of 1 to 31 small letters, digits and hyphens, a letter first")
+    return text
+
+
 READERS: dict[str, Callable[[Any], Any]] = {
     "store": _store,
     "host": _host,
     "port": _whole(1, 65_000),
     "admin_token_file": _path,
     "public_url": _address,
+    "node_name": _node_name,
     "trusted_proxies": _networks,
     "egress_allow": _listed,
     "inbox_allow": _listed,
@@ -204,6 +215,7 @@ def load_settings(data: Path | None, environ: Mapping[str, str], **started: Any)
     values: dict[str, Any] = {"data": folder}
     values["strict_tenants"] = _strict_tenants(told.pop("tenants", {}), mistakes)
     values["piece_settings"] = _piece_settings(told.pop("pieces", {}), mistakes)
+    values["oidc"] = _houses(told.pop("oidc", []), mistakes)
     for name, value in told.items():
         _take(values, name, value, f"pintu.toml: {name}", mistakes)
     for variable, value in environ.items():
@@ -264,6 +276,15 @@ def _piece_settings(told: Any, mistakes: list[str]) -> dict[str, dict[str, Any]]
         mistakes.append("pintu.toml: pieces is not a table of tables; write [pieces.NAME]")
         return {}
     return told
+
+
+def _houses(told: Any, mistakes: list[str]) -> list[dict[str, Any]]:
+    if not told:
+        return []
+    from pintu.kernel.identity.oidc.words import read_issuers  # what most cities never need
+
+    mistakes += read_issuers(told)[1]
+    return list(told) if isinstance(told, list) else []
 
 
 def _together(values: dict[str, Any], mistakes: list[str]) -> None:

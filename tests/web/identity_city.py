@@ -70,6 +70,7 @@ MADE_UP = {
 @asynccontextmanager
 async def open_town(folder: Path, **more: object) -> AsyncIterator[Town]:
     """Health and school, six people with one password, nothing else."""
+    folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(
         data=folder,
         store=address_for(folder),

@@ -13,7 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from pintu import __version__
 from pintu.web import failures, security, static_files
-from pintu.web.api import acting, health, moving, push, reading, uploads
+from pintu.web.api import acting, health, moving, oidc, push, reading, uploads
 from pintu.web.api import agreements as agreements_api
 from pintu.web.api import audit as audit_api
 from pintu.web.api import catalogue as catalogue_api
@@ -29,6 +29,7 @@ from pintu.web.house import House, house_of
 from pintu.web.pages import (
     account,
     account_glass,
+    account_houses,
     agreements,
     agreements_new,
     agreements_one,
@@ -49,6 +50,7 @@ from pintu.web.pages import (
     my_records,
     notices,
     people,
+    people_programs,
     schemas,
     session,
     things,
@@ -98,6 +100,9 @@ PAGES: tuple[Any, ...] = (
     work.pieces,
     work.system,
     *session.PAGES,
+    *account_houses.PAGES,
+    *people_programs.PAGES,
+    *oidc.PAGES,
     *account.PAGES,
     *account_glass.PAGES,
     *people.PAGES,

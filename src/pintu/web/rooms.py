@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pintu.kernel.exchange import Exchange
     from pintu.kernel.exchange.agreements import Agreements
     from pintu.kernel.exchange.finding import Finder
+    from pintu.kernel.exchange.nodes import Nodes
     from pintu.kernel.exchange.schemas import Schemas
     from pintu.kernel.feed import Feed
     from pintu.kernel.identity import Identity, People
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pintu.kernel.identity.keys import Keys
     from pintu.kernel.identity.notices import Notices
     from pintu.kernel.identity.oidc.issuers import Issuers
+    from pintu.kernel.identity.oidc.provider import Provider
     from pintu.kernel.identity.signing_in import SignIn
     from pintu.kernel.intake import Intake
     from pintu.kernel.intake.runs import Runs
@@ -85,6 +87,7 @@ class Rooms:
     keys: Keys | None = None  # what this node and its organisations sign with
     audit: Audit | None = None  # the sealed log
     agreements: Agreements | None = None  # who may see what of whom, until when
+    nodes: Nodes | None = None  # neighbours: other departments and cities with a node of their own
     linkage: Linkage | None = None  # records that are one, objections to values
     people: People | None = None  # accounts and organisations; identity's own
     notices: Notices | None = None  # what somebody must hear of, until they saw it
@@ -92,3 +95,4 @@ class Rooms:
     glass: BreakGlass | None = None  # an emergency's look, never in silence
     delegations: Delegations | None = None  # who acts for whom
     issuers: Issuers | None = None  # houses whose accounts open doors here (OpenID Connect)
+    provider: Provider | None = None  # programs that ask us who somebody is

@@ -58,6 +58,22 @@ class Keys:
             found = self._open[name] = SigningKey(self._load(name))
         return found
 
+    def next(self, name: str) -> SigningKey:
+        """A key that is to take the place of the one of that name; made once, until it does."""
+        return SigningKey(self._load(f"{name}.next"))
+
+    def take_next(self, name: str) -> SigningKey:
+        """From here on the next key is the one of that name; the one before is gone."""
+        new = self._folder / f"{name}.next.pem"
+        try:
+            if not new.exists():
+                raise ConfigurationError([f"There is no key {new} to take"])
+            new.replace(self._folder / f"{name}.pem")
+        except OSError as error:
+            raise DiskFull(f"Key {new} cannot be taken: {error.strerror}") from error
+        self._open.pop(name, None)
+        return self.signer(name)
+
     def secret(self, name: str, *, make: bool = True) -> bytes | None:
         """32 random bytes that are kept for good under that name, for keyed digests; None when
         there are none and none are to be made. Raises as `signer`.
@@ -75,6 +91,11 @@ class Keys:
             return bytes.fromhex(text.decode("ascii"))
         except ValueError as error:
             raise ConfigurationError([f"Secret {path} cannot be read: {error}"]) from error
+
+    def keep_secret(self, name: str, raw: bytes) -> None:
+        """Keep 32 bytes under a name that has none yet; what is there stays."""
+        if self.secret(name, make=False) is None:
+            write_private(self._folder / f"{name}.secret", raw.hex())
 
     def _read(self, path: Path) -> bytes:
         """What a file of the folder holds; b"" when it is not there."""

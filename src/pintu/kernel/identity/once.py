@@ -13,7 +13,9 @@ from pintu.kernel.identity.sign_in_schema import ONCE
 from pintu.kernel.identity.tokens import hashed
 from pintu.kernel.tables import OpenTables
 
-Kind = Literal["recovery", "register", "passkey", "oidc", "code", "used code", "known"]
+Kind = Literal[
+    "recovery", "register", "passkey", "oidc", "code", "used code", "access", "known"
+]  # fmt: skip
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

@@ -155,6 +155,7 @@ async def shown(
         holding=[delegated(visit, one) for one in holding],
         about=[delegated(visit, one) for one in about if one.holds(now_us)],
         joined=await rooms.issuers.joined(person.id) if rooms.issuers is not None else [],
+        issuers=[] if rooms.issuers is None else rooms.issuers.offered(),
         done=words.text(done) if done else "",
         why=why,
     )
