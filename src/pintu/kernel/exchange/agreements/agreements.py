@@ -89,15 +89,10 @@ class Agreements:
         """The version that is in force at this moment, without its signatures; None: nothing may
         pass. Whatever timers do, none is in force before its first or after its last moment.
         """
-        found = self._memory.active.get(id)
-        if found is None:
-            return None
         now_us = self._clock.now_us()
-        terms = found.terms
-        if terms.until_us and now_us >= terms.until_us:
-            self._memory.end(found)
-            return None
-        return found if now_us >= terms.from_us else None
+        if now_us >= self._memory.turn_us:
+            self._memory.turn(now_us)
+        return self._memory.active.get(id)
 
     def of_consumer(self, organisation: str) -> list[Agreement]:
         """Every agreement in force in which an organisation is the consumer, by id."""

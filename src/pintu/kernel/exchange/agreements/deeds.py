@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal, cast
 
 import msgspec
@@ -58,9 +58,8 @@ class Rules:
     now_us: int
     deadlines: Deadlines
     sign: Callable[[str, bytes, int], Signature]
-    same_person: Callable[[Actor], frozenset[str]] = field(
-        default=lambda actor: frozenset((actor.person,))
-    )
+    same_person: Callable[[Actor], frozenset[str]]
+    unsigned: Callable[[Agreement], str]  # whose signature does not verify; "" when both do
 
 
 def new_id(prefix: str, once: str = "") -> str:
@@ -181,7 +180,11 @@ def _after(before: Agreement, asked: Asked, move: Move, rules: Rules, now_us: in
         changed["signatures"] = (*others, own)
     if asked.deed == "approve":
         changed["approved_by"] = asked.actor.person
-    return msgspec.structs.replace(before, **changed)
+    after = msgspec.structs.replace(before, **changed)
+    wrong = rules.unsigned(after) if after.state == "active" else ""
+    if wrong:
+        raise StateConflict(f"The signature of {wrong} is not of these terms: ask for new ones")
+    return after
 
 
 def _carried(known: list[Agreement], after: Agreement, deed: What) -> list[Agreement]:

@@ -147,7 +147,7 @@ def apply(
         return False
     change = next_change(connection)
     put_rows(
-        connection, VERSION, [_version_row(one, change, seal) for one in begun.change.agreements]
+        connection, VERSION, [version_row(one, change, seal) for one in begun.change.agreements]
     )
     put_rows(connection, RECALL, [_recall_row(one, change) for one in begun.change.recalls])
     notices = [{"key": one.key, "body": _JSON.encode(one)} for one in begun.change.notices]
@@ -263,7 +263,8 @@ def add_held(connection: Connection, counted: Iterable[Held]) -> None:
         put_rows(connection, HELD, [values])
 
 
-def _version_row(one: Agreement, change: int, seal: Callable[[bytes], bytes]) -> dict[str, Any]:
+def version_row(one: Agreement, change: int, seal: Callable[[bytes], bytes]) -> dict[str, Any]:
+    """A version as it is stored, sealed."""
     body = _JSON.encode(one)
     return {
         "id": one.id,

@@ -4,6 +4,7 @@ back is not in force."""
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -11,7 +12,6 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from pintu.kernel.exchange.agreements import signing
-from pintu.kernel.exchange.agreements.memory import Memory
 from pintu.kernel.exchange.agreements.schema import RECALL, VERSION
 from pintu.kernel.exchange.agreements.signing import Signatures
 from pintu.kernel.exchange.agreements.words import CLOSED, Agreement, Recall
@@ -25,46 +25,37 @@ _AGREEMENT: Final = msgspec.json.Decoder(Agreement)
 _RECALL: Final = msgspec.json.Decoder(Recall)
 
 
-def changed(connection: Connection, since: int) -> tuple[int, list[Any], list[Any]]:
-    """(newest change, rows of versions, rows of recalls) that changed since; since 0: all that are
-    open."""
-    versions = sa.select(
-        VERSION.c.change, VERSION.c.id, VERSION.c.version, VERSION.c.body, VERSION.c.seal
-    )
-    recalls = sa.select(RECALL.c.change, RECALL.c.body)
+def changed(
+    connection: Connection, since: int, take: Callable[[Any], None], hear: Callable[[Recall], None]
+) -> int:
+    """Give every version and recall that changed since, oldest change first; since 0: those that
+    are open. The newest change."""
+    newest = since
+    for table in (VERSION, RECALL):
+        newest = max(
+            newest, connection.execute(sa.select(sa.func.max(table.c.change))).scalar() or 0
+        )
+    names = (VERSION.c.id, VERSION.c.version, VERSION.c.body, VERSION.c.seal)
+    versions, recalls = sa.select(*names), sa.select(RECALL.c.body)
     if since:
         versions = versions.where(VERSION.c.change > since)
         recalls = recalls.where(RECALL.c.change > since)
     else:
         versions = versions.where(VERSION.c.state.not_in(sorted(CLOSED)))
         recalls = recalls.where(RECALL.c.open.is_(True))
-    told = connection.execute(versions.order_by(VERSION.c.change)).all()
-    asked = connection.execute(recalls.order_by(RECALL.c.change)).all()
-    newest = [since]
-    for table in (VERSION, RECALL):
-        newest.append(connection.execute(sa.select(sa.func.max(table.c.change))).scalar() or 0)
-    return max(newest), list(told), list(asked)
+    # a page at a time: 100,000 rows at once would weigh more than the agreements in them
+    paged = connection.execution_options(yield_per=1_000) if not since else connection
+    for row in paged.execute(versions.order_by(VERSION.c.change)):
+        take(row)
+    for row in paged.execute(recalls.order_by(RECALL.c.change)):
+        hear(_RECALL.decode(row.body))
+    return newest
 
 
-def take(
-    memory: Memory, signatures: Signatures, rows: list[Any], recalls: list[Any]
-) -> list[Agreement]:
-    """Put rows into memory; the agreements as they are now, those that are over too."""
-    found = []
-    for row in rows:
-        one = read(signatures, row)
-        if one is not None:
-            memory.put(one)
-            found.append(one)
-        else:
-            memory.forget(row.id, row.version)
-    for row in recalls:
-        memory.put_recall(_RECALL.decode(row.body))
-    return found
-
-
-def read(signatures: Signatures, row: Any) -> Agreement | None:
-    """One stored version; suspended, and said so, when it is not as this node wrote it."""
+def read(
+    signatures: Signatures, row: Any, doubt: Callable[[Agreement, str], None]
+) -> Agreement | None:
+    """One stored version; suspended, and told to `doubt`, when it is not as this node wrote it."""
     try:
         one = _AGREEMENT.decode(row.body)
     except msgspec.MsgspecError as error:
@@ -76,7 +67,17 @@ def read(signatures: Signatures, row: Any) -> Agreement | None:
     if signatures.sealed(row.body, row.seal):
         return one
     log.error("Agreement %s: %s; it is not in force", one.name, ALTERED)
+    doubt(one, ALTERED)
     return doubtful(one, ALTERED)
+
+
+def page(connection: Connection, after: tuple[str, int], limit: int) -> list[Agreement]:
+    """Versions in force by id, some at a time."""
+    id, version = after
+    later = sa.or_(VERSION.c.id > id, sa.and_(VERSION.c.id == id, VERSION.c.version > version))
+    query = sa.select(VERSION.c.body).where(VERSION.c.state == "active", later)
+    rows = connection.execute(query.order_by(VERSION.c.id, VERSION.c.version).limit(limit))
+    return [_AGREEMENT.decode(body) for (body,) in rows]
 
 
 def doubtful(one: Agreement, why: str) -> Agreement:
@@ -86,7 +87,7 @@ def doubtful(one: Agreement, why: str) -> Agreement:
     return msgspec.structs.replace(one, state="suspended", decision=why)
 
 
-def unsigned(one: Agreement, signatures: Signatures, known_key: Any) -> str:
+def unsigned(one: Agreement, signatures: Signatures, known_key: Callable[[str], str]) -> str:
     """Whose signature does not verify, or is missing; "" when both are as they should be.
 
     `known_key(organisation)` is the public key (base64) the organisation is known by, "" when

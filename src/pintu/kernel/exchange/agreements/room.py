@@ -3,12 +3,15 @@ itself."""
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
+from sqlalchemy import Connection
 
 from pintu.kernel.access import Actor, AuditLog
 from pintu.kernel.clock import Clock
@@ -17,13 +20,14 @@ from pintu.kernel.errors import (
     Forbidden,
     PintuError,
     ResourceNotFound,
+    StateConflict,
     Unavailable,
 )
 from pintu.kernel.exchange.agreements import deeds, ledger, loading, recalling, signing
 from pintu.kernel.exchange.agreements.checking import Checking
 from pintu.kernel.exchange.agreements.clockwork import Clockwork
 from pintu.kernel.exchange.agreements.deadlines import Deadlines
-from pintu.kernel.exchange.agreements.deeds import CLOCK, Asked, Rules
+from pintu.kernel.exchange.agreements.deeds import CLOCK, GATE, Asked, Rules
 from pintu.kernel.exchange.agreements.ledger import Begun, Plan, Wish
 from pintu.kernel.exchange.agreements.memory import Memory
 from pintu.kernel.exchange.agreements.recalling import Copies
@@ -68,6 +72,7 @@ class Room:
         self.known_key: Callable[[str], str] = lambda organisation: ""
         self.recorder = Recorder(self.file, self.signatures, audit, self._done)
         self._seen, self._version = 0, -1
+        self._doubts: dict[tuple[str, int], str] = {}
         self.clockwork = Clockwork(self, timers, clock)
         self.look()
 
@@ -79,6 +84,7 @@ class Room:
             deadlines=self.deadlines(),
             sign=self.signatures.sign,
             same_person=self.checking.same_person,
+            unsigned=self.unsigned,
         )
 
     async def deed(
@@ -179,18 +185,62 @@ class Room:
         if version == self._version:
             return
         first = self._version == -1
-        try:
-            newest, rows, recalls = self.file.read_now(lambda c: loading.changed(c, self._seen))
-        except Unavailable:
-            if first:
-                raise
-            return
-        self._version, self._seen = version, newest
-        found = loading.take(self.memory, self.signatures, rows, recalls)
+        found: list[Agreement] = []
+        with without_collecting() if first else contextlib.nullcontext():
+            try:
+                self._seen = self.file.read_now(lambda c: self._read(c, None if first else found))
+            except Unavailable:
+                if first:
+                    raise
+                return
+        self._version = version
+        self.memory.turn(self.clock.now_us())
         if not first:
             self.clockwork.changed()
             for one in found:
                 self.tell(one)
+
+    def _read(self, connection: Connection, found: list[Agreement] | None) -> int:
+        def take(row: Any) -> None:
+            one = loading.read(self.signatures, row, self._doubt)
+            if one is None:
+                self.memory.forget(row.id, row.version)
+            else:
+                self.memory.put(one)
+                if found is not None:
+                    found.append(one)
+
+        return loading.changed(connection, self._seen, take, self.memory.put_recall)
+
+    # --- doubts -------------------------------------------------------------------------------
+    def unsigned(self, agreement: Agreement) -> str:
+        """Whose signature does not verify; "" when both do."""
+        return loading.unsigned(agreement, self.signatures, self.known_key)
+
+    def _doubt(self, agreement: Agreement, why: str) -> None:
+        if agreement.state == "active":
+            self._doubts[agreement.id, agreement.version] = why
+
+    async def settle_doubts(self) -> None:
+        """Write down that agreements in doubt are suspended; people hear of it."""
+        for (id, version), why in list(self._doubts.items()):
+            asked = Asked(actor=GATE, deed="break", id=id, version=version, why=why)
+            with contextlib.suppress(StateConflict):
+                await self.deed(asked)
+            self._doubts.pop((id, version), None)
+
+    async def verify(self, after: tuple[str, int], limit: int) -> tuple[str, int] | None:
+        """Look at signatures of some agreements in force; where to go on, None at the end. One
+        that does not verify is suspended, said loudly and logged."""
+        found = await self.file.read(lambda c: loading.page(c, after, limit))
+        for one in found:
+            wrong = self.unsigned(one)
+            if wrong:
+                log.error("Agreement %s: the signature of %s does not verify", one.name, wrong)
+                self.memory.put(loading.doubtful(one, loading.UNSIGNED))
+                self._doubt(one, loading.UNSIGNED)
+        await self.settle_doubts()
+        return (found[-1].id, found[-1].version) if len(found) == limit else None
 
     def tell(self, agreement: Agreement) -> None:
         """Everybody who listens hears of a changed agreement."""
@@ -199,3 +249,16 @@ class Room:
                 callback(agreement)
             except Exception:  # a loop's edge: one listener's mistake is its own
                 log.exception("A listener of agreements failed")
+
+
+@contextlib.contextmanager
+def without_collecting() -> Iterator[None]:
+    """Many objects that all stay are made: looking for garbage among them again and again would
+    take longer than making them."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

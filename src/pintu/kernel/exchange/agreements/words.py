@@ -30,7 +30,7 @@ State = Literal[
 CLOSED: Final = frozenset(("refused", "withdrawn", "revoked", "expired", "superseded"))
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How much; 0 means no limit of that kind."""
 
     calls_a_minute: int = 60
@@ -40,7 +40,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     looks_at_one: int = 0  # looks at one and the same person a day, by one member of staff
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What is agreed."""
 
     data_set: str
@@ -60,7 +60,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     onward: bool = False  # whether the consumer may pass it on (narrowed) to others
 
 
-class Signature(msgspec.Struct, frozen=True, kw_only=True):
+class Signature(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One side's."""
 
     organisation: str
@@ -70,7 +70,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     signature: str  # base64 of 64 bytes
 
 
-class Agreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Agreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One version with its state."""
 
     id: str  # "ag-" and 10 signs
