@@ -43,12 +43,15 @@ class Shelf:
     heard: list[Any] = field(default_factory=list)
 
     def active(self, id: str) -> Agreement | None:
+        """The one in force under an id."""
         return self.known.get(id)
 
     def of_consumer(self, organisation: str) -> list[Agreement]:
+        """Those of a consumer."""
         return [one for one in self.known.values() if one.terms.consumer == organisation]
 
     def listen(self, callback: Any) -> None:
+        """Have changes told."""
         self.heard.append(callback)
 
     def put(self, agreement: Agreement) -> None:
@@ -79,18 +82,22 @@ class Marks:
         self._chance, self._number = chance, 0
 
     def text(self) -> str:
+        """A text."""
         return f"Q{self._chance.getrandbits(40):010x}Z"
 
     def number(self) -> int:
+        """A number."""
         self._number += self._chance.randint(1, 60)
         return 7_000_000 + self._number
 
     def time(self) -> str:
+        """A time."""
         self._number += 1
         n = self._number
         return f"1987-{1 + n % 12:02d}-{1 + n // 12 % 28:02d}T{n // 336 % 24:02d}:{n % 60:02d}:00Z"
 
     def place(self) -> list[float]:
+        """A place."""
         return [118 + self._chance.randint(1, 999_999) / 1e6, 30.25]
 
 
