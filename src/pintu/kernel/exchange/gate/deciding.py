@@ -64,6 +64,7 @@ class ExchangeGate:
         self._compiler: Compiler | None = None
         self._compiled: dict[str, _Known] = {}
         self._count: Callable[[Actor, Act], None] = _uncounted
+        self._held: Callable[[str, int], None] = _unheld
         self._theirs: Callable[[Actor, str], str] = _nobodys
         self.limits = Limiter(clock)
         self.recorder = Recorder(clock)
@@ -82,6 +83,7 @@ class ExchangeGate:
         if agreements is not None:
             self._agreements = agreements
             agreements.listen(self._changed)
+            self._held = getattr(agreements, "held", _unheld)
         if audit is not None:
             self._count = audit.count
             self.recorder.audit = audit
@@ -209,12 +211,19 @@ class ExchangeGate:
         Raises Unavailable when the log cannot be kept.
         """
         found = self.under(projection) if projection.agreement else None
-        return await self.recorder.enter((actor, act), projection, told, found)
+        receipt = await self.recorder.enter((actor, act), projection, told, found)
+        if projection.agreement and told.rows and act.deed is Deed.READ:
+            self._held(projection.agreement, told.rows)
+        return receipt
 
 
 def _nobodys(actor: Actor, subject: str) -> str:
     """A city that keeps no accounts knows nobody's own record."""
     return ""
+
+
+def _unheld(agreement: str, rows: int) -> None:
+    """A city without agreements has nobody who keeps copies."""
 
 
 def _uncounted(actor: Actor, act: Act) -> None:
