@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pintu.kernel.identity.words import CITY, Organisation, Person
+from pintu.kernel.identity.words import Organisation, Person
 
 ADMIN: Final = "admin"
 
@@ -46,7 +46,7 @@ def grants_of(
     organisation: Organisation | None, roles: frozenset[str], shown: str
 ) -> frozenset[str]:
     """The grants of the table above; `shown` is the tenant of the city's screens."""
-    if organisation is not None and organisation.id == CITY and ADMIN in roles:
+    if ADMIN in roles:  # `People` gives it in the organisation `city` only
         return frozenset((ADMIN,))
     grants = {f"read:{shown or 'default'}"}
     if organisation is not None and roles & WRITES:
