@@ -68,8 +68,8 @@ class Objections:
         now_us = self._clock.now_us()
         found = Objection(
             number=0, data_set=held[0].data_set, key=held[0].key, column=held[1], wish=wish,
-            why=why, by=hand.actor.organisation or hand.by, person=hand.by, owner=owner, at_us=now_us,
-            due_us=now_us + OBJECTION_DAYS * DAY_US,
+            why=why, by=hand.actor.organisation or hand.by, person=hand.by, owner=owner,
+            at_us=now_us, due_us=now_us + OBJECTION_DAYS * DAY_US,
         )  # fmt: skip
         entry = entry_of(hand, "object", data_sets=(found.data_set,), subjects=self._about(found),
                          detail={"column": found.column, "owner": owner})  # fmt: skip

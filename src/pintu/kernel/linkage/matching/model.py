@@ -11,9 +11,13 @@ if TYPE_CHECKING:
     from splink import DuckDBAPI, Linker
 
 SEED: Final = 20_261_123
-SAMPLED: Final = 3_000_000  # random pairs for u
+SAMPLED: Final = 1_000_000  # random pairs for u
 TRAINED: Final = 400_000  # pairs of one blocking rule for m
 LEAST: Final = 300  # pairs of a rule that can teach anything
+LEAST_RECORDS: Final = 20_000
+"""Of fewer, two taken at random are one person's too often to tell how two persons' compare, and a
+name that stands there twice looks frequent: the rules' own figures hold."""
+
 LOWEST: Final = 1e-7
 
 
@@ -24,8 +28,13 @@ def score(connection: Any, rules: Rules, least: float) -> None:
 
     logging.getLogger("splink").setLevel(logging.ERROR)
     api = DuckDBAPI(connection=connection)
-    linker = _linker(api, connection, rules)
-    linker.training.estimate_u_using_random_sampling(max_pairs=SAMPLED, seed=SEED)
+    records = connection.execute("SELECT count(*) FROM features").fetchall()[0][0]
+    many = records >= LEAST_RECORDS
+    linker = _linker(api, connection, rules, often=many)
+    if many:
+        linker.training.estimate_u_using_random_sampling(
+            max_pairs=SAMPLED, seed=SEED, min_count_per_level=None, num_chunks=1
+        )
     for name in rules.train:
         n = [one.name for one in rules.blocking].index(name)
         pairs = f"SELECT count(*) FROM blocked WHERE match_key = '{n}'"
@@ -47,14 +56,14 @@ def score(connection: Any, rules: Rules, least: float) -> None:
     )
 
 
-def _linker(api: DuckDBAPI, connection: Any, rules: Rules) -> Linker:
+def _linker(api: DuckDBAPI, connection: Any, rules: Rules, *, often: bool) -> Linker:
     from splink import Linker
 
     settings = {
         "link_type": "dedupe_only",
         "unique_id_column_name": "record",
         "source_dataset_column_name": "nothing",
-        "comparisons": [_comparison(one) for one in rules.comparisons],
+        "comparisons": [_comparison(one, often=often) for one in rules.comparisons],
         "blocking_rules_to_generate_predictions": [
             {"blocking_rule": " AND ".join(f"l.{key} = r.{key}" for key in one.keys)}
             for one in rules.blocking
@@ -67,9 +76,9 @@ def _linker(api: DuckDBAPI, connection: Any, rules: Rules) -> Linker:
     return Linker(api.register("features"), settings, log_level=None, validate_settings=False)
 
 
-def _comparison(told: Comparison) -> dict[str, Any]:
+def _comparison(told: Comparison, *, often: bool) -> dict[str, Any]:
     empty = {"sql_condition": told.empty, "is_null_level": True, "label_for_charts": "empty"}
-    levels = [empty, *(_level(one) for one in told.levels)]
+    levels = [empty, *(_level(one, often=often) for one in told.levels)]
     m, u = told.other
     rest = {"sql_condition": "ELSE", "m_probability": m, "u_probability": u}
     return {
@@ -78,13 +87,13 @@ def _comparison(told: Comparison) -> dict[str, Any]:
     }
 
 
-def _level(told: Level) -> dict[str, Any]:
+def _level(told: Level, *, often: bool) -> dict[str, Any]:
     level: dict[str, Any] = {
         "sql_condition": told.when, "m_probability": told.m, "u_probability": told.u,
         "label_for_charts": told.when, "fix_m_probability": told.kept,
         "fix_u_probability": told.kept,
     }  # fmt: skip
-    if told.often:
+    if told.often and often:
         level["tf_adjustment_column"] = told.often
         level["tf_minimum_u_value"] = LOWEST
         level["disable_tf_exact_match_detection"] = True

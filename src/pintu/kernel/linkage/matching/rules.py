@@ -94,8 +94,8 @@ NUMBER: Final = Comparison(
     name="id_number",
     empty="(id_number_l IS NULL OR id_number_r IS NULL)",
     levels=(
-        Level(when=f"{_both('id_number')} AND proved_l", m=0.94, u=0.0000005),
-        Level(when=_both("id_number"), m=0.005, u=0.0000005),
+        Level(when=f"{_both('id_number')} AND proved_l", m=0.94, u=0.0000005, kept=True),
+        Level(when=_both("id_number"), m=0.005, u=0.0000005, kept=True),
         # one digit wrong or two neighbours swapped, where the check digit says that one is wrong
         Level(
             when="NOT (proved_l AND proved_r) AND "
