@@ -130,6 +130,8 @@ def find_data_set(name: str) -> DataSet:
 class Town:
     """One life of a room of agreements on a folder; `again` is the next one."""
 
+    deadlines = Deadlines(owner_days=5, deputy_days=3)
+
     def __init__(self, folder: Path, store: str, clock: HandClock, audit: Any) -> None:
         self.folder, self.store, self.clock, self.log = folder, store, clock, audit
         self.tables: CityTables = open_tables(folder, store)
@@ -142,7 +144,7 @@ class Town:
             Keys(folder / "keys"),
             audit=audit,
             find_data_set=find_data_set,
-            deadlines=lambda: Deadlines(owner_days=5, deputy_days=3),
+            deadlines=lambda: self.deadlines,
             codes=codes,
         )
         self.room.listen(self.told.append)

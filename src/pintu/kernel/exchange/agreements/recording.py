@@ -42,8 +42,7 @@ class Recorder:
         Once it is kept it goes on though its caller goes away. Raises Unavailable when there is no
         log to enter it into: then nothing happened.
         """
-        if self.audit is None:
-            raise Unavailable("There is no audit log: nothing can be agreed without one")
+        self._log()
         task = asyncio.create_task(self._record(wish, plan), name="agreement")
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -62,21 +61,29 @@ class Recorder:
         return self._locks.setdefault(agreement, asyncio.Lock())
 
     async def _complete(self, begun: Begun) -> Begun:
-        number = begun.step.number
-        self._half.add(begun.step.agreement)
+        agreement, number = begun.step.agreement, begun.step.number
+        self._half.add(agreement)
+        audit = self._log()
         try:
-            receipt = await self._enter(begun)
+            first = await audit.enter(_marked(begun.change.entries[0], begun))
         except PintuError:
             await self._file.run(lambda c: ledger.retract(c, number))
-            self._half.discard(begun.step.agreement)
+            self._half.discard(agreement)
             raise
-        return await self._apply(begun, receipt)
+        # from here on it is in the log: what cannot be done now is gone on with, not taken back
+        for entry in begun.change.entries[1:]:
+            await audit.enter(_marked(entry, begun))
+        return await self._apply(begun, first.number)
 
-    async def _enter(self, begun: Begun) -> int:
-        """Write the log's rows of a step; the number of the first."""
+    def _log(self) -> AuditLog:
         if self.audit is None:
             raise Unavailable("There is no audit log: nothing can be agreed without one")
-        receipts = [await self.audit.enter(_marked(one, begun)) for one in begun.change.entries]
+        return self.audit
+
+    async def _enter(self, begun: Begun) -> int:
+        """Write all rows of a step that stopped half-way; the number of the first."""
+        audit = self._log()
+        receipts = [await audit.enter(_marked(one, begun)) for one in begun.change.entries]
         return receipts[0].number
 
     async def _apply(self, begun: Begun, receipt: int) -> Begun:
