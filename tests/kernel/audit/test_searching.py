@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pintu.kernel.access.audited import Entry
-from pintu.kernel.audit import Numbered
+from pintu.kernel.audit import Numbered, searching
 from pintu.kernel.audit.searching import Wanted
 from pintu.kernel.errors import BadRequestData
 
@@ -74,11 +74,17 @@ def naive(rows: list[Numbered], wanted: dict[str, Any], digests: set[str]) -> li
 WORDS = {"actor", "organisation", "owner", "data_set", "agreement", "purpose", "subject", "party"}
 
 
-async def test_a_search_finds_what_a_look_at_every_row_finds(desk: Desk) -> None:
-    """Sealed rows and those of the last second, by any mix of what can be asked, page by page."""
-    await fill(desk, 700)
-    await desk.audit.sealer.seal()
-    await fill(desk, 40, seed=6)
+@pytest.mark.parametrize("entries", [searching.ENTRIES, 7])
+async def test_a_search_finds_what_a_look_at_every_row_finds(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, entries: int
+) -> None:
+    """Sealed rows and those of the last second, by any mix of what can be asked, page by page; also
+    where a word has more entries than are read at once."""
+    monkeypatch.setattr(searching, "ENTRIES", entries)
+    for number in range(20):
+        await fill(desk, 5 if number % 3 else 95, seed=number)
+        await desk.audit.sealer.seal()
+    await fill(desk, 40, seed=60)
     rows = [one for one in await desk.audit.rows(0, 10_000) if one.row.what != "counts"]
     times = sorted(one.row.at_us for one in rows)
     chance = random.Random(11)
@@ -96,7 +102,7 @@ async def test_a_search_finds_what_a_look_at_every_row_finds(desk: Desk) -> None
         "since_us": times,
         "until_us": times,
     }
-    for _ in range(120):
+    for _ in range(50):
         names = chance.sample(list(choices), chance.randrange(1, 5))
         wanted: dict[str, Any] = {name: chance.choice(choices[name]) for name in names}
         digests = {desk.audit.in_year(wanted["subject"])} if "subject" in wanted else set()

@@ -9,7 +9,8 @@ that digest under the key of the row's year.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from hmac import digest as hmac
+from functools import lru_cache
+from hashlib import sha256
 from typing import Final, Protocol
 
 LENGTH: Final = 16
@@ -24,6 +25,25 @@ class Secrets(Protocol):
         ...
 
 
+BLOCK: Final = 64
+
+
+class Keyed:
+    """HMAC-SHA256 with one key (RFC 2104), its first blocks hashed beforehand: half the cost."""
+
+    def __init__(self, key: bytes) -> None:
+        whole = (key if len(key) <= BLOCK else sha256(key).digest()).ljust(BLOCK, b"\x00")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in whole))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in whole))
+
+    def of(self, message: bytes) -> bytes:
+        """The digest, 32 bytes."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
 class Digests:
     """The digests of one city."""
 
@@ -31,13 +51,13 @@ class Digests:
         self._secrets = secrets
         made = secrets.secret("digest")
         assert made is not None
-        self._lasting = made
-        self._years: dict[int, bytes] = {}
+        self._lasting = Keyed(made)
+        self._years: dict[int, Keyed] = {}
 
     def of(self, value: str | bytes) -> str:
         """The lasting digest: equal for equal values."""
         told = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
-        return hmac(self._lasting, told, "sha256")[:LENGTH].hex()
+        return self._lasting.of(told)[:LENGTH].hex()
 
     def in_year(self, lasting: str, year: int) -> str:
         """What a row of that year holds for a lasting digest."""
@@ -45,8 +65,8 @@ class Digests:
         if key is None:
             made = self._secrets.secret(f"digest.{year}")
             assert made is not None
-            key = self._years[year] = made
-        return hmac(key, lasting.encode(), "sha256")[:LENGTH].hex()
+            key = self._years[year] = Keyed(made)
+        return key.of(lasting.encode())[:LENGTH].hex()
 
     def ever(self, lasting: str, years: range) -> list[str]:
         """What rows of these years hold, where a key of the year is there."""
@@ -57,6 +77,11 @@ class Digests:
         ]
 
 
+@lru_cache(maxsize=64)
+def _year(day: int) -> int:
+    return datetime.fromtimestamp(day * 86_400, UTC).year
+
+
 def year_of(at_us: int) -> int:
     """The year of a time, UTC."""
-    return datetime.fromtimestamp(at_us / 1_000_000, UTC).year
+    return _year(at_us // 86_400_000_000)

@@ -1,40 +1,75 @@
-"""Where to look for rows: words of a row, hashed to numbers, so that one narrow table finds them.
+"""Where to look for rows: words of a row, hashed to numbers, each with the rows that have it.
 
 A word says what and which: who acted, for which organisation, on which data set, under which
-agreement, about whom. Two words may share a number: a row that is found is read and compared.
+agreement, about whom. The rows that were sealed together and have a word stand in one entry of a
+narrow table, so that a busy second costs few entries. Two words may share a number: a row that is
+found is read and compared.
 """
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
+from typing import Any, Final
 
 from pintu.kernel.audit.rows import Row, read_row
 from pintu.kernel.errors import BadInput
 
-COLUMNS = ("actor", "person", "organisation", "owner", "data_set", "agreement", "purpose", "what")
+COLUMNS: Final = (
+    "actor", "person", "organisation", "owner", "data_set", "agreement", "purpose", "what",
+)  # fmt: skip
 """Members of a row that can be looked for; `subject` is the other one."""
 
+SPAN: Final = 1_000
+"""Rows that one entry may span: those of one slice of sealing."""
 
-def word(column: str, value: str) -> int:
-    """The number under which rows with this value are found."""
+
+def _hashed(column: str, value: str) -> int:
     told = blake2b(f"{column}\x00{value}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(told, "big") >> 1
+
+
+word = lru_cache(maxsize=4_096)(_hashed)
+"""The number under which rows with this value of a column are found."""
 
 
 def words_of(row: Row) -> set[int]:
     """Every word of a row. Rows of counts have none but what they are: they are about nobody."""
     if row.what == "counts":
         return {word("what", "counts")}
-    found = {word(column, value) for column in COLUMNS if (value := str(getattr(row, column)))}
+    found = {word(column, value) for column in COLUMNS if (value := getattr(row, column))}
     if row.agreement:
         found.add(word("agreement", row.agreement.partition("/")[0]))
-    found.update(word("subject", one) for one in row.subjects)
+    found.update(_hashed("subject", one) for one in row.subjects)
     return found
 
 
-def places_of(body: bytes) -> set[int]:
-    """The words of a row as it is kept; none of one that cannot be read."""
-    try:
-        return words_of(read_row(body))
-    except BadInput:
-        return set()
+def entries_of(rows: Iterable[tuple[int, bytes]]) -> list[dict[str, Any]]:
+    """The entries of rows that are sealed together, at most `SPAN` of them; a row that cannot be
+    read has none.
+    """
+    found: dict[int, list[int]] = {}
+    for number, body in rows:
+        try:
+            words = words_of(read_row(body))
+        except BadInput:
+            continue
+        for one in words:
+            found.setdefault(one, []).append(number)
+    return [
+        {"word": one, "number": numbers[0], "others": _packed(numbers)}
+        for one, numbers in found.items()
+    ]
+
+
+def _packed(numbers: list[int]) -> bytes:
+    """How far the others are from the first."""
+    first = numbers[0]
+    return array("H", [number - first for number in numbers[1:]]).tobytes()
+
+
+def numbers_in(first: int, others: bytes) -> list[int]:
+    """The numbers of an entry, rising."""
+    return [first, *(first + more for more in array("H", others))]

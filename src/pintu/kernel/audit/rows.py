@@ -35,8 +35,23 @@ def row_bytes(entry: Entry, at_us: int, salt: bytes = b"") -> bytes:
     """The row as it is kept: compact JSON, `at_us` first, members without meaning left out. `salt`
     is random unless it is told: letters and digits.
     """
-    word = salt or hexlify(urandom(8))
-    return b'{"at_us":%d,"salt":"%s",%s' % (at_us, word, _encode(entry)[1:])
+    return b'{"at_us":%d,"salt":"%s",%s' % (at_us, salt or _salt(), _encode(entry)[1:])
+
+
+class _Salts:
+    """Random words of 16 hex signs; the system is asked for many at once."""
+
+    def __init__(self) -> None:
+        self._left: list[bytes] = []
+
+    def __call__(self) -> bytes:
+        if not self._left:
+            more = hexlify(urandom(8 * 256))
+            self._left = [more[at : at + 16] for at in range(0, len(more), 16)]
+        return self._left.pop()
+
+
+_salt = _Salts()
 
 
 def read_row(body: bytes) -> Row:

@@ -60,7 +60,8 @@ def _place() -> list[sa.Column[object]]:
     return [
         # 63 bits of a hash of what is looked for: a row found is read and compared
         sa.Column("word", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),  # the first
+        sa.Column("others", sa.LargeBinary, nullable=False),  # how far they are from it, 16 bits
     ]
 
 
@@ -93,7 +94,6 @@ def _first(op: Operations) -> None:
     op.create_table("head", *_head())
     op.create_table("cosignature", *_cosignature())
     op.create_table("seen", *_seen())
-    op.create_table("place", *_place(), sqlite_with_rowid=False)
     op.create_table("fact", *_fact())
 
 
@@ -101,4 +101,10 @@ def _second(op: Operations) -> None:
     op.create_table("protection", *_protection())
 
 
-TABLES = PrivateTables(name="audit", metadata=METADATA, migrations=(_first, _second))
+def _third(op: Operations) -> None:
+    """Where to look, made anew from the rows: until now an entry was one row."""
+    op.execute("DROP TABLE IF EXISTS place")
+    op.create_table("place", *_place(), sqlite_with_rowid=False)
+
+
+TABLES = PrivateTables(name="audit", metadata=METADATA, migrations=(_first, _second, _third))

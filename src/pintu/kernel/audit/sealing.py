@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from pintu.kernel.audit.heads import Head, body_of, is_signed, read_head, signed, verifier_key
-from pintu.kernel.audit.places import places_of
-from pintu.kernel.audit.schema import HEAD, PLACE, TILE
+from pintu.kernel.audit.places import SPAN, entries_of
+from pintu.kernel.audit.schema import FACT, HEAD, PLACE, TILE
 from pintu.kernel.audit.tree import HASH, WIDTH, Tiles, Tree, leaf_hash
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError, StateConflict, Unavailable
@@ -29,9 +29,6 @@ from pintu.kernel.store.port import Store, settled
 from pintu.kernel.tables import OpenTables, add_rows, put_rows
 
 EVERY_S: Final = 1.0
-SLICE: Final = 1_000
-"""Rows that are sealed in one transaction of the private tables."""
-
 log = logging.getLogger("pintu.audit")
 
 
@@ -86,6 +83,7 @@ class Sealer:
         self._clock = clock
         self._tree = Tree()
         self._head: Head | None = None
+        self._placed = 0
         self._loaded = False
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -151,6 +149,8 @@ class Sealer:
         await self.compare_end()
 
     def _newest(self, connection: Connection) -> tuple[Head | None, Tree]:
+        placed = connection.execute(sa.select(FACT.c.value).where(FACT.c.name == "placed")).scalar()
+        self._placed = int(placed or 0)
         newest = sa.select(HEAD.c.era, HEAD.c.told).order_by(HEAD.c.era.desc(), HEAD.c.size.desc())
         row = connection.execute(newest.limit(1)).first()
         if row is None:
@@ -196,8 +196,9 @@ class Sealer:
         Raises Unavailable when the tables cannot be written: then it goes on from where it was.
         """
         async with self._turn:
+            await self._place_missing()
             while self._loaded and not self.trouble and self._store.notes_head() > self._tree.size:
-                rows = await settled(self._store.notes(self._tree.size, SLICE))
+                rows = await settled(self._store.notes(self._tree.size, SPAN))
                 if not rows:
                     break
                 if [number for number, _ in rows] != list(
@@ -209,6 +210,7 @@ class Sealer:
                 tree = self._tree.copy()
                 head = await self._tables.run(partial(self._keep, tree=tree, rows=rows, last=last))
                 self._tree = tree
+                self._placed = tree.size
                 self.sealed_rows += len(rows)
                 if head is not None:
                     if self._head is None:
@@ -223,22 +225,36 @@ class Sealer:
     ) -> Head | None:
         """One slice, in a transaction: leaves, tiles, where to look, and at its end the head."""
         era = self.era
-        places: list[tuple[int, int]] = []
-        for number, body in rows:
+        for _, body in rows:
             tree.add(leaf_hash(body))
-            places += [(word, number) for word in places_of(body)]
         tiles = [
             {"era": era, "level": level, "place": place, "hashes": hashes}
             for level, place, hashes in tree.changed()
         ]
         put_rows(connection, TILE, tiles)
-        add_rows(connection, PLACE, [{"word": word, "number": number} for word, number in places])
+        self._place(connection, rows)
         if not last:
             return None
         head = self.sign(tree, self._clock.now_us())
         told: dict[str, Any] = {"era": era, "size": head.size, "at_us": head.at_us}
         put_rows(connection, HEAD, [{**told, "told": told_of(head)}])
         return head
+
+    # --- where to look ----------------------------------------------------------------------------
+    def _place(self, connection: Connection, rows: list[tuple[int, bytes]]) -> None:
+        """Note where these rows are found, and that they are."""
+        add_rows(connection, PLACE, entries_of(rows))
+        put_rows(connection, FACT, [{"name": "placed", "value": str(rows[-1][0])}])
+
+    async def _place_missing(self) -> None:
+        """Rows that were sealed and are not in the places: after those were made anew."""
+        while self._placed < self._tree.size and not self.trouble:
+            most = min(SPAN, self._tree.size - self._placed)
+            rows = await settled(self._store.notes(self._placed, most))
+            if not rows:
+                return
+            await self._tables.run(partial(self._place, rows=rows))
+            self._placed = rows[-1][0]
 
     async def root_at(self, size: int) -> bytes:
         """The root over the first rows, as the tree of this era has it."""
@@ -252,9 +268,9 @@ class Sealer:
         async with self._turn:
             if not self.trouble:
                 raise StateConflict("The log is what was sealed: there is nothing to accept")
-            await self._tables.run(lambda c: c.execute(PLACE.delete()))
+            await self._tables.run(_no_places)
             self.era += 1
-            self._tree, self._head = Tree(), None
+            self._tree, self._head, self._placed = Tree(), None, 0
             self.trouble, self._loaded = "", True
         await self.seal()
 
@@ -267,6 +283,11 @@ class Sealer:
 def told_of(head: Head) -> str:
     """A head with its signatures as one text."""
     return head.text + "\n" + "".join(f"{line}\n" for line in head.signatures)
+
+
+def _no_places(connection: Connection) -> None:
+    connection.execute(PLACE.delete())
+    connection.execute(FACT.delete().where(FACT.c.name == "placed"))
 
 
 async def _nobody(why: str) -> None:

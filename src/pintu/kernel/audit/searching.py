@@ -7,13 +7,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from pintu.kernel.audit.digests import Digests, year_of
-from pintu.kernel.audit.places import COLUMNS, word
+from pintu.kernel.audit.places import COLUMNS, SPAN, numbers_in, word
 from pintu.kernel.audit.rows import Numbered, Row, read_row
 from pintu.kernel.audit.schema import PLACE
 from pintu.kernel.audit.sealing import Sealer
@@ -26,8 +26,8 @@ MOST: Final = 1_000
 """Rows of one page."""
 
 CHUNK: Final = 500
-STEP: Final = 20_000
-"""Entries of one word that are looked at in one statement."""
+ENTRIES: Final = 2_000
+"""Entries of one word that are read at once."""
 
 DEADLINE_S: Final = 5.0
 NOBODY: Final = "-"
@@ -202,37 +202,46 @@ def _numbers(
     limit: int,
 ) -> tuple[list[int], int]:
     """Numbers that have one of each alternative, newest first; below which number to go on."""
-    counted = []
+    counted: list[tuple[int, tuple[int, ...]]] = []
     for ones in words:
-        some = sa.select(PLACE.c.number).where(
-            PLACE.c.word.in_(ones), PLACE.c.number > low, PLACE.c.number < high
-        )
-        few = sa.select(sa.func.count()).select_from(some.limit(STEP).subquery())
-        counted.append((connection.execute(few).scalar_one(), ones))
+        some = _entries(ones, low, high).limit(ENTRIES).subquery()
+        count = sa.select(sa.func.count()).select_from(some)
+        counted.append((connection.execute(count).scalar_one(), ones))
     counted.sort()
     (_, rarest), *others = counted
-    most = STEP if others else limit
-    batch = (
-        sa.select(PLACE.c.number)
-        .where(PLACE.c.word.in_(rarest), PLACE.c.number > low, PLACE.c.number < high)
-        .distinct()
-        .order_by(PLACE.c.number.desc())
-        .limit(most)
-    )
-    numbers = list(connection.execute(batch).scalars())
-    left = numbers[-1] if len(numbers) == most else low
+    numbers, left = _expanded(connection, rarest, low, high)
     for _, ones in others:
-        numbers = _having(connection, ones, numbers)
+        if numbers:
+            there, reach = _expanded(connection, ones, numbers[-1] - 1, numbers[0] + 1)
+            known = set(there)
+            # behind where the entries of the other word end nothing is known: those are looked at
+            numbers = [one for one in numbers if one in known or one < reach]
     if len(numbers) > limit:
         return numbers[:limit], numbers[limit - 1]
     return numbers, left
 
 
-def _having(connection: Connection, words: tuple[int, ...], numbers: list[int]) -> list[int]:
-    """Those of the numbers that have one of the words too."""
-    found: set[int] = set()
-    for start in range(0, len(numbers), CHUNK):
-        part = numbers[start : start + CHUNK]
-        there = sa.select(PLACE.c.number).where(PLACE.c.word.in_(words), PLACE.c.number.in_(part))
-        found.update(connection.execute(there).scalars())
-    return [number for number in numbers if number in found]
+def _entries(words: tuple[int, ...], low: int, high: int) -> sa.Select[tuple[int, bytes]]:
+    """Entries with numbers between, newest first."""
+    spans = PLACE.c.number.between(low + 1 - SPAN, high - 1)
+    found = sa.select(PLACE.c.number, PLACE.c.others).where(PLACE.c.word.in_(words), spans)
+    return found.order_by(PLACE.c.number.desc())
+
+
+def _expanded(
+    connection: Connection, words: tuple[int, ...], low: int, high: int
+) -> tuple[list[int], int]:
+    """(numbers between that have one of the words, newest first; below which there may be more)."""
+    rows: list[Any] = list(connection.execute(_entries(words, low, high).limit(ENTRIES)))
+    left = low
+    if len(rows) == ENTRIES:
+        left = max(low, rows[-1][0])
+        # of another word there may be entries that begin before and reach behind
+        rows += connection.execute(_entries(words, left, left + 1))
+    found = {
+        number
+        for first, others in rows
+        for number in numbers_in(first, others)
+        if left <= number < high and number > low
+    }
+    return sorted(found, reverse=True), left
