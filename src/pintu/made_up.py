@@ -44,13 +44,15 @@ async def make_up(seed: int) -> dict[str, Any]:
     return found
 
 
-async def take_in(rooms: Rooms, tables: CityTables) -> None:
-    """Everything that is not there yet; a failure leaves the city without some of it, and says
-    so in the log: the demo is never worth a city."""
+async def take_in(rooms: Rooms, tables: CityTables, *, data: bool = True) -> None:
+    """Everything that is not there yet, or the people alone without `data`; a failure leaves the
+    city without some of it, and says so in the log: the demo is never worth a city."""
     try:
         if rooms.configuration.find("datasets", "demo_vaccinations") is None:
             told = await make_up(rooms.settings.seed)
             await _people(rooms, told)
+            if not data:
+                return
             for one in told["data_sets"]:
                 await _data_set(rooms, tables, one)
             for one in told["agreements"]:

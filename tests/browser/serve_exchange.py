@@ -1,7 +1,8 @@
 """The demo's departments on a port, without lamps: a whole city that loads what people connect.
 
-`python -m tests.browser.serve_exchange PORT FOLDER [DAYS]`; prints the admin's token. DAYS is how
-long owners, deputies and holders of copies have: a scene cannot wait for a week.
+`python -m tests.browser.serve_exchange PORT FOLDER [DAYS]`; prints the admin's token. With DAYS
+there are the people alone, and owners, deputies and holders of copies have so long: a scene
+connects the departments itself, and cannot wait for a week.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ async def serve(port: int, folder: Path, days: str) -> None:
     if days:
         told = {f"{one}_days": float(days) for one in ("owner", "deputy", "recall")}
         city.rooms.configuration.save("agreements", "deadlines", told, by="test")
-    await take_in(city.rooms, city.tables)
+    await take_in(city.rooms, city.tables, data=not days)
     config = uvicorn.Config(
         city.application(), host="127.0.0.1", port=port, log_level="warning",
         timeout_graceful_shutdown=1,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pintu.kernel.exchange.agreements.words import Agreement, Recall
 
 RECEIPTS: Final = 20
-LOOKED_THROUGH: Final = 2_000
+LOOKED_THROUGH: Final = 1_000
 NEED_REASON: Final = frozenset(("refuse", "suspend", "revoke"))
 
 

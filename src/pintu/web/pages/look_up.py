@@ -67,7 +67,7 @@ async def look(request: AnyRequest) -> Response[Any]:
     answer = {
         "title": visit.words.text("Answer about"),
         "subject": person_masked(id),
-        "values": looked.values,
+        "fields": looked.values,
         "source": looked.source,
         "at_us": looked.at_us,
         "agreement": found.id,

@@ -260,7 +260,7 @@ def _part(one: DataSet, row: dict[str, Any], visit: Visit, whose: Whose) -> dict
         "title": words.pick(one.title) or one.name,
         "name": one.name,
         "name_of": names[0] if names else "",
-        "values": [
+        "fields": [
             {
                 "name": known.name,
                 "title": title_of_column(known, words),

@@ -40,7 +40,7 @@ async def notices(request: AnyRequest) -> Response[Any]:
         }
         for one in found
     ]
-    return page(visit, "notices.html", notices=told, unread=unread_of(visit))
+    return page(visit, "notices.html", notices=told, fresh=unread_of(visit))
 
 
 @post("/notices/read", include_in_schema=False)
