@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 from litestar.routes import ASGIRoute, HTTPRoute
 
-from pintu.kernel.access import Act, Actor, Projection
 from pintu.city import City
+from pintu.kernel.access import Act, Actor, Projection
 from pintu.settings import Settings
 from pintu.web.app import build_app
 from pintu.web.ngsi_ld import Broker

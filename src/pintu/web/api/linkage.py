@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from litestar import Response, get, post, put
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from pintu.kernel.context.decode import decode_json
 from pintu.kernel.errors import BadRequestData
@@ -106,7 +106,7 @@ async def run(request: AnyRequest, name: str) -> Response[bytes]:
 async def pairs(
     request: AnyRequest,
     name: str,
-    which: Annotated[PairState, Parameter(query="state")] = "open",
+    which: Annotated[PairState, QueryParameter(name="state")] = "open",
     limit: int = 100,
     offset: int = 0,
 ) -> Response[bytes]:
