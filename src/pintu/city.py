@@ -22,11 +22,10 @@ from pintu.kernel.errors import Unavailable
 from pintu.kernel.exchange import DataSet, Exchange, Readable
 from pintu.kernel.exchange.agreements.opening import open_agreements
 from pintu.kernel.exchange.correcting import Correcting
-from pintu.kernel.exchange.finding import Systems, Uses, open_finder
+from pintu.kernel.exchange.finding.wiring import open_finding
 from pintu.kernel.exchange.gate import ExchangeGate
 from pintu.kernel.exchange.gate.opening import join_gate
 from pintu.kernel.exchange.nodes.opening import open_nodes
-from pintu.kernel.exchange.schemas import open_schemas
 from pintu.kernel.exchange.tables import TableProvider
 from pintu.kernel.feed import Feed
 from pintu.kernel.identity import Identity, People
@@ -210,26 +209,6 @@ def identity_of(settings: Settings, tables: CityTables, clock: Clock) -> Identit
 def log_name(settings: Settings) -> str:
     """Whose log it is, as others know this node: its public host; "" leaves it to its key."""
     return urlsplit(settings.public_url or "").netloc
-
-
-def open_finding(rooms: Rooms, tables: CityTables) -> None:
-    """The registry of schemas and the finder, over every data set of the exchange."""
-    exchange, clock, timers = rooms.exchange, rooms.clock, rooms.timers
-    configuration, described = rooms.configuration, rooms.exchange.described
-    rooms.schemas = open_schemas(tables, clock, timers, described)
-    rooms.finder = finder = open_finder(tables, clock, timers, exchange, rooms.schemas)
-    finder.uses_of = Uses(
-        configuration=configuration,
-        described=described,
-        pieces=[(one.name, one.title, one.reads) for one in rooms.pieces],
-        agreements=[lambda actor: rooms.agreements.list_for(actor) if rooms.agreements else []],
-    ).all
-    finder.systems_of = Systems(
-        configuration=configuration,
-        described=described,
-        heard=rooms.intake.sources,
-        pieces=[(one.name, one.title, one.owner, one.writes) for one in rooms.pieces],
-    ).all
 
 
 def codes_of(code_list: str) -> frozenset[str]:

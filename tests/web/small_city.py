@@ -10,15 +10,15 @@ from typing import Any
 
 import orjson
 
-from pintu.city import declared_sets, open_finding, tenants_of, words_of_rows
+from pintu.city import declared_sets, tenants_of, words_of_rows
 from pintu.kernel.audit import Audit
 from pintu.kernel.clock import CityClock, iso
 from pintu.kernel.configuration import Configuration
 from pintu.kernel.context.record import Keep, Put, Record
 from pintu.kernel.egress import Egress
 from pintu.kernel.exchange import Exchange, Readable
+from pintu.kernel.exchange.finding.wiring import open_finding
 from pintu.kernel.exchange.gate import ExchangeGate
-from pintu.kernel.exchange.gate.opening import join_gate
 from pintu.kernel.feed import Feed
 from pintu.kernel.identity import Identity
 from pintu.kernel.identity.keys import Keys

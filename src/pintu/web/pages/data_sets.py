@@ -11,6 +11,7 @@ from litestar.response import Stream
 from pintu.kernel.access import Deed
 from pintu.kernel.errors import Forbidden, PintuError, Unauthorized
 from pintu.kernel.exchange.catalogue_search import FACETS, Search
+from pintu.kernel.exchange.finding.names import pinyin_of
 from pintu.kernel.exchange.metadata import (
     SHARING,
     THEMES,
@@ -20,9 +21,8 @@ from pintu.kernel.exchange.metadata import (
 from pintu.kernel.exchange.words import Answer, Condition, DataSet, Question, Rows
 from pintu.web.api.states import parse_time
 from pintu.web.house import house_of
-from pintu.web.pages.agreements_parties import organisation_name
 from pintu.web.pages.board_values import called, cell_of, plain, said, title_of, unit_of
-from pintu.web.pages.data_sets_about import about_of
+from pintu.web.pages.data_sets_about import about_of, owner_said
 from pintu.web.pages.listing import (
     BOM,
     PAGE,
@@ -45,6 +45,7 @@ from pintu.web.words import mark
 
 DATA_SET: Final = "catalogue"
 STEP: Final = 5_000
+STEP_OF_PERSONS: Final = 1_000
 MOST_EXPORTED: Final = 200_000
 PROVIDERS: Final = {
     "context": mark("things on the map"), "table": mark("table"), "file": mark("files"),
@@ -116,7 +117,7 @@ def facet_said(facet: str, value: str, visit: Visit) -> str:
     """A facet's value as people say it."""
     words = visit.words
     if facet == "owner":
-        return organisation_name(visit, value)
+        return owner_said(visit, value)
     if facet == "provider":
         return words.text(PROVIDERS.get(value, value))
     lists = {"theme": THEMES, "sharing": SHARING}
@@ -130,7 +131,7 @@ def row_of(data_set: DataSet, visit: Visit) -> Row:
     persons = words.text("with persons") if data_set.persons else words.text("without persons")
     sensitivity = sensitivity_of_set(data_set)
     cells = {
-        "title": Cell(text=title, key=title),
+        "title": Cell(text=title, key="".join(pinyin_of(title[:60]))),  # sorted by pinyin
         "sensitivity": Cell(text=str(sensitivity), key=sensitivity),
         "columns": Cell(text=str(len(data_set.columns)), key=len(data_set.columns)),
         "persons": Cell(text=persons, key=persons, word="yes" if data_set.persons else "no"),
@@ -244,7 +245,7 @@ def listing_of(
 def profile_of(found: DataSet, measured: dict[str, Any], visit: Visit) -> list[dict[str, Any]]:
     """Each column with what was measured of it."""
     words = visit.words
-    columns = measured.get("columns", {})
+    columns = measured.get("columns") or measured_before(found, visit)
     told = []
     for one in found.columns:
         figures = columns.get(one.name, {})
@@ -267,13 +268,23 @@ def profile_of(found: DataSet, measured: dict[str, Any], visit: Visit) -> list[d
     return told
 
 
+def measured_before(found: DataSet, visit: Visit) -> dict[str, Any]:
+    """How full each column was when the node last measured, for whom no rows are counted now."""
+    finder = visit.rooms.finder
+    before = finder.measured(found.name) if finder is not None else None
+    if before is None:
+        return {}
+    return {name: {"filled": one.filled} for name, one in before.columns.items()}
+
+
 async def file_parts(visit: Visit, found: DataSet, question: Question) -> AsyncIterator[bytes]:
     """The whole filtered data set as CSV, all its columns, some thousands of rows at a time."""
     names = tuple(one.name for one in found.columns)
     offset = 0
+    size = STEP_OF_PERSONS if found.persons else STEP
     while offset < MOST_EXPORTED:
         step = Question(
-            columns=names, where=question.where, order=question.order, limit=STEP, offset=offset
+            columns=names, where=question.where, order=question.order, limit=size, offset=offset
         )
         answer = await visit.rooms.exchange.ask(visit.actor, found.name, step, visit.why)
         if offset == 0:
@@ -282,8 +293,8 @@ async def file_parts(visit: Visit, found: DataSet, question: Question) -> AsyncI
             [plain(one, row[one.name], visit.words) for one in answer.columns]
             for row in answer.rows
         )
-        offset += STEP
-        if len(answer.rows) < STEP:
+        offset += size
+        if len(answer.rows) < size:
             return
 
 

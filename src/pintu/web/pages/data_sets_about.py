@@ -58,6 +58,15 @@ def about_of(data_set: DataSet, visit: Visit) -> dict[str, Any]:
     }
 
 
+def owner_said(visit: Visit, id: str) -> str:
+    """What an owner is called; pieces name theirs in both languages: `中文 / English`."""
+    name = organisation_name(visit, id)
+    chinese, slash, english = name.partition(" / ")
+    if not slash:
+        return name
+    return chinese if visit.words.lang.startswith("zh") else english
+
+
 def metadata_of(data_set: DataSet, visit: Visit) -> list[tuple[str, str]]:
     """(element, value) in words; what nobody told is a dash."""
     words = visit.words
@@ -66,7 +75,7 @@ def metadata_of(data_set: DataSet, visit: Visit) -> list[tuple[str, str]]:
     if data_set.sharing_reason:
         sharing = f"{sharing} · {data_set.sharing_reason}"
     told = (
-        (mark("Providing organisation"), organisation_name(visit, data_set.owner)),
+        (mark("Providing organisation"), owner_said(visit, data_set.owner)),
         (mark("Theme"), words.pick(THEMES.get(data_set.theme, {}))),
         (mark("Sharing"), sharing),
         (mark("Updated"), words.pick(frequency[0]) if frequency else ""),
@@ -84,7 +93,7 @@ def use_said(use: Use, visit: Visit) -> dict[str, Any]:
     words = visit.words
     title = words.pick(use.title)
     if use.kind == "agreement":
-        title = organisation_name(visit, use.consumer)
+        title = owner_said(visit, use.consumer)
     base = ADDRESSES.get(use.kind, "")
     return {
         "kind": words.text(USES[use.kind]),
@@ -132,7 +141,7 @@ def twin_said(twin: Twin, visit: Visit, known: dict[str, DataSet]) -> dict[str, 
             {
                 "name": name,
                 "title": set_said(name, visit, known),
-                "owner": organisation_name(visit, owner) if owner else "–",
+                "owner": owner_said(visit, owner) if owner else "–",
                 "authority": twin.authority == name,
             }
         )

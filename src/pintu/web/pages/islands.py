@@ -17,9 +17,15 @@ from pintu.kernel.exchange.finding.proposals import read_planned
 from pintu.kernel.exchange.finding.words import Finding, Twin
 from pintu.kernel.exchange.words import DataSet, Question
 from pintu.web.house import house_of
-from pintu.web.pages.agreements_parties import organisation_name
+from pintu.web.pages.agreements_words import codes
 from pintu.web.pages.board_values import title_of
-from pintu.web.pages.data_sets_about import known_sets, may_know, set_said, twin_said
+from pintu.web.pages.data_sets_about import (
+    known_sets,
+    may_know,
+    owner_said,
+    set_said,
+    twin_said,
+)
 from pintu.web.pages.islands_svg import line_of, svg_of
 from pintu.web.pages.listing import BOM, csv_headers, csv_lines
 from pintu.web.pages.render import page
@@ -29,8 +35,7 @@ from pintu.web.words import mark
 DATA_SET: Final = "catalogue"
 SHOWN_TWINS: Final = 200
 COMPARED: Final = 20_000
-PAGE: Final = 5_000
-LEAST_TOLD: Final = 10  # differences; of fewer it is only said that there are fewer
+PAGE: Final = 1_000  # more rows of persons no call lets through
 KINDS: Final = {
     "unconnected": (mark("System that connects to nothing"),
                     mark("Connect what it brings to somebody who needs it, or end it.")),
@@ -72,7 +77,7 @@ async def islands(request: AnyRequest) -> Response[Any]:
         trend=line_of([one.index for one in days[-90:]]),
         picture=picture,
         svg=svg_of(
-            picture, words, lambda id: organisation_name(visit, id),
+            picture, words, lambda id: owner_said(visit, id),
             lambda name: set_said(name, visit, known),
         ),
         twins=[twin_said(one, visit, known) for one in twins[:SHOWN_TWINS]],
@@ -100,7 +105,7 @@ def finding_said(finding: Finding, visit: Visit) -> dict[str, Any]:
         "about": words.pick(finding.title) or finding.about,
         "name": finding.about,
         "href": f"{base}{finding.about}" if base else "/sources",
-        "owner": organisation_name(visit, finding.owner) if finding.owner else "–",
+        "owner": owner_said(visit, finding.owner) if finding.owner else "–",
         "since_us": finding.since_us,
         "evidence": " · ".join(f"{name}: {told}" for name, told in finding.evidence.items()),
     }
@@ -152,7 +157,8 @@ async def duplicate(request: AnyRequest, twin_id: str, format: str = "") -> Resp
         titles=[titles.get(twin.left, {}), titles.get(twin.right, {})],
         compared=compared,
         refused=refused,
-        least=LEAST_TOLD,
+        purposes=codes("purpose", visit.words),
+        asked=visit.why,
     )
 
 
@@ -213,7 +219,7 @@ async def propose(request: AnyRequest) -> Response[Any]:
         {
             **{name: getattr(one, name) for name in ("data_set", "share", "fields", "sharing")},
             "title": set_said(one.data_set, visit, known),
-            "owner": organisation_name(visit, one.owner) if one.owner else "–",
+            "owner": owner_said(visit, one.owner) if one.owner else "–",
         }
         for one in answer.holders
         if one.data_set in known

@@ -15,10 +15,10 @@ from pintu.kernel.exchange.finding.picture import Arc, Node, Picture
 if TYPE_CHECKING:
     from pintu.web.words import Words
 
-WIDTH: Final = 400
+WIDTH: Final = 384
 TEXT_AT: Final = 26
-ARCS_AT: Final = 272
-WIDEST: Final = 112
+ARCS_AT: Final = 268
+WIDEST: Final = 126
 LONGEST: Final = 30  # half-width signs of a title
 
 Said = Callable[[str], str]
@@ -81,7 +81,12 @@ def _arc(arc: Arc, words: Words, organisation: Said, data_set: Said) -> Markup:
         f"M{ARCS_AT} {arc.start}C{ARCS_AT + reach:.0f} {arc.start} "
         f"{ARCS_AT + reach:.0f} {arc.end} {ARCS_AT} {arc.end}"
     )
-    middle = (ARCS_AT + reach * 0.75 + 3, (arc.start + arc.end) / 2 + 4)
+    # beside the upper end, where few lines are yet
+    at = 0.18
+    place = (
+        ARCS_AT + 3 * at * (1 - at) * reach + 6,
+        arc.start + (arc.end - arc.start) * at * at * (3 - 2 * at) - 1,
+    )
     if arc.kind == "twin":
         names = f"{data_set(arc.names[0])} – {data_set(arc.names[1])}"
         said = "" if arc.differ is None else f"{100 * arc.differ:.0f} %"
@@ -100,7 +105,7 @@ def _arc(arc: Arc, words: Words, organisation: Said, data_set: Said) -> Markup:
     ).format(
         _address(arc), arc.kind, title, path,
         Markup(' marker-end="url(#tip)"') if arc.kind == "flow" else "",
-        round(middle[0]), round(middle[1]), said,
+        round(place[0]), round(place[1]), said,
     )  # fmt: skip
 
 
@@ -133,5 +138,6 @@ def line_of(values: list[float], *, width: int = 560, height: int = 120) -> Mark
     if len(points) == 1:
         points.append(f"{width},{points[0].partition(',')[2]}")
     return Markup(
-        '<svg class="trend" viewBox="0 0 {} {}" aria-hidden="true"><polyline points="{}"/></svg>'
+        '<svg class="trend" viewBox="0 0 {} {}" preserveAspectRatio="none"'
+        ' aria-hidden="true"><polyline points="{}"/></svg>'
     ).format(width, height, escape(" ".join(points)))

@@ -15,9 +15,8 @@ from pintu.kernel.exchange.schemas.register import Drift
 from pintu.kernel.exchange.schemas.words import Schema
 from pintu.kernel.exchange.words import DataSet
 from pintu.web.house import house_of
-from pintu.web.pages.agreements_parties import organisation_name
 from pintu.web.pages.board_values import called, title_of
-from pintu.web.pages.data_sets_about import known_sets
+from pintu.web.pages.data_sets_about import known_sets, owner_said
 from pintu.web.pages.render import page
 from pintu.web.visit import AnyRequest, Visit, enter, raw_headers
 from pintu.web.words import mark
@@ -149,7 +148,7 @@ def schema_said(found: Schema, visit: Visit, data_set: DataSet) -> dict[str, Any
         "breaks": found.compatibility in ("backward", "none"),
         "broken": [
             {
-                "title": organisation_name(visit, one.consumer) if one.consumer else one.id,
+                "title": owner_said(visit, one.consumer) if one.consumer else one.id,
                 "href": f"/agreements/{one.id}" if one.kind == "agreement" else f"/boards/{one.id}",
                 "fields": ", ".join(one.fields),
             }

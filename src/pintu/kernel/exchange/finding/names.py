@@ -15,6 +15,10 @@ HAN: Final = re.compile(r"[㐀-鿿豈-﫿\U00020000-\U0003ffff]+")
 PART: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 BRACKETS: Final = re.compile(r"[(（\[【<《].*?[)）\]】>》]")
 DULL: Final = frozenset(("the", "of", "a", "an", "and", "for", "in", "at", "by", "on"))
+GENERIC: Final = frozenset(
+    ("name", "code", "number", "time", "date", "type", "level", "status", "count", "class", "unit")
+)
+"""What alone, at the end of an English name, says nothing: `school_type` is no type."""
 DULL_ZH: Final = re.compile(r"信息|数据|情况|记录|明细|列表|字段|的|表$|演示")
 LONGEST: Final = 120
 
@@ -114,9 +118,10 @@ def _inside(text: str) -> frozenset[str]:
 
 def _of_parts(parts: list[str]) -> frozenset[str]:
     """The concept of the last words of an English name: `lamp_serial_no` is no lamp."""
-    for size in range(min(3, len(parts)), 1, -1):
-        found = meanings().get("".join(parts[-size:]))
-        if found:
+    for size in range(min(3, len(parts)), 0, -1):
+        word = "".join(parts[-size:])
+        found = meanings().get(word)
+        if found and (size > 1 or (len(word) > 3 and word not in GENERIC)):
             return found
     return frozenset()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -29,7 +29,8 @@ EVERY_S: Final = 60.0
 MOST_VERSIONS: Final = 10_000  # of one data set; a source that flutters fills no disk
 MOST_DRIFTS: Final = 200  # kept of one data set
 
-Listener = Callable[[Schema], None]
+Listener = Callable[[str, tuple[Change, ...], str], Awaitable[None]]
+"""(data set, its changes, `vN` or the time of a change that nobody told)."""
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +125,7 @@ class Schemas:
         return [_drift(row) for row in rows]
 
     def listen(self, listener: Listener) -> None:
-        """Be told every new version after the first, on the loop."""
+        """Be told every new version after the first, and every change that nobody told."""
         self._listeners.append(listener)
 
     # --- noting -----------------------------------------------------------------------------------
@@ -149,7 +150,7 @@ class Schemas:
             self._current[one.data_set] = one
             self._first_us.setdefault(one.data_set, one.since_us)
             if one.changes:
-                self._tell(one)
+                await self._tell(one.data_set, one.changes, f"v{one.version}")
         return new
 
     def _next(self, data_set: DataSet, found: Found) -> Schema | None:
@@ -193,7 +194,7 @@ class Schemas:
             for one in told
         ]
 
-        def work(connection: Connection) -> int:
+        def work(connection: Connection) -> list[str]:
             mine = DRIFT.c.data_set == data_set
             open_ = connection.execute(
                 sa.select(DRIFT.c.field, DRIFT.c.what).where(mine, DRIFT.c.seen_by == "")
@@ -202,9 +203,13 @@ class Schemas:
             new = [row for row in rows if (row["field"], row["what"]) not in known]
             if new and len(known) < MOST_DRIFTS:
                 connection.execute(DRIFT.insert(), new)
-            return len(new)
+            return [str(row["field"]) for row in new]
 
-        return await self._file.run(work)
+        new = await self._file.run(work)
+        if new:
+            changes = tuple(one for one in told if one.field in new)
+            await self._tell(data_set, changes, str(now_us))
+        return len(new)
 
     async def seen(self, number: int, *, by: str) -> None:
         """Somebody saw to a drift; ResourceNotFound."""
@@ -213,9 +218,9 @@ class Schemas:
         if not done:
             raise ResourceNotFound(f"There is no change of values number {number}")
 
-    def _tell(self, schema: Schema) -> None:
+    async def _tell(self, data_set: str, changes: tuple[Change, ...], mark: str) -> None:
         for listener in self._listeners:
-            listener(schema)
+            await listener(data_set, changes, mark)
 
 
 def _drift(row: sa.RowMapping) -> Drift:
