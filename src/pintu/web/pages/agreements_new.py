@@ -17,8 +17,8 @@ from pintu.kernel.exchange.words import Condition
 from pintu.web.api.search import plain
 from pintu.web.house import house_of
 from pintu.web.pages.agreements import enter_exchange, room_of
-from pintu.web.pages.agreements_one import said
 from pintu.web.pages.agreements_parties import organisation_name
+from pintu.web.pages.agreements_said import said
 from pintu.web.pages.agreements_view import terms_seen, union_said
 from pintu.web.pages.agreements_words import (
     COMPARISONS,

@@ -13,6 +13,7 @@ from pintu.kernel.exchange.agreements.signing import canonical
 from pintu.web.house import house_of
 from pintu.web.pages.agreements import enter_exchange, room_of
 from pintu.web.pages.agreements_parties import TITLES, offers, organisation_name, person_name
+from pintu.web.pages.agreements_said import said
 from pintu.web.pages.agreements_view import (
     Flow,
     signatures_seen,
@@ -126,12 +127,6 @@ async def _answer(visit: Visit, found: Agreement, why: PintuError | None = None)
 def _of(steps: list[Any], found: Agreement) -> list[Any]:
     """The steps that brought this version here."""
     return [one for one in steps if one.version in (0, found.version)]
-
-
-def said(error: PintuError, visit: Visit) -> str:
-    """What went wrong, in the visitor's language where the error knows it."""
-    told = error.problem().get("zh") if visit.words.lang == "zh-CN" else None
-    return str(told or error.detail)
 
 
 def _nothing(found: Agreement, visit: Visit) -> str:

@@ -94,6 +94,8 @@ def may(agreement: Agreement, deed: What, actor: Actor) -> bool:
     own = terms.provider if move.side == "provider" else terms.consumer
     if actor.organisation != own or not move.roles & actor.roles:
         return False
+    if "not_approver" in move.needs and actor.person == agreement.approved_by:
+        return False
     return not ("other_person" in move.needs and actor.person == agreement.requested_by)
 
 

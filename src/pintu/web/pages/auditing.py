@@ -11,8 +11,8 @@ from litestar import Response, get
 from pintu.kernel.errors import BadRequestData, Forbidden, PintuError, Unavailable
 from pintu.kernel.identity.words import CITY
 from pintu.web.pages.agreements import enter_exchange
-from pintu.web.pages.agreements_one import said
-from pintu.web.pages.agreements_parties import organisation_name, person_name
+from pintu.web.pages.agreements_parties import DONE, organisation_name, person_name
+from pintu.web.pages.agreements_said import said
 from pintu.web.pages.agreements_words import code_said
 from pintu.web.pages.listing import BOM, LONGEST, csv_headers, csv_lines
 from pintu.web.pages.render import page
@@ -22,6 +22,7 @@ from pintu.web.words import mark
 if TYPE_CHECKING:
     from pintu.kernel.audit import Audit
     from pintu.kernel.audit.rows import Numbered
+    from pintu.web.words import Words
 
 PAGE: Final = 50
 MOST_EXPORTED: Final = 20_000
@@ -39,6 +40,44 @@ WHATS: Final = {
     "node": mark("nodes and the log itself"),
     "counts": mark("counts a minute"),
 }
+DEEDS: Final = {
+    "account created": mark("account made"),
+    "account disabled": mark("account closed"),
+    "account enabled": mark("account opened again"),
+    "account renamed": mark("account renamed"),
+    "account unlocked": mark("account unlocked"),
+    "answer": mark("answered"),
+    "ask": mark("asked"),
+    "closed": mark("closed"),
+    "correct": mark("corrected"),
+    "delegation ended": mark("delegation ended"),
+    "delegation granted": mark("delegation granted"),
+    "golden": mark("looked at a joined record"),
+    "judged": mark("judged"),
+    "log.accepted": mark("the log goes on as a new era"),
+    "log.doubted": mark("the log is not what was sealed"),
+    "look": mark("looked at a pair"),
+    "match": mark("matched"),
+    "merge": mark("joined"),
+    "object": mark("objected"),
+    "opened": mark("opened"),
+    "organisation changed": mark("organisation changed"),
+    "organisation created": mark("organisation made"),
+    "overdue": mark("no answer in time"),
+    "passkey added": mark("passkey added"),
+    "passkey removed": mark("passkey removed"),
+    "password changed": mark("password changed"),
+    "password set with a link": mark("password set by a link"),
+    "pick": mark("one word chosen"),
+    "plan": mark("plan of linkage"),
+    "refuse": mark("refused"),
+    "resident proved": mark("resident proved"),
+    "roles given": mark("roles given"),
+    "unmerge": mark("taken apart"),
+    "verdict": mark("decided"),
+}
+"""What is written of a deed, and what people call it; agreements have their own."""
+
 TEXTS: Final = (
     ("organisation", mark("Organisation")),
     ("person", mark("Login")),
@@ -46,7 +85,7 @@ TEXTS: Final = (
     ("agreement", mark("Agreement")),
 )
 HEAD: Final = (
-    "number", "time", "what", "deed", "who", "organisation", "data_set", "purpose", "reason",
+    "number", "time", "what", "kind", "who", "organisation", "data_set", "purpose", "reason",
     "decided", "rows",
 )  # fmt: skip
 
@@ -152,7 +191,8 @@ def row_seen(one: Numbered, visit: Visit) -> dict[str, Any]:
         "at_us": row.at_us,
         "what": row.what,
         "said": words.text(WHATS.get(row.what, row.what)),
-        "deed": row.deed if row.deed not in ("read", "write") else "",
+        "kind": row.deed,
+        "deed": deed_said(row.what, row.deed, words),
         "who": " · ".join(part for part in (who, where) if part) or words.text("the city itself"),
         "organisation": row.organisation,
         "data_set": row.data_set,
@@ -165,18 +205,23 @@ def row_seen(one: Numbered, visit: Visit) -> dict[str, Any]:
     }
 
 
+def deed_said(what: str, deed: str, words: Words) -> str:
+    """What was done, beside the kind of row it is; "" where the kind says it."""
+    if deed in ("read", "write", ""):
+        return ""
+    known = DONE if what == "agreement" else DEEDS
+    return words.text(known.get(deed, deed))
+
+
 async def _anomalies(visit: Visit, party: str) -> list[dict[str, Any]]:
-    look = getattr(audit_of(visit), "anomalies", None)
-    if look is None:
-        return []
-    found = await look(since_us=visit.words.now_us - DAY_US, **({"party": party} if party else {}))
+    found = await audit_of(visit).anomalies(zone=visit.rooms.settings.tz, scope=party)
     return [
         {
             "title": visit.words.pick(one.title),
             "told": visit.words.pick(one.told),
-            "at_us": one.at_us,
+            "at_us": one.last_us,
             "rows": one.rows[:10],
-            "link": "",
+            "link": _address({"organisation": one.organisation}) if one.organisation else "",
         }
         for one in found
     ]

@@ -13,8 +13,8 @@ from pintu.kernel.errors import BadRequestData, PintuError, Refused
 from pintu.kernel.exchange.words import Condition, Question, Why
 from pintu.web.house import house_of
 from pintu.web.pages.agreements import enter_exchange, room_of
-from pintu.web.pages.agreements_one import said
 from pintu.web.pages.agreements_parties import organisation_name
+from pintu.web.pages.agreements_said import said
 from pintu.web.pages.agreements_view import find_set, terms_seen
 from pintu.web.pages.agreements_words import person_masked, said_mask, titles_of
 from pintu.web.pages.labels import said as said_value

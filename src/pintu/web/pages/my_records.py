@@ -14,8 +14,8 @@ from pintu.kernel.exchange.gate.asking import subject_column, subject_text
 from pintu.kernel.exchange.words import Condition, Question, Why
 from pintu.kernel.linkage.acting import Hand
 from pintu.kernel.linkage.words import Ref
-from pintu.web.pages.agreements_one import said
 from pintu.web.pages.agreements_parties import organisation_name
+from pintu.web.pages.agreements_said import said
 from pintu.web.pages.agreements_view import find_set
 from pintu.web.pages.agreements_words import (
     code_said,
@@ -210,7 +210,8 @@ async def _page(visit: Visit, of: str, told: Told) -> Response[Any]:
         typed=told.typed,
         masked=person_masked(told.typed),
         held=parts,
-        looks=looks,
+        looks=[one for one in looks if not one["own"]],
+        own=[one for one in looks if one["own"]],
         objections=objections,
         waiting={one["key"] for one in objections if one["open"]},
         done=told.done,
