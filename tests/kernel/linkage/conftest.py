@@ -152,3 +152,14 @@ async def scene(tmp_path: Path, stores: str) -> AsyncIterator[Scene]:
     yield opened
     await opened.timers.stop()
     opened.tables.close()
+
+
+@pytest.fixture
+async def city(tmp_path: Path) -> AsyncIterator[Scene]:
+    """In files only, for what does not hang on the store and takes seconds."""
+    opened = await open_scene(tmp_path / "data")
+    await opened.linkage.save_plan(PLAN, hand())
+    opened.log.rows.clear()
+    yield opened
+    await opened.timers.stop()
+    opened.tables.close()

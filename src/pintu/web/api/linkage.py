@@ -199,7 +199,7 @@ async def objections(request: AnyRequest, mine: bool = False) -> Response[bytes]
     return as_json([_told(one) for one in found])
 
 
-@post("/linkage/objections", summary="Say that a value is wrong", status_code=201)
+@post("/linkage/objections", summary="Say that a value is wrong", status_code=200)
 async def object_to(request: AnyRequest) -> Response[bytes]:
     """Of a row that is yours to see: it goes to the owner of the value's authority."""
     visit = _enter(request)
