@@ -50,6 +50,9 @@ class Shelf:
         """Those of a consumer."""
         return [one for one in self.known.values() if one.terms.consumer == organisation]
 
+    def held(self, agreement: str, rows: int) -> None:
+        """Nobody asks for copies back."""
+
     def listen(self, callback: Any) -> None:
         """Have changes told."""
         self.heard.append(callback)

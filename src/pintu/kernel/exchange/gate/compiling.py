@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pintu.kernel.access import Mask, Projection
+from pintu.kernel.access import Deed, Mask, Projection
 from pintu.kernel.access.narrowing import Kept, Narrowing
 from pintu.kernel.context.match import compile_q
 from pintu.kernel.context.parse import parse_q
@@ -86,6 +86,8 @@ class Compiler:
         unqueryable = ""
         if data_set.provider == "context":
             projection, unqueryable = self._of_context(data_set, terms, (projection, where, key))
+            if terms.subject or terms.k:
+                unqueryable = "it is about single persons or counts"
         return Compiled(
             id=agreement.id,
             version=agreement.version,
@@ -94,7 +96,7 @@ class Compiler:
             owner=data_set.owner or terms.provider,
             consumer=terms.consumer,
             purpose=terms.purpose,
-            write=terms.deed == "write",
+            deed=Deed.WRITE if terms.deed == "write" else Deed.READ,
             persons=saved.persons,
             from_us=terms.from_us,
             until_us=terms.until_us,

@@ -34,7 +34,7 @@ LOOKING: Final = frozenset(("owner", "steward", "clerk", "officer"))
 
 OWNER: Final = Projection(basis="owner", recorded=True)
 OPEN: Final = Projection(basis="open", recorded=True)
-MOST_COMPILED: Final = 50_000
+MOST_COMPILED: Final = 20_000
 LOOK_US: Final = 1_000_000
 """How often a compiled agreement is held against the data set it was compiled for."""
 
@@ -42,6 +42,7 @@ LOOK_US: Final = 1_000_000
 @dataclass(slots=True, kw_only=True)
 class _Known:
     found: Compiled
+    agreement: Agreement
     mark: tuple[object, ...]
     look_us: int
 
@@ -61,6 +62,7 @@ class ExchangeGate:
         """`open_access`: whoever reaches this machine's loopback may do anything (recorded)."""
         self._thin, self._clock, self._open = thin, clock, open_access
         self._agreements: Agreements | None = None
+        self._active: Callable[[str], Agreement | None] = _none_active
         self._compiler: Compiler | None = None
         self._compiled: dict[str, _Known] = {}
         self._count: Callable[[Actor, Act], None] = _uncounted
@@ -81,7 +83,7 @@ class ExchangeGate:
     ) -> None:
         """The rooms that are opened after the gate: what is handed in stays, the rest as it is."""
         if agreements is not None:
-            self._agreements = agreements
+            self._agreements, self._active = agreements, agreements.active
             agreements.listen(self._changed)
             self._held = getattr(agreements, "held", _unheld)
         if audit is not None:
@@ -156,46 +158,56 @@ class ExchangeGate:
 
         Raises PintuError when it does not fit its data set any more.
         """
-        agreement = self._agreements.active(id) if self._agreements is not None else None
-        if agreement is None or self._compiler is None:
-            self._compiled.pop(id, None)
-            return None
+        return self._current(id, self._clock.now_us())
+
+    def _current(self, id: str, now_us: int) -> Compiled | None:
+        agreement = self._active(id)
         known = self._compiled.get(id)
-        now_us = self._clock.now_us()
-        if known is not None and known.found.version == agreement.version:
-            if now_us < known.look_us:
+        if known is not None:
+            if agreement is known.agreement and now_us < known.look_us:
                 return known.found
-            if known.mark == self._compiler.mark(agreement):
-                known.look_us = now_us + LOOK_US
-                return known.found
+            if agreement is None:
+                del self._compiled[id]
+        if agreement is None or self._compiler is None:
+            return None
+        mark = self._compiler.mark(agreement)
+        if known is not None and known.agreement == agreement and known.mark == mark:
+            known.agreement, known.look_us = agreement, now_us + LOOK_US
+            return known.found
         found = self._compiler.compile(agreement)
         if len(self._compiled) >= MOST_COMPILED:
             self._compiled.clear()
-        mark = self._compiler.mark(agreement)
-        self._compiled[id] = _Known(found=found, mark=mark, look_us=now_us + LOOK_US)
+        self._compiled[id] = _Known(
+            found=found, agreement=agreement, mark=mark, look_us=now_us + LOOK_US
+        )
         return found
 
     def _changed(self, agreement: Agreement) -> None:
         self._compiled.pop(agreement.id, None)
 
     def _agreed(self, actor: Actor, act: Act) -> Projection:
+        now_us = self._clock.now_us()
         try:
-            found = self._find(actor, act)
-            _check(actor, act, found, self._clock.now_us())
-            self.limits.call(found)
+            found = self._find(actor, act, now_us)
+            _check(actor, act, found, now_us)
+            if found.limits.calls_a_minute:
+                self.limits.call(found, now_us)
             return found.projection
         except Refused as error:
             self.recorder.refused(actor, act, error)
             raise
 
-    def _find(self, actor: Actor, act: Act) -> Compiled:
-        id, slash, version = act.agreement.partition("/")
+    def _find(self, actor: Actor, act: Act, now_us: int) -> Compiled:
+        id = act.agreement
+        version = ""
+        if "/" in id:
+            id, _, version = id.partition("/")
         try:
-            found = self.compiled(id)
+            found = self._current(id, now_us)
         except PintuError as error:
             told = f"Agreement {id!r} does not fit its data set any more: {error.detail}"
             raise Forbidden(told) from error
-        if found is None or (slash and version != str(found.version)):
+        if found is None or (version and version != str(found.version)):
             raise _none(actor, act)
         return found
 
@@ -215,6 +227,11 @@ class ExchangeGate:
         if projection.agreement and told.rows and act.deed is Deed.READ:
             self._held(projection.agreement, told.rows)
         return receipt
+
+
+def _none_active(id: str) -> Agreement | None:
+    """A city without agreements."""
+    return None
 
 
 def _nobodys(actor: Actor, subject: str) -> str:
@@ -245,7 +262,7 @@ def _check(actor: Actor, act: Act, found: Compiled, now_us: int) -> None:
             raise Forbidden(f"Agreement {found.name} is asked as a data set: {found.unqueryable}")
     if act.tenant != found.tenant:
         raise Forbidden(f"Agreement {found.name} is not about this tenant")
-    if act.deed is not (Deed.WRITE if found.write else Deed.READ):
+    if act.deed is not found.deed:
         raise Forbidden(f"Agreement {found.name} does not let anybody {act.deed.value}")
     if act.purpose != found.purpose:
         told = f"not {act.purpose[:60]!r}" if act.purpose else "which the call must name"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from pintu.kernel.access import Projection
+from pintu.kernel.access import Deed, Projection
 
 if TYPE_CHECKING:
     from pintu.kernel.exchange.agreements.words import Agreement, Limits
@@ -21,6 +21,10 @@ class Agreements(Protocol):
 
     def of_consumer(self, organisation: str) -> Iterable[Agreement]:
         """The agreements of which an organisation is the consumer, from memory."""
+        ...
+
+    def held(self, agreement: str, rows: int) -> None:
+        """The consumer got rows that it may keep: asked back when the agreement ends."""
         ...
 
     def listen(self, callback: Callable[[Agreement], None]) -> object:
@@ -39,7 +43,7 @@ class Compiled:
     owner: str
     consumer: str
     purpose: str
-    write: bool
+    deed: Deed
     persons: bool
     from_us: int
     until_us: int  # 0: no end
