@@ -56,6 +56,7 @@ SHOWN_TO: Final[dict[str, Callable[[Visit], bool]]] = {
     "/boards": _not_resident,
     "/work": _not_resident,
     "/data-sets": _not_resident,
+    "/nodes": _operates,
     "/sources": _operates,
     "/quarantine": _operates,
     "/pieces": _operates,

@@ -32,6 +32,7 @@ NAVIGATION = (
     ("/my-records", mark("My records"), "mine"),
     ("/notices", mark("Notices"), "notices"),
     ("/people", mark("People"), "people"),
+    ("/nodes", mark("Neighbours"), "nodes"),
     ("/sources", mark("Sources"), "sources"),
     ("/quarantine", mark("Quarantine"), "quarantine"),
     ("/pieces", mark("Pieces"), "pieces"),

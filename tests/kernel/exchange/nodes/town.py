@@ -25,7 +25,7 @@ from pintu.settings import load_settings
 
 DAY_US = 86_400_000_000
 ADMIN = Actor(id="token:admin", grants=frozenset({"admin"}))
-PURPOSE, REASON = "enrolment", "入学前核对接种记录（演示）"
+PURPOSE, REASON = "enrolment", "演示入学前核对接种记录"
 
 
 def free_port() -> int:
@@ -147,9 +147,7 @@ def terms(**more: Any) -> Terms:
 
 async def joined(one: NodeCity, other: NodeCity) -> None:
     """Two operators compared fingerprints."""
-    await one.nodes.joining.ask(
-        ADMIN, other.url, fingerprint=fingerprint(other.nodes.own.public)
-    )
+    await one.nodes.joining.ask(ADMIN, other.url, fingerprint=fingerprint(other.nodes.own.public))
     await other.nodes.joining.accept(ADMIN, one.name, fingerprint=one.nodes.own.fingerprint)
 
 
