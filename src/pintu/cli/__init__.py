@@ -32,6 +32,8 @@ GROUPS = {
     "quarantine": "quarantine:app",
     "piece": "pieces:app",
     "token": "tokens:app",
+    "person": "people:person_app",
+    "organisation": "people:organisation_app",
 }
 
 

@@ -39,6 +39,9 @@ def create(
     expires: Annotated[
         str | None, typer.Option(help="When it ends: 12h, 30d, 8w. [default: never]")
     ] = None,
+    organisation: Annotated[
+        str, typer.Option(help="In whose name a service acts: health. [default: nobody's]")
+    ] = "",
     data: Data = None,
 ) -> int:
     """Make a token; its text is shown once and kept nowhere."""
@@ -47,7 +50,7 @@ def create(
         raise ConfigurationError(["A token without grants can do nothing: add --grant or --admin"])
     ends_us = None if expires is None else time.time_ns() // 1000 + _seconds(expires) * 1_000_000
     with _identity(settings_of(data)) as identity:
-        secret, token = asyncio.run(identity.create_token(name, grants, expires_us=ends_us))
+        secret, token = asyncio.run(_create(identity, name, grants, (ends_us, organisation)))
     typer.echo(secret)
     out.print(f"[dim]token {token.id}: {', '.join(sorted(token.grants))}; shown once[/]")
     return 0
@@ -82,6 +85,21 @@ def revoke(
 
 
 @app.command()
+def rotate(
+    id: Annotated[str, typer.Argument(help="The id that `pintu token list` shows.")],
+    keep_hours: Annotated[
+        float, typer.Option(help="Hours for which the text before stays good; 0: not at all.")
+    ] = 24.0,
+    data: Data = None,
+) -> int:
+    """Another text for a token, shown once; the one before stays good for a while."""
+    with _identity(settings_of(data)) as identity:
+        secret = asyncio.run(identity.rotate_token(id, keep_hours=keep_hours))
+    typer.echo(secret)
+    return 0
+
+
+@app.command()
 def link(data: Data = None) -> int:
     """A link that signs the administrator in once, within a quarter of an hour."""
     settings = settings_of(data)
@@ -92,6 +110,13 @@ def link(data: Data = None) -> int:
     address = settings.public_url or running_city(settings.data) or settings.address
     typer.echo(f"{address}/sign-in?code={code}")
     return 0
+
+
+async def _create(
+    identity: Identity, name: str, grants: list[str], more: tuple[int | None, str]
+) -> tuple[str, Token]:
+    ends_us, organisation = more
+    return await identity.create_token(name, grants, expires_us=ends_us, organisation=organisation)
 
 
 @contextmanager
