@@ -107,9 +107,7 @@ async def town(tmp_path: Path, stores: str) -> AsyncIterator[Town]:
     store = await open_store(stores, tmp_path, clock=clock)
     tables = open_tables(tmp_path, stores)
     configuration = Configuration(tmp_path / "config", clock)
-    exchange = Exchange(
-        configuration, tables, Readable(store=store, gate=ThinGate(), clock=clock)
-    )
+    exchange = Exchange(configuration, tables, Readable(store=store, gate=ThinGate(), clock=clock))
     schemas = Schemas(tables, clock)
     finder = Finder(tables, clock, exchange, schemas)
     opened = Town(exchange, tables, configuration, clock, schemas, finder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -61,6 +61,7 @@ class Finder:
         self._used: dict[str, int] = {}
         self.uses_of: Callable[[], Iterable[Use]] = lambda: ()
         self.systems_of: Callable[[], Iterable[System]] = lambda: ()
+        self.landed_in: Callable[[], Awaitable[dict[str, int]]] = _nothing_landed
         self._salt = Salt(self._file.run_now(keeping.salt))
         self._file.read_now(self._load)
 
@@ -146,15 +147,21 @@ class Finder:
                 done += 1
         return done
 
-    def unmeasured(self, older_us: int) -> list[DataSet]:
-        """Data sets that nobody measured since a moment, the longest ago first."""
-        known = self._measured
+    def unmeasured(self, older_us: int, landed: Mapping[str, int] | None = None) -> list[DataSet]:
+        """Data sets that nobody measured since a moment, or since a load `landed` in them (name →
+        µs): these first, then the longest ago."""
+        loads = landed or {}
+
+        def at_us(one: DataSet) -> int:
+            known = self._measured.get(one.name)
+            return known.at_us if known is not None else 0
+
         due = [
             one
             for one in self._described.described()
-            if one.name not in known or known[one.name].at_us < older_us
+            if at_us(one) < max(older_us, loads.get(one.name, 0))
         ]
-        return sorted(due, key=lambda one: known[one.name].at_us if one.name in known else 0)
+        return sorted(due, key=lambda one: (loads.get(one.name, 0) <= at_us(one), at_us(one)))
 
     # --- finding ----------------------------------------------------------------------------------
     async def find(self) -> Day:
@@ -252,6 +259,10 @@ class Finder:
             del self._sketches[name]
         self._sketches |= {one.name: one for one in told}
         return len(told)
+
+
+async def _nothing_landed() -> dict[str, int]:
+    return {}
 
 
 def for_others(sketch: Sketch) -> Sketch:

@@ -79,9 +79,9 @@ def likeness(left: Called, right: Called) -> float:
     if shared:
         # of several possible meanings, few are likely the same
         return 1.0 if min(len(left.concepts), len(right.concepts)) == 1 else 0.85
-    if left.latin & right.latin:
-        return 0.95
     found = max(_share(left.pairs, right.pairs), _share(left.words, right.words))
+    if left.latin & right.latin:
+        found = 0.95
     for one, other in ((left, right), (right, left)):
         if one.latin & other.pinyin:
             found = max(found, 0.95)

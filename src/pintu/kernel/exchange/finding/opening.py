@@ -1,4 +1,5 @@
-"""The finder of a city: measuring by its timer a little at a time, comparing once an hour."""
+"""The finder of a city: measuring a little at a time, what a load has filled first; comparing
+once an hour."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ log = logging.getLogger("pintu.finding")
 
 TIMER: Final = "finder"
 FIRST_S: Final = 90.0  # a city that starts has other things to do
-MEASURE_EVERY_S: Final = 120.0
+MEASURE_EVERY_S: Final = 30.0
 FIND_EVERY_S: Final = 3_600.0
 AGAIN_AFTER_S: Final = 6 * 3_600.0  # what was measured longer ago is measured again
 PATIENCE_S: Final = 15.0  # of the machine, for one turn
@@ -73,7 +74,9 @@ class Watch:
     async def _measure(self) -> None:
         """Those measured longest ago, as many as one turn has time for."""
         until_s = time.monotonic() + self._rhythm.patience_s
-        for one in self._finder.unmeasured(self._in(-self._rhythm.again_s)):
+        landed = await self._finder.landed_in()
+        due = self._finder.unmeasured(self._in(-self._rhythm.again_s), landed)
+        for one in due:
             try:
                 await self._finder.measure(one)
             except PintuError as error:

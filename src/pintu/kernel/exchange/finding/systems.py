@@ -32,7 +32,7 @@ class Systems:
     def _connected(
         self, described: Sequence[DataSet], heard: Mapping[str, Source]
     ) -> Iterable[System]:
-        fills = self._fills(described)
+        fills = self.fills(described)
         for saved in self.configuration.list_saved("sources"):
             told = saved.content
             if told.get("enabled") is False:
@@ -53,7 +53,7 @@ class Systems:
                 since_us=saved.saved_us,
             )
 
-    def _fills(self, described: Sequence[DataSet]) -> dict[str, list[str]]:
+    def fills(self, described: Sequence[DataSet]) -> dict[str, list[str]]:
         """Mapping → the data sets it fills."""
         found: dict[str, list[str]] = {}
         for saved in self.configuration.list_saved("mappings"):

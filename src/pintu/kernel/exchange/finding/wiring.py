@@ -28,12 +28,23 @@ def open_finding(rooms: Any, tables: CityTables) -> None:
         agreements=[lambda actor: rooms.agreements.list_for(actor) if rooms.agreements else []],
     )
     finder.uses_of = uses.all
-    finder.systems_of = Systems(
+    systems = Systems(
         configuration=rooms.configuration,
         described=described,
         heard=rooms.intake.sources,
         pieces=[(one.name, one.title, one.owner, one.writes) for one in rooms.pieces],
-    ).all
+    )
+    finder.systems_of = systems.all
+
+    async def landed_in() -> dict[str, int]:
+        fills = systems.fills(described())
+        found: dict[str, int] = {}
+        for (_, mapping), run in (await rooms.runs.latest()).items():
+            for name in fills.get(mapping, ()):
+                found[name] = max(found.get(name, 0), run.ended_us)
+        return found
+
+    finder.landed_in = landed_in
 
     def users(data_set: str) -> list[Broken]:
         return [

@@ -59,8 +59,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def keeps_new_readers(self) -> bool:
         """Whether who reads by the new version understands rows of the old one (backward)."""
-        if self.what in ("removed", "codes_added", "sensitivity"):
-            return True
+        if self.what in ("added", "removed", "codes_added", "sensitivity"):
+            return True  # of an added field old rows have no value, and every field may have none
         return self.what == "kind" and (self.before, self.after) in WIDENED
 
 
