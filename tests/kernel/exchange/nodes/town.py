@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,7 +159,7 @@ async def agreed(
     until_us = provider.city.rooms.clock.now_us() + 100 * DAY_US
     wish = terms(until_us=until_us, **more)
     found = await consumer.nodes.consuming.request(
-        asker, provider.name, wish, reason=REASON, key=f"{consumer.name}-{asker.person}"
+        asker, provider.name, wish, reason=REASON, key=secrets.token_hex(8)
     )
     approved: Agreement = await provider.agreements.approve(owner, found.agreement.id)
     assert "approved" == approved.state
