@@ -11,13 +11,14 @@ import sqlalchemy as sa
 
 from pintu.kernel.clock import CityClock
 from pintu.kernel.errors import BadRequestData, Forbidden, ResourceNotFound, StateConflict
-from pintu.kernel.exchange.agreements import Signature
+from pintu.kernel.exchange.agreements import Signature, ledger
 from pintu.kernel.exchange.agreements.checking import Checking
 from pintu.kernel.exchange.agreements.policy import Policies
 from pintu.kernel.exchange.agreements.schema import VERSION
 from pintu.kernel.identity.keys import Keys
 from pintu.kernel.identity.people import People
 from pintu.kernel.identity.words import Delegation, Person
+from pintu.kernel.tables import put_rows
 
 from .conftest import (
     ASKER,
@@ -285,3 +286,69 @@ async def _one_person_in_two_roles(
     with pytest.raises(Forbidden, match="cannot sign it"):
         await opened.room.sign(person("p4", "education", "owner"), asked.id)
     await opened.close()
+
+
+async def test_a_forged_signature_is_found_though_the_row_is_sealed(
+    town: Town, caplog: Any
+) -> None:
+    """Somebody who has this node's seal wrote terms that nobody signed: found by looking at every
+    signature, suspended, in the log, and not to be resumed."""
+    made = await town.in_force()
+    forged = msgspec.structs.replace(made, terms=terms(retention_days=900))
+    row = ledger.version_row(forged, 99, town.room._room.signatures.seal)
+    await town.room._file.run(lambda c: put_rows(c, VERSION, [row]))
+    town.room.look()
+    assert town.room.active(made.id) is not None
+    assert await town.room._room.verify(("", 0), 10) is None
+    assert town.room.active(made.id) is None
+    assert "the signature of health does not verify" in caplog.text
+    last = town.log.rows[-1]
+    assert ("break", "suspended") == (last.deed, last.basis)
+    with pytest.raises(StateConflict, match="signature of health"):
+        await town.room.resume(OWNER, made.id)
+    await town.room.revoke(OWNER, made.id, reason="签名不符，重新申请")
+
+
+async def test_what_was_altered_is_suspended_for_all_to_see(town: Town) -> None:
+    """The next life writes it down, and its owner may let it pass again when the terms are those
+    that were signed."""
+    made = await town.in_force()
+    await town.room._file.run(lambda c: c.execute(sa.update(VERSION).values(seal=b"other")))
+    later = await town.again()
+    assert later.room.active(made.id) is None
+    await later.room._room.settle_doubts()
+    assert ("break", "suspended") == (town.log.rows[-1].deed, town.log.rows[-1].basis)
+    await later.room.resume(OWNER, made.id)
+    assert later.room.active(made.id) is not None
+    await later.close()
+
+
+async def test_nobody_chooses_an_id_or_learns_of_one_by_amending(town: Town) -> None:
+    """The next version of what is not there, or of others', is one of nothing."""
+    made = await town.in_force()
+    traffic = person("pt", "traffic", "officer")
+    for actor, amends in ((ASKER, "ag-aaaaaaaaaa"), (ASKER, "x\x00"), (traffic, made.id)):
+        with pytest.raises(ResourceNotFound):
+            await town.room.request(
+                actor, terms(consumer=actor.organisation), reason=WHY, amends=amends
+            )
+    for id in ("", "ag-", "ag-\x00aaaaaaaaa", "x" * 10_000):
+        assert town.room.find(id) is None
+        with pytest.raises(ResourceNotFound):
+            await town.room.answer_recall(ASKER, id, what="全部删除")
+
+
+@pytest.mark.parametrize("note", ["\x00 kept", "\ud800 half", "x" * 2_001])
+async def test_notes_are_kept_as_every_store_can(town: Town, note: str) -> None:
+    """A sign that no store keeps is shown as another; what is too long is refused."""
+    asked = await town.room.request(ASKER, terms(), reason=WHY)
+    try:
+        await town.room.approve(OWNER, asked.id, note=note)
+    except BadRequestData:
+        assert len(note) > 2_000
+    else:
+        assert 2 == len(await town.room.steps(asked.id))
+    with pytest.raises(BadRequestData):
+        await town.room.refuse(OWNER, asked.id, reason="字段与目的不符", key="k" * 201)
+    with pytest.raises(BadRequestData):
+        await town.room.refuse(OWNER, asked.id, reason="字段与目的不符", key="k\x00")

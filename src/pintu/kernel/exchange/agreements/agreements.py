@@ -34,7 +34,7 @@ from pintu.kernel.exchange.agreements.words import (
 )
 from pintu.kernel.identity.keys import Keys
 from pintu.kernel.identity.words import CITY
-from pintu.kernel.tables import CityTables
+from pintu.kernel.tables import CityTables, keepable
 from pintu.kernel.timers import Timers
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ class Agreements:
 
     def versions(self, id: str) -> list[Agreement]:
         """Every version of an agreement, oldest first."""
+        if not deeds.ID.fullmatch(id):
+            return []
         return self._file.read_now(lambda c: ledger.versions_of(c, id))
 
     def get(self, actor: Actor, id: str, version: int | None = None) -> Agreement:
@@ -208,6 +210,8 @@ class Agreements:
         who may not ask, StateConflict when there is a next version already.
         """
         why = check_reason(reason)
+        if amends and not self._known(actor, amends):
+            raise ResourceNotFound(f"Agreement {amends[:40]} does not exist")
         id = amends or deeds.new_id("ag-", f"{actor.person}/{key}" if key else "")
         asked = Asked(actor=actor, deed="request", id=id, why=why)
         rules = self._room.rules()
@@ -252,7 +256,9 @@ class Agreements:
 
     async def suspend_for(self, id: str, reason: str) -> Agreement:
         """The gate suspends what is in force because its terms were broken."""
-        return await self._room.deed(Asked(actor=GATE, deed="break", id=id, why=reason))
+        return await self._room.deed(
+            Asked(actor=GATE, deed="break", id=id.partition("/")[0], why=reason)
+        )
 
     async def resume(
         self, actor: Actor, id: str, *, version: int = 0, note: str = "", key: str = ""
@@ -283,13 +289,18 @@ class Agreements:
     async def _do(
         self, actor: Actor, deed: What, id: str, *, version: int, why: str = "", key: str = ""
     ) -> Agreement:
-        asked = Asked(actor=actor, deed=deed, id=id, version=version, why=why)
-        return await self._room.deed(self._seen(asked), key, body=[deed, id, version, why])
+        asked = Asked(actor=actor, deed=deed, id=id, version=version, why=keepable(why))
+        return await self._room.deed(self._seen(asked), key, body=[deed, id, version, asked.why])
+
+    def _known(self, actor: Actor, id: str) -> list[Agreement]:
+        """The versions of an agreement that an actor may know of."""
+        known = self.versions(id)
+        return known if known and self.may_see(actor, known[-1]) else []
 
     def _seen(self, asked: Asked) -> Asked:
         """The deed on exactly the version that was looked at and may be agreed about."""
-        known = self.versions(asked.id)
-        if not known or not self.may_see(asked.actor, known[-1]):
+        known = self._known(asked.actor, asked.id)
+        if not known:
             raise ResourceNotFound(f"Agreement {asked.id[:40]} does not exist")
         if asked.deed in ("approve", "sign", "resume"):
             chosen = deeds.chosen(known, asked)
@@ -314,12 +325,12 @@ class Agreements:
         was answered."""
         told = Deletion(
             recall=recall,
-            what=what,
+            what=keepable(what),
             rows=rows,
             person=actor.person,
             at_us=0,
             kept_by_law=kept_by_law,
-            why=why,
+            why=keepable(why),
         )
         return await self._room.answer(actor, told, key)
 

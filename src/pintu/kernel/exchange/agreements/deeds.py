@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from pintu.kernel.identity.words import CITY
 CLOCK: Final = Actor(id="clock", kind="service", organisation=CITY)
 GATE: Final = Actor(id="gate", kind="service", organisation=CITY)
 DECISIONS: Final = frozenset(("refuse", "suspend", "break", "revoke", "withdraw"))
+ID: Final = re.compile(r"(ag|rc)-[a-z0-9]{10}")
 ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 
 

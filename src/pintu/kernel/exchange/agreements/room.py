@@ -37,12 +37,13 @@ from pintu.kernel.exchange.agreements.signing import Signatures
 from pintu.kernel.exchange.agreements.telling import Telling
 from pintu.kernel.exchange.agreements.words import Agreement, Deletion, Recall, Signature
 from pintu.kernel.identity.keys import Keys
-from pintu.kernel.tables import CityTables
+from pintu.kernel.tables import CityTables, keepable
 from pintu.kernel.timers import Timers
 
 log = logging.getLogger("pintu.agreements")
 
 LONGEST_KEY: Final = 200
+LONGEST_WHY: Final = 2_000
 
 
 class Room:
@@ -101,8 +102,10 @@ class Room:
 
     async def record(self, asked: Asked, body: list[Any], key: str, plan: Plan) -> Begun:
         """Do what a plan says, once for each key."""
-        if len(key) > LONGEST_KEY:
-            raise BadRequestData(f"A key of idempotency has at most {LONGEST_KEY} signs")
+        if len(key) > LONGEST_KEY or not key.isprintable():
+            raise BadRequestData(f"A key of idempotency has at most {LONGEST_KEY} printable signs")
+        if len(asked.why) > LONGEST_WHY:
+            raise BadRequestData(f"A note has at most {LONGEST_WHY} signs")
         await self.write_copies()
         actor = asked.actor
         wish = Wish(
@@ -112,9 +115,9 @@ class Room:
             person=actor.person,
             organisation=actor.organisation,
             at_us=self.clock.now_us(),
-            why=asked.why,
+            why=keepable(asked.why),
             key=key or secrets.token_hex(16),
-            body=msgspec.json.encode(body),
+            body=encoded(body),
         )
         return await self.recorder.record(wish, plan)
 
@@ -134,7 +137,9 @@ class Room:
     ) -> Recall:
         """Write a holder's answer down; Forbidden, ResourceNotFound, StateConflict."""
         recalling.check_deletion(told, self.codes("legalBasis"))
-        found = await self.file.read(lambda c: ledger.find_recall(c, told.recall))
+        found = None
+        if deeds.ID.fullmatch(told.recall):
+            found = await self.file.read(lambda c: ledger.find_recall(c, told.recall))
         if found is None or not self.may_know(actor, found[1]):
             raise ResourceNotFound(f"Recall {told.recall[:40]} does not exist")
         asked = Asked(actor=actor, deed="answer_recall", id=found[0], why=told.what)
@@ -249,6 +254,14 @@ class Room:
                 callback(agreement)
             except Exception:  # a loop's edge: one listener's mistake is its own
                 log.exception("A listener of agreements failed")
+
+
+def encoded(body: list[Any]) -> bytes:
+    """What a key stands for as bytes; BadRequestData for text that is none."""
+    try:
+        return msgspec.json.encode(body)
+    except (UnicodeEncodeError, TypeError, ValueError) as error:
+        raise BadRequestData(f"This cannot be kept: {error}") from error
 
 
 @contextlib.contextmanager

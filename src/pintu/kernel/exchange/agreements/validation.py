@@ -3,6 +3,7 @@ one person. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +25,7 @@ LONGEST_RETENTION_DAYS: Final = 3_650
 LONGEST_TERM_DAYS: Final = 3 * 366
 MOST_ROWS_A_CALL: Final = 10_000
 DAY_US: Final = 86_400_000_000
+ORGANISATION: Final = re.compile(r"[a-z][a-z0-9-]{0,62}(@[\w.:-]{1,200})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,9 @@ def _sides(terms: Terms, known: Known) -> Iterator[Finding]:
             "An agreement is between two organisations",
             "协议须在两个单位之间达成",
         )
-    elif known.organisation is not None and not known.organisation(terms.consumer):
+    elif not ORGANISATION.fullmatch(terms.consumer) or (
+        known.organisation is not None and not known.organisation(terms.consumer)
+    ):
         yield error(
             "unknown-consumer",
             f"Nobody knows the organisation {terms.consumer[:60]!r}",
