@@ -175,7 +175,7 @@ async def test_a_proposal_is_checked_before_money_is_granted(reader: httpx.Async
     foreign = await reader.post(
         "/islands/proposal", data={"fields": "功率"}, headers={"origin": "https://evil.test"}
     )
-    assert 403 == foreign.status_code
+    assert foreign.status_code in (401, 403)
 
 
 async def test_only_who_runs_the_city_measures_now(town: SmallCity) -> None:
