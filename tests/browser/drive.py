@@ -125,6 +125,7 @@ def wait_for_map(page: Page) -> None:
 def sign_in(page: Page, city: Served) -> None:
     """Open a browser session with the administrator's token."""
     page.goto(city.address + "/sign-in")
+    page.locator("details:has(#token)").evaluate("fold => { fold.open = true; }")
     page.fill("#token", city.token)
-    page.click("form.form button")
+    page.click("form:has(#token) button")
     page.wait_for_url(city.address + "/")
