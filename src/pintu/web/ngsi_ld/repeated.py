@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,8 +24,9 @@ from pintu.kernel.errors import PintuError
 from pintu.kernel.identity.peer import is_local
 from pintu.kernel.jsonld import CORE
 from pintu.kernel.store.port import Page, settled
+from pintu.web.ngsi_ld.agreed_repeats import PLAIN_PARAMS, AgreedRepeats
 from pintu.web.ngsi_ld.answers import JSON, Pairs, data_headers, problem
-from pintu.web.ngsi_ld.asking import ORDER_PARAMS, SELECT_PARAMS, read_selection
+from pintu.web.ngsi_ld.asking import read_selection
 from pintu.web.ngsi_ld.consumption import (
     SELECTORS,
     follow,
@@ -36,7 +38,7 @@ from pintu.web.ngsi_ld.consumption import (
 from pintu.web.ngsi_ld.message import Answer, Prepared, Request
 from pintu.web.ngsi_ld.negotiation import accepted, linked_context
 from pintu.web.ngsi_ld.operation import Call
-from pintu.web.ngsi_ld.paging import PAGE_PARAMS, Window, page_headers, window
+from pintu.web.ngsi_ld.paging import Window, page_headers, window
 from pintu.web.ngsi_ld.params import NO_PARAMS, known, read_params
 from pintu.web.ngsi_ld.routes import ROUTES
 from pintu.web.ngsi_ld.wire import header_lines
@@ -55,7 +57,6 @@ _IN_ID = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&
 _IN_TARGET = _IN_ID + b"/?%[]"
 """Nothing in here ends the request line: between `GET ` and known lines it is a target."""
 LONGEST = 1_024  # bytes of a target; longer ones go the ordinary way
-_PLAIN_PARAMS = (SELECT_PARAMS - {"attrs", "csf", "datasetId"}) | ORDER_PARAMS | PAGE_PARAMS
 _KEPT_QUERIES = 1_024
 _READING, _ = ROUTES.find("GET", _URN)
 
@@ -104,6 +105,7 @@ class Repeats:
         self._broker = broker
         self._rooms = broker.rooms
         self._asked: dict[tuple[bytes, bytes], _Asked] = {}
+        self._agreed = AgreedRepeats(broker.rooms)
 
     # --- learning -----------------------------------------------------------------------------
     def learn(self, data: bytes, request: Request) -> Repeat | None:
@@ -162,17 +164,27 @@ class Repeats:
                 return Prepared(standing.lines, record.body)
             if isinstance(record, asyncio.Future):
                 record.cancel()  # the ordinary way asks again, in the same statement
+        elif projection.seen is not None:
+            id = target[len(_ENTITY) :].decode()
+            answer = self._agreed.entity(standing, actor, id, decided)
+            if answer is not None:
+                return answer
         return self._broker.perform(self._call(standing, actor, target, decided))
 
     def _query(self, standing: Standing, actor: Actor, target: bytes) -> Prepared | Answer:
         asked = self._asked.get((standing.lines, target))
         call = None
-        if asked is None:
+        if asked is None and target not in self._agreed.targets:
             call = self._call(standing, actor, target)
             decided = call.projection, call.tenant
             asked = self._read(standing, call, target)
         else:
             decided = self._decided(standing, actor)
+        if decided[0].seen is not None:
+            known = partial(self._call, standing, actor, target, decided)
+            answer = self._agreed.query(standing, actor, target, decided, known)
+            if answer is not None:
+                return answer
         if asked is None or not (decided[0] is WHOLE or decided[0].whole):
             return self._broker.perform(call or self._call(standing, actor, target, decided))
         store, selection = self._rooms.store, asked.selection
@@ -198,7 +210,7 @@ class Repeats:
     def _read(self, standing: Standing, call: Call, target: bytes) -> _Asked | None:
         """Remember a query whose pages are joined from what is stored; None for others."""
         params = call.params
-        if not call.projection.whole or not params.keys() <= _PLAIN_PARAMS:
+        if not call.projection.whole or not params.keys() <= PLAIN_PARAMS:
             return None
         if params.keys().isdisjoint(SELECTORS):
             return None

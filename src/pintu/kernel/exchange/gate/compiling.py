@@ -103,6 +103,7 @@ class Compiler:
             limits=terms.limits,
             retained=terms.retention_days > 0,
             projection=projection,
+            fields=tuple(sorted(shown)),
             unqueryable=unqueryable,
         )
 

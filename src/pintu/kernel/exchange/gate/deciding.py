@@ -85,10 +85,10 @@ class ExchangeGate:
         if agreements is not None:
             self._agreements, self._active = agreements, agreements.active
             agreements.listen(self._changed)
-            self._held = getattr(agreements, "held", _unheld)
+            self._held = agreements.held
         if audit is not None:
             self._count = audit.count
-            self.recorder.audit = audit
+            self.recorder.use(audit)
         if compiler is not None:
             self._compiler = compiler
         if tables is not None:
@@ -224,9 +224,14 @@ class ExchangeGate:
         """
         found = self.under(projection) if projection.agreement else None
         receipt = await self.recorder.enter((actor, act), projection, told, found)
-        if projection.agreement and told.rows and act.deed is Deed.READ:
-            self._held(projection.agreement, told.rows)
+        if found is not None and act.deed is Deed.READ:
+            self.kept(found, told.rows)
         return receipt
+
+    def kept(self, found: Compiled, rows: int) -> None:
+        """The consumer got rows; those it may keep are asked back when the agreement ends."""
+        if found.retained and rows:
+            self._held(found.name, rows)
 
 
 def _none_active(id: str) -> Agreement | None:

@@ -88,10 +88,12 @@ class Limiter:
 
     def rows(self, found: Compiled, count: int) -> None:
         """Some rows more that are about to be sent; refused as a whole past the rows of a day."""
-        self._turn()
         most = found.limits.rows_a_day
+        if not most:
+            return
+        self._turn()
         key = (found.id, "rows", "")
-        if most and self._used.get(key, 0) + count > most:
+        if self._used.get(key, 0) + count > most:
             raise self._over(found, f"{most} rows a day")
         if count:
             self._add(key, count)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -16,6 +17,9 @@ from pintu.kernel.errors import PintuError, Unavailable
 
 if TYPE_CHECKING:
     from pintu.kernel.exchange.gate.words import Compiled, Told
+    from pintu.kernel.store.port import Op, Outcome
+
+    Begun = tuple[Op, Callable[[Outcome], Receipt]]
 
 log = logging.getLogger("pintu.gate")
 
@@ -24,6 +28,16 @@ MOST_KINDS: Final = 200
 """Different refusals that get rows of their own within a minute; the rest share one."""
 
 LONGEST: Final = 200
+READ: Final = Deed.READ
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A log whose rows can be written with other operations of the store, or without a task."""
+
+    def prepare(self, entry: Entry) -> Begun:
+        """The operation to be submitted, and what makes its outcome a receipt."""
+        ...
 
 
 class _Added(msgspec.Struct):
@@ -40,9 +54,15 @@ class Recorder:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.audit: AuditLog | None = None
+        self._prepare: Callable[[Entry], Begun] | None = None
         self._refusals: OrderedDict[tuple[str, ...], _Added] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+
+    def use(self, audit: AuditLog) -> None:
+        """Write to this log from now on."""
+        self.audit = audit
+        self._prepare = audit.prepare if isinstance(audit, Preparing) else None
 
     # --- answers ------------------------------------------------------------------------------
     async def enter(
@@ -52,25 +72,48 @@ class Recorder:
         audit = self.audit
         if audit is None:
             raise Unavailable("The log is not there: what must be written down is not answered")
-        actor, act = asked
-        entry = _entry(actor, act, found)
-        entry = msgspec.structs.replace(
-            entry,
-            what="read" if act.deed is Deed.READ else "write",
-            basis=projection.basis,
-            agreement=projection.agreement,
-            fields=told.fields,
-            rows=told.rows,
-            subjects=tuple(dict.fromkeys(audit.digest(one) for one in told.subjects)),
-            answer=audit.digest(told.body),
-            detail={"form": "count", "question": audit.digest(told.counted)}
-            if told.counted
-            else {},
-        )
-        return await audit.enter(entry)
+        return await audit.enter(self._answered(asked, projection, told, found))
 
-    def digest(self, value: str) -> str:
-        """The keyed digest of a person; Unavailable without a log."""
+    def begin(
+        self, asked: tuple[Actor, Act], projection: Projection, told: Told, found: Compiled | None
+    ) -> Begun | None:
+        """The row as an operation of the store, for who waits without a task; None where the log
+        cannot tell it so."""
+        if self._prepare is None:
+            return None
+        return self._prepare(self._answered(asked, projection, told, found))
+
+    def _answered(
+        self, asked: tuple[Actor, Act], projection: Projection, told: Told, found: Compiled | None
+    ) -> Entry:
+        actor, act = asked
+        assert self.audit is not None
+        digest = self.audit.digest
+        fields = told.fields
+        if not fields and found is not None:
+            fields = found.fields
+        return Entry(
+            what="read" if act.deed is READ else "write",
+            deed=act.deed.value,
+            actor=actor.id,
+            person=actor.person,
+            organisation=actor.organisation,
+            roles=tuple(sorted(actor.roles)) if actor.roles else (),
+            tenant=act.tenant,
+            data_set=act.data_set if found is None else found.data_set,
+            owner=act.owner if found is None else found.owner,
+            purpose=act.purpose or "",
+            reason=act.reason or "",
+            agreement=projection.agreement,
+            basis=projection.basis,
+            fields=fields,
+            rows=told.rows,
+            subjects=tuple(dict.fromkeys(map(digest, told.subjects))) if told.subjects else (),
+            answer=told.answer or digest(told.body),
+        )
+
+    def digest(self, value: str | bytes) -> str:
+        """The keyed digest of a person or an answer; Unavailable without a log."""
         self.ready()
         assert self.audit is not None
         return self.audit.digest(value)

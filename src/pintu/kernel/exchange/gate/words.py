@@ -50,6 +50,7 @@ class Compiled:
     limits: Limits
     retained: bool  # whether the consumer may keep what it gets
     projection: Projection
+    fields: tuple[str, ...]  # all that is shown
     unqueryable: str = ""  # why NGSI-LD cannot serve it, when it cannot
 
     @property
@@ -63,7 +64,8 @@ class Told:
     """What an answer held: for its row of the log. Bodies and subjects become keyed digests."""
 
     body: bytes = b""
-    fields: tuple[str, ...] = ()
+    answer: str = ""  # the keyed digest of the body, where somebody knows it already
+    fields: tuple[str, ...] = ()  # none: all the agreement shows
     rows: int = 0
     subjects: tuple[str, ...] = ()  # whom it was about, as the data set identifies them
     counted: str = ""  # the conditions of a count: many different ones are looked at by an auditor
