@@ -232,6 +232,8 @@ def open_people(rooms: Rooms, tables: CityTables) -> None:
     people = rooms.identity.people
     people.audit = rooms.audit
     rooms.notices = Notices(tables, rooms.clock, people)
+    if rooms.audit is not None:
+        rooms.audit.notices = rooms.notices
     rooms.sign_in = SignIn(tables, people, rooms.notices)
     rooms.glass = BreakGlass(people, rooms.notices)
     rooms.delegations = Delegations(people, rooms.notices)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
 
+from pintu.kernel.clock import CityClock
 from pintu.kernel.context.record import Record
 from pintu.kernel.errors import PintuError
 from pintu.kernel.store.port import Op, Store, settled
+from pintu.kernel.store.postgres import open_postgres
 
 from .conftest import Opening, create, lamp, stored, update
 
@@ -121,3 +124,86 @@ async def test_what_head_says_is_there_to_be_read(store: Store) -> None:
         await asyncio.sleep(0)
     await asyncio.gather(*waiting)
     assert 50 == store.notes_head() == len(await all_notes(store))
+
+
+SESSION = "FROM pg_stat_activity WHERE application_name = $1"
+
+
+@pytest.mark.parametrize(
+    ("alone", "size", "after"),
+    [
+        (True, 1, "SELECT"),
+        (True, 700, "SELECT"),
+        (False, 3, "SELECT"),
+        (True, 3, "UPDATE head SET writer = 'other'"),
+    ],
+)
+async def test_notes_whose_commit_was_not_answered_are_found(
+    city_address: str, alone: bool, size: int, after: str
+) -> None:
+    """The session ends after its commit, before its answer: each note is answered with its number
+    and is there once, also when another has written since.
+    """
+    store = await open_postgres(city_address, clock=CityClock(), alone=alone)
+    await store.submit([create(lamp(1)), note(b"first")])
+    line = await store.connections.apart("test", writes=True)
+    run = line.connection.execute
+    ours = f"{store.connections.me} writes"
+    try:
+        # a commit waits for a standby that there is not: durable here, and not answered
+        await run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        await run("SELECT pg_reload_conf()")
+        with contextlib.suppress(TimeoutError):
+            while True:  # the checkpointer hears of it in its own time
+                async with asyncio.timeout(0.1):
+                    await run("SELECT pg_logical_emit_message(true, 'test', '')")
+        writing = store.submit([note(b"%d" % n) for n in range(size)])
+        async with asyncio.timeout(20):
+            waits = f"SELECT wait_event {SESSION}"
+            while await line.connection.fetchval(waits, ours) != "SyncRep":
+                await asyncio.sleep(0.01)
+        await run("SET synchronous_commit = local")
+        await run(f"SELECT pg_terminate_backend(pid) {SESSION}", ours)
+        await run(after)
+    finally:
+        await run("SET synchronous_commit = local")
+        await run("ALTER SYSTEM RESET synchronous_standby_names")
+        await run("SELECT pg_reload_conf()")
+        await line.close()
+    outcomes = await writing
+    assert list(range(2, size + 2)) == [one.position for one in outcomes]
+    expected = [(1, b"first"), *((n + 2, b"%d" % n) for n in range(size))]
+    assert expected == await all_notes(store)
+    assert size + 2 == (await store.submit([note(b"next")]))[0].position
+    await store.close()
+
+
+async def test_sessions_that_are_ended_lose_and_double_no_note(city_address: str) -> None:
+    """Every note that was answered is there once, under the number it was answered with."""
+    store = await open_postgres(city_address, clock=CityClock())
+    going = True
+
+    async def end() -> None:
+        line = await store.connections.apart("test")
+        while going:
+            await store.connections.writer()
+            await asyncio.sleep(0.1)
+            ours = f"{store.connections.me} writes"
+            await line.connection.execute(f"SELECT pg_terminate_backend(pid) {SESSION}", ours)
+        await line.close()
+
+    async def write(lane: int) -> list[tuple[int, bytes]]:
+        told = []
+        for step in range(40):
+            body = b"%d/%d" % (lane, step)
+            told.append(((await store.submit([note(body)]))[0].position, body))
+            await asyncio.sleep(0.01)
+        return told
+
+    ending = asyncio.ensure_future(end())
+    answered = await asyncio.gather(*(write(lane) for lane in range(8)))
+    going = False
+    await ending
+    assert sorted(one for each in answered for one in each) == await all_notes(store)
+    assert 320 == store.notes_head() and store.statistics()["reconnects"] > 0
+    await store.close()

@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Final, Unpack
+from typing import Final, Protocol, Unpack
 
 import msgspec
 
@@ -29,6 +29,7 @@ from pintu.kernel.audit.rows import Numbered, Row, read_row, row_bytes
 from pintu.kernel.audit.schema import TABLES
 from pintu.kernel.audit.sealing import Sealer
 from pintu.kernel.audit.searching import Search, Wanted
+from pintu.kernel.audit.thinning import thin
 from pintu.kernel.audit.witnessing import Witness
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError, ResourceNotFound, StateConflict
@@ -48,6 +49,16 @@ MOST_COUNTS: Final = 2_000
 _sha256 = hashlib.sha256
 log = logging.getLogger("pintu.audit")
 Seal = Callable[[Outcome], Receipt]
+
+
+class Telling(Protocol):
+    """Tells people of something: `identity.notices`."""
+
+    async def tell(
+        self, to: str, kind: str, text: dict[str, str], *, link: str = "", key: str = ""
+    ) -> None:
+        """To a person or a role; the same key is told once."""
+        ...
 
 
 class Audit:
@@ -73,6 +84,7 @@ class Audit:
         self.search_in = Search(store, self.tables, self.sealer, self._digests, clock)
         self._watch = Watch(store, clock, self.search_in.number_at)
         self.protections = Protections(self.tables, clock, self.enter)
+        self.notices: Telling | None = None  # where auditors hear of a log that is wrong
         self._latest_us = 0
         self.digest = self._digests.of  # the lasting digest of a subject or an answer
 
@@ -109,6 +121,7 @@ class Audit:
             await asyncio.sleep(COUNTS_S)
             try:
                 await self.write_counts()
+                await self.thin()
             except PintuError as error:
                 log.warning("Counts are not written now: %s", error.detail)
 
@@ -184,10 +197,24 @@ class Audit:
                 self._counts[key] = self._counts.get(key, 0) + n
             raise
 
+    async def thin(self) -> int:
+        """Drop heads of past days that no proof needs; how many."""
+        era, now_us = self.sealer.era, self._clock.now_us()
+        return await self.tables.run(lambda c: thin(c, era, now_us))
+
     async def _troubled(self, why: str) -> None:
         """The log says itself that it was found to be another one."""
         with contextlib.suppress(PintuError):
             await self.enter(Entry(what="node", deed="log.doubted", detail={"why": why[:500]}))
+        if self.notices is not None:
+            text = {
+                "zh": f"日志与封存时不一致：{why}",
+                "en": f"The log is not what was sealed: {why}",
+            }
+            with contextlib.suppress(PintuError):
+                await self.notices.tell(
+                    "auditor@*", "log", text, link="/auditing", key=f"log {why}"
+                )
 
     # --- reading ----------------------------------------------------------------------------------
     @property

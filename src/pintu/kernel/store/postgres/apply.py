@@ -93,9 +93,10 @@ class Entry:
 class Group:
     """The operations of one group, applied one after another."""
 
-    def __init__(self, names: Names, base: int, numbers: list[range]) -> None:
+    def __init__(self, names: Names, base: int, noted: int, numbers: list[range]) -> None:
         self._names = names
         self.base = base  # the position before this group, as far as is known
+        self.noted = noted  # the number of the note before it, likewise
         self._numbers = numbers  # of new entities
         self.works: dict[Key, Work] = {}
         self.entries: list[Entry] = []

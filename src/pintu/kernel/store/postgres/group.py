@@ -101,7 +101,7 @@ class Attempt:
         self._calls = calls
         self._clock = clock
         self._careful = careful  # look before inserting what should be new
-        self._group = Group(state.names, state.position, state.numbers)
+        self._group = _group(state)
         self._mark = f"{state.mark} {next(state.marks)}"
         self.in_doubt = False
         self._xid: str | None = None
@@ -124,7 +124,7 @@ class Attempt:
                     await transaction.commit()
                 return done
             except _Unnumbered:
-                self._group = Group(self._state.names, self._state.position, self._state.numbers)
+                self._group = _group(self._state)
 
     async def _write(self, connection: Any) -> Done:
         state, group = self._state, self._group
@@ -182,7 +182,7 @@ class Attempt:
             if row[1] != self._mark:
                 # another may have taken the city and written after us: then our first row is
                 # where we would have put it
-                done.base, done.noted = self._group.base, self._state.notes
+                done.base, done.noted = self._group.base, self._group.noted
                 if self._group.silent or not await kept(
                     connection, self._group, done.base, done.noted
                 ):
@@ -300,7 +300,7 @@ class Done:
         self._group = group
         self._buried = bool(net.buried)
         self.base = group.base  # the position before it
-        self.noted = state.notes  # the number of the note before it
+        self.noted = group.noted  # the number of the note before it
         self.lives: dict[Key, int] = {}  # last positions of ids that nobody had read
         self.found_again = False  # the server was read anew since: memory has it already
         self._readings = state.readings
@@ -368,6 +368,10 @@ class _Transaction:
         if self._open and not self._connection.is_closed():
             with contextlib.suppress(*LOST):
                 await self._transaction.rollback()
+
+
+def _group(state: State) -> Group:
+    return Group(state.names, state.position, state.notes, state.numbers)
 
 
 def _poison(error: Exception) -> PintuError:
