@@ -69,12 +69,20 @@ async def _people(rooms: Rooms, told: dict[str, Any]) -> None:
         if people.find_organisation(one["id"]) is None:
             await people.create_organisation(msgspec.convert(one, Organisation), by=BY)
     for one in told["people"]:
-        if people.find_login(one["login"]) is None:
+        if not await _again(rooms, one["login"]):
             memberships = msgspec.convert(one["memberships"], list[Membership])
             await people.create_person(one["login"], one["name"], None, memberships, by=BY)
     for one in told["residents"]:
-        if people.find_login(one["login"]) is None:
+        if not await _again(rooms, one["login"]):
             await _resident(rooms, one)
+
+
+async def _again(rooms: Rooms, login: str) -> bool:
+    """Whether somebody is there, their account open again if the demo was emptied before."""
+    known = rooms.identity.people.find_login(login)
+    if known is not None and known.disabled:
+        await rooms.identity.people.enable(known.id, by=BY)
+    return known is not None
 
 
 async def _resident(rooms: Rooms, told: dict[str, Any]) -> None:

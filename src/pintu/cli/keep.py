@@ -117,7 +117,7 @@ def _restore_server(place: Path, told: dict[str, Any], address: str, anew: bool)
 def empty_demo(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, data: Data = None
 ) -> int:
-    """Remove every entity of the demo tenant; everything else stays."""
+    """Remove every entity of the demo tenant, and the demo's departments; everything else stays."""
     settings = settings_of(data)
     if not yes:
         typer.confirm("Remove everything the demo city wrote?", abort=True)
@@ -128,7 +128,13 @@ def empty_demo(
         if answer.status_code != 404:
             for name in door.checked(answer).json()["typeList"]:
                 gone += _remove_type(door, str(name), headers)
+        told = door.ask("DELETE", "/api/v1/demo/departments").json()
     out.print(f"{gone:,} demo entities removed")
+    if told["data_sets"] or told["accounts"]:
+        out.print(
+            f"{told['data_sets']} demo data sets removed, {told['agreements']} agreements ended, "
+            f"{told['accounts']} accounts closed; the log of what happened stays"
+        )
     return 0
 
 

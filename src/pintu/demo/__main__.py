@@ -86,6 +86,10 @@ async def run(told: argparse.Namespace) -> None:
         await asyncio.create_subprocess_exec(
             sys.executable, "-m", "pintu.demo.registers", told.registers, stdout=sys.stderr
         )
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "pintu.demo.departments",
+            told.registers.parent / "departments", stdout=sys.stderr,
+        )  # fmt: skip
     stations = air_command.prepare(told)
     if told.only_files:
         return

@@ -13,11 +13,12 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from pintu import __version__
 from pintu.web import failures, security, static_files
-from pintu.web.api import acting, health, moving, oidc, push, reading, uploads
+from pintu.web.api import acting, audit_rules, health, moving, oidc, push, reading, uploads
 from pintu.web.api import agreements as agreements_api
 from pintu.web.api import audit as audit_api
 from pintu.web.api import catalogue as catalogue_api
 from pintu.web.api import data_sets as data_sets_api
+from pintu.web.api import demo as demo_api
 from pintu.web.api import exchange as exchange_api
 from pintu.web.api import identity as identity_api
 from pintu.web.api import islands as islands_api
@@ -114,11 +115,13 @@ PAGES: tuple[Any, ...] = (
 API: tuple[Any, ...] = (
     *identity_api.HANDLERS,
     *audit_api.HANDLERS,
+    *audit_rules.HANDLERS,
     *agreements_api.HANDLERS,
     *linkage_api.HANDLERS,
     *exchange_api.HANDLERS,
     *nodes_api.HANDLERS,
     *data_sets_api.HANDLERS,
+    *demo_api.HANDLERS,
     *catalogue_api.HANDLERS,
     *islands_api.HANDLERS,
     *moving.HANDLERS,
