@@ -165,6 +165,50 @@ async def test_nothing_here_changes_a_row(town: Town) -> None:
     assert 403 == (await root.post(f"{API}/accept", json=body, headers=headers)).status_code
 
 
+async def test_what_auditors_set_is_in_the_log_first(town: Town) -> None:
+    """Protections, delays, thresholds: by auditors of the city, with a reason, by nobody else."""
+    auditor = await town.signed_in("watch")
+    headers = {"x-csrf-token": await csrf(auditor)}
+    why = "人身安全保护令"
+    number = {"number": "a made-up number", "organisations": ["shelter"], "reason": why}
+    made = await auditor.post(f"{API}/protections", json=number, headers=headers)
+    assert 201 == made.status_code, made.text
+    found = (await auditor.get(f"{API}/search?what=identity&limit=1")).json()
+    assert ("protect", why) == (found[0]["deed"], found[0]["reason"])
+    audit = audit_of(town)
+    [guard] = await audit.protections.of(audit.digest("a made-up number"))
+    assert ("shelter",) == guard.organisations
+    end = f"{API}/protections/{made.json()['id']}/end"
+    deeds = (
+        (end, {"reason": "保护令到期"}),
+        (f"{API}/rules", {"reason": "公安机关函", "rules": {"delays_days": {"enforcement": 90}}}),
+        (f"{API}/thresholds", {"reason": "窗口培训周", "thresholds": {"refused_in_a_quarter": 50}}),
+    )
+    root = await town.signed_in("root")
+    roots = {"x-csrf-token": await csrf(root)}
+    for path, body in deeds:
+        assert 403 == (await root.post(path, json=body, headers=roots)).status_code
+        assert 403 == (await auditor.post(path, json=body)).status_code
+        answer = await auditor.post(path, json={**body, "reason": "test"}, headers=headers)
+        assert 400 == answer.status_code
+        assert 200 == (await auditor.post(path, json=body, headers=headers)).status_code, path
+    now = (await auditor.get(f"{API}/rules")).json()
+    assert {"enforcement": 90} == now["rules"]["delays_days"]
+    assert 50 == now["thresholds"]["refused_in_a_quarter"]
+    assert 403 == (await root.get(f"{API}/rules")).status_code
+    for path, wrong in (
+        ("rules", {"reason": why, "rules": {"delays_days": {"x": -1}}}),
+        ("thresholds", {"reason": why, "thresholds": {"window_days": 0}}),
+        ("protections", {"reason": why}),
+        ("protections/P-0/end", {"reason": why}),
+        ("rules", []),
+    ):
+        answer = await auditor.post(f"{API}/{path}", json=wrong, headers=headers)
+        assert answer.status_code in (400, 404), path
+    auditors = (await auditor.get(f"{API}/anomalies")).json()
+    assert isinstance(auditors, list)
+
+
 async def test_a_log_that_was_found_wrong_is_said_where_machines_look(town: Town) -> None:
     """And goes on when an auditor with a reason says so."""
     await audit_of(town).sealer.doubt("Row 1 of the log is not the one that was sealed")
