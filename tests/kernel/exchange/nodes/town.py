@@ -101,7 +101,7 @@ class NodeCity:
     async def shots(self, rows: int = 20) -> None:
         """Vaccinations of made-up children, owned by `health`, offered to other nodes."""
         rooms, tables = self.city.rooms, self.city.tables
-        entry = {
+        entry: dict[str, Any] = {
             "provider": "table", "owner": "health", "sharing": "conditional",
             "title": {"zh": "接种记录（演示）", "en": "Vaccinations (demo)"},
             "columns": [
@@ -111,8 +111,8 @@ class NodeCity:
                 {"name": "school"},
             ],
         }  # fmt: skip
-        columns = [Column(**one) for one in entry["columns"]]  # type: ignore[attr-defined]
-        data_set = DataSet(name="shots", **{**entry, "columns": columns})  # type: ignore[arg-type]
+        columns = [Column(**one) for one in entry["columns"]]
+        data_set = DataSet(name="shots", **{**entry, "columns": columns})
         landing = open_landing(tables, rooms.clock, data_set, source="demo/shots", zone="UTC")
         items = [
             Row(

@@ -130,7 +130,9 @@ class Calling:
         async with self._turn(url) as line:
             try:
                 async with asyncio.timeout(self._total_s):
-                    status, _, body = await self._send(line, "GET", (url, path), {}, b"", limit)
+                    status, _, body = await self._send(
+                        line, "GET", (url, path), {}, b"", limit=limit
+                    )
             except TimeoutError as error:
                 raise Unavailable(f"{url} did not answer within {self._total_s:g} s") from error
         if status != 200:
@@ -172,7 +174,7 @@ class Calling:
         marks = httpsig.signed(values, httpsig.REQUEST, text, key.sign)
         lines = {"content-type": "application/json", "content-digest": digest, **marks}
         status, headers, answer = await self._send(
-            line, "POST", (url, path), lines, body, MOST_BODY
+            line, "POST", (url, path), lines, body, limit=MOST_BODY
         )
         self._check(headers, (status, answer), marks["signature"], publics)
         return Reply(
@@ -215,6 +217,7 @@ class Calling:
         where: tuple[str, str],
         headers: dict[str, str],
         body: bytes,
+        *,
         limit: int,
     ) -> tuple[int, Any, bytes]:
         import httpx
