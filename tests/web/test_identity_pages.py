@@ -97,7 +97,9 @@ async def test_every_unsafe_route_wants_our_own_page(town: Town) -> None:
         "/account/act-for", "/account/password", "/account/sessions/others",
         "/account/passkeys/00", "/account/delegations/00", "/people", "/people/organisations",
         *(f"/people/{stew}/{deed}" for deed in ("roles", "link", "disable", "unlock", "rename")),
-        "/glass", "/glass/close", "/glass/1/judge", "/sign-out", "/sign-in/link",
+        "/people/delegations", "/people/delegations/00/end", "/people/programs",
+        "/people/programs/00/end", "/account/join/x", "/account/part", "/sign-in/with/x",
+        "/oidc/authorize", "/glass", "/glass/close", "/glass/1/judge", "/sign-out", "/sign-in/link",
         "/api/v1/identity/passkeys/offer", "/api/v1/identity/passkeys",
         "/api/v1/identity/passkeys/challenge", "/api/v1/identity/passkeys/sign-in",
     ]  # fmt: skip
@@ -189,3 +191,25 @@ async def test_the_glass_is_broken_in_the_open(town: Town) -> None:
         assert status == said.status_code
     own = await send(olga, f"{notice.link}/judge", judgement="justified", note="病历相符")
     assert 403 == own.status_code
+
+
+async def test_an_owner_lets_somebody_act_for_a_child(town: Town) -> None:
+    """The number is nowhere in the tables; whoever acts sees it on their own page and ends it."""
+    number = "11010519491231002X"
+    client = await town.signed_in("olga", peer="10.4.4.4")
+    good = {
+        "login": "rosa", "number": number, "kind": "parent", "scope.look": "yes", "days": "30",
+        "reason": "出生证明已核对",
+    }  # fmt: skip
+    for wrong in ({"number": "110105194912310021"}, {"login": "nobody"}, {"reason": "测试"},
+                  {"days": "x"}, {"kind": "king"}, {"login": "olga"}):  # fmt: skip
+        answer = await send(client, "/people/delegations", **{**good, **wrong})
+        assert answer.status_code in (400, 403), wrong
+    assert 303 == (await send(client, "/people/delegations", **good)).status_code
+    rosa = await town.signed_in("rosa", peer="10.4.4.5")
+    assert "as a parent" in (await rosa.get("/account")).text
+    held = town.city.rooms.identity.people.delegations(person=town.people["rosa"].id)
+    assert number not in str(held)
+    ended = await send(rosa, f"/account/delegations/{held[0].id}", reason="已经成年了")
+    assert 303 == ended.status_code
+    assert 403 == (await rosa.get("/people/delegations")).status_code

@@ -9,6 +9,7 @@ from litestar.response import Redirect
 
 from pintu.kernel.errors import BadInput, BadRequestData, Refused, Unauthorized
 from pintu.kernel.identity import Proof, Session
+from pintu.kernel.identity.delegating import GRANTS
 from pintu.kernel.identity.words import CITY, ROLES, Delegation, Person
 from pintu.web.house import house_of
 from pintu.web.pages.render import page
@@ -155,6 +156,8 @@ async def shown(
         holding=[delegated(visit, one) for one in holding],
         about=[delegated(visit, one) for one in about if one.holds(now_us)],
         joined=await rooms.issuers.joined(person.id) if rooms.issuers is not None else [],
+        knows_glass=bool(visit.actor.roles - {"resident", "admin"}),
+        may_grant=bool(visit.actor.roles & GRANTS),
         issuers=[] if rooms.issuers is None else rooms.issuers.offered(),
         done=words.text(done) if done else "",
         why=why,
