@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from pintu.kernel.linkage.words import Pair, Plan, Value, Verdict
 
 DATA_SET: Final = "linkage"
-PURPOSE: Final = "service"
+PURPOSE: Final = "correction"
 LONGEST_NOTE: Final = 300
 ATTRIBUTES: Final = {
-    "name": mark("Name"),
+    "name": mark("Full name"),
     "id_number": mark("Identity number"),
     "birth": mark("Born"),
     "sex": mark("Sex"),

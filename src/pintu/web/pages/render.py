@@ -26,6 +26,7 @@ NAVIGATION = (
     ("/boards", mark("Pages"), "boards"),
     ("/data-sets", mark("Data sets"), "data"),
     ("/islands", mark("Islands"), "islands"),
+    ("/linkage", mark("One record"), "linkage"),
     ("/agreements", mark("Agreements"), "agreements"),
     ("/look-up", mark("Look up"), "lookup"),
     ("/auditing", mark("Auditing"), "auditing"),
