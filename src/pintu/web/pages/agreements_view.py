@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pintu.kernel.errors import Missing
 from pintu.kernel.exchange.agreements.words import CLOSED
@@ -21,6 +21,7 @@ from pintu.web.pages.agreements_words import (
     title_of_column,
     titles_of,
 )
+from pintu.web.words import mark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
     from pintu.kernel.exchange.agreements.words import Agreement, Step, Terms
     from pintu.kernel.exchange.words import DataSet
     from pintu.web.visit import Visit
+
+
+CITYS: Final = {
+    "its deadline passed": mark("its deadline passed"),
+    "its term ended": mark("its term ended"),
+}
+"""Why the city itself did something, as it is written down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,14 +166,14 @@ def steps_seen(steps: Sequence[Step], agreement: Agreement, visit: Visit) -> lis
     for one in steps:
         sort = "bad" if one.deed in ("escalate", "overdue", "break", "revoke", "refuse") else "done"
         who = [person_name(visit, one.person), organisation_name(visit, one.organisation)]
-        people = [one for one in who if one] if one.organisation else who[:1]
+        people = who if one.person else []
         told.append(
             StepSeen(
                 title=words.text(DONE.get(one.deed, one.deed)),
                 sort=sort,
                 at_us=one.at_us,
                 who=" · ".join(one for one in people if one) or words.text("the city itself"),
-                why=one.why,
+                why=words.text(CITYS.get(one.why, "")) or one.why,
                 row=one.receipt,
             )
         )

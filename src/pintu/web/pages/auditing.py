@@ -28,6 +28,9 @@ PAGE: Final = 50
 MOST_EXPORTED: Final = 20_000
 STEP: Final = 1_000
 DAY_US: Final = 86_400_000_000
+THE_CITY: Final = frozenset(("", "clock", "gate"))
+"""Who acts when the city itself does."""
+
 WHATS: Final = {
     "read": mark("looked"),
     "write": mark("written"),
@@ -184,8 +187,9 @@ def wanted_of(asked: dict[str, str], party: str, visit: Visit) -> dict[str, Any]
 def row_seen(one: Numbered, visit: Visit) -> dict[str, Any]:
     """One row of the log in words."""
     row, words = one.row, visit.words
-    who = person_name(visit, row.person) if row.person else visit.rooms.identity.name_of(row.actor)
-    where = organisation_name(visit, row.organisation) if row.organisation else ""
+    acts = row.actor if row.actor not in THE_CITY else ""
+    who = person_name(visit, row.person) if row.person else visit.rooms.identity.name_of(acts)
+    where = organisation_name(visit, row.organisation) if row.organisation and who else ""
     return {
         "number": one.number,
         "at_us": row.at_us,
