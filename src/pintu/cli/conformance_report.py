@@ -40,8 +40,8 @@ class Report:
     @property
     def counts(self) -> dict[str, int]:
         """How many ended how."""
-        told = Counter(one.verdict for one in self.results)
-        return {name: told.get(name, 0) for name in MARKS}
+        told = Counter[str](one.verdict for one in self.results)
+        return {name: told[name] for name in MARKS}
 
     @property
     def said(self) -> str:

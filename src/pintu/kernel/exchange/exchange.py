@@ -41,7 +41,7 @@ from pintu.kernel.exchange.gate.asking import (
 from pintu.kernel.exchange.gate.counting import folded
 from pintu.kernel.exchange.grouping import MOST_GROUPS
 from pintu.kernel.exchange.past import series
-from pintu.kernel.exchange.profile import WHOLE_PAGE, measured_of
+from pintu.kernel.exchange.profile import handed, measured_of
 from pintu.kernel.exchange.tables import TableProvider
 from pintu.kernel.exchange.words import (
     UNSAID,
@@ -293,27 +293,10 @@ class Exchange:
     async def measure(self, name: str, take: Callable[[Rows], None], most: int) -> tuple[int, int]:
         """Hand the first `most` rows to the node's own measuring, a page at a time; how many rows
         there are, and when they last changed (µs). No row of it is answered to anybody."""
-        found, total, offset = self.get(name), 0, 0
-        changed_us = 0
-        if found.provider == "table":
-            facts = await self._tables.facts(found)
-            changed_us = facts.changed_us
-        while offset < most:
-            question = Question(
-                limit=min(WHOLE_PAGE, most - offset), offset=offset, count=offset == 0
-            )
-            if found.provider == "context":
-                page = await self._context.ask(found, question, WHOLE)
-            elif found.provider == "table":
-                page = await self._tables.ask(found, question)
-            else:
-                page = await self._files.ask(found, question)
-            total = page.total or 0 if offset == 0 else total
-            take(page)
-            offset += question.limit
-            if len(page.rows) < question.limit:
-                break
-        return total, changed_us
+        found = self.get(name)
+        facts = await self._tables.facts(found) if found.provider == "table" else None
+        total = await handed(lambda step: self._provide(found, step, WHOLE), take, most)
+        return total, facts.changed_us if facts is not None else 0
 
     async def file(
         self, actor: Actor, name: str, file: str, why: Why = UNSAID, *, sent: Sent | None = None

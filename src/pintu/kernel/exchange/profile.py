@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from statistics import median
 from typing import Any, Final
 from zlib import crc32
 
 from pintu.kernel.exchange.rows import DATE, TIME, sort_key
-from pintu.kernel.exchange.words import Column, DataSet, Question
+from pintu.kernel.exchange.words import Column, DataSet, Question, Rows
 from pintu.kernel.intake.mapping.people import is_id_number
 
 MOST_DISTINCT: Final = 50_000
@@ -125,6 +125,23 @@ class Measuring:
 
 def _short(value: Any) -> Any:
     return value[:LONGEST] if isinstance(value, str) else value
+
+
+async def handed(
+    ask: Callable[[Question], Awaitable[Rows]], take: Callable[[Rows], None], most: int
+) -> int:
+    """Hand the first `most` rows of an answer to whoever measures, a page at a time; how many
+    there are in all."""
+    total = offset = 0
+    while offset < most:
+        size = min(WHOLE_PAGE, most - offset)
+        page = await ask(Question(limit=size, offset=offset, count=offset == 0))
+        total = page.total or 0 if offset == 0 else total
+        take(page)
+        offset += size
+        if len(page.rows) < size:
+            break
+    return total
 
 
 def fitting(column: Column) -> Callable[[Any], bool]:
