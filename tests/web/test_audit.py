@@ -176,7 +176,7 @@ async def test_what_auditors_set_is_in_the_log_first(town: Town) -> None:
     found = (await auditor.get(f"{API}/search?what=identity&limit=1")).json()
     assert ("protect", why) == (found[0]["deed"], found[0]["reason"])
     audit = audit_of(town)
-    [guard] = await audit.protections.of(audit.digest("a made-up number"))
+    [guard] = await audit.protections.of(audit.digest("A MADE-UP NUMBER"))
     assert ("shelter",) == guard.organisations
     end = f"{API}/protections/{made.json()['id']}/end"
     deeds = (

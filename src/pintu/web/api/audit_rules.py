@@ -14,6 +14,7 @@ from pintu.kernel.audit import Protection, Rules
 from pintu.kernel.audit.anomalies import Thresholds
 from pintu.kernel.audit.readers import whole_log
 from pintu.kernel.errors import BadRequestData, InvalidRequest
+from pintu.kernel.exchange.gate.asking import subject_text
 from pintu.web.api.audit import audit_of
 from pintu.web.api.reading import as_json
 from pintu.web.visit import AnyRequest, raw_headers
@@ -118,7 +119,7 @@ async def protect(request: AnyRequest) -> Response[bytes]:
     if bool(told.number.strip()) == bool(told.subject):
         raise BadRequestData("A protection names one person, by number or by digest")
     protection = Protection(
-        subject=told.subject or audit.digest(told.number.strip()),
+        subject=told.subject or audit.digest(subject_text(told.number)),
         organisations=told.organisations,
         alone=told.alone,
         since_us=visit.rooms.clock.now_us(),
