@@ -8,7 +8,9 @@ import httpx
 import orjson
 import pytest
 
-from pintu.kernel.errors import TooManyRequests
+from pintu.kernel.access import Act, Deed
+from pintu.kernel.errors import TooManyRequests, Unauthorized
+from pintu.kernel.exchange.gate import ExchangeGate
 from pintu.kernel.store.port import Op
 from pintu.web.api.picture import Pictures
 from pintu.web.events import ALIVE_TICKS, MAX_FRAMES, Client, Hub, frame
@@ -152,3 +154,30 @@ async def test_unknown_topics_are_named(page: httpx.AsyncClient) -> None:
     answer = await page.get("/events?topics=map,gossip")
     assert 400 == answer.status_code
     assert "gossip" in answer.json()["detail"]
+
+
+async def test_a_stream_ends_with_the_right_to_it(city: SmallCity) -> None:
+    """Within a second or so after a token is revoked, and nothing more is told."""
+    identity = city.rooms.identity
+    secret, token = await identity.create_token("screen", frozenset({"read:demo"}))
+    headers = {b"authorization": f"Bearer {secret}".encode()}
+    act = Act(deed=Deed.READ, tenant="demo")
+    gate = city.rooms.gate
+    assert isinstance(gate, ExchangeGate)
+    assert gate.allows(identity.actor(headers, "10.0.0.1", asks=False), act)
+    pictures = Pictures(city.rooms)
+    hub = Hub(city.rooms, pictures)
+    told = {"may": True}
+    reader = client(city, "sources", still=lambda: told["may"])
+    hub.clients.add(reader)
+    for _ in range(ALIVE_TICKS):
+        hub.tick()
+    assert not reader.ended
+    await identity.revoke_token(token.id)
+    with pytest.raises(Unauthorized):
+        identity.actor(headers, "10.0.0.1", asks=False)
+    told["may"] = False
+    for _ in range(ALIVE_TICKS):
+        hub.tick()
+    assert (True, 0) == (reader.ended, len(reader.frames))
+    hub.clients.clear()

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,7 @@ class Client:
     box: Box | None = None  # None: the page shows cells, not points
     entity: str = ""
     after: str = ""
+    still: Callable[[], bool] | None = None  # whether its reader may go on; asked each second
     frames: deque[bytes] = field(default_factory=deque)
     waiting_bytes: int = 0
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -214,6 +215,10 @@ class Hub:
         sources = self._sources_changed() if self._ticks % SLOW_TICKS == 0 else None
         position = self._position or self.rooms.store.head()
         for client in list(self.clients):
+            if alive and client.still is not None and not client.still():
+                client.frames.clear()
+                client.end()
+                continue
             found = self.pictures.by_tenant.get(client.tenant)
             here = f"{found.epoch}-{position}" if found is not None else ""
             news = rows.get(client.tenant, {})

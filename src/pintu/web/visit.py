@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Request
 
 from pintu.kernel.access import WHOLE, Act, Actor, Deed, Projection
-from pintu.kernel.errors import BadRequestData, Forbidden, Unauthorized
+from pintu.kernel.errors import BadRequestData, Forbidden, Refused, Unauthorized
+from pintu.kernel.exchange.gate import ExchangeGate
 from pintu.kernel.exchange.words import UNSAID, Why
 from pintu.web.why import LONGEST, spoken
 from pintu.web.words import COOKIE, Words, choose_language
@@ -142,6 +143,29 @@ def enter(
         theme=theme_of(request),
         why=why_of(request),
     )
+
+
+def still_allowed(request: AnyRequest, visit: Visit) -> Callable[[], bool]:
+    """Whether who opened a stream may still read: asked while it is open. It keeps no session
+    alive, and counts once a minute as one call more."""
+    headers, peer = raw_headers(request), request.client.host if request.client else ""
+    act = Act(deed=Deed.READ, tenant=visit.tenant, data_set="context")
+    asked = 0
+
+    def still() -> bool:
+        nonlocal asked
+        asked += 1
+        gate, identity = visit.rooms.gate, visit.rooms.identity
+        try:
+            actor = identity.actor(headers, peer, asks=False)
+            if asked % 60 and isinstance(gate, ExchangeGate):
+                return gate.allows(actor, act)
+            gate.decide(actor, act)
+        except Refused:
+            return False
+        return True
+
+    return still
 
 
 def theme_of(request: AnyRequest) -> str:

@@ -87,16 +87,16 @@ class Browsers:
         age_s = (session.expires_us - now_us) // 1_000_000
         return Opened(cookie=cookie, csrf=session.csrf, max_age_s=age_s)
 
-    def find(self, headers: dict[bytes, bytes]) -> Session | None:
+    def find(self, headers: dict[bytes, bytes], *, asks: bool = True) -> Session | None:
         """The living session of a request's cookie, or None; being asked keeps it from idling
-        out.
+        out, but for a stream (`asks` False) that nobody may be looking at.
         """
         value = find_cookie(headers.get(b"cookie", b""))
         session = None if value is None else self._sessions.get(hashed(value))
         now_us = self._clock.now_us()
         if session is None or not session.valid(now_us):
             return None
-        if now_us - session.seen_us >= SEEN_STEP_US:
+        if asks and now_us - session.seen_us >= SEEN_STEP_US:
             session.seen_us = now_us
             change = SESSION.update().where(SESSION.c.hash == session.hash).values(seen_us=now_us)
             self._file.later(lambda connection: connection.execute(change))

@@ -74,7 +74,7 @@ class Identity:
         self._look(now_us)
 
     # --- at every door --------------------------------------------------------------------------
-    def actor(self, headers: dict[bytes, bytes], peer: str) -> Actor:
+    def actor(self, headers: dict[bytes, bytes], peer: str, *, asks: bool = True) -> Actor:
         """Who asks: a bearer token, else a session cookie, else nobody in particular.
 
         Header names are lower case. Raises Unauthorized for a token nobody knows, that was revoked
@@ -93,7 +93,7 @@ class Identity:
                 known = self._recognise(raw, now_us, self._proxies.caller(headers, peer))
             return known[3] if is_local(headers, peer) else known[2]
         if b"cookie" in headers:
-            session = self.find_session(headers)
+            session = self.browsers.find(headers, asks=asks)
             found = None if session is None else self._of(session, is_local(headers, peer), now_us)
             if found is not None:
                 return found

@@ -19,7 +19,7 @@ from pintu.web.api.lamps import Cells, map_data, read_box, read_zoom
 from pintu.web.api.search import find_things
 from pintu.web.events import TOPICS, Client
 from pintu.web.house import house_of
-from pintu.web.visit import AnyRequest, Visit, enter
+from pintu.web.visit import AnyRequest, Visit, enter, still_allowed
 
 CELLS: dict[str, Cells] = {}
 HOUR_US = 3_600_000_000
@@ -185,7 +185,7 @@ async def events(
     wanted = frozenset(topics.split(","))
     if not wanted <= TOPICS:
         raise InvalidRequest(f"Topic {min(wanted - TOPICS)!r} is none of {sorted(TOPICS)}")
-    if {"map", "alerts"} & wanted:
+    if {"map", "alerts", "entity"} & wanted:
         visit.whole_rows()
     house.hub.admit()
     client = Client(
@@ -194,6 +194,7 @@ async def events(
         box=read_box(bbox),
         entity=entity[:2_000],
         after=request.headers.get("last-event-id", "") or after,
+        still=still_allowed(request, visit),
     )
     return Stream(
         house.hub.stream(client),

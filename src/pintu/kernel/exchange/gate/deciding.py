@@ -110,14 +110,19 @@ class ExchangeGate:
         self._count(actor, act)
         return projection
 
-    def knows(self, actor: Actor, act: Act) -> bool:
-        """Whether the actor may know that a data set is there; neither counted nor written down.
-        Who has an agreement about it or owns it knows it."""
+    def allows(self, actor: Actor, act: Act) -> bool:
+        """Whether a grant still lets the actor do what it began; neither counted nor written down:
+        for streams, which ask again and again."""
         try:
             self._thin.decide(actor, act)
         except (Unauthorized, Forbidden):
-            return self._concerned(actor, act)
+            return False
         return True
+
+    def knows(self, actor: Actor, act: Act) -> bool:
+        """Whether the actor may know that a data set is there; neither counted nor written down.
+        Who has an agreement about it or owns it knows it."""
+        return self.allows(actor, act) or self._concerned(actor, act)
 
     def _concerned(self, actor: Actor, act: Act) -> bool:
         if not actor.organisation:
