@@ -80,7 +80,9 @@ async def bad_provider(answer: Any) -> AsyncIterator[int]:
     port = free_port()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        with contextlib.suppress(
+            ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError
+        ):
             await reader.readuntil(b"\r\n\r\n")
             await answer(writer)
         writer.close()

@@ -80,6 +80,7 @@ class Nodes:
         self.own, self.register = own, register
         self.shelf = Shelf(file, clock)
         self.joining = Joining(self.parts)
+        self.parts.receiving.refresh = self.joining.refresh
         self.providing = Providing(self.parts)
         self.consuming = Consuming(self.parts, self.shelf)
         self.holding = Holding(self.parts, self.shelf)

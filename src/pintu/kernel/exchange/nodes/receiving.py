@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +11,7 @@ import msgspec
 
 from pintu.kernel.access import Actor
 from pintu.kernel.clock import Clock
-from pintu.kernel.errors import BadRequestData, Forbidden, TooLarge, Unauthorized
+from pintu.kernel.errors import BadRequestData, Forbidden, PintuError, TooLarge, Unauthorized
 from pintu.kernel.exchange.nodes import httpsig
 from pintu.kernel.exchange.nodes.httpsig import Params
 from pintu.kernel.exchange.nodes.rates import Bucket
@@ -67,6 +67,8 @@ class Receiving:
         self._failed = Bucket(rate=0.2, burst=20)
         self._joins = Bucket(rate=0.05, burst=10)
         self._calls = Bucket(rate=200, burst=400)
+        self._asked = Bucket(rate=0.1, burst=3)
+        self.refresh: Callable[[Node], Awaitable[Node]] | None = None
 
     async def check(self, received: Received) -> From:
         """Whose call it is. Raises TooManyRequests, Unauthorized (what is wrong with the
@@ -84,7 +86,21 @@ class Receiving:
         self._calls.take(node.name, now_us, f"calls of node {node.name}")
         if node.state != "joined":
             raise Forbidden(f"Node {node.name} is not joined here: it is {node.state}")
-        return From(node=node, call=claim(node, received.body))
+        try:
+            return From(node=node, call=claim(node, received.body))
+        except Forbidden:
+            newer = await self._newer(node, now_us)
+            return From(node=newer, call=claim(newer, received.body))
+
+    async def _newer(self, node: Node, now_us: int) -> Node:
+        """What the node tells of itself by now: it may have an organisation more. Asked seldom."""
+        if self.refresh is None or self._asked.level(node.name, now_us) < 1:
+            return node
+        self._asked.take(node.name, now_us, "questions")
+        try:
+            return await self.refresh(node)
+        except PintuError:
+            return node
 
     async def check_stranger(self, received: Received, public: str) -> None:
         """A call of a node that is about to be known, signed with the key it tells."""

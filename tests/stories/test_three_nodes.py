@@ -1,0 +1,73 @@
+"""Three nodes and no middle: two consumers of one department, at nodes of their own; one goes down,
+the others go on; what is revoked is over everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pintu.kernel.errors import Forbidden, PintuError
+from pintu.kernel.exchange.words import Condition, Question
+from tests.kernel.exchange.nodes.town import (
+    PURPOSE,
+    REASON,
+    NodeCity,
+    agreed,
+    free_port,
+    joined,
+)
+
+ONE = Question(where=(Condition("id_number", "=", "990000201501010010"),))
+
+
+async def test_three_nodes(tmp_path: Path) -> None:
+    """A call is decided where the data is, each time: no third node is asked, none can keep an
+    agreement alive, and the one that is down hears of the end when it is back."""
+    ports = [free_port() for _ in range(3)]
+    allow = tuple(f"127.0.0.1:{one}" for one in ports)
+    east, west, north = [
+        await NodeCity(name, tmp_path / name, port, allow).open()
+        for name, port in zip(("east", "west", "north"), ports, strict=True)
+    ]
+    await east.organisation("health")
+    await east.shots()
+    owner = await east.person("owner", "health", "owner")
+    await joined(west, east)
+    await joined(north, east)
+    await joined(north, west)
+    names, people = {}, {}
+    for city, organisation in ((west, "education"), (north, "clinic")):
+        await city.organisation(organisation)
+        people[city.name] = await city.person("asker", organisation, "officer", "clerk")
+        abroad = await agreed(east, owner, city, people[city.name])
+        names[city.name] = f"{abroad.agreement.id}@east"
+
+    async def ask(city: NodeCity) -> list[dict[str, object]]:
+        found = await city.nodes.ask(
+            people[city.name], names[city.name], ONE, purpose=PURPOSE, reason=REASON
+        )
+        return found.rows
+
+    for city in (west, north):
+        assert [{"vaccinated": True}] == await ask(city)
+    # what one may, the other may not: neither knows of the other's agreement
+    with pytest.raises(PintuError, match="not known here"):
+        await west.nodes.ask(people["west"], names["north"], ONE, purpose=PURPOSE, reason=REASON)
+    await north.close()
+    assert [{"vaccinated": True}] == await ask(west)
+    for name in names.values():
+        await east.agreements.revoke(owner, name.partition("@")[0], reason="演示：用途已经结束")
+    with pytest.raises(Forbidden):
+        await ask(west)
+    for task in list(east.nodes.parts.tasks):
+        await task
+    assert True is await east.nodes.tell_all()  # north is down: it is told later
+    await north.open()
+    east.nodes.parts.calling.wake(north.url)
+    assert False is await east.nodes.tell_all()
+    known = north.nodes.consuming.find(people["north"], names["north"])
+    assert "revoked" == known.agreement.state
+    assert [1] == [one.rows for _, one in north.nodes.holding.recalls(people["north"])]
+    for city in (east, west, north):
+        await city.close()
