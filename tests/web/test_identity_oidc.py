@@ -288,7 +288,8 @@ async def test_a_code_is_for_who_asked(town: Town, program: tuple[str, str]) -> 
 @pytest.mark.parametrize(
     "address",
     ["http://a.example/", "https://a.example/#x", "https://*.a.example/", "javascript:alert(1)",
-     "https://u:p@a.example/", "https:///x", "//a.example", "https://a.example/\\x", "", "https://á/"],
+     "https://u:p@a.example/", "https:///x", "//a.example", "https://a.example/\\x", "",
+     "https://á/"],
 )  # fmt: skip
 async def test_an_address_to_go_back_to_is_checked(address: str) -> None:
     """https, or http on the person's own machine."""

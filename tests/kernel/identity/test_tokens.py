@@ -246,3 +246,22 @@ async def test_knowing_who_asks_costs_about_a_microsecond(scene: Scene) -> None:
         best = min(best, (time.perf_counter() - begin) / 20_000)
     print(json.dumps({"actor_us": best * 1e6}))
     assert best < 3e-6
+
+
+async def test_a_token_gets_another_text(scene: Scene) -> None:
+    """The one before stays good for the hours told, not a second longer; revoking ends both."""
+    old, token = await scene.identity.create_token("pump", ["read:demo"])
+    new = await scene.identity.rotate_token(token.id, keep_hours=2)
+    for secret in (old, new):
+        assert f"token:{token.id}" == scene.identity.actor(scene.bearer(secret), "10.0.0.1").id
+    scene.clock.us += 2 * HOUR_US
+    with pytest.raises(Unauthorized):
+        scene.identity.actor(scene.bearer(old), "10.0.0.1")
+    newest = await scene.identity.rotate_token(token.id, keep_hours=0)
+    with pytest.raises(Unauthorized):
+        scene.identity.actor(scene.bearer(new), "10.0.0.1")
+    last = await scene.identity.rotate_token(token.id, keep_hours=1)
+    await scene.identity.revoke_token(token.id)
+    for secret in (newest, last):
+        with pytest.raises(Unauthorized):
+            scene.identity.actor(scene.bearer(secret), "10.0.0.1")

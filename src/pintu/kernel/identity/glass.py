@@ -67,18 +67,7 @@ class BreakGlass:
             reason=told, opened_us=0, until_us=0, row=0,
         ), minutes=str(minutes))  # fmt: skip
         receipt = await audit.enter(entry)
-        who = self._people.name_of(actor.person)
-        where = self._people.name_of(actor.organisation)
-        await self._notices.tell(
-            "auditor@*",
-            "glass",
-            {
-                "zh": f"{who}（{where}）启用了应急查看：{told}",
-                "en": f"{who} ({where}) broke the glass: {told}",
-            },
-            link=f"/glass/{receipt.number}",
-            key=f"glass/{receipt.number}",
-        )
+        await self._alert(actor, told, receipt.number)
         now_us = self._people.clock.now_us()
         glass = Glass(
             id=str(receipt.number),
@@ -92,6 +81,20 @@ class BreakGlass:
         )
         await self._keep(glass)
         return glass
+
+    async def _alert(self, actor: Actor, reason: str, number: int) -> None:
+        who = self._people.name_of(actor.person)
+        where = self._people.name_of(actor.organisation)
+        await self._notices.tell(
+            "auditor@*",
+            "glass",
+            {
+                "zh": f"{who}（{where}）启用了应急查看：{reason}",
+                "en": f"{who} ({where}) broke the glass: {reason}",
+            },
+            link=f"/glass/{number}",
+            key=f"glass/{number}",
+        )
 
     async def close(self, actor: Actor) -> Glass:
         """Close the glass of somebody before its time; StateConflict when it is whole."""
