@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +16,13 @@ from sqlalchemy import Connection
 from pintu.kernel.access import Actor
 from pintu.kernel.access.audited import AuditLog, Entry
 from pintu.kernel.clock import CityClock, Clock
-from pintu.kernel.errors import AlreadyExists, BadRequestData, ResourceNotFound, Unavailable
+from pintu.kernel.errors import (
+    AlreadyExists,
+    BadRequestData,
+    PintuError,
+    ResourceNotFound,
+    Unavailable,
+)
 from pintu.kernel.identity import accounts
 from pintu.kernel.identity.citizens import read_credit_code, read_name
 from pintu.kernel.identity.people_schema import DELEGATION, GLASS, ORGANISATION, PERSON, TABLES
@@ -29,6 +37,8 @@ from pintu.kernel.identity.words import (
     Person,
 )
 from pintu.kernel.tables import CityTables
+
+log = logging.getLogger("pintu.identity")
 
 LOGIN: Final = re.compile(r"[a-z0-9][a-z0-9._@+-]{1,63}")
 ORGANISATION_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -64,6 +74,8 @@ class People:
         self._glasses: dict[str, Glass] = {}
         self._open_glass: dict[str, Glass] = {}  # person → the newest
         self._actors: dict[tuple[str, str, bool], Actor] = {}
+        self._own: set[str] = set()  # what this process is changing at the moment
+        self._noting: set[asyncio.Task[None]] = set()
         self.look(always=True)
 
     # --- in memory --------------------------------------------------------------------------------
@@ -84,6 +96,10 @@ class People:
             if self._version == -1:  # nothing was ever read
                 raise
             return
+        if self._version != -1 and self.audit is not None:
+            self._note_others(
+                [one.id for table in (PERSON, ORGANISATION) for one in read[table][1]]
+            )
         self._version = version
         for table, (newest, _) in read.items():
             self._seen[table] = newest
@@ -98,6 +114,21 @@ class People:
             still = (one for one in self._glasses.values() if one.holds(now_us))
             self._open_glass = {one.person: one for one in sorted(still, key=_opened)}
         self._actors.clear()
+
+    def _note_others(self, changed: list[str]) -> None:
+        """What the command line changed is in the log too, as soon as it is seen: the log is the
+        running city's, no other process writes to it."""
+        for id in changed:
+            if id not in self._own:
+                task = asyncio.ensure_future(self._note_other(id))
+                self._noting.add(task)
+                task.add_done_callback(self._noting.discard)
+
+    async def _note_other(self, id: str) -> None:
+        try:
+            await self.note("changed from the command line", by="command line", person=id)
+        except PintuError as error:
+            log.error("A change of %s could not be written to the log: %s", id, error)
 
     def find_person(self, id: str) -> Person | None:
         """An account by its id (`person:ID` is understood too)."""
@@ -218,8 +249,9 @@ class People:
         if organisation.id in self._organisations:
             raise AlreadyExists(f"Organisation {organisation.id!r} exists already")
         await self.note("organisation created", by=by, organisation=organisation.id)
-        await self.tables.run(lambda c: accounts.put_organisation(c, organisation, new=True))
-        self.look(always=True)
+        await self._change(
+            organisation.id, lambda c: accounts.put_organisation(c, organisation, new=True)
+        )
         return organisation
 
     async def change_organisation(
@@ -230,8 +262,9 @@ class People:
             raise ResourceNotFound(f"Organisation {organisation.id!r} does not exist")
         self._checked_organisation(organisation)
         await self.note("organisation changed", by=by, organisation=organisation.id)
-        await self.tables.run(lambda c: accounts.put_organisation(c, organisation, new=False))
-        self.look(always=True)
+        await self._change(
+            organisation.id, lambda c: accounts.put_organisation(c, organisation, new=False)
+        )
         return organisation
 
     def _checked_organisation(self, one: Organisation) -> None:
@@ -290,8 +323,7 @@ class People:
             if kept is not None:
                 put_password(connection, person.id, kept, now_us)
 
-        await self.tables.run(work)
-        self.look(always=True)
+        await self._change(person.id, work)
         return person
 
     def get_person(self, id: str) -> Person:
@@ -347,9 +379,16 @@ class People:
         detail = {"roles": roles} if roles else {}
         await self.note(deed, by=by, person=id, **detail)
         changed = msgspec.structs.replace(self.get_person(id), **changes)
-        await self.tables.run(lambda c: accounts.update_person(c, changed))
-        self.look(always=True)
+        await self._change(id, lambda c: accounts.update_person(c, changed))
         return changed
+
+    async def _change(self, id: str, work: Callable[[Connection], None]) -> None:
+        self._own.add(id)
+        try:
+            await self.tables.run(work)
+            self.look(always=True)
+        finally:
+            self._own.discard(id)
 
 
 def plain_login(login: str) -> str:
