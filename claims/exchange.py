@@ -50,7 +50,7 @@ def _lived(browser: Any, lang: str) -> list[Finding]:
             one.audit()
         finally:
             one.close()
-    told = (
+    told: tuple[tuple[str, str, str, bool], ...] = (
         ("held twice", f"{held[0]} fields, {held[1]:g} % differ", "14, 7 %", held == (14, 7.0)),
         ("one pupil filled", f"receipt {receipt}", "a receipt", receipt > 0),
         ("bulk pull", "refused" if refused else "answered", "refused", bool(refused)),

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 SENTENCES: Final = tuple(
     (re.compile(english), chinese)
     for english, chinese in (
-        (r"Under this agreement one person is looked up at a time: ask (.+) for one value",
-         r"本协议一次只能查询一人：请只填一个 \1"),
+        (r"Under this agreement one person is looked up at a time: ask '(.+)' for one value",
+         r"本协议一次只能查询一人：请只填一个“\1”"),
         (r"Under this agreement one person's rows are listed, not added up",
          "本协议只列出一人的记录，不作汇总"),
         (r"Under this agreement nothing is seen", "本协议下没有可看的内容"),

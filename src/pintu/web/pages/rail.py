@@ -67,9 +67,16 @@ SHOWN_TO: Final[dict[str, Callable[[Visit], bool]]] = {
 again."""
 
 
+OWN: Final = ("/", "/look-up", "/agreements", "/auditing", "/my-records", "/notices")
+"""What a person came for stands first in their rail: on a phone only a few entries are in sight."""
+
+
 def rail_of(visit: Visit, entries: tuple[Entry, ...]) -> list[Entry]:
-    """The entries of this visit, in their order."""
-    return [one for one in entries if (shown := SHOWN_TO.get(one[0])) is None or shown(visit)]
+    """The entries of this visit, in their order; of a person their own work first."""
+    found = [one for one in entries if (shown := SHOWN_TO.get(one[0])) is None or shown(visit)]
+    if visit.actor.person:
+        found.sort(key=lambda one: OWN.index(one[0]) if one[0] in OWN else len(OWN))
+    return found
 
 
 def unread_of(visit: Visit) -> int:

@@ -96,6 +96,8 @@
   });
   document.body.addEventListener("htmx:sendError", () => say(notice.dataset.offline));
 
+  const here = document.querySelector(".rail [aria-current]");
+  if (here && here.parentElement.scrollWidth > here.parentElement.clientWidth) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.clientWidth / 2;
   const live = document.querySelector("[data-stream]");
   window.pintu = { send, say, listen, tell };
   if (live) listen({ topics: live.dataset.stream, entity: live.dataset.entity || "" }, {});
