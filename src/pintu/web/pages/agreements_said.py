@@ -45,6 +45,7 @@ SENTENCES: Final = tuple(
         (r"Data set (.+) tells of persons: (.+) looks at them, others under an agreement.*",
          r"数据集 \1 涉及个人：由 \2 查看，其他单位须依据协议"),
         (r"This is another person's record than the one that is yours", "这不是您本人的记录"),
+        (r"(\S+) lacks the grant '(.+?)' for .*", r"缺少授权 \2"),
         # --- reasons
         (r"A reason has (\d+) characters; it may have (\d+)", r"理由有 \1 个字，最多 \2 个字"),
         (r"A reason contains characters that cannot be seen", "理由中含有不可见的字符"),

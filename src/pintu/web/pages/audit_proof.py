@@ -47,6 +47,7 @@ async def proof(request: AnyRequest, number: int, leaf: str = "") -> Response[st
         witnesses=[one.partition("+")[0] for one in bundle["witnesses"]],
         file=f"/api/v1/audit/proof/{number}" + (f"?leaf={quote(leaf[:LEAF])}" if leaf else ""),
         trouble=audit.trouble,
+        command=f"pintu-verify proof-{number}.json --key '{bundle['key']}'",
     )
 
 

@@ -12,7 +12,8 @@ from pintu.kernel.errors import BadRequestData, Forbidden, PintuError, Unavailab
 from pintu.kernel.identity.words import CITY
 from pintu.web.pages.agreements import enter_exchange
 from pintu.web.pages.agreements_parties import DONE, organisation_name, person_name
-from pintu.web.pages.agreements_said import said
+from pintu.web.pages.agreements_said import in_chinese, said
+from pintu.web.pages.agreements_view import CITYS
 from pintu.web.pages.agreements_words import code_said
 from pintu.web.pages.listing import BOM, LONGEST, csv_headers, csv_lines
 from pintu.web.pages.render import page
@@ -42,6 +43,14 @@ WHATS: Final = {
     "linkage": mark("records joined or corrected"),
     "node": mark("nodes and the log itself"),
     "counts": mark("counts a minute"),
+}
+OWN_RECORD: Final = mark("own record")
+BASES: Final = {
+    "own": mark("own record"),
+    "owner": mark("as the owner"),
+    "delegation": mark("acting for this person, delegation"),
+    "glass": mark("broken glass"),
+    "open": mark("started with --open"),
 }
 DEEDS: Final = {
     "account created": mark("account made"),
@@ -201,12 +210,25 @@ def row_seen(one: Numbered, visit: Visit) -> dict[str, Any]:
         "organisation": row.organisation,
         "data_set": row.data_set,
         "purpose": code_said("purpose", row.purpose, words) if row.purpose else "",
-        "reason": row.reason or row.detail.get("why", ""),
+        "reason": _reason(row.reason or row.detail.get("why", ""), words),
         "agreement": row.agreement,
         "agreement_id": row.agreement.partition("/")[0],
-        "basis": row.basis,
+        "basis": _basis(row.basis, words),
         "rows": row.rows,
     }
+
+
+def _reason(told: str, words: Words) -> str:
+    """A person's own words; what the city itself writes, in the visitor's language."""
+    return words.text({**CITYS, "own record": OWN_RECORD}.get(told, "")) or told
+
+
+def _basis(told: str, words: Words) -> str:
+    """On what a decision stood, or why it was refused."""
+    word, _, rest = told.partition(" ")
+    if word in BASES and " " not in rest:
+        return f"{words.text(BASES[word])} {rest}".strip()
+    return in_chinese(told) if words.lang == "zh-CN" else told
 
 
 def deed_said(what: str, deed: str, words: Words) -> str:
