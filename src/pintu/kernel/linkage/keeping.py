@@ -70,13 +70,8 @@ def events_of(connection: Connection, cluster: str) -> list[Event]:
 
 def told(row: Any) -> Event:
     """An event from its row."""
-    return Event(
-        **{
-            **row,
-            "before": _clusters.decode(row["before"]),
-            "after": _clusters.decode(row["after"]),
-        }
-    )
+    sides = {side: _clusters.decode(row[side]) for side in ("before", "after")}
+    return Event(**{name: row[name] for name in row if name != "cluster"} | sides)
 
 
 def id_marks(connection: Connection, plan: str, refs: Iterable[Ref]) -> set[str]:
@@ -230,12 +225,26 @@ def put(
     return told({**row, "number": key[0]})
 
 
+def put_new(connection: Connection, made: Sequence[Cluster], doing: Doing) -> None:
+    """Write many clusters of records that were alone, each with its event; where their records are
+    is the caller's to write."""
+    last = connection.execute(sa.select(sa.func.max(EVENT.c.number))).scalar() or 0
+    for at in range(0, len(made), AT_ONCE):
+        part = made[at : at + AT_ONCE]
+        connection.execute(CLUSTER.insert(), [cluster_row(one) for one in part])
+        rows = [event_row("merge", ((), (one,)), doing) for one in part]
+        connection.execute(EVENT.insert(), rows)
+    fresh = sa.select(EVENT.c.cluster, EVENT.c.number).where(EVENT.c.number > last)
+    connection.execute(TOUCHED.insert().from_select(["cluster", "event"], fresh))
+
+
 def event_row(
     what: str, change: tuple[Sequence[Cluster], Sequence[Cluster]], doing: Doing, undoes: int = 0
 ) -> dict[str, Any]:
     """An event as its table has it, without its number."""
+    first = (*change[1], *change[0])[0].id
     return {
-        "plan": doing.plan, "what": what, "at_us": doing.at_us, "by": doing.by,
+        "plan": doing.plan, "what": what, "cluster": first, "at_us": doing.at_us, "by": doing.by,
         "reason": doing.reason, "undoes": undoes, "undone": 0,
         "before": msgspec.json.encode(change[0], order="sorted"),
         "after": msgspec.json.encode(change[1], order="sorted"),

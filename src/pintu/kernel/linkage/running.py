@@ -98,9 +98,7 @@ class Running:
         outcome = await asyncio.to_thread(matched, order, records)
         del records
         doing = Doing(plan=plan.name, at_us=self._clock.now_us(), by=run.by, reason="matching")
-        done = await self._opened.run(
-            lambda c: settling.settle(c, (plan, refs, outcome), before, doing)
-        )
+        done = await self._opened.run(lambda c: settling.settle(c, (plan, refs, outcome), doing))
         over = msgspec.structs.replace(
             run, state="done", ended_us=self._clock.now_us(), records=len(refs),
             pairs=outcome.pairs, linked=outcome.linked, review=done.review,

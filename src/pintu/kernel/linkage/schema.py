@@ -51,6 +51,7 @@ def _event() -> list[sa.Column[Any]]:
         sa.Column("number", row_number(), primary_key=True),
         _text("plan"),
         _text("what"),
+        _text("cluster"),  # the first of those it made, else of those it undid
         _whole("at_us"),
         _text("by"),
         _text("reason"),

@@ -61,11 +61,14 @@ def known(connection: Connection, plan: Plan, refs: Sequence[Ref]) -> Before:
 
 
 def settle(
-    connection: Connection, found: tuple[Plan, Sequence[Ref], Outcome], before: Before, doing: Doing
+    connection: Connection, found: tuple[Plan, Sequence[Ref], Outcome], doing: Doing
 ) -> Settled:
-    """Lay an outcome down."""
+    """Lay an outcome down, on what is there now: people may have decided while the job ran."""
     plan, refs, outcome = found
-    _records(connection, plan.name, refs, outcome)
+    before = known(connection, plan, refs)
+    parted: dict[int, set[int]] = {}
+    for one, two in before.apart:
+        parted.setdefault(one, set()).add(two)
     for places in outcome.cut:
         ids = {before.clusters[refs[n]].id for n in places if refs[n] in before.clusters}
         for id in sorted(ids):
@@ -73,30 +76,42 @@ def settle(
             if cut is not None:
                 keeping.put(connection, "split", ((cut,), ()), doing)
     gone = {refs[n] for places in outcome.cut for n in places}
+    fresh: list[Cluster] = []
     for places in outcome.clusters:
+        if any(parted.get(n, set()) & set(places) for n in places):
+            continue  # somebody parted them meanwhile; the next run joins what is left
         members = [refs[n] for n in places]
         was = {
             before.clusters[ref].id: before.clusters[ref]
             for ref in members
             if ref in before.clusters and ref not in gone
         }
+        if not was:
+            fresh.append(keeping.joined((), members, doing))
+            continue
         whole = set(members).union(*(one.members for one in was.values()))
         if len(was) == 1 and len(next(iter(was.values())).members) == len(whole):
             continue
         after = keeping.joined(tuple(was.values()), whole, doing)
         keeping.put(connection, "merge", (tuple(was.values()), (after,)), doing)
+    _records(connection, plan.name, refs, outcome, fresh)
+    keeping.put_new(connection, fresh, doing)
     review = _doubts(connection, plan.name, refs, outcome)
     count = sa.select(sa.func.count()).select_from(CLUSTER).where(CLUSTER.c.plan == plan.name)
     return Settled(clusters=int(connection.execute(count).scalar_one()), review=review)
 
 
-def _records(connection: Connection, plan: str, refs: Sequence[Ref], outcome: Outcome) -> None:
-    """References with their marks; where each is stays as it is."""
+def _records(
+    connection: Connection, plan: str, refs: Sequence[Ref], outcome: Outcome,
+    fresh: Sequence[Cluster],
+) -> None:  # fmt: skip
+    """References with their marks; where each is stays as it is but for those newly joined."""
     query = sa.select(RECORD.c.data_set, RECORD.c.key, RECORD.c.cluster)
     where = {
         (data_set, key): cluster
         for data_set, key, cluster in connection.execute(query.where(RECORD.c.plan == plan))
     }
+    where.update({(ref.data_set, ref.key): one.id for one in fresh for ref in one.members})
     told = zip(refs, outcome.id_marks, outcome.marks, strict=True)
     rows = [
         {
