@@ -150,13 +150,9 @@ async def open_small_city(
     audit = Audit(store, tables, keys, clock)
     gate = ExchangeGate(identity.gate, None, audit, clock=clock, open_access=settings.open)
     readable = Readable(store=store, gate=gate, clock=clock, words=words_of_rows)
-    exchange = Exchange(
-        configuration,
-        tables,
-        readable,
-        declared=declared_sets(found, tenants_of(found, settings)),
-        tenant=settings.demo_tenant if demo else "",
-    )
+    declared = declared_sets(found, tenants_of(found, settings))
+    tenant = settings.demo_tenant if demo else ""
+    exchange = Exchange(configuration, tables, readable, declared=declared, tenant=tenant)
     rooms = Rooms(
         settings=settings,
         clock=clock,

@@ -69,7 +69,7 @@ class Broker:
             link = linked_context(headers.get(b"link"))
             context = link if not media_type else _take_body(call, media_type, link)
             if projection.recorded:
-                return written(self._in_context, call, context)
+                return _awaited(written(self._in_context, call, context), call)
             if context is None and tenant:
                 return self.perform(call)
             return self.waiting(self._in_context(call, context), call)
@@ -127,7 +127,7 @@ class Broker:
     def perform(self, call: Call) -> Answer:
         """Perform a call in the core context, for a tenant there is."""
         if call.projection.recorded:
-            return written(self._in_context, call, None)
+            return _awaited(written(self._in_context, call, None), call)
         return self.waiting(call.operation.handler(call), call)
 
     def waiting(self, result: Result, call: Call) -> Answer:

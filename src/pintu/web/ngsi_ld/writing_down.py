@@ -19,18 +19,15 @@ Perform = Callable[[Call, Any], Result]
 
 async def written(perform: Perform, call: Call, context: Any) -> Response:
     """Perform a call and answer once its row of the log is durable; the answer names it. Without a
-    log nothing is done and nothing is told.
+    log nothing is done and nothing is told: raises Unavailable.
     """
     gate = call.rooms.gate
-    try:
-        if not isinstance(gate, ExchangeGate):
-            raise Unavailable("The log is not there: what must be written down is not answered")
-        response = await _performed(perform, call, context, gate)
-        if response.status >= 400 and response.status != 404:
-            return response
-        return await _entered(call, response, gate)
-    except Exception as error:
-        return problem(error, call.echo)
+    if not isinstance(gate, ExchangeGate):
+        raise Unavailable("The log is not there: what must be written down is not answered")
+    response = await _performed(perform, call, context, gate)
+    if response.status >= 400 and response.status != 404:
+        return response
+    return await _entered(call, response, gate)
 
 
 async def _performed(perform: Perform, call: Call, context: Any, gate: ExchangeGate) -> Response:
