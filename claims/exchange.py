@@ -59,7 +59,9 @@ def _lived(browser: Any, lang: str) -> list[Finding]:
         ("proof, public key alone", f"exit {proved.returncode}", "exit 0", not proved.returncode),
         ("pages failed", f"{len(one.wrong)}", "0", not one.wrong),
     )
-    return [judged(f"scene {lang}: {claim}", *rest) for claim, *rest in told]
+    return [
+        judged(f"scene {lang}: {claim}", figure, bar, holds) for claim, figure, bar, holds in told
+    ]
 
 
 def routes() -> list[Finding]:
