@@ -20,7 +20,7 @@ from pintu.kernel.context.selection import Selection
 from pintu.kernel.errors import PintuError
 from pintu.kernel.exchange.gate import ExchangeGate, Told
 from pintu.kernel.jsonld import CORE
-from pintu.kernel.store.port import Outcome, Page
+from pintu.kernel.store.port import Op, Outcome, Page
 from pintu.web.ngsi_ld.agreed import cut
 from pintu.web.ngsi_ld.answers import JSON, Deferred, Pairs, data_headers, problem
 from pintu.web.ngsi_ld.asking import ORDER_PARAMS, SELECT_PARAMS, read_selection
@@ -57,6 +57,7 @@ class AgreedRepeats:
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
         self._made: dict[tuple[bytes, str, int], _Made] = {}
+        self._rows: list[tuple[Op, asyncio.Future[Outcome]]] = []
         self.targets: set[bytes] = set()  # that were read without a mistake
 
     def entity(
@@ -167,13 +168,45 @@ class AgreedRepeats:
         op, seal = begun
         body, echo = told.body, standing.echo
 
-        def finish(outcomes: list[Outcome]) -> Response:
-            receipt = seal(outcomes[0])
+        def finish(outcome: Outcome) -> Response:
+            receipt = seal(outcome)
             gate.kept(found, told.rows)
             line = (b"pintu-receipt", receipt_line(receipt).encode())
             return Response(200, body, (*headers, *echo, line))
 
-        future = self._rooms.store.submit((op,))
-        if not isinstance(future, asyncio.Future):
-            return None
-        return Deferred(future, finish, partial(problem, echo=echo))
+        return Deferred(self._entered(op), finish, partial(problem, echo=echo))
+
+    def _entered(self, op: Op) -> asyncio.Future[Outcome]:
+        """The outcome of a row; the rows of one turn of the loop are one call of the store."""
+        loop = asyncio.get_running_loop()
+        if not self._rows:
+            loop.call_soon(self._hand_over)
+        future: asyncio.Future[Outcome] = loop.create_future()
+        self._rows.append((op, future))
+        return future
+
+    def _hand_over(self) -> None:
+        rows, self._rows = self._rows, []
+        waiting = [future for _, future in rows]
+        try:
+            told = self._rooms.store.submit([op for op, _ in rows])
+        except PintuError as error:
+            _failed(waiting, error)
+            return
+        asyncio.ensure_future(told).add_done_callback(partial(_settled, waiting))
+
+
+def _settled(waiting: list[asyncio.Future[Outcome]], told: asyncio.Future[list[Outcome]]) -> None:
+    error = told.exception()
+    if error is not None:
+        _failed(waiting, error)
+        return
+    for future, outcome in zip(waiting, told.result(), strict=True):
+        if not future.done():
+            future.set_result(outcome)
+
+
+def _failed(waiting: list[asyncio.Future[Outcome]], error: BaseException) -> None:
+    for future in waiting:
+        if not future.done():
+            future.set_exception(error)
