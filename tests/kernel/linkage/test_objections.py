@@ -140,3 +140,21 @@ async def test_corrected_back_to_what_the_source_says(scene: Scene) -> None:
     assert (WRONG, False) == (told.value, told.corrected)
     await scene.load(HEALTH, {"h1": {"xm": "赵演示", "csrq": WRONG}})
     assert WRONG == await scene.value("patients", "h1", "csrq")
+
+
+async def test_of_two_answers_at_once_only_one_corrects(scene: Scene) -> None:
+    """Two stewards accept at the same moment with different values: one hears that it was
+    answered, and what is in the tables is what the answer says."""
+    await two_places(scene)
+    room = scene.linkage.objections
+    made = await room.object(CHILD, "csrq", RIGHT, "户口本上是五月三日", GUARDIAN)
+    told = await asyncio.gather(
+        room.accept(made.number, RIGHT, "核对后更正", hand()),
+        room.accept(made.number, "2018-06-06", "核对后更正", hand(person="colleague")),
+        room.refuse(made.number, "核对后无误", hand(person="third")),
+        return_exceptions=True,
+    )
+    assert 2 == sum(isinstance(one, StateConflict) for one in told)
+    kept = await room.get(made.number)
+    assert "accepted" == kept.state
+    assert (kept.value, kept.value) == await both(scene)

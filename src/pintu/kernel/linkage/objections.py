@@ -3,6 +3,7 @@ what was corrected is corrected everywhere the same person's same value is kept.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +35,7 @@ class Objections:
         self, opened: OpenTables, clock: Clock, guard: Guard, timers: Timers | None
     ) -> None:
         self._opened, self._clock, self._guard, self._timers = opened, clock, guard, timers
+        self._turn = asyncio.Lock()  # who answers second finds the answer, and corrects nothing
         if timers is not None:
             timers.on(TIMER, self._late)
 
@@ -82,6 +84,10 @@ class Objections:
         """The owner's side corrects a value: in its own data set and wherever the same person's
         same attribute is kept. Raises StateConflict when it was answered, Forbidden to others.
         """
+        async with self._turn:
+            return await self._accept(number, value, answer, hand)
+
+    async def _accept(self, number: int, value: Any, answer: str, hand: Hand) -> Objection:
         found = await self._answerable(number, hand)
         places = await self._places(found)
         why = {"by": hand.by, "objection": str(number), "reason": (answer or found.why)[:LONGEST]}
@@ -110,6 +116,10 @@ class Objections:
         """The owner's side says why a value stays as it is."""
         if len(answer.strip()) < 2:
             raise BadRequestData(f"Objection {number} needs a reason to be refused")
+        async with self._turn:
+            return await self._refuse(number, answer, hand)
+
+    async def _refuse(self, number: int, answer: str, hand: Hand) -> Objection:
         found = await self._answerable(number, hand)
         entry = entry_of(hand, "refuse", data_sets=(found.data_set,), subjects=self._about(found),
                          detail={"objection": str(number), "column": found.column})  # fmt: skip

@@ -75,8 +75,10 @@ def settle(
             cut = keeping.find(connection, id)
             if cut is not None:
                 keeping.put(connection, "split", ((cut,), ()), doing)
-    gone = {refs[n] for places in outcome.cut for n in places}
+                for ref in cut.members:
+                    before.clusters.pop(ref, None)
     fresh: list[Cluster] = []
+    where = {ref: n for n, ref in enumerate(refs)} if before.clusters else {}
     for places in outcome.clusters:
         if any(parted.get(n, set()) & set(places) for n in places):
             continue  # somebody parted them meanwhile; the next run joins what is left
@@ -84,7 +86,7 @@ def settle(
         was = {
             before.clusters[ref].id: before.clusters[ref]
             for ref in members
-            if ref in before.clusters and ref not in gone
+            if ref in before.clusters
         }
         if not was:
             fresh.append(keeping.joined((), members, doing))
@@ -92,13 +94,32 @@ def settle(
         whole = set(members).union(*(one.members for one in was.values()))
         if len(was) == 1 and len(next(iter(was.values())).members) == len(whole):
             continue
+        if not _one(connection, whole, (plan.name, where, parted), outcome):
+            continue
         after = keeping.joined(tuple(was.values()), whole, doing)
         keeping.put(connection, "merge", (tuple(was.values()), (after,)), doing)
+        # two that were found apart may both reach into what people joined meanwhile
+        before.clusters.update(dict.fromkeys(after.members, after))
     _records(connection, plan.name, refs, outcome, fresh)
     keeping.put_new(connection, fresh, doing)
     review = _doubts(connection, plan.name, refs, outcome)
     count = sa.select(sa.func.count()).select_from(CLUSTER).where(CLUSTER.c.plan == plan.name)
     return Settled(clusters=int(connection.execute(count).scalar_one()), review=review)
+
+
+def _one(
+    connection: Connection,
+    whole: set[Ref],
+    known: tuple[str, dict[Ref, int], dict[int, set[int]]],
+    outcome: Outcome,
+) -> bool:
+    """Whether a cluster that grew by what people joined meanwhile is still one person: nobody said
+    that two of it are different, and no two valid numbers differ."""
+    plan, where, parted = known
+    places = {where[ref] for ref in whole if ref in where}
+    marks = keeping.id_marks(connection, plan, [ref for ref in whole if ref not in where])
+    marks |= {outcome.id_marks[n] for n in places} - {""}
+    return len(marks) < 2 and not any(parted.get(n, set()) & places for n in places)
 
 
 def _records(
