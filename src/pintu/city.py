@@ -118,7 +118,8 @@ class City:
         audit = (rooms.audit.stop,) if rooms.audit is not None else ()
         agreed = (rooms.agreements.stop,) if rooms.agreements is not None else ()
         nodes = (rooms.nodes.stop,) if rooms.nodes is not None else ()
-        own = (rooms.timers.stop, rooms.intake.stop)
+        judged = (rooms.gate.close,) if isinstance(rooms.gate, ExchangeGate) else ()
+        own = (rooms.timers.stop, rooms.intake.stop, *judged)
         for stop in (*nodes, *own, *agreed, *audit, rooms.store.close):
             with contextlib.suppress(asyncio.CancelledError):
                 await stop()
@@ -151,9 +152,7 @@ def build(
     strict = settings.strict_tenants
     keys = Keys(data / "keys")
     timers = Timers(tables, clock)
-    configuration = Configuration(data / "config", clock)
-    if configuration.list_saved("words"):
-        adopt_town_words(configuration)
+    configuration = configuration_of(settings, clock)
     rooms = Rooms(
         settings=settings,
         clock=clock,
@@ -172,25 +171,26 @@ def build(
         configuration=configuration,
         egress=egress,
         runs=Runs(tables, clock),
-        exchange=exchange_of(
-            settings,
-            (configuration, tables, declared_sets(pieces, tenants_of(pieces, settings))),
-            (store, gate, clock),
-        ),
+        exchange=exchange_of(settings, (configuration, tables, pieces), (store, gate, clock)),
         tables=tables,
         work=PieceWork(pieces, tables, clock, tenants_of(pieces, settings)),
         keys=keys,
         audit=Audit(store, tables, keys, clock, name=log_name(settings)),
         people=identity.people,
     )
+    open_sharing(rooms, gate, tables, keys)
+    return rooms
+
+
+def open_sharing(rooms: Rooms, gate: ExchangeGate, tables: CityTables, keys: Keys) -> None:
+    """The rooms that departments share through, and the gate told of them."""
     open_people(rooms, tables)
     open_finding(rooms, tables)
-    rooms.agreements = open_agreements((tables, clock, timers, keys), rooms, codes_of)
+    rooms.agreements = open_agreements((tables, rooms.clock, rooms.timers, keys), rooms, codes_of)
     join_gate(gate, rooms.exchange, tables, keys, (rooms.agreements, rooms.audit))
-    gate.join(theirs=identity.people.theirs)
+    gate.join(theirs=rooms.identity.people.theirs)
     open_linkage(rooms, tables)
     rooms.nodes = open_nodes(tables, rooms)
-    return rooms
 
 
 def identity_of(settings: Settings, tables: CityTables, clock: Clock) -> Identity:
@@ -252,11 +252,12 @@ def words_of_rows() -> Words:
 
 def exchange_of(
     settings: Settings,
-    known: tuple[Configuration, CityTables, list[DataSet]],
+    known: tuple[Configuration, CityTables, list[Manifest]],
     rooms: tuple[Store, Gate, Clock],
 ) -> Exchange:
     """The register of data sets: those of the configuration and those that pieces declare."""
-    configuration, tables, declared = known
+    configuration, tables, pieces = known
+    declared = declared_sets(pieces, tenants_of(pieces, settings))
     store, gate, clock = rooms
     readable = Readable(store=store, gate=gate, clock=clock, words=words_of_rows, zone=settings.tz)
     tenant = settings.demo_tenant if settings.demo else ""
@@ -312,11 +313,15 @@ def patience(pieces: list[Manifest]) -> dict[str, Patience]:
     }
 
 
-def adopt_town_words(configuration: Configuration) -> None:
-    """Read the vocabulary only where a town has words of its own to join to it."""
-    from pintu.vocabulary import adopt_saved
+def configuration_of(settings: Settings, clock: Clock) -> Configuration:
+    """What a town decided, its own words joined to the vocabulary: which is only read where there
+    are some."""
+    configuration = Configuration(settings.data / "config", clock)
+    if configuration.list_saved("words"):
+        from pintu.vocabulary import adopt_saved
 
-    adopt_saved(configuration)
+        adopt_saved(configuration)
+    return configuration
 
 
 def unknown_words(document: dict[str, Any]) -> list[str]:

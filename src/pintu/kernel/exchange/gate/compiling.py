@@ -41,7 +41,7 @@ class Compiler:
     ) -> None:
         """`whole` gives a data set every column it can show. `secret` is what pseudonyms are
         derived from: each agreement has its own, so that those of two cannot be joined."""
-        self._find, self._whole, self._secret, self._zone = find, whole, secret, zone
+        self._find, self._whole, self._secret, self.zone = find, whole, secret, zone
         self._shapes = shapes
         self._kept = Kept()
 
@@ -66,7 +66,7 @@ class Compiler:
         saved = self._find(terms.data_set)
         data_set = self._whole(saved)
         columns = {one.name: one for one in data_set.columns}
-        where = fitted(terms.where, _known(terms, columns), self._zone)
+        where = fitted(terms.where, _known(terms, columns), self.zone)
         key = hmac.digest(self._secret, agreement.id.encode(), "sha256")
         shown = {name: mask for name, mask in terms.fields.items() if mask.kind != "drop"}
         masks = {name: mask for name, mask in shown.items() if mask != NO_MASK}

@@ -92,9 +92,14 @@ class ExchangeGate:
         if compiler is not None:
             self._compiler = compiler
         if tables is not None:
-            self.limits.open(tables)
+            self.limits.open(tables, compiler.zone if compiler is not None else "UTC")
         if theirs is not None:
             self._theirs = theirs
+
+    async def close(self) -> None:
+        """Write what is counted and not written yet: before the log stops."""
+        await self.limits.close()
+        await self.recorder.close()
 
     # --- deciding -----------------------------------------------------------------------------
     def decide(self, actor: Actor, act: Act) -> Projection:

@@ -47,9 +47,9 @@ class Limiter:
         self._writing: asyncio.Task[None] | None = None
         self.on_broken: Callable[[str, str], None] | None = None
 
-    def open(self, tables: OpenTables) -> None:
-        """Count on from what the day has used already."""
-        self._tables = tables
+    def open(self, tables: OpenTables, zone: str) -> None:
+        """Count on from what the day of a time zone has used already."""
+        self._tables, self._zone, self._day_until_us = tables, ZoneInfo(zone), 0
         self._turn()
 
     # --- asking -------------------------------------------------------------------------------
