@@ -20,6 +20,7 @@ PAGES = sorted(
 )
 OPERATE = (ROOT / "docs" / "operate.md").read_text("utf-8")
 OUTSIDE_SETTINGS = {
+    "PINTU_CONFORMANCE_TOKEN": "of a node that is asked, by one command",
     "PINTU_DATA": "where the settings themselves are found",
     "PINTU_DEMO_AIR": "of the demo: where real hours of air stations are",
     "PINTU_LOG": "how much the processes say",

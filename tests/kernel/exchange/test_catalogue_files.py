@@ -40,7 +40,7 @@ SETS = [
     told("lamps", "路灯台账", owner="construction", theme="construction",
          sharing="unconditional", summary={"zh": "含灯杆、功率"}, frequency="yearly"),
     DataSet(name="air_days", provider="context", title={"en": "Air quality by day"},
-            owner="environment", theme="environment", type="AirQualityObserved"),
+            owner="environment", theme="ecology", type="AirQualityObserved"),
     told("evil", '=HYPERLINK("http://x")\x01<b>&', summary={"zh": "a\n\"b\"\\ 𠮷"}, owner="@sum"),
 ]  # fmt: skip
 

@@ -16,7 +16,7 @@ DAY_US: Final = 86_400_000_000
 THEMES: Final[dict[str, dict[str, str]]] = {
     "health": {"zh": "卫生健康", "en": "health"},
     "education": {"zh": "教育", "en": "education"},
-    "environment": {"zh": "生态环境", "en": "environment"},
+    "ecology": {"zh": "生态环境", "en": "ecology and environment"},
     "construction": {"zh": "城乡建设", "en": "construction"},
     "transport": {"zh": "交通运输", "en": "transport"},
     "safety": {"zh": "公共安全", "en": "public safety"},

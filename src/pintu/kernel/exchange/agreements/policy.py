@@ -158,29 +158,49 @@ def mistakes_of(text: str) -> list[str]:
 def asked(terms: Terms, data_set: DataSet, *, stage: str, kind: str, known: bool) -> dict[str, Any]:
     """Terms as the policies see them; `kind` is the consumer's, `known` whether purpose and basis
     are codes of the city."""
+    of_set = topics_of_set(data_set)
+    who = {"type": "Organisation", "id": terms.consumer}
+    what = {"type": "DataSet", "id": data_set.name}
+    owned = {
+        "owner": data_set.owner,
+        "provider": data_set.provider,
+        "persons": data_set.persons,
+        "topics": sorted(of_set),
+    }
+    elsewhere = "@" in terms.consumer
+    return {
+        "principal": who,
+        "action": {"type": "Action", "id": "agree"},
+        "resource": what,
+        "context": {"stage": stage, "known": known, **_told(terms, data_set, of_set)},
+        "entities": [
+            {"uid": who, "attrs": {"kind": kind, "elsewhere": elsewhere}, "parents": []},
+            {"uid": what, "attrs": owned, "parents": []},
+        ],
+    }
+
+
+def _told(terms: Terms, data_set: DataSet, of_set: frozenset[str]) -> dict[str, Any]:
+    """What is to be seen, by what it is found, and for how long."""
     columns = {one.name: one for one in data_set.columns}
     told = {name: mask for name, mask in terms.fields.items() if mask.kind != "drop"}
     searched = [columns.get(terms.subject), *(columns.get(one.column) for one in terms.where)]
-    of_set = topics_of_set(data_set)
     shown = [(columns[name], mask) for name, mask in told.items() if name in columns]
     topics = of_set.union(*(topics_of(column) for column, _ in shown))
     looked = frozenset().union(*(topics_of(one) for one in searched if one is not None))
+    bare = [one for one, mask in shown if mask.kind == "plain"]
     days = -(-(terms.until_us - terms.from_us) // DAY_US) if terms.until_us else 0
-    context = {
-        "stage": stage,
+    return {
         "deed": terms.deed,
         "purpose": terms.purpose,
         "basis": terms.basis,
-        "known": known,
         "fields": sorted(terms.fields),
         "everything": _everything(terms, data_set),
         "marks": sorted({column.person for column, _ in shown if column.person}),
-        "bare": sorted({c.person for c, mask in shown if c.person and mask.kind == "plain"}),
+        "bare": sorted({one.person for one in bare if one.person}),
         "topics": sorted(topics | looked),
         "asked": sorted(looked),
-        "open": sorted(
-            frozenset().union(*(topics_of(one) for one, mask in shown if mask.kind == "plain"))
-        ),
+        "open": sorted(frozenset().union(*(topics_of(one) for one in bare))),
         "place": any(one.kind in PLACES and mask.kind != "yes_no" for one, mask in shown),
         "moment": any(_moment(one, mask) for one, mask in shown),
         "subject": bool(terms.subject),
@@ -189,31 +209,6 @@ def asked(terms: Terms, data_set: DataSet, *, stage: str, kind: str, known: bool
         "days": max(0, min(days, 1_000_000)),
         "retentionDays": terms.retention_days,
         "onward": terms.onward,
-    }
-    who = {"type": "Organisation", "id": terms.consumer}
-    what = {"type": "DataSet", "id": data_set.name}
-    return {
-        "principal": who,
-        "action": {"type": "Action", "id": "agree"},
-        "resource": what,
-        "context": context,
-        "entities": [
-            {
-                "uid": who,
-                "attrs": {"kind": kind, "elsewhere": "@" in terms.consumer},
-                "parents": [],
-            },
-            {
-                "uid": what,
-                "attrs": {
-                    "owner": data_set.owner,
-                    "provider": data_set.provider,
-                    "persons": data_set.persons,
-                    "topics": sorted(of_set),
-                },
-                "parents": [],
-            },
-        ],
     }
 
 
