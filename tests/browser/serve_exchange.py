@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ import uvicorn
 
 from pintu.city import City
 from pintu.made_up import take_in
+from pintu.processes.supervisor import die_with
 from pintu.settings import Settings, as_plain
 
 
@@ -34,7 +36,8 @@ async def serve(port: int, folder: Path, days: str) -> None:
         timeout_graceful_shutdown=1,
     )  # fmt: skip
     command = [sys.executable, "-m", "pintu.processes.loads"]
-    loads = subprocess.Popen(command, stdin=subprocess.PIPE)
+    parent = os.getpid()  # a signal may end us before anything here could end it
+    loads = subprocess.Popen(command, stdin=subprocess.PIPE, preexec_fn=lambda: die_with(parent))
     assert loads.stdin is not None
     loads.stdin.write(json.dumps(as_plain(settings)).encode())
     loads.stdin.close()
