@@ -155,6 +155,11 @@ def _remove_type(door: Any, name: str, headers: dict[str, str]) -> int:
 
 
 def _copy_city(folder: Path, copy: Path) -> None:
+    # tables before city.db: what was sealed or agreed meanwhile is then never without its rows of
+    # the log, which a restored city would take for a log that was rewound
+    tables = open_tables(folder)
+    tables.backup(copy)
+    tables.close()
     # city.db through apsw, the others through sqlite3: one file never meets two SQLite libraries
     source = apsw.Connection(
         f"file:{folder / CITY}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
@@ -166,9 +171,6 @@ def _copy_city(folder: Path, copy: Path) -> None:
     target.pragma("journal_mode", "delete")
     target.close()
     source.close()
-    tables = open_tables(folder)
-    tables.backup(copy)
-    tables.close()
 
 
 def _copy_files(folder: Path, copy: Path, on_server: bool) -> None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import shutil
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
 
+from pintu.cli.keep import _copy_city
 from pintu.kernel.access import Act, Actor, Deed
 from pintu.kernel.access.audited import Entry
+from pintu.kernel.audit import Audit
 from pintu.kernel.audit.schema import HEAD, TILE
-from pintu.kernel.errors import PintuError, StateConflict
+from pintu.kernel.errors import PintuError, StateConflict, Unavailable
+from pintu.kernel.identity.keys import Keys
+from pintu.kernel.store.opening import open_store
+from pintu.kernel.tables import open_tables
 
-from .conftest import Desk, Opening
+from .conftest import Desk, Hand, Opening
 
 AUDITOR = Actor(id="person:a", person="a", organisation="city", roles=frozenset({"auditor"}))
 
@@ -160,3 +167,71 @@ async def test_a_clock_that_is_set_back_is_in_the_log(desk: Desk) -> None:
     assert 4 == receipt.number
     third = await desk.audit.row(3)
     assert ("node", "clock") == (third.what, third.deed)
+
+
+class Away:
+    """A store whose notes cannot be read for now."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.away = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def notes(self, after: int, limit: int) -> Any:
+        """As the store's, when it is there."""
+        if self.away:
+            raise Unavailable("The store is away")
+        return self._store.notes(after, limit)
+
+
+async def test_a_city_starts_while_its_notes_are_away(opening: Opening) -> None:
+    """What cannot be compared at the start keeps no city from starting; nothing is sealed until it
+    was compared."""
+    desk = await opening()
+    await desk.audit.sealer.load()
+    await fill(desk, 10)
+    await desk.close()
+    again = await opening()
+    sealer, store = again.audit.sealer, Away(again.store)
+    sealer._store = cast(Any, store)
+    await again.audit.start()
+    assert not again.audit.trouble
+    await again.audit.enter(Entry(what="read"))
+    head = await sealer.seal()
+    assert head is not None and 10 == head.size
+    store.away = False
+    while head is None or head.size < 11:
+        await asyncio.sleep(0.1)
+        head = again.audit.head()
+    await again.close()
+
+
+async def test_a_backup_of_a_busy_city_is_no_log_that_was_rewound(tmp_path: Path) -> None:
+    """Rows that are written and sealed while the backup is made: what is restored has every row
+    that its heads tell of."""
+
+    async def city(folder: Path) -> Desk:
+        clock = Hand()
+        store = await open_store("sqlite:", folder, clock=clock)
+        tables = open_tables(folder)
+        audit = Audit(store, tables, Keys(folder / "keys"), clock, name="city.example")
+        return Desk(store, tables, audit, clock, folder)
+
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    new.mkdir()
+    desk = await city(old)
+    await desk.audit.sealer.load()
+    await fill(desk, 100)
+    copying = asyncio.create_task(asyncio.to_thread(_copy_city, old, new))
+    while not copying.done():
+        await fill(desk, 5)
+    await copying
+    await desk.close()
+    shutil.copytree(old / "keys", new / "keys")
+    again = await city(new)
+    await again.audit.sealer.load()
+    assert "" == again.audit.trouble
+    await again.close()

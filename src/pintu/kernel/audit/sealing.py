@@ -146,7 +146,11 @@ class Sealer:
         if self._head is None and self._marks.begun():
             await self.doubt("The log was sealed before, and its heads are gone")
             return
-        await self.compare_end()
+        try:
+            await self.compare_end()
+        except Unavailable as error:
+            self._loaded = False  # nothing is sealed before the end was compared; the city starts
+            log.warning("The end of the log cannot be compared yet: %s", error.detail)
 
     def _newest(self, connection: Connection) -> tuple[Head | None, Tree]:
         placed = connection.execute(sa.select(FACT.c.value).where(FACT.c.name == "placed")).scalar()
