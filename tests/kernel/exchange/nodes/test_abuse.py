@@ -181,6 +181,22 @@ async def test_a_name_is_kept_by_its_key(pair: Pair) -> None:
         )
 
 
+async def test_the_name_of_a_log_is_kept_by_its_node(pair: Pair) -> None:
+    """A node that calls its log as a neighbour does, or we, or as a later era of one, does not
+    join: its heads would say that the other log was forked."""
+    east = pair.east.nodes
+    logs = [east.register.get("west").document.log, east.own.document().log]
+    assert all(logs)
+    for log in (*logs, f"{logs[0]}#2"):
+        key = SigningKey(Ed25519PrivateKey.generate())
+        told = documents.made(
+            key, name="mallory", url="http://127.0.0.1:9", log=(log, key.public), at_us=1
+        )
+        with pytest.raises(StateConflict, match="that is another's"):
+            await east.joining.asked(_wish(pair, key, told))
+    assert east.register.find("mallory") is None
+
+
 async def test_a_fork_is_told_to_the_auditor(pair: Pair) -> None:
     """A neighbour shows two heads of one size: the second is not countersigned, our log keeps both
     and our auditor hears of it."""

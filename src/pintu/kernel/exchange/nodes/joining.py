@@ -68,6 +68,7 @@ class Joining:
             raise StateConflict("This is this node itself")
         if found.name == own.name:
             raise StateConflict(f"It is called {found.name!r}, as we are: rename one of the two")
+        self._log_is_its_own(found)
         return found
 
     async def ask(self, actor: Actor, url: str, *, fingerprint: str = "", code: str = "") -> Node:
@@ -117,6 +118,7 @@ class Joining:
         document = wish.document
         if document.name == parts.own.name or document.public == parts.own.public:
             raise StateConflict(f"Node {document.name!r} has our name or key")
+        self._log_is_its_own(document)
         known = parts.register.find(document.name)
         if known is not None and known.state not in ("asked", "left"):
             documents.follow(known.document, document)
@@ -180,6 +182,7 @@ class Joining:
             return node
         if told.name != node.name:
             raise StateConflict(f"Node {node.name} calls itself {told.name!r} now")
+        self._log_is_its_own(told)
         passed = documents.follow(node.document, told)
         until_us = self._parts.clock.now_us() + OLD_KEY_US
         keys = (*((one, until_us) for one in passed), *node.keys)[: documents.MOST_KEYS]
@@ -204,6 +207,20 @@ class Joining:
         await self.take(node, document)
 
     # --- parts --------------------------------------------------------------------------------
+    def _log_is_its_own(self, document: Document) -> None:
+        """StateConflict for a node that calls its log as a neighbour, or we, do: heads are kept by
+        the name of their log, so it could have another one's log said to be forked."""
+        name, own = _log_of(document), self._parts.own.document()
+        known = [
+            one.document
+            for one in self._parts.register.list_nodes()
+            if one.name != document.name and one.state not in ("asked", "left")
+        ]
+        if name and any(_log_of(one) == name for one in (own, *known)):
+            raise StateConflict(
+                f"Node {document.name!r} calls its log {name[:80]!r}, and that is another's"
+            )
+
     async def _keep(
         self, document: Document, state: State, actor: Actor, deed: str, note: str = ""
     ) -> Node:
@@ -265,6 +282,11 @@ def _answered(known: Node | None, invited: bool) -> State:
 
 def _plain(fingerprint: str) -> str:
     return "".join(fingerprint.lower().split())
+
+
+def _log_of(document: Document) -> str:
+    """The name of its log, whatever its era."""
+    return document.log.partition("#")[0]
 
 
 def _parties(document: Document) -> dict[str, Any]:
