@@ -24,11 +24,11 @@ from pintu.kernel.errors import (
 from pintu.kernel.exchange.nodes import documents, httpsig
 from pintu.kernel.exchange.nodes.joining import Wish
 from pintu.kernel.exchange.nodes.receiving import Received, claim
-from pintu.kernel.exchange.nodes.words import Call, Document, Shown
+from pintu.kernel.exchange.nodes.words import Call, Document, Node, Shown
 from pintu.kernel.exchange.words import Condition, Question
 from pintu.kernel.identity.keys import SigningKey
 from tests.kernel.exchange.nodes.conftest import Pair, opened
-from tests.kernel.exchange.nodes.town import ADMIN, PURPOSE, REASON, agreed, joined
+from tests.kernel.exchange.nodes.town import ADMIN, PURPOSE, REASON, agreed, free_port, joined
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATH = "/api/v1/exchange/catalogue"
@@ -195,6 +195,53 @@ async def test_the_name_of_a_log_is_kept_by_its_node(pair: Pair) -> None:
         with pytest.raises(StateConflict, match="that is another's"):
             await east.joining.asked(_wish(pair, key, told))
     assert east.register.find("mallory") is None
+
+
+async def test_what_waits_for_one_that_is_away_keeps_nothing_from_another(pair: Pair) -> None:
+    """Six hundred things wait for a neighbour that is away: what waits for another, kept later, is
+    told all the same."""
+    east = pair.east.nodes
+    port, egress = free_port(), east.parts.calling._egress
+    object.__setattr__(egress, "allow", (*egress.allow, f"127.0.0.1:{port}"))
+    gone = _node("gone", f"http://127.0.0.1:{port}", "joined")
+    await east.register.put(gone)
+    for number in range(600):
+        await east.register.tell("gone", f"agreement/{number}", "/api/v1/exchange/told", b"{}")
+    await east.register.tell("west", "keys", "/api/v1/exchange/keys", b"{}")
+    assert await east.tell_all()
+    assert {"gone"} == {one[0] for one in await east.register.untold()}
+    assert [] == await east.register.untold({"gone"})
+    await east.register.remove("gone")
+    assert not await east.tell_all()
+    assert [] == await east.register.untold()
+
+
+async def test_an_answer_that_cannot_be_read_ends_nothing(pair: Pair) -> None:
+    """A node that was invited signs nonsense: it is told as unavailable, and what is done each
+    minute goes on."""
+    west = pair.west.nodes
+    known = west.register.get("east")
+    await west.register.put(msgspec.structs.replace(known, state="invited"))
+    joining = pair.east.nodes.joining
+    real = joining.asked
+    try:
+        joining.asked = _nonsense  # type: ignore[method-assign]
+        with pytest.raises(Unavailable, match="cannot be read"):
+            await west.joining.knock("east")
+        await west.each_minute()
+        assert "cannot be read" in west.kept("east").last_failure
+    finally:
+        joining.asked = real  # type: ignore[method-assign]
+        await west.register.put(known)
+
+
+async def _nonsense(_: Received) -> Any:
+    return ["nonsense"]
+
+
+def _node(name: str, url: str, state: Any) -> Node:
+    key = SigningKey(Ed25519PrivateKey.generate())
+    return Node(document=documents.made(key, name=name, url=url, at_us=1), state=state)
 
 
 async def test_a_fork_is_told_to_the_auditor(pair: Pair) -> None:

@@ -15,6 +15,7 @@ from pintu.kernel.errors import (
     PintuError,
     StateConflict,
     Unauthorized,
+    Unavailable,
 )
 from pintu.kernel.exchange.nodes import documents
 from pintu.kernel.exchange.nodes.receiving import Received
@@ -99,7 +100,10 @@ class Joining:
         reply = await parts.calling.call(
             node.document.url, f"{ROOT}/join", msgspec.json.encode(wish), node.document.public
         )
-        outcome = msgspec.json.decode(reply.body, type=Outcome)
+        try:
+            outcome = msgspec.json.decode(reply.body, type=Outcome)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise Unavailable(f"Node {name} answered what cannot be read: {error}") from error
         if outcome.state == "joined" and parts.register.get(name).state == "invited":
             await self._keep(node.document, "joined", Actor(id=f"node:{name}"), "joined")
         return parts.register.get(name)

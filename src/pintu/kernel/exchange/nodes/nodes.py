@@ -12,7 +12,7 @@ import msgspec
 from pintu.kernel.access import Actor
 from pintu.kernel.clock import CityClock, Clock
 from pintu.kernel.egress import Egress
-from pintu.kernel.errors import PintuError, Unavailable
+from pintu.kernel.errors import PintuError, TooManyRequests, Unavailable
 from pintu.kernel.exchange.agreements.words import Agreement, Recall
 from pintu.kernel.exchange.nodes.calling import Calling
 from pintu.kernel.exchange.nodes.consuming import Consuming
@@ -239,26 +239,31 @@ class Nodes:
 
     async def tell_all(self) -> bool:
         """Tell everything that waits; True when something is left."""
-        left, away = False, set()
-        for name, key, path, body, at_us in await self.register.untold():
-            node = self.register.find(name)
-            if node is None or (node.state not in ("joined", "suspended") and key != "leave"):
-                await self.register.told(name, key, at_us)
-                continue
-            if name in away:
-                continue
-            publics = (node.document.public, *(public for public, _ in node.keys))
-            try:
-                await self.parts.calling.call(node.document.url, path, body, publics)
-            except (Unavailable, TimeoutError):
-                left = True
-                away.add(name)
-                continue
-            except PintuError as error:
-                # it was heard and refused: to say it again helps nobody
-                self.parts.kept(name).last_failure = error.detail[:300]
+        away: set[str] = set()
+        # much that waits for a node that is away keeps nothing from the others
+        while waiting := await self.register.untold(away):
+            for one in waiting:
+                if one[0] not in away and not await self._told_one(one):
+                    away.add(one[0])
+        return bool(away)
+
+    async def _told_one(self, one: tuple[str, str, str, bytes, int]) -> bool:
+        """Tell one thing; False while its node is away."""
+        name, key, path, body, at_us = one
+        node = self.register.find(name)
+        if node is None or (node.state not in ("joined", "suspended") and key != "leave"):
             await self.register.told(name, key, at_us)
-        return left
+            return True
+        publics = (node.document.public, *(public for public, _ in node.keys))
+        try:
+            await self.parts.calling.call(node.document.url, path, body, publics)
+        except (Unavailable, TooManyRequests, TimeoutError):
+            return False
+        except PintuError as error:
+            # it was heard and refused: to say it again helps nobody
+            self.parts.kept(name).last_failure = error.detail[:300]
+        await self.register.told(name, key, at_us)
+        return True
 
     # --- each minute --------------------------------------------------------------------------
     async def _minutes(self) -> None:

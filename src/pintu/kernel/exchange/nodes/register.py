@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -139,9 +140,12 @@ class Register:
             lambda c: put_rows(c, OUTGOING, [{**row, "at_us": self._clock.now_us()}])
         )
 
-    async def untold(self) -> list[tuple[str, str, str, bytes, int]]:
-        """(node, key, path, body, since) of what is still to be told, oldest first."""
+    async def untold(self, away: Collection[str] = ()) -> list[tuple[str, str, str, bytes, int]]:
+        """(node, key, path, body, since) of what is still to be told, oldest first, some hundred;
+        without what nodes that are `away` wait for."""
         query = sa.select(OUTGOING).order_by(OUTGOING.c.at_us).limit(500)
+        if away:
+            query = query.where(OUTGOING.c.node.not_in(sorted(away)))
         return await self._file.read(
             lambda c: [(r.node, r.key, r.path, r.body, r.at_us) for r in c.execute(query)]
         )
