@@ -204,7 +204,9 @@ def sentences(found: Found, tolerance_us: int) -> list[str]:
         lines.append(f"The last {found.unsealed} rows are behind the newest head: not proved yet.")
     if not found.wrong:
         seconds = tolerance_us / 1_000_000
+        sealed = found.newest.size if found.newest is not None else 0
+        which = f"Up to row {sealed} no" if found.unsealed else "No"
         lines.append(
-            f"No row was changed, dropped, moved or dated back by more than {seconds:g} s."
+            f"{which} row was changed, dropped, moved or dated back by more than {seconds:g} s."
         )
     return lines

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pintu_verify.notes import read_key
 from pintu_verify.program import main
 
 from .conftest import START_US, Log, Signer
@@ -147,6 +148,12 @@ def test_a_stranger_is_not_fooled_by_another_key(
     assert 2 == run(capsys, path, "--key", "nonsense")[0]
     assert 2 == run(capsys, path)[0]
     assert 0 == run(capsys, path, "--key", base64.b64encode(log.city.raw).decode())[0]
+
+
+def test_a_bare_key_may_look_like_one_with_a_name() -> None:
+    """Base64 of 32 bytes is a key also when it has two + eight signs apart."""
+    told = "A" * 11 + "+" + "B" * 8 + "+" + "C" * 22 + "="
+    assert base64.b64decode(told) == read_key(told).public
 
 
 def test_a_clock_set_back_is_no_forgery_when_the_log_says_so(
