@@ -43,6 +43,8 @@ LOOP_EDGES: dict[str, str] = {
     "src/pintu/kernel/store/postgres/learned.py::_run": "2026-11-23 without an index queries scan",
     "src/pintu/kernel/store/postgres/pages.py::_serve": "2026-11-23 each caller gets it",
     "src/pintu/kernel/exchange/agreements/room.py::tell": "2026-11-23 its mistake is its own",
+    "src/pintu/kernel/exchange/agreements/clockwork.py::_run": "2026-11-23 revocations are seen",
+    "src/pintu/kernel/audit/checking.py::run": "2026-11-23 the log is compared again",
     "src/pintu/kernel/operations/commands.py::_tell": "2026-11-22 a gone page stops nothing",
     "src/pintu/kernel/timers/timers.py::_call": "2026-11-22 one mistake stops no other timer",
     "src/pintu/kit/sources.py::_keep_connected": "2026-11-22 a foreign protocol raises anything",

@@ -41,6 +41,8 @@ class Checker:
                 await self.compare_all()
             except PintuError as error:
                 log.warning("The log is not compared now: %s", error.detail)
+            except Exception:  # what cannot be compared today is compared again tomorrow
+                log.exception("The log could not be compared")
             await asyncio.sleep(EVERY_S)
 
     async def compare_all(self, pause_s: float = PAUSE_S) -> int:

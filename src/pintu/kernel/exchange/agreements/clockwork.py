@@ -66,10 +66,17 @@ class Clockwork:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
-            self._room.look()
-            if time.monotonic() >= self._slow_at:
-                self._slow_at = time.monotonic() + SLOW_S
-                await self._slowly()
+            try:
+                await self._look()
+            except Exception:  # one bad row must not keep later revocations from being seen
+                log.exception("Agreements could not be looked at; they are again soon")
+                await asyncio.sleep(SLOW_S)
+
+    async def _look(self) -> None:
+        self._room.look()
+        if time.monotonic() >= self._slow_at:
+            self._slow_at = time.monotonic() + SLOW_S
+            await self._slowly()
 
     async def _slowly(self) -> None:
         room = self._room
