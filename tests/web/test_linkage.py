@@ -18,7 +18,7 @@ from pintu.kernel.linkage.words import Ref
 from tests.web.identity_city import Town, csrf, open_town, send
 
 API = "/api/v1/linkage"
-WHY = {"pintu-purpose": "service", "pintu-reason": "%E8%A1%A5%E7%A7%8D%E5%89%8D%E6%A0%B8%E5%AF%B9"}
+WHY = {"pintu-purpose": "treatment", "pintu-reason": "%E8%A1%A5%E7%A7%8D%E5%89%8D%E6%A0%B8%E5%AF%B9"}
 COLUMNS = [
     {"name": "no", "person": "account", "key": True},
     {"name": "xm", "person": "name", "title": {"zh": "姓名", "en": "Name"}},
@@ -98,7 +98,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
 
 
 async def begin(client: httpx.AsyncClient, reason: str = "补种前核对名单") -> httpx.Response:
-    return await send(client, "/linkage/children/begin", purpose="service", reason=reason)
+    return await send(client, "/linkage/children/begin", purpose="treatment", reason=reason)
 
 
 async def test_a_desk_asks_why_once_and_shows_both_records(place: Place) -> None:
@@ -178,7 +178,7 @@ async def test_an_objection_is_answered_on_its_page(place: Place) -> None:
         number = made.json()["number"]
         done = await send(
             client, f"/linkage-objections/{number}", verdict="accept", value="2016-05-04",
-            answer="核对出生医学证明", purpose="service",
+            answer="核对出生医学证明", purpose="treatment",
         )  # fmt: skip
         assert 303 == done.status_code, done.text[:2_000]
         assert "corrected in 2 places" in (await client.get("/linkage-objections")).text
@@ -192,7 +192,7 @@ async def hand(place: Place) -> Any:
     person = place.town.people["stew"]
     actor = Actor(id=f"person:{person.id}", kind="person", person=person.id,
                   organisation="health", roles=frozenset({"steward"}))  # fmt: skip
-    return Hand(actor=actor, purpose="service", reason="补种前核对名单")
+    return Hand(actor=actor, purpose="treatment", reason="补种前核对名单")
 
 
 async def test_the_api(place: Place) -> None:

@@ -200,3 +200,26 @@ async def test_a_flood_of_refusals_is_added_up(office: Office) -> None:
 def test_unsaid_is_nothing() -> None:
     """A caller who says nothing of itself."""
     assert Why() == UNSAID
+
+
+async def test_an_owners_purpose_is_one_of_the_list(office: Office) -> None:
+    """Where the city knows its purposes, no other word passes for one."""
+    office.gate.join(codes=lambda name: frozenset({"care"}) if name == "purpose" else frozenset())
+    office.gate.decide(CLERK, replace(READING, purpose="care", reason="Due this week"))
+    with pytest.raises(Forbidden, match="list of purposes"):
+        office.gate.decide(CLERK, replace(READING, purpose="whatever", reason="Due this week"))
+
+
+@pytest.mark.parametrize("role", ["auditor", "deputy", "admin"])
+async def test_who_does_not_look_at_persons_uses_no_agreement_about_them(
+    office: Office, role: str
+) -> None:
+    """A member of the consumer needs a role that looks; a program of it asks as ever."""
+    why = office.shelf.put()
+    act = replace(READING, agreement=why.agreement, purpose=why.purpose, reason=why.reason)
+    member = replace(SCHOOL, kind="person", roles=frozenset({role}))
+    with pytest.raises(Forbidden, match="is used by owners"):
+        office.gate.decide(member, act)
+    program = Actor(id="token:school", organisation="school")
+    for allowed in (replace(member, roles=frozenset({role, "clerk"})), program):
+        assert "ag-1/1" == office.gate.decide(allowed, act).agreement

@@ -68,6 +68,7 @@ class ExchangeGate:
         self._count: Callable[[Actor, Act], None] = _uncounted
         self._held: Callable[[str, int], None] = _unheld
         self._theirs: Callable[[Actor, str], str] = _nobodys
+        self._codes: Callable[[str], frozenset[str]] | None = None
         self.limits = Limiter(clock)
         self.recorder = Recorder(clock)
         self.join(agreements=agreements, audit=audit)
@@ -80,6 +81,7 @@ class ExchangeGate:
         compiler: Compiler | None = None,
         tables: OpenTables | None = None,
         theirs: Callable[[Actor, str], str] | None = None,
+        codes: Callable[[str], frozenset[str]] | None = None,
     ) -> None:
         """The rooms that are opened after the gate: what is handed in stays, the rest as it is."""
         if agreements is not None:
@@ -95,6 +97,8 @@ class ExchangeGate:
             self.limits.open(tables, compiler.zone if compiler is not None else "UTC")
         if theirs is not None:
             self._theirs = theirs
+        if codes is not None:
+            self._codes = lru_cache(maxsize=8)(codes)
 
     async def close(self) -> None:
         """Write what is counted and not written yet: before the log stops."""
@@ -149,6 +153,8 @@ class ExchangeGate:
         reads = act.deed is Deed.READ
         if reads and act.owner and actor.organisation == act.owner and LOOKING & actor.roles:
             _named(act.purpose, act.reason)
+            if self._codes is not None and act.purpose not in self._codes("purpose"):
+                raise Forbidden("The purpose named is none of the list of purposes")
             return OWNER
         if reads and act.subject and (own := self._theirs(actor, act.subject)):
             return Projection(basis=own, recorded=True, own=act.subject)
@@ -266,6 +272,9 @@ def _check(actor: Actor, act: Act, found: Compiled, now_us: int) -> None:
     """Whether an agreement covers a call, in the order in which a caller may learn of it."""
     if not actor.organisation or found.consumer != actor.organisation:
         raise _none(actor, act)
+    if found.persons and actor.kind == "person" and not LOOKING & actor.roles:
+        told = "owners, stewards, clerks and officers"
+        raise Forbidden(f"Agreement {found.name} is used by {told} of {found.consumer}")
     if now_us < found.from_us:
         raise Forbidden(f"Agreement {found.name} is not in force yet")
     if found.until_us and now_us >= found.until_us:

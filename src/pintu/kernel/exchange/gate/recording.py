@@ -179,7 +179,8 @@ class Recorder:
         task.add_done_callback(self._tasks.discard)
 
     async def _enter(self, entry: Entry) -> None:
-        assert self.audit is not None
+        if self.audit is None:  # gone since: closing must not fail for it
+            return
         try:
             await self.audit.enter(entry)
         except PintuError as error:
