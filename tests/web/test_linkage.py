@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ from pintu.kernel.linkage.words import Ref
 from tests.web.identity_city import Town, csrf, open_town, send
 
 API = "/api/v1/linkage"
-WHY = {"pintu-purpose": "treatment", "pintu-reason": "%E8%A1%A5%E7%A7%8D%E5%89%8D%E6%A0%B8%E5%AF%B9"}
+WHY = {"pintu-purpose": "treatment", "pintu-reason": quote("补种前核对")}
 COLUMNS = [
     {"name": "no", "person": "account", "key": True},
     {"name": "xm", "person": "name", "title": {"zh": "姓名", "en": "Name"}},
