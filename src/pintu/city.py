@@ -188,7 +188,8 @@ def open_sharing(rooms: Rooms, gate: ExchangeGate, tables: CityTables, keys: Key
     open_finding(rooms, tables)
     rooms.agreements = open_agreements((tables, rooms.clock, rooms.timers, keys), rooms, codes_of)
     join_gate(gate, rooms.exchange, tables, keys, (rooms.agreements, rooms.audit))
-    gate.join(theirs=rooms.identity.people.theirs, codes=codes_of)
+    versions = rooms.schemas.version if rooms.schemas is not None else None
+    gate.join(theirs=rooms.identity.people.theirs, codes=codes_of, versions=versions)
     open_linkage(rooms, tables)
     rooms.nodes = open_nodes(tables, rooms)
 

@@ -82,6 +82,7 @@ class ExchangeGate:
         tables: OpenTables | None = None,
         theirs: Callable[[Actor, str], str] | None = None,
         codes: Callable[[str], frozenset[str]] | None = None,
+        versions: Callable[[str], int] | None = None,
     ) -> None:
         """The rooms that are opened after the gate: what is handed in stays, the rest as it is."""
         if agreements is not None:
@@ -97,6 +98,8 @@ class ExchangeGate:
             self.limits.open(tables, compiler.zone if compiler is not None else "UTC")
         if theirs is not None:
             self._theirs = theirs
+        if versions is not None:
+            self.recorder.version = versions
         if codes is not None:
             self._codes = lru_cache(maxsize=8)(codes)
 

@@ -55,6 +55,7 @@ class Recorder:
         self._clock = clock
         self.audit: AuditLog | None = None
         self._prepare: Callable[[Entry], Begun] | None = None
+        self.version: Callable[[str], int] = _unversioned
         self._refusals: OrderedDict[tuple[str, ...], _Added] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -90,6 +91,7 @@ class Recorder:
         assert self.audit is not None
         digest = self.audit.digest
         fields = told.fields
+        data_set = act.data_set if found is None else found.data_set
         if not fields and found is not None:
             fields = found.fields
         return Entry(
@@ -100,10 +102,11 @@ class Recorder:
             organisation=actor.organisation,
             roles=tuple(sorted(actor.roles)) if actor.roles else (),
             tenant=act.tenant,
-            data_set=act.data_set if found is None else found.data_set,
+            data_set=data_set,
             owner=act.owner if found is None else found.owner,
             purpose=act.purpose or "",
             reason=act.reason or "",
+            schema=self.version(data_set),
             agreement=projection.agreement,
             basis=projection.basis,
             fields=fields,
@@ -219,3 +222,8 @@ def _loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def _unversioned(data_set: str) -> int:
+    """A city without a registry of schemas."""
+    return 0
