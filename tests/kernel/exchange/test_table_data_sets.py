@@ -309,7 +309,7 @@ async def test_files_of_data_sets_are_part_of_a_backup(scene: Scene, tmp_path: P
     """And open in another folder as they were."""
     await landing_of(scene).land("c", "row 1", [school(1)], [])
     copied = scene.tables.backup(tmp_path / "copy")
-    assert [Path("datasets/schools.db")] == copied
+    assert {Path("datasets/schools.db")} == {one for one in copied if one.parent.name != "rooms"}
     other = open_tables(tmp_path / "copy")
     try:
         landing = open_landing(
