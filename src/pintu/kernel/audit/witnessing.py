@@ -99,10 +99,6 @@ class Witness:
 
         return await self._tables.read(work)
 
-    async def forget(self, origin: str) -> None:
-        """A neighbour left, or began a new log that people agreed on: begin anew with it."""
-        await self._tables.run(lambda c: c.execute(SEEN.delete().where(SEEN.c.origin == origin)))
-
     # --- ours -------------------------------------------------------------------------------------
     async def add_cosignature(self, size: int, line: str, *, name: str, public: str) -> None:
         """A neighbour's line for our head over `size` rows. Raises ResourceNotFound when we have

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
@@ -45,7 +44,6 @@ class Limiter:
         self._tables: OpenTables | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
-        self.on_broken: Callable[[str, str], None] | None = None
 
     def open(self, tables: OpenTables, zone: str) -> None:
         """Count on from what the day of a time zone has used already."""
@@ -104,8 +102,6 @@ class Limiter:
         return self._used.get((id, "rows", ""), 0)
 
     def _over(self, found: Compiled, limit: str) -> TooManyRequests:
-        if self.on_broken is not None:
-            self.on_broken(found.id, limit)
         wait_s = (self._day_until_us - self._clock.now_us()) // 1_000_000
         return TooManyRequests(
             f"Agreement {found.name} lets {limit}", retryAfter=max(1, min(wait_s, 86_400))
