@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -20,6 +21,7 @@ from pintu.kernel.errors import AlreadyExists, DiskFull, PintuError, Unavailable
 
 T = TypeVar("T")
 BUSY_TIMEOUT_S = 10.0
+LOOK_AGAIN_S = 0.01
 
 
 class TableFile:
@@ -141,6 +143,20 @@ def translated(name: str, error: BaseException | None) -> PintuError:
     return Unavailable(f"The tables of {name} are not available: {text}")
 
 
+def _log_ahead(connection: Any) -> None:
+    """Turn on the write-ahead log. SQLite asks no busy handler for that: of two processes that
+    start at once one is told "locked" immediately, and waits here instead."""
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(LOOK_AGAIN_S)
+
+
 def _engine(path: Path) -> Engine:
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S})
 
@@ -148,8 +164,8 @@ def _engine(path: Path) -> Engine:
     def _prepare(connection: Any, _record: Any) -> None:
         # sqlite3 would commit behind our back before DDL; we begin and commit ourselves instead.
         connection.isolation_level = None
+        _log_ahead(connection)
         for pragma in (
-            "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
             "temp_store=MEMORY",
