@@ -2,6 +2,7 @@
 PORT ?= 8800
 DATA ?= ./.data
 NAME ?= city
+WORKERS ?= 2
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info < (3,14))' \
 	2>/dev/null && echo $$p && break; done)
@@ -19,7 +20,7 @@ up: $(VENV)/.installed ## install, then start the demo city on http://127.0.0.1:
 install: $(VENV)/.installed-dev ## install what running, testing and checking need
 
 test: $(VENV)/.installed-dev ## the tests (browser, faults and conformance have commands of their own)
-	$(BIN)/python -m pytest -q --ignore=tests/browser --ignore=tests/faults \
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --ignore=tests/browser --ignore=tests/faults \
 		--ignore=tests/conformance tests src/pintu/pieces $(ARGS)
 
 test-doors: $(VENV)/.installed-dev ## the doors' tests alone; PINTU_TEST_STORE=postgres asks them on PostgreSQL

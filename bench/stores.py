@@ -143,33 +143,29 @@ def slice_of(city: City, plan: dict[str, Any], per: int) -> dict[str, Any]:
 
 
 def measured(
-    figure: Figure, running: dict[str, City], first: int, stock: int, scale: float
+    figure: Figure, running: dict[str, City], first: int, stocks: dict[str, int], scale: float
 ) -> dict[str, dict[str, Any]]:
-    """One figure on each city, in turns."""
+    """One figure on each city, in turns; `stocks`: how many entities each of them has."""
     n = max(1, int(figure.n * scale) // SLICES)
     if figure.op == "retrieve_each":
-        n = min(n, stock // SLICES)
-    plan: dict[str, Any] = {
-        "op": figure.op,
-        "n": n,
-        "size": figure.per,
-        "stock": figure.stock or stock,
-    }
+        n = min(n, min(stocks.values()) // SLICES)
+    plan: dict[str, Any] = {"op": figure.op, "n": n, "size": figure.per}
     plan["connections"] = 2 if figure.per > 1 else 32
+    plans = {name: {**plan, "stock": figure.stock or stocks[name]} for name in running}
     if figure.op == "retrieve":
-        for city in running.values():  # nothing of it is asked for the first time
-            slice_of(city, {**plan, "op": "retrieve_each", "n": WARM, "first": 0}, 1)
+        for name, city in running.items():  # nothing of it is asked for the first time
+            slice_of(city, {**plans[name], "op": "retrieve_each", "n": WARM, "first": 0}, 1)
     if figure.op == "retrieve_each":
-        for city in running.values():  # an empty cache
+        for name, city in running.items():  # an empty cache
             city.stop()
             city.start()
-            slice_of(city, {**plan, "op": "type_q", "n": 200}, 1)
+            slice_of(city, {**plans[name], "op": "type_q", "n": 200}, 1)
         time.sleep(8)  # what only the start needs has ended: its CPU would be missing afterwards
     parts: dict[str, list[dict[str, Any]]] = {name: [] for name in running}
     for number in range(SLICES):
-        part = {**plan, "first": first + number * n * figure.per, "seed": number + 1}
+        part = {"first": first + number * n * figure.per, "seed": number + 1}
         for name, city in running.items():
-            parts[name].append(slice_of(city, part, figure.per))
+            parts[name].append(slice_of(city, {**plans[name], **part}, figure.per))
     return {name: _mean(found) for name, found in parts.items()}
 
 
@@ -202,7 +198,7 @@ def table(entities: int, scale: float) -> list[dict[str, Any]]:
                 filled(city, entities)
             rows, first = [], entities
             for figure in FIGURES:
-                seen = measured(figure, running, first, entities, scale)
+                seen = measured(figure, running, first, dict.fromkeys(STORES, entities), scale)
                 first += used_up(figure, scale)
                 city = running["postgres"]
                 theirs = asyncio.run(_floors(city.store, city.server, int(2_000 * scale) + 160))
@@ -264,31 +260,35 @@ def settled(address: str) -> None:
 
 
 def growth(scale: float, most: int = 1_000_000) -> list[dict[str, Any]]:
-    """PostgreSQL alone, with 10,000 entities and with a hundred times as many."""
+    """PostgreSQL alone, with 10,000 entities and with a hundred times as many: two cities side by
+    side, asked in turns, so that what the machine does meanwhile is done to both."""
+    stocks = {"small": 10_000, "large": most}
     figures = [one for one in FIGURES if one.name in GROWING]
-    costs: dict[str, list[float]] = {one.name: [] for one in figures}
-    for entities in (10_000, most):
-        with (
-            tempfile.TemporaryDirectory(prefix="pintu-growth-") as name,
-            served("postgres") as (address, pid),
-        ):
-            city = City(Path(name) / "data", store=address, server=pid)
-            try:
-                filled(city, entities)
-                settled(address)
-                first = entities
-                for figure in figures:
-                    seen = measured(figure, {"postgres": city}, first, entities, scale)
-                    first += used_up(figure, scale)
-                    costs[figure.name].append(seen["postgres"]["cpu_us"])
-            finally:
-                city.stop()
-    found = []
-    for name, (small, large) in costs.items():
-        told = {"name": name, "small_us": small, "large_us": large, "ratio": large / small}
-        found.append({**told, "bar": GROWTH_BAR, "ok": large / small <= GROWTH_BAR})
-        print(f"{name:<24} {small:7.1f} → {large:7.1f} µs  ×{large / small:.2f} of {GROWTH_BAR}")
+    found, first = [], most
+    with (
+        tempfile.TemporaryDirectory(prefix="pintu-growth-") as name,
+        contextlib.ExitStack() as stack,
+    ):
+        running = {}
+        for city, entities in stocks.items():
+            address, pid = stack.enter_context(served("postgres"))
+            running[city] = City(Path(name) / city, store=address, server=pid)
+            stack.callback(running[city].stop)
+            filled(running[city], entities)
+            settled(address)
+        for figure in figures:
+            seen = measured(figure, running, first, stocks, scale)
+            first += used_up(figure, scale)
+            found.append(_grown(figure, *(seen[city]["cpu_us"] for city in stocks)))
     return found
+
+
+def _grown(figure: Figure, small: float, large: float) -> dict[str, Any]:
+    """One line of the growth, printed as it is known."""
+    ratio = large / small
+    print(f"{figure.name:<24} {small:7.1f} → {large:7.1f} µs  ×{ratio:.2f} of {GROWTH_BAR}")
+    told = {"name": figure.name, "small_us": small, "large_us": large, "ratio": ratio}
+    return {**told, "bar": GROWTH_BAR, "ok": ratio <= GROWTH_BAR}
 
 
 def run(entities: int, scale: float, *, full: bool = False) -> dict[str, Any]:

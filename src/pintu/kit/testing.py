@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -169,9 +171,18 @@ def replay(folder: Path, source: str) -> Iterator[tuple[str, Envelope]]:
         yield path.name, Envelope(source, path.name, received_us, body, told.get("meta", {}))
 
 
+_PORTS = itertools.count(os.getpid() * 31, 7)
+
+
 def free_port(first: int = 9300, last: int = 9399) -> int:
-    """A TCP port of a range on which nothing listens now."""
-    for port in range(first, last + 1):
+    """A TCP port of a range on which nothing listens now; another one each time it is asked.
+
+    Where it begins differs between processes, so that suites that run side by side seldom meet;
+    the next one is some ports further on: a city with a demo takes five.
+    """
+    span, begin = last - first + 1, next(_PORTS)
+    for number in range(begin, begin + span):
+        port = first + number % span
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
