@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 
-from pintu.kernel.context.record import Verb
+from pintu.kernel.context.record import PAST_VERBS, Verb
 from pintu.kernel.feed.stream import Feed
 from pintu.kernel.store.port import Change
 
@@ -85,6 +85,8 @@ class Watch:
                 continue
             if self._types is not None and self._types.isdisjoint(change.types):
                 continue
+            if change.verb in PAST_VERBS:
+                continue
             key = (change.tenant, change.id)
             earlier = pending.get(key)
             if earlier is not None:
@@ -142,4 +144,7 @@ def merged(earlier: Change, later: Change) -> Change:
         later.payload,
         earlier.previous,
         later.body,
+        earlier.before,
+        later.created_us,
+        later.times,
     )

@@ -15,11 +15,19 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from pintu.kernel.context.record import Put, Record, Transform, Verb
-from pintu.kernel.context.selection import Selection
+from pintu.kernel.context.selection import Selection, TypeSelection
 from pintu.kernel.errors import PintuError
 
 T = TypeVar("T")
-VERBS: tuple[Verb, ...] = ("created", "replaced", "updated", "deleted")
+VERBS: tuple[Verb, ...] = (
+    "created",
+    "replaced",
+    "updated",
+    "deleted",
+    "recorded",
+    "amended",
+    "erased",
+)
 VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)}
 """How a log row holds its verb."""
 
@@ -61,7 +69,8 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     from it.
 
     `payload`: for created and replaced the whole stored document; for updated `{attr: instance(s)
-    | null}` of what was written (null: deleted); for deleted empty. `previous` is the position of
+    | null}` of what was written (null: deleted); for deleted empty; for recorded, amended and erased
+    what `context/temporal` reads. `previous` is the position of
     the entity's change before this one (0: none), so that an entity's history is a linked list
     through the log.
     """
@@ -79,6 +88,9 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     body: bytes | None = (
         None  # the document after the write; present on live fan-out, absent when read back
     )
+    before: bytes | None = None  # the document before it, likewise; None also when there was none
+    created_us: int = 0  # live: when the entity was created
+    times: bytes | None = None  # live: `Record.times` of the document after the write
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +176,14 @@ class Store(Protocol):
         """
         ...
 
+    def past_ids(
+        self, tenant: int, types: TypeSelection | None, after: str, limit: int
+    ) -> list[str] | Awaitable[list[str]]:
+        """Ids greater than `after`, in order, of entities that are present, deleted, or known to
+        history only; by the types they have or had last.
+        """
+        ...
+
     def notes(
         self, after: int, limit: int
     ) -> list[tuple[int, bytes]] | Awaitable[list[tuple[int, bytes]]]:
@@ -212,4 +232,36 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Finish what is queued, then let go."""
+        ...
+
+
+class Past(Protocol):
+    """What happened to entities, wherever the rows lie by now: the log, packs, files."""
+
+    def rows(
+        self,
+        tenant: int,
+        id: str,
+        *,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        limit: int,
+    ) -> list[Change] | Awaitable[list[Change]]:
+        """Rows of one entity's chain that may hold instances of that time, oldest first, whole and
+        equal to what the log had; raises TooComplex when there are more than `limit`.
+
+        "Of that time" by any of their times: what was written then, or observed then and written
+        whenever. Rows outside may come along. Rows that change others (amended, erased) and the
+        row that began the entity's life always come.
+        """
+        ...
+
+    def ids(
+        self, tenant: int, types: TypeSelection | None, after: str, limit: int
+    ) -> list[str] | Awaitable[list[str]]:
+        """As `Store.past_ids`."""
+        ...
+
+    def aggregate(self, spec: Any) -> Any:
+        """The aggregated rows of a `context.temporal` request, or None: compute it from rows."""
         ...

@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
-from pintu.kernel.context.record import Keep, Put, Record, Remove, Verb
+from pintu.kernel.context.record import Keep, Put, Record, Remove, Tell, Verb
 from pintu.kernel.errors import AlreadyExists, BadRequestData, PintuError
 from pintu.kernel.store.kinds import KindRow, Shape, keeps_indexes
 from pintu.kernel.store.port import Change, Op, Outcome
@@ -40,7 +41,7 @@ class Work:
     whether the id had an earlier life: the server looks while it writes.
     """
 
-    __slots__ = ("dead", "doc", "indexed", "last", "last_at", "row", "start")
+    __slots__ = ("dead", "doc", "indexed", "kind", "last", "last_at", "row", "start")
 
     def __init__(self, start: Row | None, last: int | None, last_at: int) -> None:
         self.start = start
@@ -48,6 +49,7 @@ class Work:
         self.doc: Doc | None = None  # the document of `row` when this group wrote it
         self.last = last
         self.last_at = last_at
+        self.kind: KindRow | None = None  # that it had last, once it is not present
         self.dead = start is None and last != 0  # there may be a tombstone
         self.indexed = False  # a write may have touched what is indexed
 
@@ -55,7 +57,7 @@ class Work:
 class Entry:
     """One row of the log to be; its position is the group's base plus its ordinal."""
 
-    __slots__ = ("at", "body", "changed", "id", "kind", "outcome", "payload", "previous",
+    __slots__ = ("at", "body", "changed", "id", "kind", "live", "outcome", "payload", "previous",
                  "previous_at", "source", "tenant", "verb")  # fmt: skip
 
     def __init__(self, op: Op, kind: KindRow, work: Work, at: int, source: str) -> None:
@@ -70,6 +72,8 @@ class Entry:
         self.changed: tuple[str, ...] | None = None
         self.payload = b""
         self.body: bytes | None = None
+        self.live: tuple[bytes | None, int, bytes | None] = (None, 0, None)
+        """(document before, when the entity was created, its times): what only listeners get."""
         self.outcome = Outcome()
 
     def change(self, base: int, position: int) -> Change:
@@ -87,6 +91,7 @@ class Entry:
             self.payload,
             base - previous if previous < 0 else previous,
             self.body,
+            *self.live,
         )
 
 
@@ -137,6 +142,8 @@ class Group:
             return self._put(op, work, effect, stamp)
         if isinstance(effect, Remove) and row is not None:
             return self._remove(op, work, effect, stamp)
+        if isinstance(effect, Tell):
+            return self._tell(op, work, effect, stamp)
         assert isinstance(effect, Keep | Remove)
         return Outcome(detail=effect.detail)
 
@@ -157,6 +164,7 @@ class Group:
         work.row = Row(record, shape, expires, now)
         work.doc = doc
         work.indexed = True
+        entry.live = (None, now, times)
         return self._log(work, entry, put, payload=body, body=body)
 
     def _number(self) -> int:
@@ -201,6 +209,7 @@ class Group:
         work.row = Row(record, shape, expires, now)
         work.doc = doc
         work.indexed = work.indexed or not narrow
+        entry.live = (old.body, old.created_us, times)
         return self._log(work, entry, put, payload=payload, body=body)
 
     def _remove(self, op: Op, work: Work, effect: Remove, stamp: Stamp) -> Outcome:
@@ -209,9 +218,30 @@ class Group:
         now = max(stamp.now, row.record.modified_us)
         entry = Entry(op, row.kind, work, now, stamp.source)
         work.row = work.doc = None
+        work.kind = row.kind
         work.indexed = True
+        entry.live = (row.record.body, row.record.created_us, row.record.times)
         put = Put(entity={}, verb="deleted", detail=effect.detail)
         return self._log(work, entry, put, payload=b"", body=None)
+
+    def _tell(self, op: Op, work: Work, effect: Tell, stamp: Stamp) -> Outcome:
+        """Only history is to know: the row of the log, and where the entity's chain ends now."""
+        row, now = work.row, stamp.now
+        try:
+            _check_id(op.id)
+            kind = self._names.kind_of(op.tenant, effect.types)
+        except PintuError as error:
+            return Outcome(error=error)
+        if row is not None:
+            now = max(now, row.record.modified_us)
+            record = replace(row.record, last_change=self.base + len(self.entries) + 1)
+            work.row = Row(record, row.shape, row.expires, now)
+        else:
+            gone = effect.verb == "erased" and effect.changed is None
+            work.kind = None if gone else kind
+        entry = Entry(op, kind, work, now, stamp.source)
+        put = Put(entity={}, verb=effect.verb, changed=effect.changed, detail=effect.detail)
+        return self._log(work, entry, put, payload=effect.payload, body=None)
 
     def _log(
         self, work: Work, entry: Entry, put: Put, *, payload: bytes, body: bytes | None

@@ -12,7 +12,7 @@ from typing import Any
 import apsw
 import orjson
 
-from pintu.kernel.context.record import Keep, Put, Record, Remove
+from pintu.kernel.context.record import Keep, Put, Record, Remove, Tell
 from pintu.kernel.errors import AlreadyExists, PintuError
 from pintu.kernel.store.kinds import KindRow, Shape, keeps_indexes
 from pintu.kernel.store.port import VERB_NUMBER, Change, Op, Outcome
@@ -135,6 +135,8 @@ class Hands:
             return self._put(op, present, effect, stamp)
         if isinstance(effect, Remove) and present is not None:
             return self._remove(op, present, effect, stamp)
+        if isinstance(effect, Tell):
+            return self._tell(op, present, effect, stamp)
         assert isinstance(effect, Keep | Remove)
         return Outcome(detail=effect.detail)
 
@@ -177,8 +179,9 @@ class Hands:
             self._index.add_new(shape, n, doc)
         previous = self._unbury(op) if self.tombstones else 0
         self._log(
-            op, shape.kind, put, stamp=stamp, now=now, previous=previous, payload=body, body=body
-        )
+            op, shape.kind, put, stamp=stamp, now=now, previous=previous, payload=body, body=body,
+            live=(None, now, times),
+        )  # fmt: skip
         return Outcome(verb=put.verb, detail=put.detail, position=position)
 
     def _unbury(self, op: Op) -> int:
@@ -228,6 +231,7 @@ class Hands:
             previous=old.last_change,
             payload=payload,
             body=body,
+            live=(old.body, old.created_us, times),
         )
         return Outcome(verb=put.verb, detail=put.detail, position=position)
 
@@ -247,17 +251,42 @@ class Hands:
         position = self.position + 1
         self._index.remove(present.shape, old.number, orjson.loads(old.body))
         self._run("DELETE FROM entity WHERE n=?", (old.number,))
-        self._run("INSERT OR REPLACE INTO tombstone VALUES(?,?,?)", (op.tenant, op.id, position))
-        self.tombstones = True
+        self._bury(op, position, present.kind.n)
         self.entities -= 1
         self._names.count(present.shape, -1)
         put = Put(entity={}, verb="deleted")
         now = max(stamp.now, old.modified_us)
         last = old.last_change
         self._log(
-            op, present.kind, put, stamp=stamp, now=now, previous=last, payload=b"", body=None
-        )
+            op, present.kind, put, stamp=stamp, now=now, previous=last, payload=b"", body=None,
+            live=(old.body, old.created_us, old.times),
+        )  # fmt: skip
         return Outcome(verb="deleted", detail=effect.detail, position=position)
+
+    def _bury(self, op: Op, position: int, kind: int) -> None:
+        """The chain of an entity that is not present ends here; kind 0: nobody is to find it."""
+        row = (op.tenant, op.id, position, kind)
+        self._run("INSERT OR REPLACE INTO tombstone(tenant, id, last, kind) VALUES(?,?,?,?)", row)
+        self.tombstones = True
+
+    def _tell(self, op: Op, present: Present | None, effect: Tell, stamp: Stamp) -> Outcome:
+        """Only history is to know: the log row, and where the entity's chain ends now."""
+        position = self.position + 1
+        kind = self._names.kind_of(op.tenant, effect.types)
+        if present is not None:
+            old = present.record
+            previous, now = old.last_change, max(stamp.now, old.modified_us)
+            self._run("UPDATE entity SET last=? WHERE n=?", (position, old.number))
+        else:
+            previous, now = self._unbury(op), stamp.now
+            gone = effect.verb == "erased" and effect.changed is None
+            self._bury(op, position, 0 if gone else kind.n)
+        put = Put(entity={}, verb=effect.verb, changed=effect.changed)
+        payload = effect.payload
+        self._log(
+            op, kind, put, stamp=stamp, now=now, previous=previous, payload=payload, body=None
+        )
+        return Outcome(verb=effect.verb, detail=effect.detail, position=position)
 
     def _log(
         self,
@@ -270,8 +299,11 @@ class Hands:
         previous: int,
         payload: bytes,
         body: bytes | None,
+        live: tuple[bytes | None, int, bytes | None] = (None, 0, None),
     ) -> None:
-        """Append the log row, and the same as a `Change` when somebody listens."""
+        """Append the log row, and the same as a `Change` when somebody listens: with what only
+        they get, `live`, (the document before, when the entity was created, its times).
+        """
         position = self.position = self.position + 1
         changed = put.changed
         listed = changed is not None and put.verb != "updated"
@@ -303,5 +335,6 @@ class Hands:
                     payload,
                     previous,
                     body,
+                    *live,
                 )
             )
