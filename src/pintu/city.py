@@ -27,6 +27,7 @@ from pintu.kernel.exchange.gate import ExchangeGate
 from pintu.kernel.exchange.gate.opening import join_gate
 from pintu.kernel.exchange.nodes.opening import open_nodes
 from pintu.kernel.exchange.tables import TableProvider
+from pintu.kernel.federation.opening import open_federation
 from pintu.kernel.feed import Feed
 from pintu.kernel.identity import Identity, People
 from pintu.kernel.identity.delegating import Delegations
@@ -178,6 +179,7 @@ def build(
         audit=Audit(store, tables, keys, clock, name=log_name(settings)),
         people=identity.people,
     )
+    rooms.federation = open_federation(tables, clock)
     open_sharing(rooms, gate, tables, keys)
     return rooms
 

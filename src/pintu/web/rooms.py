@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pintu.kernel.exchange.finding import Finder
     from pintu.kernel.exchange.nodes import Nodes
     from pintu.kernel.exchange.schemas import Schemas
+    from pintu.kernel.federation import Federation
     from pintu.kernel.feed import Feed
     from pintu.kernel.identity import Identity, People
     from pintu.kernel.identity.delegating import Delegations
@@ -96,3 +97,4 @@ class Rooms:
     delegations: Delegations | None = None  # who acts for whom
     issuers: Issuers | None = None  # houses whose accounts open doors here (OpenID Connect)
     provider: Provider | None = None  # programs that ask us who somebody is
+    federation: Federation | None = None  # other sources of context, registered here
