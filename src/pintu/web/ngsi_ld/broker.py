@@ -4,6 +4,7 @@ decided here.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,9 @@ class Broker:
     def __init__(self, rooms: Rooms) -> None:
         self.rooms = rooms
         self._acts: dict[Key, tuple[Act, Pairs]] = {}
+        federation = rooms.federation
+        self.registered: Container[str] = () if federation is None else federation.registry.tenants
+        """Tenants that have registrations: their requests may concern other sources, too."""
         self.repeats = Repeats(self)
         started(rooms)
 
@@ -128,7 +132,18 @@ class Broker:
         """Perform a call in the core context, for a tenant there is."""
         if call.projection.recorded:
             return _awaited(written(self._in_context, call, None), call)
-        return self.waiting(call.operation.handler(call), call)
+        return self.waiting(self._handled(call), call)
+
+    def _handled(self, call: Call) -> Result:
+        """What its operation makes of a call, over all sources where there are others."""
+        operation = call.operation
+        if (
+            call.tenant_name in self.registered
+            and operation.distributed is not None
+            and call.params.get("local") != "true"
+        ):
+            return operation.distributed(call)
+        return operation.handler(call)
 
     def waiting(self, result: Result, call: Call) -> Answer:
         """An answer that is there, or one that waits, given its way to turn into a problem."""
@@ -150,7 +165,7 @@ class Broker:
             call.terms = terms
         if not call.tenant:
             return self._later(call, None)
-        return call.operation.handler(call)
+        return self._handled(call)
 
     async def _later(self, call: Call, context: Any) -> Response:
         """The slow way in: a @context must be fetched first, or the tenant be made."""
@@ -160,7 +175,7 @@ class Broker:
             call.terms = await self.rooms.library.terms(context)
         if not call.tenant:
             call.tenant = await self.rooms.store.open_tenant(call.tenant_name)
-        result = call.operation.handler(call)
+        result = self._handled(call)
         return result if isinstance(result, Response) else await result
 
 

@@ -39,6 +39,8 @@ class Operation:
     merge_patch: bool = False  # application/merge-patch+json is read too
     opens_tenant: bool = False  # a write that makes its tenant (5.5.10)
     any_tenant: bool = False  # answers for a tenant that does not exist too
+    distributed: Handler | None = None
+    """Called instead of `handler` in a tenant that has registrations, unless local=true (4.3.6)."""
 
 
 class Call(msgspec.Struct, gc=False):

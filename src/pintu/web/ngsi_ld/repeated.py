@@ -118,7 +118,9 @@ class Repeats:
         headers = request.headers
         try:
             # the session of a cookie wants to be seen at every request
-            if b"cookie" in headers or linked_context(headers.get(b"link")) is not None:
+            if b"cookie" in headers or b"ngsild-entitymap" in headers:
+                return None
+            if linked_context(headers.get(b"link")) is not None:
                 return None
             if accepted(headers.get(b"accept"), "entity") != JSON:
                 return None
@@ -144,6 +146,8 @@ class Repeats:
             if target[len(_ENTITY) :].translate(None, _IN_ID) or len(target) == len(_URN):
                 return None
         elif not target.startswith(_QUERY):
+            return None
+        if standing.act.tenant in self._broker.registered:
             return None
         actor = self._rooms.identity.recall(standing.raw, standing.local)
         if actor is None:
