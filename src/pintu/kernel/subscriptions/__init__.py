@@ -1,0 +1,1 @@
+"""Subscriptions: what was asked to be told, whom a change concerns, what is told and how it goes."""
