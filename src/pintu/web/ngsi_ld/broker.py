@@ -44,7 +44,7 @@ class Broker:
     def __init__(self, rooms: Rooms) -> None:
         self.rooms = rooms
         self._acts: dict[Key, tuple[Act, Pairs]] = {}
-        federation = rooms.federation
+        federation = getattr(rooms, "federation", None)  # a door may be built over fewer rooms
         self.registered: Container[str] = () if federation is None else federation.registry.tenants
         """Tenants that have registrations: their requests may concern other sources, too."""
         self.repeats = Repeats(self)
