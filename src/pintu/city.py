@@ -15,6 +15,7 @@ import msgspec
 
 from pintu.kernel.access import Gate
 from pintu.kernel.audit import Audit
+from pintu.kernel.calling import Caller
 from pintu.kernel.clock import Clock, parse_clock
 from pintu.kernel.configuration import Configuration
 from pintu.kernel.egress import Egress
@@ -121,7 +122,8 @@ class City:
         nodes = (rooms.nodes.stop,) if rooms.nodes is not None else ()
         judged = (rooms.gate.close,) if isinstance(rooms.gate, ExchangeGate) else ()
         own = (rooms.timers.stop, rooms.intake.stop, *judged)
-        for stop in (*nodes, *own, *agreed, *audit, rooms.store.close):
+        calls = (rooms.caller.close,) if rooms.caller is not None else ()
+        for stop in (*nodes, *own, *calls, *agreed, *audit, rooms.store.close):
             with contextlib.suppress(asyncio.CancelledError):
                 await stop()
         rooms.library.save()
@@ -171,6 +173,7 @@ def build(
         basemap=basemap_file(settings),
         configuration=configuration,
         egress=egress,
+        caller=Caller(egress),
         runs=Runs(tables, clock),
         exchange=exchange_of(settings, (configuration, tables, pieces), (store, gate, clock)),
         tables=tables,

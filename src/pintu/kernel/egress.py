@@ -89,12 +89,16 @@ class Egress:
     async def reach(self, host: str, port: int) -> str:
         """The checked address of a host, for a connection of any protocol; raises as `target`
         does."""
+        return (await self.addresses(host, port))[0]
+
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """Every address of a host, all of them checked, at least one; raises as `target` does."""
         addresses = await _resolve(host, port)
         listed = host in self.allow or f"{host}:{port}" in self.allow
         for address in addresses:
             if not listed and not self._permits(address):
                 raise Forbidden(f"{host} leads to {address}, which may not be reached from here")
-        return str(addresses[0])
+        return [str(one) for one in addresses]
 
     def _permits(self, address: Address) -> bool:
         plain = _unwrapped(address)

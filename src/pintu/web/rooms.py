@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from pintu.kernel.access import Gate
     from pintu.kernel.audit import Audit
+    from pintu.kernel.calling import Caller
     from pintu.kernel.clock import Clock
     from pintu.kernel.configuration import Configuration
     from pintu.kernel.egress import Egress
@@ -98,3 +99,4 @@ class Rooms:
     issuers: Issuers | None = None  # houses whose accounts open doors here (OpenID Connect)
     provider: Provider | None = None  # programs that ask us who somebody is
     federation: Federation | None = None  # other sources of context, registered here
+    caller: Caller | None = None  # calls to addresses that somebody typed
