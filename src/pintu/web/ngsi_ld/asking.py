@@ -18,6 +18,7 @@ from pintu.kernel.context.parse import (
     parse_scope,
     parse_types,
 )
+from pintu.kernel.context.picking import split_names
 from pintu.kernel.context.scalars import check_name
 from pintu.kernel.context.selection import And, Linked, Or, OrderKey, Q, Selection
 from pintu.kernel.errors import BadRequestData, Forbidden, OperationNotSupported
@@ -35,24 +36,6 @@ SELECT_PARAMS = frozenset(
 ORDER_PARAMS = frozenset(("orderBy", "collation", "orderFrom", "orderGeometry"))
 IDS_LIMIT = 1000
 _NO_ATTRIBUTES = frozenset(("id", "type", "scope", "expiresAt", "createdAt", "modifiedAt"))
-
-
-def split_names(text: Any, what: str) -> tuple[str, ...]:
-    """Names separated by commas, or a list of names; commas inside braces do not separate."""
-    if isinstance(text, list):
-        members = text
-    else:
-        members, depth, start = [], 0, 0
-        for index, character in enumerate(text):
-            depth += (character == "{") - (character == "}")
-            if character == "," and depth == 0:
-                members.append(text[start:index])
-                start = index + 1
-        members.append(text[start:])
-    found = tuple(member.strip() if isinstance(member, str) else "" for member in members)
-    if not all(found):
-        raise BadRequestData(f"{what} has an empty member")
-    return found
 
 
 def attribute_names(text: Any, terms: Terms) -> tuple[str, ...]:

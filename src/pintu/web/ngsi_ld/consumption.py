@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from pintu.kernel.context.linking import Links
 from pintu.kernel.context.parse import parse_types
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.render import View, render
@@ -18,7 +19,7 @@ from pintu.web.ngsi_ld.agreed import cut, fields_of, page_of, there
 from pintu.web.ngsi_ld.answers import GEO_JSON, JSON, LD_JSON, data_headers, shown_context
 from pintu.web.ngsi_ld.asking import read_selection, refuse_hidden
 from pintu.web.ngsi_ld.identifiers import uri
-from pintu.web.ngsi_ld.joining import Join, read_join
+from pintu.web.ngsi_ld.joining import read_join
 from pintu.web.ngsi_ld.looking import PLAIN, VIEW_PARAMS, read_view
 from pintu.web.ngsi_ld.message import Response
 from pintu.web.ngsi_ld.operation import Call, Result
@@ -104,7 +105,7 @@ class Query:
     part: Window
     view: View
     tree: Tree
-    join: Join | None
+    join: Links | None
 
     @property
     def shown(self) -> View:

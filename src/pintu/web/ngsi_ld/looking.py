@@ -7,11 +7,12 @@ from __future__ import annotations
 from typing import Any
 
 from pintu.kernel.access import Projection
+from pintu.kernel.context.picking import split_names
 from pintu.kernel.context.render import View
 from pintu.kernel.errors import BadRequestData, Forbidden, InvalidRequest
 from pintu.kernel.jsonld import Terms
 from pintu.web.ngsi_ld.answers import GEO_JSON
-from pintu.web.ngsi_ld.asking import attribute_names, refuse_hidden, split_names
+from pintu.web.ngsi_ld.asking import attribute_names, refuse_hidden
 from pintu.web.ngsi_ld.params import options
 
 VIEW_PARAMS = frozenset(

@@ -8,12 +8,13 @@ from collections.abc import Callable
 import orjson
 
 from pintu.kernel.context import write
+from pintu.kernel.context.picking import split_names
 from pintu.kernel.context.record import Effect, Keep, Put, Record, Transform
 from pintu.kernel.context.times import times_of
 from pintu.kernel.errors import BadRequestData
 from pintu.kernel.store.port import Op, settled
 from pintu.web.ngsi_ld.answers import empty, plain
-from pintu.web.ngsi_ld.asking import SELECT_PARAMS, read_selection, split_names
+from pintu.web.ngsi_ld.asking import SELECT_PARAMS, read_selection
 from pintu.web.ngsi_ld.guard import MEMBERS, allow_names, within_rows
 from pintu.web.ngsi_ld.message import Response
 from pintu.web.ngsi_ld.operation import Call

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pintu.kernel.context.picking import split_names
 from pintu.kernel.errors import BadRequestData
-from pintu.web.ngsi_ld.asking import split_names
 
 _STRINGS = ("q", "csf", "scopeQ", "lang", "geometryProperty", "join")
 _NAMES = ("attrs", "pick", "omit", "expandValues", "jsonKeys", "containedBy")
