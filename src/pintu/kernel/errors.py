@@ -20,6 +20,7 @@ PintuError                       500 InternalError
 │   └── NonexistentTenant        404
 ├── Conflict
 │   ├── AlreadyExists            409
+│   ├── RegistrationConflict     409 a source that holds data alone, beside another that does
 │   └── StateConflict            409 (state, action) not in the table; a key with another body
 ├── Unavailable                  503 the store is away: nothing was written, try again
 │   ├── DiskFull                 507
@@ -207,6 +208,12 @@ class AlreadyExists(Conflict):
 
     type = ETSI_ERRORS + "AlreadyExists"
     title = "Already exists"
+
+
+class RegistrationConflict(Conflict):
+    """Data would be held in two places of which one holds it alone (NGSI-LD 5.5.2, 5.9.2.4)."""
+
+    type = ETSI_ERRORS + "Conflict"
 
 
 class StateConflict(Conflict):

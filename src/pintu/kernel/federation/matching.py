@@ -13,20 +13,22 @@ from pintu.kernel.federation.index import Entry
 from pintu.kernel.federation.words import Information, Registration, Selector, Share, Wanted
 
 
-def shares(entries: Iterable[Entry], wanted: Wanted, now_us: int) -> list[Share]:
+def shares(
+    entries: Iterable[Entry], wanted: Wanted, now_us: int, *, paused: bool = False
+) -> list[Share]:
     """The shares of all entries that match: one for each information of a registration, those with
-    the same entities put together.
+    the same entities put together. `paused`: those that are paused too.
     """
     found: dict[int, tuple[Registration, Information, list[Selector | None]]] = {}
     refused: set[str] = set()
     for entry in entries:
         registration = entry.registration
-        if registration.id in refused or not _has(entry, wanted):
+        if registration.id in refused or not has(entry, wanted):
             continue
         held = found.get(id(entry.information))
         if held is not None:
             held[2].append(entry.selector)
-        elif serves(registration, wanted, now_us):
+        elif (paused or not registration.paused) and serves(registration, wanted, now_us):
             found[id(entry.information)] = (registration, entry.information, [entry.selector])
         else:
             refused.add(registration.id)
@@ -35,7 +37,7 @@ def shares(entries: Iterable[Entry], wanted: Wanted, now_us: int) -> list[Share]
 
 def serves(registration: Registration, wanted: Wanted, now_us: int) -> bool:
     """Whether a registration may be asked at all, apart from its entities and attributes."""
-    if registration.paused or not registration.lives(now_us):
+    if not registration.lives(now_us):
         return False
     if wanted.operation and wanted.operation not in registration.operations:
         return False
@@ -58,7 +60,7 @@ def suits(registration: Registration, wanted: Wanted) -> bool:
     return wanted.csf is None or match_q(described(registration), wanted.csf)
 
 
-def _has(entry: Entry, wanted: Wanted) -> bool:
+def has(entry: Entry, wanted: Wanted) -> bool:
     """Whether the entities and the attributes of an entry overlap with what is wanted."""
     selector, names = entry.selector, entry.information.names
     if names and wanted.names and names.isdisjoint(wanted.names):

@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import AlreadyExists, ResourceNotFound, TooLarge
 from pintu.kernel.federation.index import Index
-from pintu.kernel.federation.matching import shares
+from pintu.kernel.federation.matching import has, shares
 from pintu.kernel.federation.reading import read
+from pintu.kernel.federation.rules import check_beside, overlaps_to_seek
 from pintu.kernel.federation.schema import REGISTRATION, TABLES
 from pintu.kernel.federation.words import Registration, Share, Wanted
 from pintu.kernel.tables import CityTables, put_rows
@@ -81,6 +82,13 @@ class Registry:
             return []
         return shares(index.candidates(wanted), wanted, self._clock.now_us())
 
+    def discover(self, tenant: str, wanted: Wanted) -> Shares:
+        """As `matching`, with the paused ones too: for 5.10.2, which tells of registrations."""
+        index = self._by_tenant.get(tenant)
+        if index is None:
+            return []
+        return shares(index.candidates(wanted), wanted, self._clock.now_us(), paused=True)
+
     def find(self, tenant: str, id: str) -> Registration | None:
         """One that has not expired, or None."""
         index = self._by_tenant.get(tenant)
@@ -111,7 +119,8 @@ class Registry:
 
     # --- changed --------------------------------------------------------------------------------
     async def add(self, registration: Registration) -> Registration:
-        """Keep a new one; raises AlreadyExists, TooLarge when the tenant has as many as it may."""
+        """Keep a new one; raises AlreadyExists, RegistrationConflict, and TooLarge when the tenant
+        has as many as it may."""
         async with self._changing:
             await self._sweep()
             if self.find(registration.tenant, registration.id) is not None:
@@ -119,6 +128,7 @@ class Registry:
             index = self._by_tenant.get(registration.tenant)
             if index is not None and len(index.registrations) >= MOST:
                 raise TooLarge(f"The tenant has {MOST} registrations already")
+            check_beside(registration, self._overlapping(registration))
             now_us = self._clock.now_us()
             kept = replace(registration, created_us=now_us, modified_us=now_us)
             await self._keep(kept)
@@ -126,9 +136,11 @@ class Registry:
             return kept
 
     async def replace(self, registration: Registration) -> Registration:
-        """Keep one in place of the one with its id; raises ResourceNotFound."""
+        """Keep one in place of the one with its id; raises ResourceNotFound,
+        RegistrationConflict."""
         async with self._changing:
             before = self.get(registration.tenant, registration.id)
+            check_beside(registration, self._overlapping(registration))
             kept = replace(
                 registration, created_us=before.created_us, modified_us=self._clock.now_us()
             )
@@ -152,6 +164,15 @@ class Registry:
         gone = [one for one in self if not one.lives(now_us)]
         if gone:
             await self._forget(gone)
+
+    def _overlapping(self, registration: Registration) -> Iterator[Registration]:
+        index, now_us = self._by_tenant.get(registration.tenant), self._clock.now_us()
+        if index is None:
+            return
+        for wanted in overlaps_to_seek(registration):
+            for entry in index.candidates(wanted):
+                if entry.registration.lives(now_us) and has(entry, wanted):
+                    yield entry.registration
 
     async def _keep(self, registration: Registration) -> None:
         row = _row(registration)

@@ -13,6 +13,7 @@ from pintu.web.ngsi_ld import (
     missing,
     provision,
     purge,
+    sources,
 )
 from pintu.web.ngsi_ld.asking import ORDER_PARAMS, SELECT_PARAMS
 from pintu.web.ngsi_ld.joining import JOIN_PARAMS
@@ -188,6 +189,7 @@ TABLE: dict[str, Methods] = {
     **_BATCHES,
     **_DISCOVERY,
     **_CONTEXTS,
+    **sources.TABLE,
     **missing.operations(),
 }
 ROUTES = Routes(TABLE)
