@@ -48,6 +48,7 @@ from pintu.kernel.linkage.acting import Guard
 from pintu.kernel.linkage.linkage import Linkage
 from pintu.kernel.operations import Commands, Patience
 from pintu.kernel.store.opening import CITY_FILE, open_store
+from pintu.kernel.store.past import LogPast
 from pintu.kernel.store.pausing import Pausable
 from pintu.kernel.store.port import Store
 from pintu.kernel.store.sqlite import open_sqlite
@@ -181,6 +182,7 @@ def build(
         keys=keys,
         audit=Audit(store, tables, keys, clock, name=log_name(settings)),
         people=identity.people,
+        past=LogPast(store),
     )
     rooms.federation = open_federation(tables, clock)
     open_sharing(rooms, gate, tables, keys)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from pintu.kernel.context.record import PAST_VERBS
 from pintu.kernel.errors import TooManyRequests, Unavailable
 from pintu.kernel.store.port import settled
 from pintu.web.api.picture import Picture, Pictures
@@ -109,7 +110,7 @@ class Hub:
         watched = {client.entity for client in self.clients if client.entity}
         if watched:
             for change in changes:
-                if change.id in watched:
+                if change.id in watched and change.verb not in PAST_VERBS:
                     names = self._entities.setdefault((change.tenant, change.id), set())
                     names.update(change.changed or ())
 

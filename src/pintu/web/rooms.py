@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pintu.kernel.jsonld import ContextLibrary
     from pintu.kernel.linkage.linkage import Linkage
     from pintu.kernel.operations import Commands
-    from pintu.kernel.store.port import Store
+    from pintu.kernel.store.port import Past, Store
     from pintu.kernel.tables import CityTables
     from pintu.kernel.timers import Timers
     from pintu.kit.manifest import Manifest
@@ -98,5 +98,6 @@ class Rooms:
     delegations: Delegations | None = None  # who acts for whom
     issuers: Issuers | None = None  # houses whose accounts open doors here (OpenID Connect)
     provider: Provider | None = None  # programs that ask us who somebody is
+    past: Past | None = None  # what happened to entities; None: read from the store's log
     federation: Federation | None = None  # other sources of context, registered here
     caller: Caller | None = None  # calls to addresses that somebody typed

@@ -7,7 +7,12 @@ from typing import Any, Literal
 
 import msgspec
 
-Verb = Literal["created", "replaced", "updated", "deleted"]
+PresentVerb = Literal["created", "replaced", "updated", "deleted"]
+Verb = Literal[PresentVerb, "recorded", "amended", "erased"]
+
+PAST_VERBS = frozenset({"recorded", "amended", "erased"})
+"""Verbs that only history knows: they leave the present as it is. Whoever shows or computes the
+present passes over them."""
 
 Times = dict[str, list[int]]
 """`{"attr": [created_us, modified_us], "attr datasetId": …, "*": …}`; names only what differs."""
@@ -54,12 +59,26 @@ class Remove(msgspec.Struct, gc=False):
     detail: Any = None
 
 
+class Tell(msgspec.Struct, gc=False):
+    """Append to the log what only history is to know; the present entity, if there is one, stays.
+
+    An entity that is not present hangs on its tombstone: `types` are those it is found by from then
+    on. With `erased` and `changed` None nothing of its past is left to be found.
+    """
+
+    verb: Verb  # one of PAST_VERBS
+    types: tuple[str, ...]  # sorted
+    payload: bytes = b""
+    changed: tuple[str, ...] | None = None
+    detail: Any = None
+
+
 class Keep(msgspec.Struct, gc=False):
     """Write nothing; `detail` is handed back to the caller."""
 
     detail: Any = None
 
 
-Effect = Put | Remove | Keep
+Effect = Put | Remove | Tell | Keep
 Transform = Callable[[Record | None, int], Effect]
 """(present record or None, now in µs) → effect. Raising a PintuError fails this operation only."""

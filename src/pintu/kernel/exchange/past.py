@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from pintu.kernel.context.record import PAST_VERBS
 from pintu.kernel.exchange.rows import simple
 from pintu.kernel.exchange.words import Sample
 from pintu.kernel.store.port import settled
@@ -50,6 +51,8 @@ async def series(
 
 def _crosses(change: Change, fence: frozenset[str]) -> bool:
     """Whether a row may have been another one before this change."""
+    if change.verb in PAST_VERBS:
+        return False
     if change.verb != "updated" or change.changed is None:
         return True
     return not fence.isdisjoint(change.changed)
@@ -64,6 +67,8 @@ def _ordered(found: list[Sample], since_us: int, until_us: int) -> list[Sample]:
 def _sample(change: Change, attribute: str) -> Sample | None:
     if change.verb == "deleted":
         return Sample(change.at_us, None)
+    if change.verb in PAST_VERBS:
+        return None
     if change.changed is not None and attribute not in change.changed:
         return None
     payload: dict[str, Any] = orjson.loads(change.payload) if change.payload else {}

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any, Protocol
 
+from pintu.kernel.context.record import PAST_VERBS
 from pintu.kernel.errors import StateConflict, Unavailable
 from pintu.kernel.feed.cursor import cursor_of, position_of
 from pintu.kernel.store.port import Change, settled
@@ -275,5 +276,7 @@ class Subscription:
 
     def _wanted(self, change: Change) -> bool:
         if self._tenants is not None and change.tenant not in self._tenants:
+            return False
+        if change.verb in PAST_VERBS:  # nothing that is present changed
             return False
         return self._types is None or not self._types.isdisjoint(change.types)

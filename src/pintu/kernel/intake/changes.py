@@ -9,9 +9,9 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from pintu.kernel.context.record import Record
+from pintu.kernel.context.record import PAST_VERBS, PresentVerb, Record
 from pintu.kernel.context.selection import Selection, TypeSelection
 from pintu.kernel.errors import Unavailable
 from pintu.kernel.intake.wire import Line, News
@@ -130,7 +130,11 @@ class Follower:
             size = 0
             for change in changes:
                 after = change.position
-                if change.tenant == tenant and self._wants(change.types):
+                if (
+                    change.tenant == tenant
+                    and self._wants(change.types)
+                    and change.verb not in PAST_VERBS
+                ):
                     lines.append(await self._line(change))
                     size += len(lines[-1].body or b"")
                     if size > FRAME_BYTES:
@@ -151,7 +155,7 @@ class Follower:
             change.position,
             change.id,
             change.types,
-            change.verb,
+            cast("PresentVerb", change.verb),
             change.at_us,
             change.source,
             change.changed,

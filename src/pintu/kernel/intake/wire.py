@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from pintu.kernel.context.record import Verb
+from pintu.kernel.context.record import PresentVerb
 from pintu.kernel.errors import (
     BadRequestData,
     DiskFull,
@@ -137,7 +137,7 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
     position: int
     id: str
     types: tuple[str, ...]
-    verb: Verb
+    verb: PresentVerb
     at_us: int
     source: str
     changed: tuple[str, ...] | None

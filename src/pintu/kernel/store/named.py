@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from pintu.kernel.context.selection import TypeSelection
 from pintu.kernel.store.kinds import MEMBERS, Doc, IndexPath, KindRow, Shape
 from pintu.kernel.store.port import VERBS, Change
 
@@ -109,6 +110,14 @@ class Named(ABC):
         """A learned path is complete: queries may use it."""
         path.state = "ready"
         self.version += 1
+
+    def kinds_for(self, tenant: int, types: TypeSelection) -> list[KindRow]:
+        """The kinds of a tenant that a selection of types names."""
+        return [
+            kind
+            for kind in self.by_tenant.get(tenant, ())
+            if any(wanted <= kind.types_set for wanted in types.any_of)
+        ]
 
     def change(self, row: Sequence[Any]) -> Change:
         """A row of the log: position, kind, id, verb, at, source, previous, changed, payload."""

@@ -36,6 +36,7 @@ class Pausable:
         self.changes = store.changes
         self.head = store.head
         self.history = store.history
+        self.past_ids = store.past_ids
         self.notes = store.notes
         self.notes_head = store.notes_head
         self.on_commit = store.on_commit

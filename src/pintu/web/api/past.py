@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pintu.kernel.context.late import is_late
+from pintu.kernel.context.record import PAST_VERBS
 from pintu.kernel.store.port import settled
 from pintu.web.api.states import parse_time
 
@@ -40,6 +41,8 @@ def origins(
     for change in changes:
         if not left or change.verb == "deleted":
             break
+        if change.verb in PAST_VERBS:
+            continue
         whole = change.changed is None or change.verb in ("created", "replaced")
         told = left.intersection(change.changed or ())
         if present is not None and not whole:
@@ -66,6 +69,8 @@ def varying(changes: list[Change], look_at: int = 40) -> set[str]:
     """Attributes that had more than one value in the newest changes of an entity."""
     seen: dict[str, set[str]] = {}
     for change in changes[:look_at]:
+        if change.verb in PAST_VERBS:
+            continue
         payload = orjson.loads(change.payload) if change.payload else {}
         for name, instance in payload.items():
             if isinstance(instance, dict) and "value" in instance:
@@ -107,6 +112,8 @@ def _from_first(newest_first: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
 def _point(change: Change, attribute: str) -> tuple[int, Any] | None:
     if change.verb == "deleted":
         return change.at_us, None
+    if change.verb in PAST_VERBS:
+        return None
     if change.changed is not None and attribute not in change.changed:
         return None
     payload = orjson.loads(change.payload) if change.payload else {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pintu.kernel.context.record import Record
+from pintu.kernel.context.record import PAST_VERBS, Record
 from pintu.kernel.context.selection import Selection, TypeSelection
 from pintu.kernel.errors import PintuError
 from pintu.kernel.store.port import settled
@@ -175,7 +175,7 @@ class Picture:
         """Take a commit in; the rows whose look changed."""
         rows: set[int] = set()
         for change in changes:
-            if change.tenant != self.tenant:
+            if change.tenant != self.tenant or change.verb in PAST_VERBS:
                 continue
             if self._waiting is not None:
                 self._waiting.append(change)

@@ -43,7 +43,7 @@ BIG: dict[str, tuple[str, ...]] = {
         "times",
         "body",
     ),
-    "tombstone": ("tenant", "id", "last"),
+    "tombstone": ("tenant", "id", "last", "kind"),
     "log": ("position", "kind", "id", "verb", "at", "source", "previous", "changed", "payload"),
     "note": ("number", "body"),
 }
@@ -68,7 +68,7 @@ def entity_hash(row: Row) -> int:
 
 def tombstone_hash(row: Row) -> int:
     """Of a tombstone of the move, without what is derived."""
-    return row_hash(row[:3])
+    return row_hash(row[:4])
 
 
 def log_hash(row: Row) -> int:

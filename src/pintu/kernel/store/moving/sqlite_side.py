@@ -23,7 +23,7 @@ HOLD_MS = 20_000
 
 _AT = "coalesce((SELECT l.at FROM log l WHERE l.position = {}), 0)"
 _ENTITY = ", ".join(f"e.{name}" for name in BIG["entity"]) + ", " + _AT.format("e.last")
-_TOMBSTONE = "tenant, id, last, " + _AT.format("t.last")
+_TOMBSTONE = "tenant, id, last, kind, " + _AT.format("t.last")
 _LOG = ", ".join(f"g.{name}" for name in BIG["log"]) + ", " + _AT.format("g.previous")
 _PUT = {
     table: f"INSERT INTO {table}({', '.join(columns)}) VALUES({','.join('?' * len(columns))})"
@@ -211,7 +211,7 @@ class SqliteSide:
 
     async def put_tombstones(self, rows: Sequence[Row]) -> None:
         """New tombstones."""
-        await self._many(_PUT["tombstone"], [row[:3] for row in rows])
+        await self._many(_PUT["tombstone"], [row[:4] for row in rows])
 
     async def drop_tombstones(self, keys: Sequence[Key]) -> None:
         """Tombstones go."""

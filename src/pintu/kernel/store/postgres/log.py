@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 
+from pintu.kernel.context.selection import TypeSelection
 from pintu.kernel.store.port import Change
 from pintu.kernel.store.postgres.line import is_lost
 from pintu.kernel.store.postgres.names import Names
@@ -39,6 +40,11 @@ _CHAIN = (
     f"UNION ALL SELECT {', '.join('l.' + name for name in _COLUMNS.split(', '))} FROM chain c "
     "JOIN log l ON l.position = c.previous AND l.at = c.previous_at) "
     f"SELECT {_COLUMNS} FROM chain WHERE position < $3 LIMIT $4"
+)
+_IDS = (
+    "SELECT id FROM (SELECT id FROM entity WHERE tenant = $1 AND id > $2 {0} ORDER BY id LIMIT $3) "
+    "e UNION SELECT id FROM (SELECT id FROM tombstone WHERE tenant = $1 AND id > $2 {1} "
+    "ORDER BY id LIMIT $3) t ORDER BY 1 LIMIT $3"
 )
 _WEEKS = (
     "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
@@ -86,6 +92,19 @@ class Log:
             return found
 
         return await self._told(await self._read(ask))
+
+    async def past_ids(
+        self, tenant: int, types: TypeSelection | None, after: str, limit: int
+    ) -> list[str]:
+        """Ids of what is present, deleted or known to history only, in order."""
+        if types is None:
+            sql = _IDS.format("", "AND kind > 0")
+        else:
+            kinds = [str(kind.n) for kind in self._names.kinds_for(tenant, types)]
+            named = f"AND kind IN ({', '.join(kinds) or 'NULL'})"
+            sql = _IDS.format(named, named)
+        rows = await self._read(lambda c: c.fetch(sql, tenant, after, limit))
+        return [id for (id,) in rows]
 
     async def notes(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         """(number, bytes) of notes after a number, in order."""

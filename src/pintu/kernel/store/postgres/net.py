@@ -75,14 +75,14 @@ class Net:
             if start is not None:
                 self.deletes.append(start.record.number)
                 self._index(work)
-            self.buried.append((*key, -work.last, work.last_at))
+            self.buried.append((*key, -work.last, work.last_at, work.kind))
             return
         if work.indexed:
             self._index(work)
         if start is None:
             self.inserts.append((key, work))
             if work.dead:
-                self.unburied.append((*key, None, None))
+                self.unburied.append((*key, None, None, None))
         elif not work.indexed:
             self.narrows.append((key, work))
         elif start.record.number == row.record.number:
@@ -164,7 +164,7 @@ class Net:
                 [_entity(*one) for one in self.anews],
             ),
             "delete": (self.deletes,),
-            "bury": (self.buried,),
+            "bury": ([(*row, 0 if kind is None else kind.n) for *row, kind in self.buried],),
             "unbury": (self.unburied,),
             "count": ([n for n, _ in count], [by for _, by in count]),
             "no_point": ([_point(*one) for one in self.no_points],),

@@ -79,7 +79,14 @@ CREATE TABLE note(number bigint PRIMARY KEY, body bytea NOT NULL);
 ALTER TABLE head ADD COLUMN notes bigint NOT NULL DEFAULT 0;
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST, NOTES)
+GONE = """
+ALTER TABLE tombstone ADD COLUMN kind int NOT NULL DEFAULT 0;
+UPDATE tombstone t SET kind = l.kind FROM log l WHERE l.position = t.last AND l.at = t.last_at;
+CREATE INDEX tombstone_kind ON tombstone(kind, id);
+"""
+"""What is not present has the kind it had last, so that its past is found by type; 0: not found."""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, NOTES, GONE)
 """MIGRATIONS[i] leads from version i to version i + 1 (`meta` key `version`); a released one is
 never edited.
 """

@@ -67,9 +67,9 @@ _SQL = {
     ),
     "delete": "DELETE FROM entity e USING {} u(n) WHERE e.n = u.n",
     "bury": (
-        "INSERT INTO tombstone(tenant, id, last, last_at) SELECT u.tenant, u.id, h.base + u.last, "
-        "u.last_at FROM h, {} u ON CONFLICT (tenant, id) DO UPDATE "
-        "SET last = excluded.last, last_at = excluded.last_at"
+        "INSERT INTO tombstone(tenant, id, last, last_at, kind) SELECT u.tenant, u.id, "
+        "h.base + u.last, u.last_at, u.kind FROM h, {} u ON CONFLICT (tenant, id) DO UPDATE "
+        "SET last = excluded.last, last_at = excluded.last_at, kind = excluded.kind"
     ),
     "unbury": (
         "DELETE FROM tombstone t USING {} u WHERE t.tenant = u.tenant AND t.id = u.id "

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.context.record import Record
-from pintu.kernel.context.selection import Selection
+from pintu.kernel.context.selection import Selection, TypeSelection
 from pintu.kernel.errors import ConfigurationError, PintuError
 from pintu.kernel.store.address import StoreAddress
 from pintu.kernel.store.port import Change, Kind, Op, Outcome, Page
@@ -216,6 +216,12 @@ class PostgresStore:
     ) -> list[Change]:
         """An entity's changes, newest first, through earlier lives."""
         return await self._log.history(tenant, id, before, limit)
+
+    async def past_ids(
+        self, tenant: int, types: TypeSelection | None, after: str, limit: int
+    ) -> list[str]:
+        """Ids of what is present, deleted or known to history only, in order."""
+        return await self._log.past_ids(tenant, types, after, limit)
 
     async def notes(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Notes after a number, in order; others' too."""

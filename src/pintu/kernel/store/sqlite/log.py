@@ -8,10 +8,13 @@ from typing import Any
 
 import apsw
 
+from pintu.kernel.context.selection import TypeSelection
 from pintu.kernel.store.port import Change
 from pintu.kernel.store.sqlite.names import Names
 
 _COLUMNS = "position, kind, id, verb, at, source, previous, changed, payload"
+RARE = 8
+"""Kinds with fewer than one of so many entities are looked up by kind and put in order."""
 _NOTES = "SELECT number, body FROM note WHERE number > ? ORDER BY number LIMIT ?"
 _LAST = (
     "SELECT coalesce((SELECT last FROM entity WHERE tenant=?1 AND id=?2), "
@@ -36,6 +39,28 @@ def notes(connection: apsw.Connection, after: int, limit: int) -> list[tuple[int
     """(number, bytes) of notes after a number, in order."""
     rows: list[Any] = connection.execute(_NOTES, (after, limit)).fetchall()
     return rows
+
+
+def past_ids(
+    connection: apsw.Connection, names: Names, key: tuple[int, str], types: TypeSelection | None,
+    limit: int,
+) -> list[str]:  # fmt: skip
+    """Ids after `key`, (tenant, id), of what is present, deleted or known to history only."""
+    present, gone = "", "AND kind > 0"
+    by_id = "INDEXED BY entity_id"
+    if types is not None:
+        kinds = names.kinds_for(key[0], types)
+        listed = ",".join(str(kind.n) for kind in kinds)
+        present = gone = f"AND kind IN ({listed or 'NULL'})"
+        if RARE * sum(kind.count for kind in kinds) < sum(k.count for k in names.kinds.values()):
+            by_id = "INDEXED BY entity_kind"
+    where = "WHERE tenant=? AND id>? {} ORDER BY id LIMIT ?"
+    sql = (
+        f"SELECT id FROM (SELECT id FROM entity {by_id} {where.format(present)}) UNION "
+        f"SELECT id FROM (SELECT id FROM tombstone {where.format(gone)}) ORDER BY 1 LIMIT ?"
+    )
+    bindings = (*key, limit, *key, limit, limit)
+    return [str(id) for (id,) in connection.execute(sql, bindings).fetchall()]
 
 
 def history(

@@ -53,9 +53,16 @@ INSERT INTO tenant(n, name) VALUES(1, '');
 NOTES = "CREATE TABLE note(number INTEGER PRIMARY KEY, body BLOB NOT NULL);"
 """What is written down for good: only ever added to."""
 
+GONE = """
+ALTER TABLE tombstone ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
+UPDATE tombstone SET kind = coalesce((SELECT kind FROM log WHERE position = last), 0);
+CREATE INDEX tombstone_kind ON tombstone(kind);
+"""
+"""What is not present has the kind it had last, so that its past is found by type; 0: not found."""
+
 Migration = str | Callable[[apsw.Connection], None]
 
-MIGRATIONS: tuple[Migration, ...] = (FIRST, NOTES)
+MIGRATIONS: tuple[Migration, ...] = (FIRST, NOTES, GONE)
 """MIGRATIONS[i] leads from version i to version i + 1; a released one is never edited."""
 
 

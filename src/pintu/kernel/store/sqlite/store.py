@@ -15,7 +15,7 @@ import apsw
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.context.record import Record
-from pintu.kernel.context.selection import Selection
+from pintu.kernel.context.selection import Selection, TypeSelection
 from pintu.kernel.errors import DiskFull
 from pintu.kernel.store.choosing import PROBE
 from pintu.kernel.store.port import Change, Kind, Op, Outcome, Page
@@ -210,6 +210,12 @@ class SqliteStore:
     ) -> list[Change]:
         """An entity's changes, newest first, through earlier lives."""
         return log.history(self._loop_db, self._names, (tenant, id), before, limit)
+
+    def past_ids(
+        self, tenant: int, types: TypeSelection | None, after: str, limit: int
+    ) -> list[str]:
+        """Ids of what is present, deleted or known to history only, in order."""
+        return log.past_ids(self._loop_db, self._names, (tenant, after), types, limit)
 
     def notes(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Notes after a number, in order; up to `notes_head` at least."""
