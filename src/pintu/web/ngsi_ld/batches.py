@@ -31,7 +31,7 @@ from pintu.web.ngsi_ld.operation import Call, Result
 from pintu.web.ngsi_ld.params import options
 
 PARAMS = frozenset(("options", "local"))
-_SLICE = 100
+SLICE = 100
 _MOST = 10_000
 _UPSERT = frozenset(("replace", "update"))
 _UPDATE = frozenset(("noOverwrite", "replace"))
@@ -85,7 +85,7 @@ def update_batch(call: Call) -> Result:
         transform = write.append(entity, no_overwrite=keep)
         return Op(call.tenant, entity["id"], within_rows(call, transform, entity["id"]))
 
-    return _run(call, make, _done, _read_addition)
+    return _run(call, make, _done, read_addition)
 
 
 def merge_batch(call: Call) -> Result:
@@ -95,12 +95,12 @@ def merge_batch(call: Call) -> Result:
         allow_fragment(call, entity)
         return Op(call.tenant, entity["id"], within_rows(call, write.merge(entity), entity["id"]))
 
-    return _run(call, make, _done, _read_part)
+    return _run(call, make, _done, read_part)
 
 
 async def delete_batch(call: Call) -> Response:
     """5.6.10: delete by a list of ids; 204 or 207."""
-    _check_size(call.document)
+    check_size(call.document)
     ops: list[Op] = []
     errors: list[dict[str, Any]] = []
     for member in call.document:
@@ -108,18 +108,18 @@ async def delete_batch(call: Call) -> Response:
             id = uri(member, "Entity id")
             ops.append(Op(call.tenant, id, within_rows(call, write.delete(), id)))
         except PintuError as error:
-            errors.append(_failed(str(member)[:200], error))
+            errors.append(failed(str(member)[:200], error))
     outcomes = await call.rooms.store.submit(ops, call.actor_id) if ops else []
     return _done(call, _Plan(ops, errors), outcomes)
 
 
-def _read_part(member: dict[str, Any], terms: Terms) -> dict[str, Any]:
+def read_part(member: dict[str, Any], terms: Terms) -> dict[str, Any]:
     """A fragment of an entity that names its id."""
     id = uri(member.get("id"), "Entity id")
     return {**read_fragment(member, terms, nulls="merge"), "id": id}
 
 
-def _read_addition(member: dict[str, Any], terms: Terms) -> dict[str, Any]:
+def read_addition(member: dict[str, Any], terms: Terms) -> dict[str, Any]:
     """A fragment to append, in which nothing can be deleted."""
     id = uri(member.get("id"), "Entity id")
     return {**read_fragment(member, terms, nulls="none"), "id": id}
@@ -131,9 +131,9 @@ async def _run(
     answer: Callable[[Call, _Plan, list[Outcome]], Response],
     read: Callable[[dict[str, Any], Terms], dict[str, Any]] = read_entity,
 ) -> Response:
-    _check_size(call.document)
+    check_size(call.document)
     plan = _Plan([], [])
-    for start in range(0, len(call.document), _SLICE):
+    for start in range(0, len(call.document), SLICE):
         if start:
             await asyncio.sleep(0)
         _read_slice(call, lambda m, t: make(call, read(m, t)), plan, start)
@@ -145,7 +145,7 @@ def _read_slice(
     call: Call, make: Callable[[dict[str, Any], Terms], Op], plan: _Plan, start: int
 ) -> None:
     contexts = call.contexts
-    for index, member in enumerate(call.document[start : start + _SLICE], start):
+    for index, member in enumerate(call.document[start : start + SLICE], start):
         try:
             terms: Any = call.terms if contexts is None else contexts[index]
             if not isinstance(terms, Terms):
@@ -154,22 +154,27 @@ def _read_slice(
                 raise InvalidRequest(f"Member {index} of the batch is not a JSON object")
             plan.ops.append(make(member, terms))
         except PintuError as error:
-            plan.errors.append(_failed(_id_of(member), error))
+            plan.errors.append(failed(id_of(member), error))
 
 
-def _id_of(member: Any) -> str:
+def id_of(member: Any) -> str:
+    """The id a member of a batch names, as far as it can be read."""
     found = member.get("id") if isinstance(member, dict) else None
     return found[:2048] if isinstance(found, str) else ""
 
 
-def _check_size(document: Any) -> None:
+def check_size(document: Any) -> None:
+    """Raise BadRequestData for an empty batch, TooLarge for one over the limit."""
     if not document:
         raise BadRequestData("The batch is empty")
+    if None in document:
+        raise BadRequestData(f"Member {document.index(None)} of the batch is null")
     if len(document) > _MOST:
         raise TooLarge(f"The batch has {len(document)} members, at most {_MOST} are allowed")
 
 
-def _failed(id: str, error: PintuError) -> dict[str, Any]:
+def failed(id: str, error: PintuError) -> dict[str, Any]:
+    """One member of `errors` (5.2.17)."""
     return {"entityId": id, "error": error.problem()}
 
 
@@ -180,10 +185,10 @@ def _sorted_out(plan: _Plan, outcomes: list[Outcome]) -> tuple[list[str], list[d
     for op, outcome in zip(plan.ops, outcomes, strict=True):
         left = getattr(outcome.detail, "not_updated", None)
         if outcome.error is not None:
-            errors.append(_failed(op.id, outcome.error))
+            errors.append(failed(op.id, outcome.error))
         elif left:
             why = "; ".join(reason for _, reason in left)
-            errors.append(_failed(op.id, AlreadyExists(why)))
+            errors.append(failed(op.id, AlreadyExists(why)))
         else:
             good[op.id] = None
     return list(good), errors

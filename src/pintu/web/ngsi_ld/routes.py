@@ -9,6 +9,9 @@ from pintu.web.ngsi_ld import (
     consumption,
     contexts,
     discovery,
+    distributed_write,
+    distributed_write_batches,
+    distributed_write_purge,
     info,
     missing,
     provision,
@@ -37,10 +40,12 @@ _ENTITIES: dict[str, Methods] = {
         "POST": Operation(
             name="createEntity", clause="5.6.1", handler=provision.create_entity, deed=_WRITE,
             body="one", params=_LOCAL, opens_tenant=True,
+            distributed=distributed_write.create_entity,
         ),
         "DELETE": Operation(
             name="purgeEntities", clause="5.6.21", handler=purge.purge_entities, deed=_DELETE,
             params=purge.PARAMS,
+            distributed=distributed_write_purge.purge_entities,
         ),
     },
     "entities/{id}": {
@@ -51,38 +56,46 @@ _ENTITIES: dict[str, Methods] = {
         "PUT": Operation(
             name="replaceEntity", clause="5.6.18", handler=provision.replace_entity, deed=_WRITE,
             body="one", params=_LOCAL | {"type"},
+            distributed=distributed_write.replace_entity,
         ),
         "PATCH": Operation(
             name="mergeEntity", clause="5.6.17", handler=provision.merge_entity, deed=_WRITE,
             body="one", merge_patch=True, params=provision.MERGE_PARAMS,
+            distributed=distributed_write.merge_entity,
         ),
         "DELETE": Operation(
             name="deleteEntity", clause="5.6.6", handler=provision.delete_entity, deed=_DELETE,
             params=_LOCAL | {"type"},
+            distributed=distributed_write.delete_entity,
         ),
     },
     "entities/{id}/attrs": {
         "POST": Operation(
             name="appendEntityAttributes", clause="5.6.3", handler=attributes.append_attributes,
             deed=_WRITE, body="one", params=attributes.APPEND_PARAMS,
+            distributed=distributed_write.append_attributes,
         ),
         "PATCH": Operation(
             name="updateEntityAttributes", clause="5.6.2", handler=attributes.update_attributes,
             deed=_WRITE, body="one", merge_patch=True, params=_LOCAL | {"type"},
+            distributed=distributed_write.update_attributes,
         ),
     },
     "entities/{id}/attrs/{attribute}": {
         "PATCH": Operation(
             name="partialAttributeUpdate", clause="5.6.4", handler=attributes.patch_attribute,
             deed=_WRITE, body="one", merge_patch=True, params=_LOCAL | {"type"},
+            distributed=distributed_write.patch_attribute,
         ),
         "PUT": Operation(
             name="replaceEntityAttribute", clause="5.6.19", handler=attributes.replace_attribute,
             deed=_WRITE, body="one", params=_LOCAL | {"type"},
+            distributed=distributed_write.replace_attribute,
         ),
         "DELETE": Operation(
             name="deleteEntityAttribute", clause="5.6.5", handler=attributes.delete_attribute,
             deed=_DELETE, params=attributes.DELETE_PARAMS,
+            distributed=distributed_write.delete_attribute,
         ),
     },
 }  # fmt: skip
@@ -92,30 +105,35 @@ _BATCHES: dict[str, Methods] = {
         "POST": Operation(
             name="createEntityBatch", clause="5.6.7", handler=batches.create_batch, deed=_WRITE,
             body="many", params=batches.PARAMS, opens_tenant=True,
+            distributed=distributed_write_batches.create_batch,
         )
     },
     "entityOperations/upsert": {
         "POST": Operation(
             name="upsertEntityBatch", clause="5.6.8", handler=batches.upsert_batch, deed=_WRITE,
             body="many", params=batches.PARAMS, opens_tenant=True,
+            distributed=distributed_write_batches.upsert_batch,
         )
     },
     "entityOperations/update": {
         "POST": Operation(
             name="updateEntityBatch", clause="5.6.9", handler=batches.update_batch, deed=_WRITE,
             body="many", params=batches.PARAMS,
+            distributed=distributed_write_batches.update_batch,
         )
     },
     "entityOperations/merge": {
         "POST": Operation(
             name="mergeEntityBatch", clause="5.6.20", handler=batches.merge_batch, deed=_WRITE,
             body="many", merge_patch=True, params=batches.PARAMS,
+            distributed=distributed_write_batches.merge_batch,
         )
     },
     "entityOperations/delete": {
         "POST": Operation(
             name="deleteEntityBatch", clause="5.6.10", handler=batches.delete_batch, deed=_DELETE,
             body="many", params=_LOCAL,
+            distributed=distributed_write_batches.delete_batch,
         )
     },
     "entityOperations/query": {
@@ -164,7 +182,7 @@ _CONTEXTS: dict[str, Methods] = {
     "jsonldContexts": {
         "GET": Operation(
             name="listContexts", clause="5.13.3", handler=contexts.list_contexts,
-            params=contexts.LIST_PARAMS, offer="data",
+            params=contexts.LIST_PARAMS, offer="data", any_tenant=True,
         ),
         "POST": Operation(
             name="addContext", clause="5.13.2", handler=contexts.add_context, deed=_WRITE,
