@@ -1,0 +1,201 @@
+"""From the log into packs: rows that are an hour old, or many, are grouped by entity and squeezed.
+
+A round reads the log after the mark `packed`, writes packs a few entities a transaction, moves the
+mark last. A round that ended half-way is done again: rows that a pack has already are passed over.
+Only what was packed a round ago, is a day old and was passed by every cursor leaves the log.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate, groupby
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from pintu.kernel.analytics.packs import (
+    Body,
+    body_of,
+    joined,
+    loosen,
+    observed,
+    squeeze,
+)
+from pintu.kernel.analytics.schema import ALWAYS, ALWAYS_VERBS, MARK, PACK, PACKED, SAFE
+from pintu.kernel.store.port import Change, Store, settled
+from pintu.kernel.tables import OpenTables, add_rows, put_rows
+
+DAY_US: Final = 86_400_000_000
+ROUND_ROWS: Final = 50_000
+ROUND_BYTES: Final = 24 * 1024 * 1024
+"""A round holds so much of the log in memory at most."""
+READ: Final = 500
+SLICE_ROWS: Final = 1_000
+"""Rows that one transaction packs: other threads wait for its Python."""
+FULL: Final = 512
+"""A pack with so many rows is joined no more."""
+
+Key = tuple[int, str]
+Part = list[tuple[Key, list[Change]]]
+Also = Callable[[Connection, Sequence[Change]], None]
+"""What else is done with rows in the transaction that packs them: roll-ups."""
+
+
+@dataclass(slots=True)
+class Place:
+    """A pack there is already."""
+
+    first: int
+    last: int
+    day: int
+    rows: int
+    body: Body | None = None  # when it was read or made here
+
+
+def mark(connection: Connection, name: str) -> int:
+    """A kept position, 0 before the first."""
+    found = connection.execute(sa.select(MARK.c.position).where(MARK.c.name == name)).scalar()
+    return int(found or 0)
+
+
+def put_mark(connection: Connection, name: str, position: int) -> None:
+    """Keep a position."""
+    put_rows(connection, MARK, [{"name": name, "position": position}])
+
+
+class Packing:
+    """Rounds over one store's log."""
+
+    def __init__(self, store: Store, opened: OpenTables, also: Also) -> None:
+        self._store = store
+        self._opened = opened
+        self._also = also
+        self.packed = opened.read_now(lambda c: mark(c, PACKED))
+        self.safe = opened.read_now(lambda c: mark(c, SAFE))
+        self.rows = 0  # packed by this process
+
+    @property
+    def waiting(self) -> int:
+        """Rows of the log that are in no pack."""
+        return max(self._store.head() - self.packed, 0)
+
+    async def round(self) -> int:
+        """Pack what the log holds after the mark, up to some ten thousand rows; how many."""
+        began = after = self.packed
+        found: list[Change] = []
+        size = 0
+        while len(found) < ROUND_ROWS and size < ROUND_BYTES:
+            rows = await settled(self._store.changes(after, READ))
+            if not rows:
+                break
+            found += rows
+            size += sum(len(one.payload) for one in rows)
+            after = rows[-1].position
+        if not found:
+            return 0
+        for part in _parts(found):
+            await self._opened.run(partial(self._pack, part))
+
+        def done(connection: Connection) -> None:
+            put_mark(connection, PACKED, max(after, mark(connection, PACKED)))
+            put_mark(connection, SAFE, began)
+
+        await self._opened.run(done)
+        self.packed, self.safe = after, began
+        self.rows += len(found)
+        return len(found)
+
+    async def trim(self, before_us: int) -> int:
+        """Drop rows of the log that are older, packed for a while and passed by every cursor."""
+        return await self._store.trim(before_us, self.safe) if self.safe else 0
+
+    def _pack(self, part: Part, connection: Connection) -> None:
+        known = _known(connection, part)
+        fresh: list[Change] = []
+        rows: dict[tuple[Key, int], dict[str, Any]] = {}
+        for key, changes in part:
+            places = known[key]
+            done = max((one.last for one in places), default=0)
+            mine = [one for one in changes if one.position > done]
+            fresh += mine
+            for day, some in groupby(mine, lambda one: one.at_us // DAY_US):
+                body = body_of(list(some))
+                place = next((one for one in places if one.day == day and one.rows < FULL), None)
+                if place is None:
+                    place = Place(body.positions[0], 0, day, 0)
+                    places.append(place)
+                else:
+                    body = joined(place.body or _read(connection, key, place), body)
+                place.body, place.rows = body, len(body.positions)
+                place.last = sum(body.positions)
+                rows[key, place.first] = _row(key, day, body)
+        put_rows(connection, PACK, list(rows.values()))
+        always = [
+            {"tenant": one.tenant, "id": one.id, "position": one.position}
+            for one in fresh
+            if one.verb in ALWAYS_VERBS or not one.previous
+        ]
+        add_rows(connection, ALWAYS, always)
+        if fresh:
+            self._also(connection, fresh)
+
+
+def _parts(changes: Iterable[Change]) -> Iterator[Part]:
+    """Changes by entity, in parts for one transaction each."""
+    by_key: dict[Key, list[Change]] = defaultdict(list)
+    for change in changes:
+        by_key[change.tenant, change.id].append(change)
+    part: Part = []
+    size = 0
+    for key in sorted(by_key):
+        part.append((key, by_key[key]))
+        size += len(by_key[key])
+        if size >= SLICE_ROWS:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+_PLACES = sa.select(PACK.c.id, PACK.c.first, PACK.c.last, PACK.c.day, PACK.c.rows)
+
+
+def _known(connection: Connection, part: Part) -> dict[Key, list[Place]]:
+    """The packs that the entities of a part have already."""
+    found: dict[Key, list[Place]] = {key: [] for key, _ in part}
+    for tenant, keys in groupby((key for key, _ in part), lambda key: key[0]):
+        ids = [id for _, id in keys]
+        for start in range(0, len(ids), 500):
+            asked = PACK.c.id.in_(ids[start : start + 500])
+            rows = connection.execute(_PLACES.where(PACK.c.tenant == tenant, asked))
+            for id, first, last, day, count in rows:
+                found[tenant, id].append(Place(first, last, day, count))
+    return found
+
+
+def _read(connection: Connection, key: Key, place: Place) -> Body:
+    mine = (PACK.c.tenant == key[0], PACK.c.id == key[1], PACK.c.first == place.first)
+    packed: Any = connection.execute(sa.select(PACK.c.body).where(*mine)).scalar_one()
+    return loosen(packed)
+
+
+def _row(key: Key, day: int, body: Body) -> dict[str, Any]:
+    ats = list(accumulate(body.ats))
+    earliest, latest = observed(body)
+    return {
+        "tenant": key[0],
+        "id": key[1],
+        "first": body.positions[0],
+        "last": sum(body.positions),
+        "day": day,
+        "rows": len(ats),
+        "since_us": min(ats),
+        "until_us": max(ats),
+        "observed_us": earliest,
+        "observed_to_us": latest,
+        "body": squeeze(body),
+    }

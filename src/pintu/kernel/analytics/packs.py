@@ -1,0 +1,291 @@
+"""A pack: rows of one entity's chain, taken apart into columns and squeezed. Pure.
+
+Rows that say the same in the same form share it; what differs (positions, times, values) becomes
+columns of differences, which compress well. `unpack(pack(rows)) == rows`, whatever the rows are:
+a pack is read back before anybody trusts it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from itertools import accumulate, pairwise
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from pintu.kernel.analytics.texts import (
+    DOUBLE,
+    NUMBER,
+    TIME,
+    WHOLE,
+    Cut,
+    cut,
+    fill,
+    marks,
+    uncut,
+    untold,
+)
+from pintu.kernel.store.port import VERB_NUMBER, VERBS, Change
+
+LEVEL: Final = 6
+ALL_TIMES: Final = (-(2**62), 2**62)
+
+
+class Form(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What rows have in common."""
+
+    types: tuple[str, ...]
+    verb: int
+    source: str
+    changed: tuple[str, ...] | None  # None for updated, too: the payload's keys
+    template: bytes
+
+
+class Body(msgspec.Struct, array_like=True, gc=False):
+    """A pack before it is squeezed; every column in the order of the rows."""
+
+    forms: list[Form]
+    which: list[int]  # the form of each row; empty: all are of the first
+    positions: list[int]  # differences
+    ats: list[int]  # differences
+    previous: dict[int, int]  # of rows whose previous is not the row before them
+    holes: list[list[Any]]  # a form, a hole: a column of what stood in it
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Body).decode
+
+
+def differences(values: Sequence[int]) -> list[int]:
+    """The first value, then how much each is more than the one before."""
+    return [*values[:1], *(b - a for a, b in pairwise(values))]
+
+
+def pack(rows: Sequence[Change]) -> bytes:
+    """Rows of one entity, oldest first, as one small value; read back once to be sure."""
+    return squeeze(body_of(rows))
+
+
+def squeeze(body: Body) -> bytes:
+    """A body as it is kept."""
+    return zlib.compress(_encode(body), LEVEL)
+
+
+def loosen(packed: bytes) -> Body:
+    """The body that was squeezed."""
+    return _decode(zlib.decompress(packed))
+
+
+def body_of(rows: Sequence[Change]) -> Body:
+    """Rows of one entity, oldest first, in columns; what would not come back equal stays text."""
+    first = rows[0]
+    body = _taken(rows, cut)
+    if rows_of(body, first.tenant, first.id) != list(rows):
+        body = _taken(rows, uncut)
+    return body
+
+
+def joined(one: Body, two: Body) -> Body:
+    """The rows of `one`, then those of `two`: columns are put together, no text is read again."""
+    count, last = len(one.positions), sum(one.positions)
+    numbers = {form: n for n, form in enumerate(one.forms)}
+    forms, holes = list(one.forms), list(one.holes)
+    places = []
+    for form, columns in zip(two.forms, two.holes, strict=True):
+        number = numbers.get(form)
+        places.append(len(forms) if number is None else number)
+        if number is None:
+            forms.append(form)
+            holes.append(columns)
+        else:
+            holes[number] = _both(form.template, holes[number], columns)
+    which: list[int] = []
+    if len(forms) > 1:
+        which = list(one.which) or [0] * count
+        which += [places[n] for n in two.which or [0] * len(two.positions)]
+    previous = {**one.previous, **{n + count: at for n, at in two.previous.items()}}
+    first = two.previous.get(0, 0)
+    previous[count] = first
+    if first == last:
+        del previous[count]
+    positions, ats = (_after(*columns) for columns in _moments(one, two))
+    return Body(forms, which, positions, ats, previous, holes)
+
+
+def _moments(one: Body, two: Body) -> tuple[tuple[list[int], list[int]], ...]:
+    return (one.positions, two.positions), (one.ats, two.ats)
+
+
+def _after(one: list[int], two: list[int]) -> list[int]:
+    """Two columns of differences as one."""
+    return [*one, two[0] - sum(one), *two[1:]]
+
+
+def _both(template: bytes, one: list[Any], two: list[Any]) -> list[Any]:
+    found: list[Any] = []
+    for kind, here, there in zip(marks(template), one, two, strict=True):
+        if kind == NUMBER:
+            (scale, mantissas), (other, more) = here, there
+            if scale != other or not isinstance(scale, int):
+                scale = _scales(scale, len(mantissas)) + _scales(other, len(more))
+            found.append([scale, _after(mantissas, more)])
+        else:
+            found.append([*here, *there] if kind == DOUBLE else _after(here, there))
+    return found
+
+
+def _scales(scale: int | list[int], count: int) -> list[int]:
+    return [scale] * count if isinstance(scale, int) else scale
+
+
+def _taken(rows: Sequence[Change], cut: Callable[[bytes], Cut]) -> Body:
+    forms: dict[Form, int] = {}
+    columns: list[list[list[Any]]] = []
+    which: list[int] = []
+    previous: dict[int, int] = {}
+    before = 0
+    for n, row in enumerate(rows):
+        taken = cut(row.payload)
+        changed = None if row.verb == "updated" else row.changed
+        form = Form(row.types, VERB_NUMBER[row.verb], row.source, changed, taken.template)
+        number = forms.get(form)
+        if number is None:
+            number = forms[form] = len(forms)
+            columns.append([[] for _ in marks(taken.template)])
+        which.append(number)
+        _put(columns[number], form.template, taken)
+        if row.previous != before:
+            previous[n] = row.previous
+        before = row.position
+    holes = [_columns(form.template, column) for form, column in zip(forms, columns, strict=True)]
+    return Body(
+        list(forms),
+        which if len(forms) > 1 else [],
+        differences([row.position for row in rows]),
+        differences([row.at_us for row in rows]),
+        previous,
+        holes,
+    )
+
+
+def _put(columns: list[list[Any]], template: bytes, taken: Any) -> None:
+    if not columns:
+        return
+    decimals, scales = iter(taken.decimals), iter(taken.scales)
+    floats, times = iter(taken.floats), iter(taken.times)
+    for column, kind in zip(columns, marks(template), strict=True):
+        if kind == NUMBER:
+            column.append((next(decimals), next(scales)))
+        elif kind == DOUBLE:
+            column.append(next(floats))
+        else:
+            column.append(next(times))
+
+
+def _columns(template: bytes, columns: list[list[Any]]) -> list[Any]:
+    """Columns as they are kept: decimals as differences and scales, times as differences."""
+    found: list[Any] = []
+    for column, kind in zip(columns, marks(template), strict=True):
+        if kind == NUMBER:
+            scales = [scale for _, scale in column]
+            same = scales[0] if len(set(scales)) == 1 else scales
+            found.append([same, differences([mantissa for mantissa, _ in column])])
+        elif kind == DOUBLE:
+            found.append(column)
+        else:
+            found.append(differences(column))
+    return found
+
+
+def unpack(packed: bytes, tenant: int, id: str) -> list[Change]:
+    """The rows of a pack, as the log had them."""
+    return rows_of(loosen(packed), tenant, id)
+
+
+def rows_of(body: Body, tenant: int, id: str) -> list[Change]:
+    """The rows of a body."""
+    positions = list(accumulate(body.positions))
+    ats = list(accumulate(body.ats))
+    previous = [0, *positions[:-1]]
+    for n, one in body.previous.items():
+        previous[n] = one
+    which = body.which
+    if not which:
+        form = body.forms[0]
+        texts = fill(form.template, _whole(form.template, body.holes[0]), len(positions))
+        return _rows((tenant, id), form, texts, zip(positions, ats, previous, strict=True))
+    rows: list[Any] = [None] * len(positions)
+    for number, form in enumerate(body.forms):
+        mine = [n for n, one in enumerate(which) if one == number]
+        texts = fill(form.template, _whole(form.template, body.holes[number]), len(mine))
+        places = ((positions[n], ats[n], previous[n]) for n in mine)
+        for n, row in zip(mine, _rows((tenant, id), form, texts, places), strict=True):
+            rows[n] = row
+    return rows
+
+
+def _rows(
+    key: tuple[int, str], form: Form, texts: list[bytes], places: Iterable[tuple[int, int, int]]
+) -> list[Change]:
+    tenant, id = key
+    types, verb, source, changed = form.types, VERBS[form.verb], form.source, form.changed
+    if form.verb == _UPDATED:
+        changed = names_of(form.template)
+        if changed is None:
+            return [
+                Change(
+                    position, tenant, id, types, verb, at, source, tuple(orjson.loads(text)), text,
+                    previous,
+                )
+                for text, (position, at, previous) in zip(texts, places, strict=True)
+            ]  # fmt: skip
+    return [
+        Change(position, tenant, id, types, verb, at, source, changed, text, previous)
+        for text, (position, at, previous) in zip(texts, places, strict=True)
+    ]
+
+
+_UPDATED = VERB_NUMBER["updated"]
+
+
+@lru_cache(maxsize=4096)
+def names_of(template: bytes) -> tuple[str, ...] | None:
+    """The members of every text of a template; None when it does not say so itself."""
+    if template[:1] == WHOLE:
+        return None
+    told = []
+    for number in (1, 2):  # a hole may stand in a name
+        columns = [(0, (number,)) if kind == NUMBER else (number,) for kind in marks(template)]
+        told.append(tuple(orjson.loads(fill(template, columns, 1)[0])))
+    return told[0] if told[0] == told[1] else None
+
+
+def _whole(template: bytes, columns: list[Any]) -> list[Any]:
+    """Columns as `fill` takes them, from what is kept."""
+    found: list[Any] = []
+    for kind, column in zip(marks(template), columns, strict=True):
+        if kind == NUMBER:
+            found.append((column[0], list(accumulate(column[1]))))
+        else:
+            found.append(column if kind == DOUBLE else list(accumulate(column)))
+    return found
+
+
+def observed(body: Body) -> tuple[int, int]:
+    """(earliest, latest) time in µs that any row tells, to the whole second outwards; (0, 0): none.
+
+    A time that could not be cut out may be any.
+    """
+    found: list[int] = []
+    for form, columns in zip(body.forms, body.holes, strict=True):
+        if untold(form.template):
+            return ALL_TIMES
+        for kind, column in zip(marks(form.template), columns, strict=True):
+            if kind >= TIME:
+                unit = 10 ** (kind - TIME)
+                told = list(accumulate(column))
+                found += (min(told) // unit, max(told) // unit + 1)
+    return (min(found) * 1_000_000, max(found) * 1_000_000) if found else (0, 0)

@@ -1,0 +1,98 @@
+"""What history keeps beside the log: packs, day files, rows that always come, roll-ups, how far
+each is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+
+from pintu.kernel.tables import PrivateTables
+
+METADATA = sa.MetaData()
+
+PACKED: Final = "packed"
+"""Every row of the log up to this position is in packs or files, and in the roll-ups."""
+FILED: Final = "filed"
+"""Every row up to this position is in files (or gone by retention); packs hold what is after."""
+SAFE: Final = "safe"
+"""What `packed` was a round ago: as far as the log may be trimmed."""
+
+ALWAYS_VERBS: Final = frozenset({"created", "amended", "erased"})
+
+
+def _text(name: str, *, key: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.String, primary_key=key, nullable=False)
+
+
+def _big(name: str, *, key: bool = False) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, primary_key=key, nullable=False, autoincrement=False)
+
+
+def _mark() -> list[sa.Column[int] | sa.Column[str]]:
+    return [_text("name", key=True), _big("position")]
+
+
+def _pack() -> list[sa.Column[int] | sa.Column[str] | sa.Column[bytes]]:
+    """`day` is the UTC day of arrival since 1970; times are µs; `observed_*` 0: none observed."""
+    numbers = ["last", "day", "rows", "since_us", "until_us", "observed_us", "observed_to_us"]
+    return [
+        _big("tenant", key=True),
+        _text("id", key=True),
+        _big("first", key=True),
+        *map(_big, numbers),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    ]
+
+
+def _file() -> list[sa.Column[int] | sa.Column[str]]:
+    """One Parquet file: rows from `first` to `last`. `gone`: when another took its place (0: it is
+    the one to read); it is deleted a day later, so that a backup under way still finds it."""
+    numbers = ["last", "rows", "bytes", "since_us", "until_us", "observed_us", "observed_to_us"]
+    return [
+        _text("path", key=True),
+        _text("day"),
+        _big("first"),
+        *map(_big, numbers),
+        _big("gone_us"),
+        _text("types"),  # JSON: every set of types in it
+    ]
+
+
+def _always() -> list[sa.Column[int] | sa.Column[str]]:
+    """Rows in packs and files that come whatever time is asked for: those that begin a life or
+    change other rows."""
+    return [_big("tenant", key=True), _text("id", key=True), _big("position", key=True)]
+
+
+def _rollup() -> list[sa.Column[int] | sa.Column[str] | sa.Column[bytes]]:
+    """`span`: a UTC day since 1970 of hours ("h"), 64 days of days ("d")."""
+    return [
+        _big("tenant", key=True),
+        _text("attribute", key=True),
+        _text("dataset", key=True),
+        _text("level", key=True),
+        _text("id", key=True),
+        _big("span", key=True),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    ]
+
+
+MARK = sa.Table("mark", METADATA, *_mark())
+PACK = sa.Table("pack", METADATA, *_pack())
+FILE = sa.Table("file", METADATA, *_file())
+ALWAYS = sa.Table("always", METADATA, *_always())
+ROLLUP = sa.Table("rollup", METADATA, *_rollup())
+
+
+def _first(op: Operations) -> None:
+    op.create_table("mark", *_mark())
+    op.create_table("pack", *_pack())
+    op.create_table("file", *_file())
+    op.create_table("always", *_always())
+    op.create_table("rollup", *_rollup())
+
+
+TABLES = PrivateTables(name="history", metadata=METADATA, migrations=(_first,))
