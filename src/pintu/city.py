@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pintu.kernel.access import Gate
+from pintu.kernel.analytics.opening import open_history
 from pintu.kernel.audit import Audit
 from pintu.kernel.calling import Caller
 from pintu.kernel.clock import Clock, parse_clock
@@ -48,7 +49,6 @@ from pintu.kernel.linkage.acting import Guard
 from pintu.kernel.linkage.linkage import Linkage
 from pintu.kernel.operations import Commands, Patience
 from pintu.kernel.store.opening import CITY_FILE, open_store
-from pintu.kernel.store.past import LogPast
 from pintu.kernel.store.pausing import Pausable
 from pintu.kernel.store.port import Store
 from pintu.kernel.store.sqlite import open_sqlite
@@ -94,6 +94,8 @@ class City:
                 await rooms.agreements.start()
             await rooms.timers.start()
             await rooms.intake.start()
+            if rooms.history is not None:
+                await rooms.history.start()
             if socket:
                 if rooms.nodes is not None:
                     await rooms.nodes.start()
@@ -122,7 +124,8 @@ class City:
         agreed = (rooms.agreements.stop,) if rooms.agreements is not None else ()
         nodes = (rooms.nodes.stop,) if rooms.nodes is not None else ()
         judged = (rooms.gate.close,) if isinstance(rooms.gate, ExchangeGate) else ()
-        own = (rooms.timers.stop, rooms.intake.stop, *judged)
+        past = (rooms.history.stop,) if rooms.history is not None else ()
+        own = (rooms.timers.stop, rooms.intake.stop, *past, *judged)
         calls = (rooms.caller.close,) if rooms.caller is not None else ()
         for stop in (*nodes, *own, *calls, *agreed, *audit, rooms.store.close):
             with contextlib.suppress(asyncio.CancelledError):
@@ -182,9 +185,8 @@ def build(
         keys=keys,
         audit=Audit(store, tables, keys, clock, name=log_name(settings)),
         people=identity.people,
-        past=LogPast(store),
     )
-    rooms.federation = open_federation(tables, clock)
+    rooms.federation = open_federation(tables, clock, rooms.caller)
     open_sharing(rooms, gate, tables, keys)
     return rooms
 
@@ -199,6 +201,7 @@ def open_sharing(rooms: Rooms, gate: ExchangeGate, tables: CityTables, keys: Key
     gate.join(theirs=rooms.identity.people.theirs, codes=codes_of, versions=versions)
     open_linkage(rooms, tables)
     rooms.nodes = open_nodes(tables, rooms)
+    rooms.history = open_history(rooms, tables)
 
 
 def identity_of(settings: Settings, tables: CityTables, clock: Clock) -> Identity:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pintu.kernel.access import Gate
+    from pintu.kernel.analytics.history import History
     from pintu.kernel.audit import Audit
     from pintu.kernel.calling import Caller
     from pintu.kernel.clock import Clock
@@ -98,6 +99,7 @@ class Rooms:
     delegations: Delegations | None = None  # who acts for whom
     issuers: Issuers | None = None  # houses whose accounts open doors here (OpenID Connect)
     provider: Provider | None = None  # programs that ask us who somebody is
+    history: History | None = None  # packs, files and roll-ups of what happened; keeps `past`
     past: Past | None = None  # what happened to entities; None: read from the store's log
     federation: Federation | None = None  # other sources of context, registered here
     caller: Caller | None = None  # calls to addresses that somebody typed

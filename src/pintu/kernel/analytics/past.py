@@ -26,6 +26,7 @@ class WholePast:
 
     def __init__(self, store: Store, opened: OpenTables, packing: Packing) -> None:
         self._store = store
+        self._log = store.history  # the log's alone, whatever the store's name may lead to later
         self._opened = opened
         self._packing = packing
 
@@ -55,7 +56,7 @@ class WholePast:
         self, tenant: int, id: str, *, before: int | None = None, limit: int = 1000
     ) -> list[Change]:
         """As `Store.history`, through everything: newest first, before a position."""
-        found = list(await settled(self._store.history(tenant, id, before=before, limit=limit)))
+        found = list(await settled(self._log(tenant, id, before=before, limit=limit)))
         if len(found) >= limit or not self._packing.packed:
             return found
         if found and not found[-1].previous:
@@ -80,7 +81,7 @@ class WholePast:
         before: int | None = None
         while True:
             step = min(STEP, limit + 1)
-            page = await settled(self._store.history(tenant, id, before=before, limit=step))
+            page = await settled(self._log(tenant, id, before=before, limit=step))
             for row in page:
                 if row.position <= after:
                     return found[::-1]

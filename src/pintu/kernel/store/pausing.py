@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from pintu.kernel.errors import Unavailable
 from pintu.kernel.store.port import Op, Outcome, Store
@@ -35,7 +36,7 @@ class Pausable:
         self.kinds = store.kinds
         self.changes = store.changes
         self.head = store.head
-        self.history = store.history
+        self.history: Any = store.history  # with `analytics`: also what left the log
         self.past_ids = store.past_ids
         self.notes = store.notes
         self.notes_head = store.notes_head

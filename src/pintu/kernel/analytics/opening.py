@@ -1,0 +1,20 @@
+"""How a city gets its history: one line for whoever wires."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pintu.kernel.analytics.history import History
+from pintu.kernel.store.pausing import Pausable
+from pintu.kernel.tables import CityTables
+
+
+def open_history(rooms: Any, tables: CityTables) -> History:
+    """The history of `rooms`' store, which from now on tells an entity's whole chain, wherever its
+    rows lie.
+    """
+    history = History(rooms.store, tables, rooms.clock)
+    if isinstance(rooms.store, Pausable):
+        rooms.store.history = history.past.history
+    rooms.past = history.past
+    return history
