@@ -109,13 +109,16 @@ async def test_circles_end(server: Server, library: ContextLibrary) -> None:
 
 
 async def test_unavailable_contexts_are_504(server: Server, library: ContextLibrary) -> None:
-    """Missing, not JSON, without @context, too large, forbidden: LdContextNotAvailable names the
-    URL."""
+    """Missing, too large, forbidden: LdContextNotAvailable names the URL; what was had and is no
+    @context is BadRequestData (5.5.6)."""
     server.documents["/text"] = b"hello"
     server.documents["/none"] = b"{}"
     server.documents["/big"] = b'{"@context": "' + b"x" * 1_000_001 + b'"}'
-    for path in ("/missing", "/text", "/none", "/big"):
+    for path in ("/missing", "/big"):
         with pytest.raises(LdContextNotAvailable, match=path):
+            await library.terms(BASE + path)
+    for path in ("/text", "/none"):
+        with pytest.raises(BadRequestData, match=path):
             await library.terms(BASE + path)
     closed = ContextLibrary(egress=Egress())
     with pytest.raises(LdContextNotAvailable, match="may not be reached"):

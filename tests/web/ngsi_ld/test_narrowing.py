@@ -26,7 +26,7 @@ QUESTIONS = [
     "q=!secret",
     'q=level>1;(level<0|secret=="x")',
     "q=secret[a.b]==1",
-    'q=partOf{name}=="C1"',
+    'join=inline&q=partOf{name}=="C1"',
     "attrs=secret",
     "attrs=level,secret",
     "pick=secret",
@@ -109,7 +109,7 @@ async def test_relationships_lead_only_to_what_may_be_seen(
 ) -> None:
     """A query that follows a relationship finds nothing behind it that the caller may not see."""
     await _fill(door, lamp)
-    path = "/entities?type=Lamp&q=" + quote('partOf{name}=="C1"')
+    path = "/entities?type=Lamp&join=inline&q=" + quote('partOf{name}=="C1"')
     assert 1 == len(await door.json("GET", path))
     door.desk.projection = Projection(rows=Compare(Path("level"), ">", 0))
     assert [] == await door.json("GET", path)
@@ -118,10 +118,10 @@ async def test_relationships_lead_only_to_what_may_be_seen(
 
 
 async def test_a_query_follows_no_further_than_its_join(door: Door, lamp: dict[str, Any]) -> None:
-    """q with two relationships needs joinLevel 2 when it is joined at all."""
+    """q with two relationships needs joinLevel 2, and one that follows any needs join."""
     await _fill(door, lamp)
     path = "/entities?type=Lamp&q=" + quote('partOf{partOf{name}}=="C1"')
-    assert 200 == (await door("GET", path)).status
+    assert 400 == (await door("GET", path)).status
     assert 400 == (await door("GET", f"{path}&join=inline")).status
     assert 200 == (await door("GET", f"{path}&join=inline&joinLevel=2")).status
 

@@ -39,6 +39,11 @@ class Tree:
             return ()
         return tuple(terms.stored(name) for name in self.pick)
 
+    @property
+    def depth(self) -> int:
+        """How many relationships lead to the deepest linked entity that is spoken of."""
+        return max(_depth(self.pick), _depth(self.omit))
+
     def child(self, name: str) -> Tree:
         """The tree of the entities an attribute leads to."""
         pick = self.pick.get(name) if self.pick else None
@@ -89,11 +94,21 @@ def split_names(text: Any, what: str) -> tuple[str, ...]:
     return found
 
 
+def _commas(text: Any) -> Any:
+    """A bar and a comma are two spellings of `or` (4.21)."""
+    return text.replace("|", ",") if isinstance(text, str) else text
+
+
+def _depth(branches: Branches | None) -> int:
+    inner = [one for one in (branches or {}).values() if one is not None]
+    return 1 + max(_depth(one) for one in inner) if inner else 0
+
+
 def _branches(text: Any, what: str, depth: int) -> Branches:
     if depth > _DEPTH:
         raise BadRequestData(f"{what} is nested deeper than {_DEPTH}")
     found: Branches = {}
-    for member in split_names(text, what):
+    for member in split_names(_commas(text), what):
         name, brace, rest = member.partition("{")
         if brace and not rest.endswith("}"):
             raise BadRequestData(f"{what} has an unclosed brace after {name[:50]}")

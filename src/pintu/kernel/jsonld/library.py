@@ -227,9 +227,9 @@ class ContextLibrary:
         try:
             document = orjson.loads(fetched.body)
         except orjson.JSONDecodeError as error:
-            raise LdContextNotAvailable(f"@context {url} is not JSON: {error}") from error
+            raise BadRequestData(f"@context {url} is not JSON: {error}") from error
         if not isinstance(document, dict) or "@context" not in document:
-            raise LdContextNotAvailable(f"@context {url} is a document without @context")
+            raise BadRequestData(f"@context {url} is a document without @context")
         body = {"@context": _absolute(document["@context"], fetched.url)}
         normal_parts(body)
         return body
@@ -258,6 +258,21 @@ class ContextLibrary:
         stored = Stored(id=str(uuid4()), kind=kind, body=body, created_us=now, tenant=tenant)
         self._shelf.put(stored)
         return stored.id
+
+    def implicit(self, context: Any, *, tenant: str = "") -> str:
+        """Keep a @context that has no URL of its own as ImplicitlyCreated, so that it has one
+        (5.13.1); returns its local id, the same for the same @context of one tenant.
+
+        Raises as `add` does.
+        """
+        for stored in self._shelf:
+            if (
+                stored.kind == "ImplicitlyCreated"
+                and stored.tenant == tenant
+                and stored.body["@context"] == context
+            ):
+                return stored.id
+        return self.add({"@context": context}, kind="ImplicitlyCreated", tenant=tenant)
 
     def list(self, kind: Kind | None = None, *, tenant: str = "") -> list[dict[str, Any]]:
         """The metadata of every @context a tenant may see, oldest first; `get` has the members."""

@@ -23,8 +23,8 @@ from pintu.kernel.jsonld import CORE
 from pintu.kernel.store.port import Op, Outcome, Page
 from pintu.web.ngsi_ld.agreed import cut
 from pintu.web.ngsi_ld.answers import JSON, Deferred, Pairs, data_headers, problem
-from pintu.web.ngsi_ld.asking import ORDER_PARAMS, SELECT_PARAMS, read_selection
-from pintu.web.ngsi_ld.consumption import SELECTORS, follow, stored_as_shown
+from pintu.web.ngsi_ld.asking import NARROWING, ORDER_PARAMS, SELECT_PARAMS, read_selection
+from pintu.web.ngsi_ld.consumption import follow, stored_as_shown
 from pintu.web.ngsi_ld.message import Response
 from pintu.web.ngsi_ld.paging import PAGE_PARAMS, Window, page_headers, window
 from pintu.web.why import receipt_line
@@ -118,11 +118,11 @@ class AgreedRepeats:
     def _asked(self, target: bytes, call: Call) -> _Made | None:
         """What a query selects; remembered while its agreement is compiled as it is."""
         params = call.params
-        if not params.keys() <= PLAIN_PARAMS or params.keys().isdisjoint(SELECTORS):
+        if not params.keys() <= PLAIN_PARAMS or params.keys().isdisjoint(NARROWING):
             return None
         try:
             part = cut(call, window(params))
-            part = Window(part.limit, part.offset, part.count, bodies=True)
+            part = Window(part.limit, part.offset, part.count, bodies=True, kind=JSON)
             selection = read_selection(params, CORE, call.tenant, call.projection, part)
         except PintuError:
             return None  # the ordinary way says what is wrong

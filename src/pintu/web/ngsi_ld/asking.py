@@ -21,11 +21,12 @@ from pintu.kernel.context.parse import (
 from pintu.kernel.context.picking import split_names
 from pintu.kernel.context.scalars import check_name
 from pintu.kernel.context.selection import And, Linked, Or, OrderKey, Q, Selection
-from pintu.kernel.errors import BadRequestData, Forbidden, OperationNotSupported
+from pintu.kernel.errors import BadRequestData, Forbidden
 from pintu.kernel.jsonld import Terms
 from pintu.web.ngsi_ld.agreed import refuse, selected
 from pintu.web.ngsi_ld.identifiers import uri
 from pintu.web.ngsi_ld.paging import Window
+from pintu.web.ngsi_ld.params import flag
 
 SELECT_PARAMS = frozenset(
     (
@@ -35,6 +36,8 @@ SELECT_PARAMS = frozenset(
 )  # fmt: skip
 ORDER_PARAMS = frozenset(("orderBy", "collation", "orderFrom", "orderGeometry"))
 IDS_LIMIT = 1000
+NARROWING = frozenset(("type", "entities", "georel", "geometry", "coordinates"))
+_SYSTEM = frozenset(("id", "type", "createdAt", "modifiedAt", "deletedAt"))
 _NO_ATTRIBUTES = frozenset(("id", "type", "scope", "expiresAt", "createdAt", "modifiedAt"))
 
 
@@ -53,8 +56,8 @@ def read_selection(
 
     Raises BadRequestData naming the member that cannot be read.
     """
-    if "csf" in params:
-        raise OperationNotSupported("csf selects context sources; this broker has none yet")
+    if "csf" in params:  # it chooses among other sources (5.7.2.4); here it need only be readable
+        parse_q(params["csf"], terms)
     get = params.get
     types, pattern, scope = get("type"), get("idPattern"), get("scopeQ")
     order, datasets = get("orderBy"), get("datasetId")
@@ -76,11 +79,37 @@ def read_selection(
         count=part.count,
         bodies=part.bodies,
     )
-    if projection.whole:
-        return asked
-    if projection.agreement:
-        return selected(asked, projection, terms)
-    return narrowed(asked, projection, terms)
+    found = asked
+    if not projection.whole:
+        found = (selected if projection.agreement else narrowed)(asked, projection, terms)
+    if asked.q is not None:
+        _refuse_too_deep(params, asked.q)
+    return found
+
+
+def _refuse_too_deep(params: dict[str, Any], q: Q) -> None:
+    """Raise BadRequestData for a q that follows more relationships than join does (5.7.2.4)."""
+    depth = linked_depth(q)
+    if not depth:
+        return
+    joined = params.get("join") in ("flat", "inline")
+    levels = str(params.get("joinLevel", 1)) if joined else "0"
+    if levels.isdecimal() and depth > int(levels):
+        raise BadRequestData(f"q follows {depth} relationships, join {levels}")
+
+
+def refuse_too_wide(params: dict[str, Any], terms: Terms, *, picked: Iterable[str] = ()) -> None:
+    """Raise BadRequestData for a query or purge of whatever there is (5.7.2.4, 5.6.21.4): without
+    types, a place, `local`, or an attribute that is not the system's own in attrs, pick or q.
+    """
+    if not params.keys().isdisjoint(NARROWING) or flag(params, "local"):
+        return
+    names = {*picked, *(attribute_names(params["attrs"], terms) if "attrs" in params else ())}
+    if names <= _SYSTEM and _attributes(_q(params, terms)) <= _SYSTEM:
+        raise BadRequestData(
+            "That is too wide: it needs type, attrs or q with an attribute, a geoquery, "
+            "or local=true"
+        )
 
 
 def narrowed(asked: Selection, projection: Projection, terms: Terms) -> Selection:
@@ -131,20 +160,13 @@ def _within(q: Q, rows: Q) -> Q:
 
 
 def _q(params: dict[str, Any], terms: Terms) -> Q | None:
-    """q, with the values that `expandValues` names expanded (4.9); no deeper than a join given
-    with it goes.
-    """
+    """q, with the values that `expandValues` names expanded (4.9)."""
     text = params.get("q")
     if text is None:
         return None
     expanding = params.get("expandValues")
     names = () if expanding is None else split_names(expanding, "expandValues")
-    q = parse_q(text, terms, expand_values=names)
-    if params.get("join") in ("flat", "inline"):
-        levels, depth = str(params.get("joinLevel", 1)), linked_depth(q)
-        if levels.isdecimal() and depth > int(levels):
-            raise BadRequestData(f"q follows {depth} relationships, joinLevel is {levels}")
-    return q
+    return parse_q(text, terms, expand_values=names)
 
 
 def _ids(text: Any) -> tuple[str, ...]:

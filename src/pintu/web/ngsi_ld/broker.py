@@ -17,6 +17,7 @@ from pintu.kernel.errors import (
     PintuError,
 )
 from pintu.kernel.jsonld import CORE, Terms
+from pintu.web.ngsi_ld import preferring
 from pintu.web.ngsi_ld.answers import LD_JSON, Deferred, Pairs, problem
 from pintu.web.ngsi_ld.documents import read_json, take_context
 from pintu.web.ngsi_ld.info import started
@@ -135,7 +136,15 @@ class Broker:
         return self.waiting(self._handled(call), call)
 
     def _handled(self, call: Call) -> Result:
-        """What its operation makes of a call, over all sources where there are others."""
+        """What its operation makes of a call, as the caller's version of the standard has it."""
+        if preferring.HEADER in call.request.headers and call.operation.offer == "entity":
+            version = preferring.preferred(call.request.headers[preferring.HEADER])
+            if version is not None:
+                return preferring.amended(self._done(call), version)
+        return self._done(call)
+
+    def _done(self, call: Call) -> Result:
+        """The same, over all sources where there are others."""
         operation = call.operation
         if (
             call.tenant_name in self.registered

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from pintu.kernel.context.linking import Links
+from pintu.kernel.context.linking import Links, Look
 from pintu.kernel.context.parse import parse_types
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.render import View, render
@@ -17,7 +17,7 @@ from pintu.kernel.errors import BadRequestData, ResourceNotFound
 from pintu.kernel.store.port import Page, settled
 from pintu.web.ngsi_ld.agreed import cut, fields_of, page_of, there
 from pintu.web.ngsi_ld.answers import GEO_JSON, JSON, LD_JSON, data_headers, shown_context
-from pintu.web.ngsi_ld.asking import read_selection, refuse_hidden
+from pintu.web.ngsi_ld.asking import read_selection, refuse_hidden, refuse_too_wide
 from pintu.web.ngsi_ld.identifiers import uri
 from pintu.web.ngsi_ld.joining import read_join
 from pintu.web.ngsi_ld.looking import PLAIN, VIEW_PARAMS, read_view
@@ -31,7 +31,6 @@ from pintu.web.ngsi_ld.querying import read_query
 _EXPIRES = b'"expiresAt"'
 _SCOPE = b'"scope"'
 _EVERY = Window(100_000)
-SELECTORS = frozenset(("type", "attrs", "q", "georel", "geometry", "coordinates", "pick"))
 
 
 def retrieve_entity(call: Call) -> Result:
@@ -51,10 +50,22 @@ def retrieve_entity(call: Call) -> Result:
 
 
 async def _retrieve(call: Call, id: str) -> Response:
+    found = call.rooms.store.retrieve(call.tenant, id)
+    return await entity_told(call, id, found)
+
+
+async def entity_told(
+    call: Call, id: str, found: Record | Awaitable[Record | None] | None, look: Look | None = None
+) -> Response:
+    """An entity as the call asks to be shown it, wherever it was found; `look` finds those it leads
+    to (None: here alone). Raises ResourceNotFound when it is not there for the caller."""
     params, terms = call.params, call.terms
     view = read_view(params, terms, call.projection, call.accept)
     tree = read_tree(params)
-    record = there(call, await settled(call.rooms.store.retrieve(call.tenant, id)))
+    join = read_join(call, params, view, tree)
+    if join is not None and look is not None:
+        join.look = look
+    record = there(call, await settled(found))
     if record is None:
         raise ResourceNotFound(f"{id} does not exist")
     call.rows = 1
@@ -65,10 +76,11 @@ async def _retrieve(call: Call, id: str) -> Response:
     if "type" in params:
         _check_type(call, record)
     view = _as_of_now(call, view, [record])
+    if join is not None:
+        join.view = view
     document: dict[str, Any] = orjson.loads(record.body)
     if "attrs" in params and view.attrs is not None and view.attrs.isdisjoint(document):
         raise ResourceNotFound(f"{id} has none of the attributes asked for")
-    join = read_join(call, params, view, tree)
     if join is not None and join.inline:
         first = await join.shown_inline(record, document, tree, 0, join.visited)
     else:
@@ -117,9 +129,7 @@ def query_entities(call: Call) -> Result:
     """5.7.2 by parameters: a page of entities."""
     params = call.params
     part = cut(call, window(params))
-    if params.keys().isdisjoint(SELECTORS) and not flag(params, "local"):
-        raise BadRequestData("A query needs type, attrs, q, a geoquery, or local=true")
-    return _answer(_read(call, params, part))
+    return answer(read_asked(call, params, part))
 
 
 def query_by_post(call: Call) -> Result:
@@ -129,18 +139,21 @@ def query_by_post(call: Call) -> Result:
     for name in ("options", "format", "lang", "geometryProperty", "explain", "local"):
         if name in call.params:
             params.setdefault(name, call.params[name])
-    return _answer(_read(call, params, part))
+    return answer(read_asked(call, params, part))
 
 
-def _read(call: Call, params: dict[str, Any], part: Window) -> Query:
-    flag(params, "local")
+def read_asked(call: Call, params: dict[str, Any], part: Window) -> Query:
+    """A query with everything about its answer read; raises BadRequestData."""
+    if not flag(params, "local") and "local" in params and params.get("type") == "*":
+        raise BadRequestData("type=* is answered from here alone: local cannot be false")
     view = read_view(params, call.terms, call.projection, call.accept)
     tree = read_tree(params)
+    refuse_too_wide(params, call.terms, picked=tree.pick or ())
     join = read_join(call, params, view, tree)
     return Query(call=call, params=params, part=part, view=view, tree=tree, join=join)
 
 
-def _answer(query: Query) -> Result:
+def answer(query: Query) -> Result:
     """Answer at once when the store can and nothing is linked; otherwise wait."""
     call, params = query.call, query.params
     if "entities" in params:
@@ -268,8 +281,10 @@ def follow(part: Window, page: Page) -> bool:
 
 def _headers(call: Call, part: Window, page: Page) -> tuple[tuple[bytes, bytes], ...]:
     count = page.count if part.count else None
-    request = call.request
-    return page_headers(request.path, request.query, part, more=follow(part, page), count=count)
+    request, more = call.request, follow(part, page)
+    if more or part.offset:
+        part = Window(part.limit, part.offset, part.count, part.bodies, call.accept)
+    return page_headers(request.path, request.query, part, more=more, count=count)
 
 
 def _plan(query: Query, page: Page) -> str | None:

@@ -39,9 +39,11 @@ def read_view(params: dict[str, Any], terms: Terms, projection: Projection, acce
     if not geojson and projection.whole and params.keys().isdisjoint(VIEW_PARAMS):
         return PLAIN
     asked = options(params, _OPTIONS)
-    if projection.seen is not None:
-        return _agreed(params, terms, projection, (asked, geojson))
-    return _view(params, terms, projection, (asked, geojson))
+    made = _view if projection.seen is None else _agreed
+    view = made(params, terms, projection, (asked, geojson))
+    if "geometryProperty" in params and not geojson:
+        raise BadRequestData("geometryProperty belongs to an answer in application/geo+json")
+    return view
 
 
 def _view(

@@ -4,6 +4,7 @@ headers.
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 from pintu.kernel.errors import InvalidRequest, NotAcceptable, UnsupportedMediaType
@@ -61,10 +62,8 @@ def _range(part: bytes) -> tuple[bytes, float]:
     for parameter in parameters:
         name, _, value = parameter.partition(b"=")
         if name.strip() == b"q":
-            try:
+            with contextlib.suppress(ValueError):  # what is no weight decides nothing
                 quality = min(1.0, max(0.0, float(value)))
-            except ValueError:
-                quality = 0.0
     return kind, quality
 
 

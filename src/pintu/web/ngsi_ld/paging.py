@@ -4,16 +4,19 @@ back (6.3.10).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pintu.kernel.errors import BadRequestData
-from pintu.web.ngsi_ld.answers import Pairs
+from pintu.web.ngsi_ld.answers import LD_JSON, Pairs
 from pintu.web.ngsi_ld.params import flag, number
 
 PAGE_PARAMS = frozenset(("limit", "offset", "count"))
 DEFAULT_LIMIT = 20
 MOST = 1000
 MOST_OFFSET = 10_000_000
+_NEEDLESS = re.compile(rb"%(?:3A|2A|2F|40|21)", re.IGNORECASE)
+"""Escapes of characters that a query may hold as they are (RFC 3986 3.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class Window:
     offset: int = 0
     count: bool = False
     bodies: bool = False  # the stored documents will do (`Selection.bodies`)
+    kind: bytes = LD_JSON  # the media type that links to other pages promise
 
 
 WHOLE_FIRST = Window()
@@ -56,20 +60,28 @@ def page_headers(
         return tuple(headers)
     if part.offset > 0:
         before = max(0, part.offset - part.limit)
-        headers.append((b"link", _link(path, query, part.limit, before, b"prev")))
+        headers.append((b"link", _link(path, query, part, before, b"prev")))
     if more:
         after = part.offset + part.limit
-        headers.append((b"link", _link(path, query, part.limit, after, b"next")))
+        headers.append((b"link", _link(path, query, part, after, b"next")))
     return tuple(headers)
 
 
-def _link(path: bytes, query: bytes, limit: int, offset: int, relation: bytes) -> bytes:
+def _link(path: bytes, query: bytes, part: Window, offset: int, relation: bytes) -> bytes:
+    """One spelling for each page, so that caches meet it again: parameters by name, and nothing
+    escaped that need not be.
+    """
     kept = [
         piece
         for piece in query.split(b"&")
         if piece and piece.partition(b"=")[0] not in (b"limit", b"offset")
     ]
-    kept.append(b"limit=%d&offset=%d" % (limit, offset))
-    target = path.rstrip(b"/") + b"?" + b"&".join(kept)
+    kept += (b"limit=%d" % part.limit, b"offset=%d" % offset)
+    kept.sort(key=lambda piece: piece.partition(b"=")[0])
+    target = path.rstrip(b"/") + b"?" + _NEEDLESS.sub(_plain, b"&".join(kept))
     target = target.replace(b"<", b"%3C").replace(b">", b"%3E")
-    return b"<" + target + b'>;rel="' + relation + b'";type="application/ld+json"'
+    return b"<" + target + b'>;rel="' + relation + b'";type="' + part.kind + b'"'
+
+
+def _plain(escape: re.Match[bytes]) -> bytes:
+    return bytes((int(escape[0][1:], 16),))

@@ -14,12 +14,11 @@ from pintu.kernel.context.times import times_of
 from pintu.kernel.errors import BadRequestData
 from pintu.kernel.store.port import Op, settled
 from pintu.web.ngsi_ld.answers import empty, plain
-from pintu.web.ngsi_ld.asking import SELECT_PARAMS, read_selection
+from pintu.web.ngsi_ld.asking import SELECT_PARAMS, read_selection, refuse_too_wide
 from pintu.web.ngsi_ld.guard import MEMBERS, allow_names, within_rows
 from pintu.web.ngsi_ld.message import Response
 from pintu.web.ngsi_ld.operation import Call
 from pintu.web.ngsi_ld.paging import Window
-from pintu.web.ngsi_ld.params import flag
 
 PARAMS = SELECT_PARAMS | {"keep", "drop", "local"}
 _PAGE = 1000
@@ -32,10 +31,7 @@ async def purge_entities(call: Call) -> Response:
     204, or 207 naming the entities that could not be purged.
     """
     params = call.params
-    if params.keys().isdisjoint(SELECT_PARAMS - {"datasetId"}) and not flag(params, "local"):
-        raise BadRequestData(
-            "A purge needs a selector: type, id, idPattern, q, attrs, geo or scope"
-        )
+    refuse_too_wide(params, call.terms)
     if "keep" in params and "drop" in params:
         raise BadRequestData("keep and drop exclude each other")
     ids = await _select(call)

@@ -26,9 +26,8 @@ from pintu.kernel.jsonld import CORE
 from pintu.kernel.store.port import Page, settled
 from pintu.web.ngsi_ld.agreed_repeats import PLAIN_PARAMS, AgreedRepeats
 from pintu.web.ngsi_ld.answers import JSON, Pairs, data_headers, problem
-from pintu.web.ngsi_ld.asking import read_selection
+from pintu.web.ngsi_ld.asking import NARROWING, read_selection
 from pintu.web.ngsi_ld.consumption import (
-    SELECTORS,
     follow,
     joined,
     plain_query,
@@ -58,6 +57,8 @@ _IN_TARGET = _IN_ID + b"/?%[]"
 """Nothing in here ends the request line: between `GET ` and known lines it is a target."""
 LONGEST = 1_024  # bytes of a target; longer ones go the ordinary way
 _KEPT_QUERIES = 1_024
+_EVER_NEW = frozenset((b"cookie", b"ngsild-entitymap", b"prefer"))
+"""Headers that want to be seen at every request."""
 _READING, _ = ROUTES.find("GET", _URN)
 
 
@@ -117,8 +118,7 @@ class Repeats:
             return None
         headers = request.headers
         try:
-            # the session of a cookie wants to be seen at every request
-            if b"cookie" in headers or b"ngsild-entitymap" in headers:
+            if not _EVER_NEW.isdisjoint(headers):
                 return None
             if linked_context(headers.get(b"link")) is not None:
                 return None
@@ -216,10 +216,10 @@ class Repeats:
         params = call.params
         if not call.projection.whole or not params.keys() <= PLAIN_PARAMS:
             return None
-        if params.keys().isdisjoint(SELECTORS):
+        if params.keys().isdisjoint(NARROWING):
             return None
         part = window(params)
-        part = Window(part.limit, part.offset, part.count, bodies=True)
+        part = Window(part.limit, part.offset, part.count, bodies=True, kind=JSON)
         selection = read_selection(params, CORE, call.tenant, call.projection, part)
         if len(self._asked) >= _KEPT_QUERIES:
             self._asked.clear()
