@@ -7,6 +7,7 @@ from typing import Any
 
 from pintu.kernel.clock import iso
 from pintu.kernel.federation.registry import Registry
+from pintu.kernel.federation.sources import Sources
 from pintu.kernel.federation.words import Registration
 
 
@@ -15,7 +16,7 @@ class Federation:
     """The registrations of every tenant, and how their sources are asked."""
 
     registry: Registry
-    sources: Any = None  # forwarding: set by city.py when it is there
+    sources: Sources | None = None  # None: nobody is asked, only known
 
     def doing(self, registration: Registration) -> dict[str, Any]:
         """How the source of a registration does, as 5.2.9 shows it; empty before it was asked."""

@@ -27,7 +27,7 @@ _VIA_LIMIT: Final = 4096
 
 Kind = Literal["stale", "invalid", "away", "cooling", "refused", "loop"]
 WARNING: Final[dict[Kind, int]] = {
-    "stale": 110, "invalid": 111, "away": 199, "cooling": 199, "refused": 299, "loop": 299,
+    "stale": 110, "invalid": 111, "away": 199, "cooling": 199, "refused": 299, "loop": 199,
 }  # fmt: skip
 """The NGSILD-Warning code of each way to fail (6.3.17)."""
 STATUS: Final[dict[Kind, int]] = {
@@ -70,7 +70,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     """What a source said: 2xx, 404, or with `refused` any other status it chose."""
 
     status: int
-    headers: Mapping[bytes, bytes]  # lower-case names
+    headers: Mapping[str, str]  # lower-case names
     body: bytes
     stale: bool = False  # kept from earlier: the source did not answer this time
 
@@ -113,7 +113,11 @@ def looped(registration: Registration, came: Came) -> bool:
 
 def onward_headers(registration: Registration, question: Question, came: Came) -> Pairs:
     """Every header of the forwarded request but those of the connection."""
-    headers = [*question.headers, (b"via", via_onward(came))]
+    own = dict(question.headers)
+    for key, value in registration.context_source_info:
+        if key.lower() == "accept":
+            own[b"accept"] = value.encode("latin-1", "replace")
+    headers = [*own.items(), (b"via", via_onward(came))]
     if registration.source_tenant:
         headers.append((b"ngsild-tenant", registration.source_tenant.encode("latin-1", "replace")))
     headers.extend(conveyed(registration.context_source_info, came.headers))

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from pintu.kernel.calling import Caller
 from pintu.kernel.clock import Clock
 from pintu.kernel.federation.federation import Federation
-from pintu.kernel.federation.registry import Registry
+from pintu.kernel.federation.registry import Happened, Registry
+from pintu.kernel.federation.sources import Sources
 from pintu.kernel.tables import CityTables
 
 
-def open_federation(tables: CityTables, clock: Clock) -> Federation:
-    """The registrations as they were kept."""
-    return Federation(registry=Registry(tables, clock))
+def open_federation(
+    tables: CityTables, clock: Clock, caller: Caller | None = None
+) -> Federation:
+    """The registrations as they were kept; with a caller also the way to their sources."""
+    registry = Registry(tables, clock)
+    if caller is None:
+        return Federation(registry=registry)
+    sources = Sources(caller, clock)
+    registry.listen(lambda happened: _forget(sources, happened))
+    return Federation(registry=registry, sources=sources)
+
+
+def _forget(sources: Sources, happened: Happened) -> None:
+    """What was said under a registration that is changed or gone is not said any more."""
+    if happened.what != "added":
+        sources.forget(happened.registration.tenant, happened.registration.id)

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
 
+from pintu.kernel.calling import Ask, Caller, Reply, kind_of
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import Forbidden, PintuError, TooLarge, Unavailable
 from pintu.kernel.federation.forwarding import (
@@ -35,33 +36,17 @@ MOST_BODY: Final = 16 * 1024 * 1024
 AT_ONCE: Final = 64
 """Requests to one source under way; more wait their turn within their time."""
 
+_MOST_TURNS: Final = 1000
+
 Sign = Callable[["Registration", str, str, Pairs, bytes], Awaitable[Pairs]]
 """(registration, method, url, headers, body) → headers to add for a joined node."""
-
-
-class Reply(Protocol):
-    """What came back over HTTP."""
-
-    status: int
-    headers: Mapping[bytes, bytes]
-    body: bytes
-
-
-class Calls(Protocol):
-    """The outgoing HTTP client, as far as it is used here (kernel/calling.py)."""
-
-    async def __call__(
-        self, method: str, url: str, headers: Pairs, body: bytes, bounds: tuple[float, int]
-    ) -> Reply:
-        """One request; bounds are seconds and bytes. Raises Forbidden, Unavailable, TooLarge."""
-        ...
 
 
 class Sources:
     """Every context source this broker forwards to."""
 
-    def __init__(self, calls: Calls, clock: Clock, *, sign: Sign | None = None) -> None:
-        self._calls, self._clock, self._sign = calls, clock, sign
+    def __init__(self, caller: Caller, clock: Clock, *, sign: Sign | None = None) -> None:
+        self._caller, self._clock, self.sign = caller, clock, sign
         self.healths = Healths()
         self.kept = KeptAnswers()
         self._turns: dict[str, asyncio.Semaphore] = {}
@@ -122,39 +107,52 @@ class Sources:
         except PintuError as error:
             failed = _failure(registration, error)
         else:
-            took_ms = (time.perf_counter() - began) * 1000
-            health.worked(self._clock.now_us(), took_ms)
-            return _answer(registration, reply)
+            answer = _answer(registration, reply)
+            if isinstance(answer, Answer) or answer.kind == "loop":
+                took_ms = (time.perf_counter() - began) * 1000
+                health.worked(self._clock.now_us(), took_ms)
+                return answer
+            failed = answer
         cooldown_s = registration.management.cooldown_s
         rest_s = COOLDOWN_S if cooldown_s is None else cooldown_s
-        if failed.kind == "away":
-            health.broke(self._clock.now_us(), failed.detail, int(rest_s * 1e6))
-        else:
-            health.broke(self._clock.now_us(), failed.detail, 0)
+        health.broke(self._clock.now_us(), failed.detail, int(rest_s * 1e6))
         return failed
 
     async def _call(
         self, registration: Registration, question: Question, headers: Pairs, timeout_s: float
     ) -> Reply:
         url = url_of(registration, question)
-        turns = self._turns.get(registration.endpoint)
-        if turns is None:
-            if len(self._turns) > 1000:
-                self._turns = {key: one for key, one in self._turns.items() if one.locked()}
-            turns = self._turns[registration.endpoint] = asyncio.Semaphore(AT_ONCE)
+        turns = self._turns_of(registration.endpoint)
         try:
             async with asyncio.timeout(timeout_s):
                 async with turns:
-                    if self._sign is not None and registration.node:
+                    if self.sign is not None and registration.node:
                         method, body = question.method, question.body
-                        signed = await self._sign(registration, method, url, headers, body)
-                        headers = (*headers, *signed)
-                    bounds = (timeout_s, MOST_BODY)
-                    return await self._calls(
-                        question.method, url, headers, question.body, bounds
+                        headers += await self.sign(registration, method, url, headers, body)
+                    return await self._caller.call(
+                        Ask(
+                            method=question.method,
+                            url=url,
+                            headers=tuple((_text(key), _text(value)) for key, value in headers),
+                            body=question.body,
+                            timeout_s=timeout_s,
+                            limit=MOST_BODY,
+                        )
                     )
         except TimeoutError as error:
             raise Unavailable(f"no answer within {timeout_s:g} s") from error
+
+    def _turns_of(self, endpoint: str) -> asyncio.Semaphore:
+        found = self._turns.get(endpoint)
+        if found is None:
+            if len(self._turns) > _MOST_TURNS:
+                self._turns = {key: one for key, one in self._turns.items() if one.locked()}
+            found = self._turns[endpoint] = asyncio.Semaphore(AT_ONCE)
+        return found
+
+
+def _text(part: bytes) -> str:
+    return part.decode("latin-1")
 
 
 def _reads(question: Question) -> bool:
@@ -185,6 +183,6 @@ def _failure(registration: Registration, error: PintuError) -> Failed:
         return Failed("invalid", said)
     if isinstance(error, Forbidden):
         return Failed("refused", said)
-    if error.extra.get("kind") == "garbage" or "garbage" in error.detail:
+    if kind_of(error) == "garbage":
         return Failed("invalid", said)
     return Failed("away", said)

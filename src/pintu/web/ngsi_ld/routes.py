@@ -9,6 +9,7 @@ from pintu.web.ngsi_ld import (
     consumption,
     contexts,
     discovery,
+    distributed_read,
     distributed_write,
     distributed_write_batches,
     distributed_write_purge,
@@ -35,6 +36,7 @@ _ENTITIES: dict[str, Methods] = {
     "entities": {
         "GET": Operation(
             name="queryEntities", clause="5.7.2", handler=consumption.query_entities,
+            distributed=distributed_read.query_entities,
             params=_QUERY, offer="entity",
         ),
         "POST": Operation(
@@ -51,6 +53,7 @@ _ENTITIES: dict[str, Methods] = {
     "entities/{id}": {
         "GET": Operation(
             name="retrieveEntity", clause="5.7.1", handler=consumption.retrieve_entity,
+            distributed=distributed_read.retrieve_entity,
             params=_ENTITY, offer="entity",
         ),
         "PUT": Operation(
@@ -139,6 +142,7 @@ _BATCHES: dict[str, Methods] = {
     "entityOperations/query": {
         "POST": Operation(
             name="queryEntitiesByPost", clause="5.7.2", handler=consumption.query_by_post,
+            distributed=distributed_read.query_by_post,
             body="one", params=PAGE_PARAMS | VIEW_PARAMS | _LOCAL | _MAPS | {"explain"},
             offer="entity",
         )
