@@ -1,0 +1,121 @@
+"""What one change of an entity means to those who wait for it: which attributes came, changed or
+went (5.8.6); computed once a change and only as far as somebody asks."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Final
+
+import orjson
+
+from pintu.kernel.context.changes import NOT_ATTRIBUTES
+from pintu.kernel.context.members import instances
+from pintu.kernel.store.port import Change
+from pintu.kernel.subscriptions.words import Trigger
+
+Doc = dict[str, Any]
+
+_NONE: Final[frozenset[Trigger]] = frozenset()
+_CREATED: Final = frozenset({Trigger.ATTRIBUTE_CREATED})
+_UPDATED: Final = frozenset({Trigger.ATTRIBUTE_UPDATED})
+_DELETED: Final = frozenset({Trigger.ATTRIBUTE_DELETED})
+_ENTITY: Final = {
+    "created": frozenset({Trigger.ENTITY_CREATED}),
+    "replaced": frozenset({Trigger.ENTITY_UPDATED}),
+    "updated": frozenset({Trigger.ENTITY_UPDATED}),
+    "deleted": frozenset({Trigger.ENTITY_DELETED}),
+}
+_NO_DOC: Final[Doc] = {}
+
+
+class Event:
+    """One change, looked at; documents are decoded when somebody needs them and at most once."""
+
+    def __init__(self, change: Change) -> None:
+        self.change = change
+        self.entity = _ENTITY.get(change.verb, _NONE)
+
+    @cached_property
+    def before(self) -> Doc:
+        """The document before; empty when there was none or nobody knows it."""
+        body = self.change.before
+        return _NO_DOC if body is None else orjson.loads(body)
+
+    @cached_property
+    def after(self) -> Doc:
+        """The document after; empty when the entity is gone."""
+        body = self.change.body
+        return _NO_DOC if body is None else orjson.loads(body)
+
+    @property
+    def document(self) -> Doc:
+        """What conditions are asked of: the entity as it is, or as it was when it is gone."""
+        return self.before if self.change.verb == "deleted" else self.after
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Attributes that were written or deleted, by stored name."""
+        change = self.change
+        if change.changed is not None:
+            return change.changed
+        found = {**self.before, **self.after}
+        return tuple(name for name in found if name not in NOT_ATTRIBUTES)
+
+    @cached_property
+    def attributes(self) -> dict[str, frozenset[Trigger]]:
+        """What became of each attribute that was touched; what only history learned is left out."""
+        before, after = self.before, self.after
+        found: dict[str, frozenset[Trigger]] = {}
+        for name in self.names:
+            if name in NOT_ATTRIBUTES:
+                continue
+            was, now = before.get(name), after.get(name)
+            if was is None:
+                told = _NONE if now is None else _CREATED
+            elif now is None:
+                told = _DELETED
+            elif was.__class__ is dict and now.__class__ is dict and _one(was) == _one(now):
+                told = _NONE if was == now and self._late(name, now) else _UPDATED
+            else:
+                told = _several(was, now)
+                if told is _UPDATED and was == now and self._late(name, now):
+                    told = _NONE
+            if told:
+                found[name] = told
+        return found
+
+    @cached_property
+    def members(self) -> bool:
+        """Whether anything but attributes changed: types, scope or the end of the entity."""
+        return any(name in NOT_ATTRIBUTES for name in self.change.changed or ())
+
+    @cached_property
+    def _payload(self) -> Doc:
+        return orjson.loads(self.change.payload) if self.change.payload else _NO_DOC
+
+    def _late(self, name: str, now: Any) -> bool:
+        """Whether the log row says another value than the present one: a reading that came too
+        late changed the past alone."""
+        change = self.change
+        if change.verb != "updated":
+            return False
+        told = self._payload.get(name, now)
+        return bool(told != now)
+
+
+def _one(instance: Doc) -> Any:
+    return instance.get("datasetId")
+
+
+def _several(was: Any, now: Any) -> frozenset[Trigger]:
+    """What became of an attribute of several instances: each counts for itself."""
+    old = {one.get("datasetId"): one for one in instances(was)}
+    new = {one.get("datasetId"): one for one in instances(now)}
+    found: set[Trigger] = set()
+    if not new.keys() <= old.keys():
+        found |= _CREATED
+    if not old.keys() <= new.keys():
+        found |= _DELETED
+    if any(key in old and old[key] != one for key, one in new.items()):
+        found |= _UPDATED
+    return frozenset(found) or _UPDATED
