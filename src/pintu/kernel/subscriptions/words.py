@@ -193,6 +193,8 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     `cursor` is the position up to which every change was told or was no business of it. `parked`
     says why nothing is sent any more until somebody presses retry; "" when it is not parked.
+    `paused` says why the gate refused it. `owing`: changes after `cursor` are still to be told;
+    otherwise it goes on wherever the follower of the feed does. `attempts` that failed in a row.
     """
 
     times_sent: int = 0
@@ -203,6 +205,9 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
     last_error: str = ""
     cursor: int = 0
     parked: str = ""
+    paused: str = ""
+    owing: bool = False
+    attempts: int = 0
 
 
 class Hit(msgspec.Struct, frozen=True, gc=False):

@@ -1,0 +1,280 @@
+"""One subscription being told: what waits for it, in order, and the one message under way.
+
+The log is the buffer: a channel holds a bounded number of hits; over that it falls behind and is
+read for again from the log when it has room. One message after another, so that an entity's changes
+arrive in their order; several entities share a message when they wait anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+import msgspec
+
+from pintu.kernel.clock import Clock
+from pintu.kernel.subscriptions import states
+from pintu.kernel.subscriptions.states import Outcome
+from pintu.kernel.subscriptions.words import Hit, State, Subscription
+
+log = logging.getLogger("pintu.subscriptions")
+
+MOST_HITS: Final = 200
+"""Hits one channel keeps in memory."""
+
+MOST_TOGETHER: Final = 100
+"""Entities of one message."""
+
+MOST_BYTES: Final = 1_000_000
+"""Documents of one message, before they are composed."""
+
+
+class Paused(msgspec.Struct, frozen=True):
+    """The gate refused it: nothing is sent until somebody, or a later look, says otherwise."""
+
+    why: str
+
+
+Told = Outcome | Paused
+Tell = Callable[[Subscription, list[Hit]], Awaitable[Told]]
+
+
+class Desk(Protocol):
+    """What a channel needs of the room around it."""
+
+    clock: Clock
+
+    async def tell(self, subscription: Subscription, hits: list[Hit]) -> Told:
+        """Compose what the gate lets be seen, write it down, send it once."""
+        ...
+
+    def changed(self, channel: Channel) -> None:
+        """Its state is to be saved."""
+        ...
+
+    def hungry(self, channel: Channel) -> None:
+        """It is behind and has room: read the log for it."""
+        ...
+
+
+class Channel:
+    """What one subscription is owed; lives on the loop."""
+
+    __slots__ = (
+        "_desk", "_task", "_timer", "behind", "closed", "queue", "seen", "state", "subscription",
+        "under_way",
+    )  # fmt: skip
+
+    def __init__(self, subscription: Subscription, state: State, desk: Desk, seen: int) -> None:
+        """`seen`: changes up to there are no business of it, or queued."""
+        self.subscription, self.state, self._desk = subscription, state, desk
+        self.queue: deque[Hit] = deque()
+        self.seen = seen
+        self.behind = False
+        self.under_way = 0  # hits at the head of the queue that a message is under way for
+        self.closed = False
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    # --- what is owed -----------------------------------------------------------------------------
+    def offer(self, hit: Hit) -> None:
+        """A change that happened just now concerns it."""
+        position = hit.change.position
+        if self.behind or position <= self.seen or self.state.paused:
+            return
+        if len(self.queue) >= MOST_HITS:
+            self.behind, self.seen = True, position - 1
+            return
+        self.queue.append(hit)
+        if self._task is None and self._timer is None:
+            self.go_on()
+
+    def fill(self, hit: Hit) -> bool:
+        """A change read from the log for it; False when there is no room for it."""
+        position = hit.change.position
+        if position > self.seen:
+            if len(self.queue) >= MOST_HITS:
+                self.seen = position - 1
+                return False
+            self.queue.append(hit)
+        return True
+
+    def cursor(self, followed: int) -> int:
+        """Up to where everything was told or no business of it; `followed`: the follower's
+        position."""
+        if self.queue:
+            return self.queue[0].change.position - 1
+        return self.seen if self.behind else max(self.seen, followed)
+
+    @property
+    def owing(self) -> bool:
+        """Whether something is still to be told."""
+        return bool(self.queue) or self.behind
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing would be lost if it were forgotten."""
+        return not self.owing and self._task is None and self._timer is None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing is sent until somebody says so."""
+        return bool(self.state.parked or self.state.paused)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the log is to be read for it now."""
+        resting = self._timer is not None or self.stopped
+        return self.behind and not resting and len(self.queue) < MOST_HITS // 2
+
+    # --- sending ----------------------------------------------------------------------------------
+    def go_on(self) -> None:
+        """Send what waits, if it may be sent now."""
+        if self._task is None and not self.stopped and not self.closed:
+            self._cancel_timer()
+            if self.queue:
+                self._task = asyncio.get_running_loop().create_task(self._run())
+            elif self.behind:
+                self._desk.hungry(self)
+
+    def drop(self, seen: int) -> None:
+        """Forget what waits: changes up to `seen` are no business of it any more."""
+        self._cancel()
+        self.queue.clear()
+        self.behind, self.seen = False, seen
+        self.under_way = 0
+
+    def park(self, why: str) -> None:
+        """Send nothing until somebody says so: what waits stays in the log, as long as that keeps
+        it."""
+        self.state.parked = why[:500] or "It failed too often"
+        self.seen = self.cursor(self.seen)
+        self.queue.clear()
+        self.behind = True
+        self._cancel_timer()
+
+    def close(self) -> None:
+        """Send nothing more."""
+        self.closed = True
+        self._cancel()
+
+    def _cancel(self) -> None:
+        self._cancel_timer()
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _later(self, city_s: float) -> None:
+        real_s = city_s / self._desk.clock.rate
+        self._timer = asyncio.get_running_loop().call_later(real_s, self._woken)
+
+    def _woken(self) -> None:
+        self._timer = None
+        self.go_on()
+
+    async def _run(self) -> None:
+        mine = asyncio.current_task()
+        try:
+            while self.queue and not self.stopped and self._timer is None:
+                await self._once()
+        except Exception as error:  # a loop's edge: it is tried again, and parked after many
+            log.exception("Subscription %s cannot be told", self.subscription.id)
+            self._settle(Outcome(why="unreached", detail=f"{type(error).__name__}: {error}"))
+        finally:
+            if self._task is mine:
+                self._task = None
+                self.under_way = 0
+        if self._task is None and self.queue and self._timer is None:
+            self.go_on()
+        elif self.has_room:
+            self._desk.hungry(self)
+
+    async def _once(self) -> None:
+        """One message, or a pause until it may be sent."""
+        subscription, now_us = self.subscription, self._desk.clock.now_us()
+        if not subscription.live(now_us):
+            self.queue.clear()
+            self._desk.changed(self)
+            return
+        wait_s = states.throttled_s(subscription, self.state, now_us)
+        if wait_s > 0:
+            self._later(wait_s)
+            return
+        throttled = bool(subscription.throttling_s)
+        hits = list(self.queue) if throttled else together(self.queue)
+        self.under_way = len(hits)
+        told = await self._desk.tell(subscription, latest(hits) if throttled else hits)
+        if isinstance(told, Paused):
+            self._pause(told.why)
+            return
+        if told.taken:
+            for _ in range(self.under_way):
+                self.queue.popleft()
+        self.under_way = 0
+        self._settle(told)
+
+    def _settle(self, outcome: Outcome) -> None:
+        """Count an attempt, and rest after one that failed."""
+        state = self.state
+        if outcome is not NOTHING and outcome.why != "held":
+            states.count(state, outcome, self._desk.clock.now_us())
+        if not outcome.taken:
+            if states.parks(state.attempts, outcome):
+                self.park(outcome.detail)
+            else:
+                endpoint = self.subscription.endpoint
+                self._later(states.pause_s(state.attempts, endpoint, outcome, random.random()))
+        self._desk.changed(self)
+
+    def _pause(self, why: str) -> None:
+        """Refused: what waited is not told later, when it would be somebody else's decision."""
+        self.state.paused = why[:500]
+        self.queue.clear()
+        self.behind = False
+        self.under_way = 0
+        self._desk.changed(self)
+
+
+NOTHING: Final = Outcome(detail="nothing of it may be seen")
+"""Taken without a message: the projection left nothing to tell."""
+
+
+def together(queue: deque[Hit]) -> list[Hit]:
+    """The head of a queue as far as one message holds it: each entity once, in order."""
+    found: list[Hit] = []
+    ids: set[str] = set()
+    size = 0
+    for hit in queue:
+        change = hit.change
+        size += len(change.body or change.before or b"")
+        full = len(found) >= MOST_TOGETHER or size > MOST_BYTES
+        if found and (full or change.id in ids):
+            break
+        ids.add(change.id)
+        found.append(hit)
+    return found
+
+
+def latest(hits: list[Hit]) -> list[Hit]:
+    """What throttling leaves of several changes: each entity once, as it is now, with what it was
+    before the first of them."""
+    found: dict[str, Hit] = {}
+    for hit in hits:
+        earlier = found.pop(hit.change.id, None)
+        found[hit.change.id] = hit if earlier is None else _one(earlier, hit)
+    return list(found.values())
+
+
+def _one(earlier: Hit, later: Hit) -> Hit:
+    change = msgspec.structs.replace(later.change, before=earlier.change.before)
+    names = tuple(dict.fromkeys((*earlier.names, *later.names)))
+    return Hit(later.subscription, change, names, earlier.why | later.why)

@@ -1,0 +1,330 @@
+"""Telling everybody who subscribed, at least once and in order an entity: the room around channels.
+
+The follower matches what happens; each subscription that is owed something has a channel. What is
+written down: how each subscription does, whenever that changed, at most once a second; then how far
+the follower is. So a kill repeats a second's notifications and loses none. A notification is a
+read: the gate decides when it is sent, and what it wants written down is written down first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+from pintu.kernel.access import Act, Actor, Gate, Projection
+from pintu.kernel.clock import Clock
+from pintu.kernel.errors import PintuError, Refused, TooManyRequests
+from pintu.kernel.feed import Feed
+from pintu.kernel.store.port import Store
+from pintu.kernel.subscriptions.channel import NOTHING, Channel, Paused, Told
+from pintu.kernel.subscriptions.following import Follower, Reader, Rebuild
+from pintu.kernel.subscriptions.keeping import Deed, Subscriptions
+from pintu.kernel.subscriptions.states import Outcome
+from pintu.kernel.subscriptions.words import Endpoint, Hit, Key, Message, Subscription
+
+log = logging.getLogger("pintu.subscriptions")
+
+FOLLOWED: Final = "notifications"
+OWED: Final = "notifications owed"
+"""Durable cursors of the feed: how far all is matched; and what the log must keep for those who are
+owed older changes."""
+
+SAVE_S: Final = 1.0
+MOST_SAVED: Final = 2_000
+"""Counters written down at once; who is owed something is always written down."""
+
+LOOK_AGAIN_S: Final = 300.0
+"""City seconds after which somebody who was refused is asked about again."""
+
+QUICK: Final = 400
+"""Messages under way to endpoints that did well."""
+
+SLOW: Final = 64
+"""The same to those that failed last time: a dead one keeps nobody else waiting."""
+
+Compose = Callable[[Subscription, list[Hit], Projection], Awaitable[Message | None]]
+WriteDown = Callable[[Actor, Act, Projection, Message], Awaitable[object]]
+
+
+class Sender(Protocol):
+    """A way to an endpoint."""
+
+    async def send(self, endpoint: Endpoint, message: Message) -> Outcome:
+        """Send one message once; every way it can end is an Outcome."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class Ways(Protocol):
+    """What is needed to tell somebody something."""
+
+    gate: Gate
+    compose: Compose
+    write_down: WriteDown
+    rebuild: Rebuild
+
+    def sender(self, endpoint: Endpoint) -> Sender:
+        """The way to an endpoint, by its scheme."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class Delivery:
+    """Implements channels' Desk; lives on the loop."""
+
+    def __init__(
+        self, subscriptions: Subscriptions, store: Store, feed: Feed, clock: Clock, ways: Ways
+    ) -> None:
+        self.subscriptions, self.clock = subscriptions, clock
+        self._store, self._ways = store, ways
+        self.channels: dict[Key, Channel] = {}
+        self.ears: dict[Key, Callable[[Hit], None]] = {}
+        matcher = subscriptions.matcher
+        self.follower = Follower((store, feed, matcher), ways.rebuild, self._take)
+        self._reader = Reader(store, self.follower, lambda: list(self.channels.values()))
+        self._dirty: dict[Key, Subscription] = {}
+        self._quick, self._slow = asyncio.Semaphore(QUICK), asyncio.Semaphore(SLOW)
+        self._saver: asyncio.Task[None] | None = None
+        self._saved = self._owed = 0
+        self._looked_us = 0
+        self._started = False
+        subscriptions.listen(self._registered)
+
+    # --- life -------------------------------------------------------------------------------------
+    async def start(self) -> None:
+        """Go on where the city stopped; read again what somebody is still owed."""
+        self._started = True
+        cursors = self._store.cursors()
+        position = cursors.get(FOLLOWED)
+        self._owed = cursors.get(OWED, 0)
+        if not self.subscriptions.count():
+            await self._forget()
+            return
+        self._saved = position or 0
+        for subscription in self.subscriptions.every():
+            state = self.subscriptions.states.get(subscription.key)
+            if state is not None and state.owing:
+                channel = self._channel(subscription)
+                channel.behind = True
+        self._follow(self._store.head() if position is None else position)
+        self._reader.wake()
+
+    async def stop(self) -> None:
+        """Stop telling; what is under way is cut off and told again after the next start."""
+        self._started = False
+        await self._reader.stop()
+        await self.follower.stop()
+        if self._saver is not None:
+            self._saver.cancel()
+            await asyncio.gather(self._saver, return_exceptions=True)
+            self._saver = None
+        for channel in self.channels.values():
+            channel.close()
+        if self.subscriptions.count():
+            with contextlib.suppress(PintuError):
+                await self.save()
+        await self._ways.close()
+
+    def _follow(self, position: int) -> None:
+        if not self.follower.running:
+            self.follower.start(position)
+        if self._saver is None:
+            self._saver = asyncio.get_running_loop().create_task(self._save_on())
+
+    async def _forget(self) -> None:
+        """Nobody subscribes: the log is kept for nobody."""
+        await self.follower.stop()
+        for name in (FOLLOWED, OWED):
+            if name in self._store.cursors():
+                await self._store.save_cursor(name, None)
+        self._saved = self._owed = 0
+
+    # --- what happens -----------------------------------------------------------------------------
+    def _take(self, hits: list[Hit]) -> None:
+        for hit in hits:
+            key = hit.subscription.key
+            ear = self.ears.get(key)
+            if ear is not None:
+                ear(hit)
+            else:
+                channel = self.channels.get(key)
+                (channel or self._channel(hit.subscription)).offer(hit)
+
+    def _channel(self, subscription: Subscription) -> Channel:
+        state = self.subscriptions.state(subscription)
+        made = Channel(subscription, state, self, state.cursor)
+        self.channels[subscription.key] = made
+        return made
+
+    def _registered(self, deed: Deed, subscription: Subscription) -> None:
+        """A subscription came, changed or went."""
+        if not self._started:
+            return
+        key = subscription.key
+        head = self._store.head()
+        if deed == "removed":
+            self._dirty.pop(key, None)
+            channel = self.channels.pop(key, None)
+            if channel is not None:
+                channel.close()
+            return
+        self._follow(head)
+        channel = self.channels.get(key) or self._channel(subscription)
+        channel.subscription = subscription
+        if deed == "added":
+            channel.drop(head)  # what happened before is no business of it
+        else:
+            channel.state.paused = channel.state.parked = ""
+            channel.state.attempts = 0
+            if not subscription.live(self.clock.now_us()):
+                channel.drop(head)
+            channel.go_on()
+        self.changed(channel)
+
+    # --- channels' desk ---------------------------------------------------------------------------
+    async def tell(self, subscription: Subscription, hits: list[Hit]) -> Told:
+        """Compose what the gate lets be seen, write it down, send it once."""
+        state = self.subscriptions.state(subscription)
+        async with self._slow if state.attempts else self._quick:
+            asker = subscription.asker
+            actor = self.subscriptions.standing(asker)
+            if actor is None:
+                return Paused("The account of who subscribed has ended")
+            act = asker.act(subscription.tenant_name)
+            try:
+                projection = self._ways.gate.decide(actor, act)
+                message = await self._ways.compose(subscription, hits, projection)
+                if message is None:
+                    return NOTHING
+                if projection.recorded:
+                    await self._ways.write_down(actor, act, projection, message)
+            except TooManyRequests as error:
+                return _held(error)
+            except Refused as error:
+                return Paused(error.detail or error.title)
+            except PintuError as error:
+                return _held(error)
+            endpoint = subscription.endpoint
+            return await self._ways.sender(endpoint).send(endpoint, message)
+
+    def changed(self, channel: Channel) -> None:
+        """Its state is to be saved."""
+        self._dirty[channel.subscription.key] = channel.subscription
+
+    def hungry(self, channel: Channel) -> None:
+        """It is behind and has room: read the log for it."""
+        self._reader.wake()
+
+    # --- what people do ---------------------------------------------------------------------------
+    def retry(self, subscription: Subscription) -> None:
+        """Go on telling one that is parked, paused or resting, at once."""
+        channel = self.channels.get(subscription.key) or self._channel(subscription)
+        state = channel.state
+        if state.paused:
+            channel.drop(self.follower.position)
+        state.parked = state.paused = ""
+        state.attempts = 0
+        channel.go_on()
+        self.changed(channel)
+
+    def park(self, subscription: Subscription, why: str) -> None:
+        """Tell it nothing until somebody says so; what happens meanwhile is kept for it as long as
+        the log is."""
+        channel = self.channels.get(subscription.key) or self._channel(subscription)
+        channel.park(why)
+        self.changed(channel)
+
+    def lag(self, subscription: Subscription) -> int:
+        """Positions of the log between what it was told of and now."""
+        channel = self.channels.get(subscription.key)
+        head = self._store.head()
+        if channel is None or not self.follower.running:
+            return 0
+        return max(0, head - channel.cursor(self.follower.position)) if channel.owing else 0
+
+    # --- writing down -----------------------------------------------------------------------------
+    async def save(self) -> None:
+        """Write down how subscriptions do, then how far all is matched."""
+        followed = self.follower.position
+        owed, owing = 0, []
+        for key, channel in list(self.channels.items()):
+            state, cursor = channel.state, channel.cursor(followed)
+            if channel.owing:
+                if not state.owing or key in self._dirty:
+                    owing.append(channel.subscription)
+                if not channel.stopped:
+                    owed = min(owed or cursor, cursor)
+            elif state.owing:
+                self._dirty[key] = channel.subscription
+            state.cursor, state.owing = cursor, channel.owing
+            if channel.idle and not channel.stopped and key not in self._dirty:
+                del self.channels[key]
+        for one in owing:
+            self._dirty.pop(one.key, None)
+        rest = list(self._dirty.values())[:MOST_SAVED]
+        for one in rest:
+            del self._dirty[one.key]
+        await self._save_states([*owing, *rest])
+        if owed != self._owed:
+            await self._store.save_cursor(OWED, owed or None)
+            self._owed = owed
+        if followed != self._saved and self.subscriptions.count():
+            await self._store.save_cursor(FOLLOWED, followed)
+            self._saved = followed
+
+    async def _save_states(self, some: list[Subscription]) -> None:
+        if not some:
+            return
+        try:
+            await self.subscriptions.save_states(some)
+        except PintuError:
+            self._dirty.update((one.key, one) for one in some)
+            raise
+
+    async def _save_on(self) -> None:
+        while True:
+            began = time.perf_counter()
+            try:
+                if self.subscriptions.count():
+                    await self.save()
+                elif not self.ears:
+                    await self._forget()
+                self._look_again()
+            except PintuError as error:
+                log.warning("How subscriptions do cannot be written down now: %s", error)
+            spent_s = time.perf_counter() - began
+            await asyncio.sleep(max(SAVE_S, 10 * spent_s))
+
+    def _look_again(self) -> None:
+        """Those who were refused: somebody may have given them a right since."""
+        now_us = self.clock.now_us()
+        if 0 <= now_us - self._looked_us < LOOK_AGAIN_S * 1e6:
+            return
+        self._looked_us = now_us
+        for channel in list(self.channels.values()):
+            if channel.state.paused and self._lets(channel.subscription):
+                self.retry(channel.subscription)
+
+    def _lets(self, subscription: Subscription) -> bool:
+        actor = self.subscriptions.standing(subscription.asker)
+        if actor is None:
+            return False
+        try:
+            self._ways.gate.decide(actor, subscription.asker.act(subscription.tenant_name))
+        except Refused:
+            return False
+        return True
+
+
+def _held(error: PintuError) -> Outcome:
+    return Outcome(why="held", detail=error.detail, retry_after_s=error.retry_after_s or 1)

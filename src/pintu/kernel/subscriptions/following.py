@@ -1,0 +1,165 @@
+"""Reading the feed for everybody who subscribed: one follower of what happens now, one reader of
+the log for those who are behind, whoever they are."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+from pintu.kernel.context.record import PAST_VERBS
+from pintu.kernel.errors import PintuError
+from pintu.kernel.feed import Feed, cursor_of
+from pintu.kernel.feed import Subscription as Stream
+from pintu.kernel.store.port import Change, Store, settled
+from pintu.kernel.subscriptions.channel import Channel
+from pintu.kernel.subscriptions.matching import Matcher
+from pintu.kernel.subscriptions.words import Hit, Key
+
+log = logging.getLogger("pintu.subscriptions")
+
+PAGE: Final = 200
+"""Rows of the log read at once for those who are behind."""
+
+AT_ONCE: Final = 50
+"""Changes matched before others get their turn on the loop."""
+
+AWAY_S: Final = 1.0
+Rebuild = Callable[[Change], Awaitable[Change]]
+Take = Callable[[list[Hit]], None]
+
+
+class Follower:
+    """Matches what happens, in order; `position` is where it is."""
+
+    def __init__(self, rooms: tuple[Store, Feed, Matcher], rebuild: Rebuild, take: Take) -> None:
+        self._store, self._feed, self._matcher = rooms
+        self._rebuild, self._take = rebuild, take
+        self._stream: Stream | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._reached = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether it follows."""
+        return self._stream is not None
+
+    @property
+    def position(self) -> int:
+        """Everything up to here was matched."""
+        return max(self._reached, self._stream.position if self._stream is not None else 0)
+
+    def start(self, position: int) -> None:
+        """Follow from a position."""
+        self._reached = position
+        self._stream = self._feed.subscribe(after=cursor_of(position))
+        self._task = asyncio.get_running_loop().create_task(self._run(self._stream))
+
+    async def stop(self) -> None:
+        """Follow no more."""
+        if self._stream is not None:
+            self._reached = self.position
+            self._stream.close()
+            self._stream = None
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _run(self, stream: Stream) -> None:
+        async for batch in stream.batches(AT_ONCE):
+            for change in batch:
+                await self._match(change)
+                self._reached = change.position
+
+    async def _match(self, change: Change) -> None:
+        while True:
+            try:
+                hits = await self.concerned(change)
+                break
+            except PintuError as error:  # the store is away: what happened waits for it
+                log.warning("Change %d cannot be matched now: %s", change.position, error)
+                await asyncio.sleep(AWAY_S)
+        if hits:
+            self._take(hits)
+
+    async def concerned(self, change: Change) -> list[Hit]:
+        """Whom a change concerns; one that comes from the log is made whole first."""
+        matcher = self._matcher
+        if change.verb in PAST_VERBS or not matcher.any(change.tenant):
+            return []
+        if change.body is None and change.before is None:
+            change = await self._rebuild(change)
+        if matcher.linked(change.tenant):
+            return await matcher.concerned_linked(change, self._store.retrieve)
+        return matcher.concerned(change)
+
+
+class Reader:
+    """Reads the log once for all who are behind and have room; ends when nobody is."""
+
+    def __init__(self, store: Store, follower: Follower, channels: Callable[[], Iterable[Channel]]):
+        self._store, self._follower, self._channels = store, follower, channels
+        self._task: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """Somebody is behind and has room."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Read no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _run(self) -> None:
+        try:
+            while behind := [one for one in self._channels() if one.has_room]:
+                await self._page({one.subscription.key: one for one in behind})
+                await asyncio.sleep(0)
+        finally:
+            self._task = None
+
+    async def _page(self, readers: dict[Key, Channel]) -> None:
+        after = min(one.seen for one in readers.values())
+        try:
+            rows = await settled(self._store.changes(after, PAGE))
+            if rows and rows[0].position > after + 1:
+                _trimmed(readers, rows[0].position - 1)
+            for row in rows:
+                await self._row(row, readers)
+        except PintuError as error:
+            log.warning("The log cannot be read now: %s", error)
+            await asyncio.sleep(AWAY_S)
+            return
+        if not rows or rows[-1].position >= self._follower.position:
+            for one in readers.values():
+                one.behind = False  # from here on the follower tells it
+                if not rows:
+                    one.seen = max(one.seen, self._follower.position)
+        for one in readers.values():
+            one.go_on()
+
+    async def _row(self, row: Change, readers: dict[Key, Channel]) -> None:
+        if not any(one.seen < row.position for one in readers.values()):
+            return
+        for hit in await self._follower.concerned(row):
+            key = hit.subscription.key
+            one = readers.get(key)
+            if one is not None and (one.closed or not one.behind or not one.fill(hit)):
+                del readers[key]
+        for one in readers.values():
+            one.seen = max(one.seen, row.position)
+
+
+def _trimmed(readers: dict[Key, Channel], oldest: int) -> None:
+    """Some rows are gone: those who waited for them hear of it on their page."""
+    for one in readers.values():
+        if one.seen < oldest:
+            told = f"Changes {one.seen + 1} to {oldest} had left the log before they were told"
+            log.warning("Subscription %s: %s", one.subscription.id, told)
+            one.state.last_error = told
+            one.seen = oldest
