@@ -94,6 +94,8 @@ class City:
                 await rooms.agreements.start()
             await rooms.timers.start()
             await rooms.intake.start()
+            if rooms.federation is not None:
+                await rooms.federation.start()
             if rooms.history is not None:
                 await rooms.history.start()
             if socket:
@@ -126,8 +128,9 @@ class City:
         judged = (rooms.gate.close,) if isinstance(rooms.gate, ExchangeGate) else ()
         past = (rooms.history.stop,) if rooms.history is not None else ()
         own = (rooms.timers.stop, rooms.intake.stop, *past, *judged)
+        known = (rooms.federation.stop,) if rooms.federation is not None else ()
         calls = (rooms.caller.close,) if rooms.caller is not None else ()
-        for stop in (*nodes, *own, *calls, *agreed, *audit, rooms.store.close):
+        for stop in (*nodes, *own, *known, *calls, *agreed, *audit, rooms.store.close):
             with contextlib.suppress(asyncio.CancelledError):
                 await stop()
         rooms.library.save()
@@ -186,7 +189,9 @@ def build(
         audit=Audit(store, tables, keys, clock, name=log_name(settings)),
         people=identity.people,
     )
-    rooms.federation = open_federation(tables, clock, rooms.caller)
+    rooms.federation = open_federation(
+        tables, clock, rooms.caller, library=library, gate=gate
+    )
     open_sharing(rooms, gate, tables, keys)
     return rooms
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pintu.kernel.clock import iso
+from pintu.kernel.errors import Unavailable
 from pintu.kernel.federation.registry import Registry
 from pintu.kernel.federation.sources import Sources
+from pintu.kernel.federation.watchers import Watchers
 from pintu.kernel.federation.words import Registration
+
+log = logging.getLogger("pintu.federation")
+
+LOOKS_EVERY_S: Final = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -17,6 +25,29 @@ class Federation:
 
     registry: Registry
     sources: Sources | None = None  # None: nobody is asked, only known
+    watchers: Watchers | None = None  # None: nobody can subscribe to registrations
+    _clocked: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Tell those who watch, and let registrations go when their time is over."""
+        if self.watchers is not None:
+            await self.watchers.start()
+        self._clocked = asyncio.create_task(self._look_at_the_clock())
+
+    async def stop(self) -> None:
+        """Do neither any more."""
+        if self._clocked is not None:
+            self._clocked.cancel()
+        if self.watchers is not None:
+            await self.watchers.stop()
+
+    async def _look_at_the_clock(self) -> None:
+        while True:
+            await asyncio.sleep(LOOKS_EVERY_S)
+            try:
+                await self.registry.sweep()
+            except Unavailable as error:
+                log.warning("registrations that are over stay until the store is back: %s", error)
 
     def doing(self, registration: Registration) -> dict[str, Any]:
         """How the source of a registration does, as 5.2.9 shows it; empty before it was asked."""

@@ -97,11 +97,16 @@ class Index:
         return found
 
 
+def entries_of(registration: Registration, information: Information) -> Iterable[Entry]:
+    """One entry for each selector of an information, or one for entities of any kind."""
+    if not information.selectors:
+        yield Entry(registration, information)
+    for selector in information.selectors:
+        pattern = selector.id_pattern
+        test = compile_pattern(pattern) if pattern and not selector.id else None
+        yield Entry(registration, information, selector, test)
+
+
 def _entries(registration: Registration) -> Iterable[Entry]:
     for information in registration.information:
-        if not information.selectors:
-            yield Entry(registration, information)
-        for selector in information.selectors:
-            pattern = selector.id_pattern
-            test = compile_pattern(pattern) if pattern and not selector.id else None
-            yield Entry(registration, information, selector, test)
+        yield from entries_of(registration, information)

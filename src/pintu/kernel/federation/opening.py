@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from pintu.kernel.access import Gate
 from pintu.kernel.calling import Caller
 from pintu.kernel.clock import Clock
 from pintu.kernel.federation.federation import Federation
 from pintu.kernel.federation.registry import Happened, Registry
 from pintu.kernel.federation.sources import Sources
+from pintu.kernel.federation.watchers import Watchers
+from pintu.kernel.jsonld import ContextLibrary
 from pintu.kernel.tables import CityTables
 
 
 def open_federation(
-    tables: CityTables, clock: Clock, caller: Caller | None = None
+    tables: CityTables,
+    clock: Clock,
+    caller: Caller | None = None,
+    *,
+    library: ContextLibrary | None = None,
+    gate: Gate | None = None,
 ) -> Federation:
-    """The registrations as they were kept; with a caller also the way to their sources."""
+    """The registrations as they were kept; with a caller also the way to their sources, with a
+    library of @contexts those who want to hear of registrations.
+    """
     registry = Registry(tables, clock)
+    watchers = None
+    if library is not None:
+        watchers = Watchers(tables, registry, library, clock)
+        watchers.caller, watchers.gate = caller, gate
     if caller is None:
-        return Federation(registry=registry)
+        return Federation(registry=registry, watchers=watchers)
     sources = Sources(caller, clock)
     registry.listen(lambda happened: _forget(sources, happened))
-    return Federation(registry=registry, sources=sources)
+    return Federation(registry=registry, sources=sources, watchers=watchers)
 
 
 def _forget(sources: Sources, happened: Happened) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ from pintu.kernel.context.match.pattern import compile_pattern
 from pintu.kernel.context.parse import geometry_of
 from pintu.kernel.errors import BadRequestData, TooLarge
 from pintu.kernel.federation import operations
+from pintu.kernel.federation.members import moment_of, seconds_of, text_of, texts_of, uri_of
 from pintu.kernel.federation.words import (
     MODES,
     Information,
@@ -35,12 +35,6 @@ READ_ONLY: Final = frozenset(
 )
 """What the broker says of a registration; what a caller says of it is passed over."""
 
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`\x00-\x20]+")
-_DURATION = re.compile(
-    r"P(?:(?P<Y>\d+)Y)?(?:(?P<M>\d+)M)?(?:(?P<W>\d+)W)?(?:(?P<D>\d+)D)?"
-    r"(?:T(?:(?P<h>\d+)H)?(?:(?P<m>\d+)M)?(?:(?P<s>\d+(?:\.\d+)?)S)?)?"
-)
-_LENGTHS = {"Y": 31_536_000, "M": 2_592_000, "W": 604_800, "D": 86_400, "h": 3600, "m": 60, "s": 1}
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}")
 _HOP_HEADERS = frozenset(
     (
@@ -87,13 +81,13 @@ def read(document: dict[str, Any], *, tenant: str, now_us: int) -> Registration:
     mode = get("mode", "inclusive")
     if mode not in MODES:
         raise BadRequestData(f"mode {str(mode)[:50]!r} is none of {', '.join(MODES)}")
-    named = _texts(get("operations"), "operations") if "operations" in document else None
-    expires_us = _time(get("expiresAt"), "expiresAt") if "expiresAt" in document else None
+    named = texts_of(get("operations"), "operations") if "operations" in document else None
+    expires_us = moment_of(get("expiresAt"), "expiresAt") if "expiresAt" in document else None
     if expires_us is not None and expires_us <= now_us:
         raise BadRequestData("expiresAt lies in the past")
     for name in ("registrationName", "description", "tenant", "contextSourceAlias"):
         if name in document:
-            _text(document[name], name)
+            text_of(document[name], name)
     for name in ("refreshRate",):
         if name in document:
             seconds_of(document[name], name)
@@ -101,7 +95,7 @@ def read(document: dict[str, Any], *, tenant: str, now_us: int) -> Registration:
     scope = get("scope")
     datasets = get("datasetId")
     return Registration(
-        id=_uri(get("id"), "id"),
+        id=uri_of(get("id"), "id"),
         tenant=tenant,
         mode=cast(Mode, mode),
         endpoint=_endpoint(get("endpoint")),
@@ -109,10 +103,10 @@ def read(document: dict[str, Any], *, tenant: str, now_us: int) -> Registration:
         operations=operations.expand(named or (operations.DEFAULT,)),
         source_tenant=get("tenant") or info_tenant,
         alias=get("contextSourceAlias", ""),
-        scopes=() if scope is None else _texts(scope, "scope"),
+        scopes=() if scope is None else texts_of(scope, "scope"),
         dataset_ids=() if datasets is None else tuple(
-            one if one == "@none" else _uri(one, "datasetId")
-            for one in _texts(datasets, "datasetId")
+            one if one == "@none" else uri_of(one, "datasetId")
+            for one in texts_of(datasets, "datasetId")
         ),
         places={name: _place(document[name], name) for name in PLACES if name in document},
         observed=_interval(get("observationInterval"), "observationInterval"),
@@ -197,7 +191,7 @@ def _one_information(value: Any) -> Information:
     if entities is not None and (not isinstance(entities, list) or not entities):
         raise BadRequestData("entities is a list that is not empty")
     names = {
-        name: frozenset(_texts(value[name], name)) if name in value else frozenset[str]()
+        name: frozenset(texts_of(value[name], name)) if name in value else frozenset[str]()
         for name in ("propertyNames", "relationshipNames")
     }
     if entities is None and not any(names.values()):
@@ -213,37 +207,17 @@ def _one_information(value: Any) -> Information:
 def _selector(value: Any) -> Selector:
     if not isinstance(value, dict) or "type" not in value:
         raise BadRequestData("A member of entities needs a type")
-    types = _texts(value["type"], "type")
+    types = texts_of(value["type"], "type")
     pattern = value.get("idPattern", "")
     if "idPattern" in value:
-        compile_pattern(_text(pattern, "idPattern"))
-    id = _uri(value["id"], "id") if "id" in value else ""
+        compile_pattern(text_of(pattern, "idPattern"))
+    id = uri_of(value["id"], "id") if "id" in value else ""
     return Selector(types=frozenset(types), id=id, id_pattern="" if id else pattern)
 
 
 # --- single members ------------------------------------------------------------------------------
-def _text(value: Any, name: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise BadRequestData(f"{name} is not a text that says something")
-    return value
-
-
-def _texts(value: Any, name: str) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = [value]
-    if not isinstance(value, list) or not value:
-        raise BadRequestData(f"{name} is not a list of texts that is not empty")
-    return tuple(_text(one, f"A member of {name}") for one in value)
-
-
-def _uri(value: Any, name: str) -> str:
-    if isinstance(value, str) and _URI.fullmatch(value):
-        return value
-    raise BadRequestData(f"{name} {str(value)[:100]!r} is not a URI")
-
-
 def _endpoint(value: Any) -> str:
-    text = _uri(value, "endpoint")
+    text = uri_of(value, "endpoint")
     try:
         parts = urlsplit(text)
         _ = parts.port
@@ -267,36 +241,16 @@ def _place(value: Any, name: str) -> dict[str, Any]:
         raise BadRequestData(f"{name} is not a GeoJSON geometry: {error.detail}") from error
 
 
-def _time(value: Any, name: str) -> int:
-    text = _text(value, name).strip()
-    try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError as error:
-        raise BadRequestData(f"{name} {text[:50]!r} is not a date and time") from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp() * 1_000_000)
-
-
 def _interval(value: Any, name: str) -> Interval | None:
     if value is None:
         return None
     if not isinstance(value, dict) or "startAt" not in value:
         raise BadRequestData(f"{name} is not an object with startAt")
-    start = _time(value["startAt"], f"startAt of {name}")
-    end = _time(value["endAt"], f"endAt of {name}") if "endAt" in value else None
+    start = moment_of(value["startAt"], f"startAt of {name}")
+    end = moment_of(value["endAt"], f"endAt of {name}") if "endAt" in value else None
     if end is not None and end < start:
         raise BadRequestData(f"{name} ends before it starts")
     return start, end
-
-
-def seconds_of(value: Any, name: str) -> float:
-    """Seconds of an ISO 8601 duration, months being 30 days; raises BadRequestData."""
-    match = _DURATION.fullmatch(value) if isinstance(value, str) and len(value) < 60 else None
-    told = {key: part for key, part in match.groupdict().items() if part} if match else {}
-    if not told:
-        raise BadRequestData(f"{name} {str(value)[:50]!r} is not an ISO 8601 duration")
-    return sum(float(part) * _LENGTHS[key] for key, part in told.items())
 
 
 def _management(value: Any) -> Management:
@@ -338,11 +292,11 @@ def _source_info(value: Any) -> tuple[tuple[tuple[str, str], ...], str, str]:
     for one in value:
         if not isinstance(one, dict) or not one.keys() >= {"key", "value"}:
             raise BadRequestData("A member of contextSourceInfo has no key or no value")
-        key, text = _text(one["key"], "key"), one["value"]
+        key, text = text_of(one["key"], "key"), one["value"]
         if not isinstance(text, str) or len(text) > 4_000 or not text.isprintable():
             raise BadRequestData("A value of contextSourceInfo is not one printable line")
         if key == "jsonldContext":
-            context = _uri(text, "jsonldContext")
+            context = uri_of(text, "jsonldContext")
         elif key.lower() == "ngsild-tenant":
             tenant = text
         elif not _HEADER.fullmatch(key) or key.lower() in _HOP_HEADERS:

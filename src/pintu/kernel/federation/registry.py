@@ -24,6 +24,8 @@ from pintu.kernel.tables import CityTables, put_rows
 MOST: Final = 50_000
 """Registrations of one tenant."""
 
+_NEVER: Final = 1 << 62
+
 What = Literal["added", "changed", "removed"]
 
 
@@ -60,6 +62,7 @@ class Registry:
         self._by_tenant: dict[str, Index] = {}
         self._listeners: list[Listener] = []
         self._changing = asyncio.Lock()
+        self._over_us = _NEVER  # nothing expires before
         self.tenants: set[str] = set()
         """Those that have any registration: for the hot path, `name in registry.tenants`."""
         self.version = 0  # grows with each change, for what is remembered of answers
@@ -161,9 +164,13 @@ class Registry:
 
     async def _sweep(self) -> None:
         now_us = self._clock.now_us()
+        if self._over_us > now_us:
+            return
         gone = [one for one in self if not one.lives(now_us)]
         if gone:
             await self._forget(gone)
+        ends = (one.expires_us for one in self if one.expires_us is not None)
+        self._over_us = min(ends, default=_NEVER)
 
     def _overlapping(self, registration: Registration) -> Iterator[Registration]:
         index, now_us = self._by_tenant.get(registration.tenant), self._clock.now_us()
@@ -197,6 +204,8 @@ class Registry:
     def _put(self, registration: Registration) -> None:
         self._by_tenant.setdefault(registration.tenant, Index()).add(registration)
         self.tenants.add(registration.tenant)
+        if registration.expires_us is not None:
+            self._over_us = min(self._over_us, registration.expires_us)
 
     def _tell(self, happened: Happened) -> None:
         self.version += 1

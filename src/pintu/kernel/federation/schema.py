@@ -28,11 +28,30 @@ def _registration() -> list[sa.Column[object]]:
     ]
 
 
+def _watcher() -> list[sa.Column[object]]:
+    return [
+        sa.Column("tenant", sa.String, primary_key=True),
+        sa.Column("id", sa.String, primary_key=True),
+        sa.Column("document", sa.LargeBinary, nullable=False),
+        sa.Column("context", sa.LargeBinary, nullable=False),  # JSON: the subscriber's @context
+        sa.Column("asker", sa.LargeBinary, nullable=False),  # JSON: who subscribed
+        sa.Column("created_us", sa.BigInteger, nullable=False),
+        sa.Column("modified_us", sa.BigInteger, nullable=False),
+        sa.Column("counts", sa.LargeBinary, nullable=False),  # JSON: what was sent, and when
+    ]
+
+
 REGISTRATION = sa.Table("registration", METADATA, *_registration())
+WATCHER = sa.Table("watcher", METADATA, *_watcher())
 
 
 def _first(op: Operations) -> None:
     op.create_table("registration", *_registration())
 
 
-TABLES = PrivateTables(name="federation", metadata=METADATA, migrations=(_first,))
+def _second(op: Operations) -> None:
+    """Those who want to hear of registrations."""
+    op.create_table("watcher", *_watcher())
+
+
+TABLES = PrivateTables(name="federation", metadata=METADATA, migrations=(_first, _second))

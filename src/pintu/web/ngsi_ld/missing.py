@@ -31,8 +31,6 @@ LATER: dict[str, tuple[str, ...]] = {
     "temporal/entityMaps/{id}": ("GET", "PATCH", "DELETE"),
     "subscriptions": ("GET", "POST"),
     "subscriptions/{id}": ("GET", "PATCH", "DELETE"),
-    "csourceSubscriptions": ("GET", "POST"),
-    "csourceSubscriptions/{id}": ("GET", "PATCH", "DELETE"),
     "entityMaps/{id}": ("GET", "PATCH", "DELETE"),
     "snapshots": ("GET", "POST", "DELETE"),
     "snapshots/{id}": ("GET", "PATCH", "DELETE"),

@@ -17,6 +17,7 @@ from pintu.web.ngsi_ld import (
     missing,
     provision,
     purge,
+    source_watchers,
     sources,
 )
 from pintu.web.ngsi_ld.asking import ORDER_PARAMS, SELECT_PARAMS
@@ -212,6 +213,7 @@ TABLE: dict[str, Methods] = {
     **_DISCOVERY,
     **_CONTEXTS,
     **sources.TABLE,
+    **source_watchers.TABLE,
     **missing.operations(),
 }
 ROUTES = Routes(TABLE)

@@ -10,6 +10,7 @@ from pintu.kernel.access import Deed
 from pintu.kernel.clock import iso
 from pintu.kernel.errors import BadRequestData, Forbidden, Unavailable
 from pintu.kernel.federation import Federation
+from pintu.kernel.federation.finding import q_suits
 from pintu.kernel.federation.reading import TYPE, read, shown, stored
 from pintu.kernel.federation.rules import check_alone
 from pintu.kernel.federation.words import Registration
@@ -20,7 +21,7 @@ from pintu.web.ngsi_ld.operation import Call, Operation, Result
 from pintu.web.ngsi_ld.paging import PAGE_PARAMS, page_headers, window
 from pintu.web.ngsi_ld.params import options
 from pintu.web.ngsi_ld.routing import Methods
-from pintu.web.ngsi_ld.sources_asking import DISCOVERY_PARAMS, q_suits, read_wanted
+from pintu.web.ngsi_ld.sources_asking import DISCOVERY_PARAMS, read_wanted
 from pintu.web.ngsi_ld.sources_beside import check_endpoint, check_entities
 
 _PATH = "/ngsi-ld/v1/csourceRegistrations/"
@@ -36,7 +37,8 @@ async def register(call: Call) -> Response:
     document.setdefault("id", f"urn:ngsi-ld:ContextSourceRegistration:{uuid.uuid4()}")
     made = await _checked(call, stored(document, call.terms))
     kept = await federation.registry.add(made)
-    return Response(201, b"", ((b"location", (_PATH + kept.id).encode()), *call.echo))
+    # written as RFC 9110 writes it: there are clients that look for it letter by letter
+    return Response(201, b"", ((b"Location", (_PATH + kept.id).encode()), *call.echo))
 
 
 async def update(call: Call) -> Response:
