@@ -18,7 +18,7 @@ from pintu.kernel.errors import (
     TooLarge,
 )
 from pintu.kernel.jsonld import CORE, CORE_URL, ContextLibrary
-from pintu.kernel.jsonld import library as library_module
+from pintu.kernel.jsonld import fetching
 
 PORT = 9111
 BASE = f"http://127.0.0.1:{PORT}"
@@ -101,11 +101,14 @@ async def test_nested_remote_contexts_are_followed(server: Server, library: Cont
 
 
 async def test_circles_end(server: Server, library: ContextLibrary) -> None:
-    """Two documents that refer to each other are refused instead of followed for ever."""
-    url = server.put("/x", [f"{BASE}/y"])
+    """A document that includes itself, and two that include each other, are invalid, which is told
+    again without fetching or reading them again."""
     server.put("/y", [f"{BASE}/x"])
-    with pytest.raises(TooLarge):
-        await library.terms(url)
+    for url in (server.put("/self", ["self"]), server.put("/x", [f"{BASE}/y"])):
+        for _ in range(3):
+            with pytest.raises(BadRequestData, match="includes itself"):
+                await library.terms(url)
+    assert ["/self", "/x", "/y"] == sorted(server.asked)
 
 
 async def test_unavailable_contexts_are_504(server: Server, library: ContextLibrary) -> None:
@@ -245,7 +248,7 @@ async def test_a_moment_of_memory_ends(
     server: Server, library: ContextLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the moment the next request asks again."""
-    monkeypatch.setattr(library_module, "FAILED_S", 0.05)
+    monkeypatch.setattr(fetching, "FAILED_S", 0.05)
     with pytest.raises(LdContextNotAvailable):
         await library.terms(BASE + "/late.jsonld")
     url = server.put("/late.jsonld", {"lamp": "urn:x:lamp"})

@@ -105,6 +105,7 @@ class _Compiler:
         self.documents = documents
         self.terms: dict[str, Definition] = {}
         self.vocabulary = DEFAULT_VOCABULARY
+        self.within: list[str] = []
         self.steps = 0
         self.defined = 0
 
@@ -120,14 +121,22 @@ class _Compiler:
             elif isinstance(part, str):
                 url = urljoin(base, part) if base else part
                 if url not in CORE_URLS:
-                    self.add(self.documents[url], url, depth + 1)
+                    self.follow(url, depth)
             else:
                 self.add_object(part, base, depth)
+
+    def follow(self, url: str, depth: int) -> None:
+        """The document at a URL, which may lead on but not back to itself."""
+        if url in self.within:
+            raise BadRequestData(f"@context {url[:500]} includes itself")
+        self.within.append(url)
+        self.add(self.documents[url], url, depth + 1)
+        self.within.pop()
 
     def add_object(self, part: dict[str, Any], base: str, depth: int) -> None:
         imported = part.get("@import")
         if isinstance(imported, str):
-            self.add(imported, base, depth + 1)
+            self.add(imported, base, depth)
         if "@vocab" in part:
             self.set_vocabulary(part["@vocab"])
         self.defined += len(part)

@@ -6,7 +6,7 @@ import asyncio
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import orjson
@@ -28,20 +28,18 @@ from pintu.kernel.jsonld.compile import (
     remote_parts,
 )
 from pintu.kernel.jsonld.core import CORE_URLS, core_document
+from pintu.kernel.jsonld.fetching import SIZE_LIMIT, Fetcher
 from pintu.kernel.jsonld.shelf import Kind, Shelf, Stored
 from pintu.kernel.jsonld.terms import CORE, Terms
 
-SIZE_LIMIT: Final = 1_000_000
 DEADLINE_S: Final = 10.0
 COMPILED_LIMIT: Final = 256
 COMPILED_WEIGHT: Final = 200_000
 """Terms, and parts of 50 bytes of their @contexts, that are kept compiled at a time."""
-STORED_LIMIT: Final = 10_000
-FAILED_S: Final = 5.0
-"""How long a @context that could not be had is not asked for again: every request would wait."""
-FAILED_LIMIT: Final = 1_000
+REFUSED_LIMIT: Final = 256
+LOOK_EVERY_US: Final = 1_000_000
+"""How long a use of what `pintu context` changed may still see the old."""
 HOSTED_PATH: Final = "/ngsi-ld/v1/jsonldContexts/"
-_ACCEPT: Final = "application/ld+json, application/json;q=0.9, */*;q=0.1"
 
 
 class ContextLibrary:
@@ -58,13 +56,13 @@ class ContextLibrary:
         egress: Egress | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._egress = egress or Egress()
         self._clock: Clock = clock or CityClock()
         self._shelf = Shelf(folder)
+        self._fetcher = Fetcher(self._shelf, egress or Egress(), self._clock)
         self._compiled: dict[str | bytes, tuple[Terms, tuple[Stored, ...]]] = {}
         self._weight = 0
-        self._fetching: dict[str, asyncio.Task[Stored]] = {}
-        self._failed: dict[str, tuple[float, PintuError]] = {}
+        self._refused: dict[str | bytes, PintuError] = {}
+        self._looked_us = 0
 
     # --- reading with a @context ---------------------------------------------------------------
     def now(self, context: Any) -> Terms | None:
@@ -102,10 +100,26 @@ class ContextLibrary:
             missing = self._missing(context)
             if not missing:
                 raise LdContextNotAvailable("A @context is larger than the city can keep")
-            await asyncio.gather(*(self._fetch(url) for url in missing))
+            if self._look_again():
+                continue
+            await asyncio.gather(*(self._fetcher.fetch(url) for url in missing))
+            self._refused.clear()  # what was fetched anew may be better than what it was
         raise TooLarge(f"@context refers to others more than {DEPTH_LIMIT} deep")
 
     def _compile(self, context: Any, key: str | bytes) -> Terms | None:
+        """Compile and remember, also that a @context cannot be: reading it again costs as much."""
+        before = self._refused.get(key)
+        if before is not None:
+            raise type(before)(before.detail) from before
+        try:
+            return self._compile_anew(context, key)
+        except PintuError as error:
+            if len(self._refused) >= REFUSED_LIMIT:
+                self._refused.clear()
+            self._refused[key] = error
+            raise
+
+    def _compile_anew(self, context: Any, key: str | bytes) -> Terms | None:
         documents, missing = self._documents(context)
         if missing:
             return None
@@ -133,6 +147,7 @@ class ContextLibrary:
 
     def _forget_compiled(self) -> None:
         self._compiled.clear()
+        self._refused.clear()
         self._weight = 0
 
     def _missing(self, context: Any) -> list[str]:
@@ -169,75 +184,22 @@ class ContextLibrary:
             return self._shelf.by_id(url)
         return stored
 
+    def _look_again(self) -> bool:
+        """Take up what a command put into the folder or took out of it meanwhile; whether it did
+        either."""
+        changed = self._shelf.refresh()
+        if changed:
+            self._forget_compiled()
+        return changed
+
     def _count(self, used: tuple[Stored, ...]) -> None:
         now = self._clock.now_us()
+        if abs(now - self._looked_us) > LOOK_EVERY_US:
+            self._looked_us = now
+            self._look_again()
         for stored in used:
             stored.hits += 1
             stored.last_us = now
-
-    # --- fetching ------------------------------------------------------------------------------
-    async def _fetch(self, url: str) -> Stored:
-        task = self._fetching.get(url)
-        if task is None:
-            self._refuse_failed(url)
-            task = asyncio.ensure_future(self._download(url))
-            self._fetching[url] = task
-            task.add_done_callback(lambda done: self._fetched(url, done))
-        return await asyncio.shield(task)
-
-    def _fetched(self, url: str, task: asyncio.Task[Stored]) -> None:
-        self._fetching.pop(url, None)
-        if task.cancelled():
-            return
-        error = task.exception()  # seen, even when everybody who waited has gone
-        if isinstance(error, PintuError):
-            if len(self._failed) >= FAILED_LIMIT:
-                del self._failed[next(iter(self._failed))]
-            self._failed[url] = (asyncio.get_running_loop().time() + FAILED_S, error)
-
-    def _refuse_failed(self, url: str) -> None:
-        """Raise again what a fetch of a moment ago raised."""
-        until, error = self._failed.get(url, (0.0, None))
-        if error is not None and asyncio.get_running_loop().time() < until:
-            raise type(error)(error.detail) from error
-        self._failed.pop(url, None)
-
-    async def _download(self, url: str) -> Stored:
-        body = await self._get(url)
-        if len(self._shelf) >= STORED_LIMIT:
-            self._forget_oldest()
-        kept = self._shelf.by_url(url)
-        stored = Stored(
-            id=kept.id if kept else str(uuid4()),
-            kind="Cached",
-            body=body,
-            created_us=self._clock.now_us(),
-            url=url,
-        )
-        self._shelf.put(stored)
-        return stored
-
-    async def _get(self, url: str) -> Any:
-        try:
-            fetched = await self._egress.fetch(url, accept=_ACCEPT, limit=SIZE_LIMIT)
-        except PintuError as error:
-            raise LdContextNotAvailable(
-                f"@context {url} is not available: {error.detail}"
-            ) from error
-        try:
-            document = orjson.loads(fetched.body)
-        except orjson.JSONDecodeError as error:
-            raise BadRequestData(f"@context {url} is not JSON: {error}") from error
-        if not isinstance(document, dict) or "@context" not in document:
-            raise BadRequestData(f"@context {url} is a document without @context")
-        body = {"@context": _absolute(document["@context"], fetched.url)}
-        normal_parts(body)
-        return body
-
-    def _forget_oldest(self) -> None:
-        cached = [stored for stored in self._shelf if stored.kind == "Cached"]
-        if cached:
-            self._shelf.drop(min(cached, key=lambda stored: stored.last_us))
 
     # --- /jsonldContexts (5.13) ----------------------------------------------------------------
     def add(self, document: Any, *, kind: Kind = "Hosted", tenant: str = "") -> str:
@@ -252,11 +214,10 @@ class ContextLibrary:
             raise TooLarge(f"A @context may have {SIZE_LIMIT} bytes")
         if not list(remote_parts(body)):
             compile_context(body)
-        if len(self._shelf) >= STORED_LIMIT:
-            self._forget_oldest()
         now = self._clock.now_us()
         stored = Stored(id=str(uuid4()), kind=kind, body=body, created_us=now, tenant=tenant)
         self._shelf.put(stored)
+        self._shelf.make_room(stored)
         return stored.id
 
     def implicit(self, context: Any, *, tenant: str = "") -> str:
@@ -276,6 +237,7 @@ class ContextLibrary:
 
     def list(self, kind: Kind | None = None, *, tenant: str = "") -> list[dict[str, Any]]:
         """The metadata of every @context a tenant may see, oldest first; `get` has the members."""
+        self._look_again()
         found = [
             stored
             for stored in self._shelf
@@ -322,12 +284,13 @@ class ContextLibrary:
             raise BadRequestData(
                 f"@context {id} is {stored.kind}: only a Cached one can be reloaded"
             )
-        stored.body = await self._get(stored.url)
+        stored.body = await self._fetcher.document(stored.url)
         stored.created_us = self._clock.now_us()
         self._shelf.save(stored)
         self._forget_compiled()
 
     def _known(self, id: str, tenant: str) -> Stored:
+        self._look_again()
         stored = self._shelf.by_id(id) or self._find(id)
         if stored is None or stored.tenant not in (None, tenant):
             raise ResourceNotFound(f"@context {id} does not exist")
@@ -349,17 +312,6 @@ def _key(context: Any) -> str | bytes:
     if len(text) > SIZE_LIMIT:
         raise TooLarge(f"A @context may have {SIZE_LIMIT} bytes")
     return text if len(text) <= 256 else blake2b(text, digest_size=32).digest()
-
-
-def _absolute(context: Any, base: str) -> Any:
-    """Relative references of a fetched document, made absolute while its address is known."""
-    if isinstance(context, str):
-        return urljoin(base, context)
-    if isinstance(context, list):
-        return [_absolute(part, base) for part in context]
-    if isinstance(context, dict) and isinstance(context.get("@import"), str):
-        return {**context, "@import": urljoin(base, context["@import"])}
-    return context
 
 
 def _metadata(stored: Stored) -> dict[str, Any]:
