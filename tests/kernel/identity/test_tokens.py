@@ -50,6 +50,19 @@ def test_an_operators_own_token_is_taken_over(scene: Scene) -> None:
     assert frozenset({"admin"}) == actor.grants
 
 
+async def test_what_lasts_is_asked_by_who_one_is_today(scene: Scene) -> None:
+    """A subscriber's token that was revoked reads nothing more; nobody in particular stays so."""
+    secret, token = await scene.identity.create_token("wall", ["read:demo"])
+    then = scene.identity.actor(scene.bearer(secret), "10.0.0.1")
+    assert then == scene.identity.standing(then)
+    await scene.identity.revoke_token(token.id)
+    assert None is scene.identity.standing(then)
+    nobody = Actor(id="anonymous", kind="anonymous")
+    assert nobody == scene.identity.standing(nobody)
+    left = Actor(id="person:p1", kind="person", person="p1", organisation="health")
+    assert None is scene.identity.standing(left)
+
+
 async def test_only_a_hash_is_kept(scene: Scene) -> None:
     """No byte of a token, session or link is in the tables."""
     secret, _ = await scene.identity.create_token("sensor", ["write:demo"])

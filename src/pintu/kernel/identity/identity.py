@@ -105,6 +105,22 @@ class Identity:
         token = self._by_id.get(session.token_id or "")
         return token.actor(local) if token is not None and token.valid(now_us) else None
 
+    def standing(self, actor: Actor) -> Actor | None:
+        """Who somebody that asked for something lasting is today, with the grants and roles of
+        today; None when their token ended, their account is closed, or they left the organisation
+        they asked for.
+        """
+        now_us = self._clock.now_us()
+        if now_us >= self._look_at_us:
+            self._look(now_us)
+        if actor.person:
+            found = self.people.actor(actor.person, actor.organisation, actor.local)
+            return found if found and found.organisation == actor.organisation else None
+        if actor.kind == "anonymous":
+            return actor
+        token = self._by_id.get(actor.id.removeprefix("token:"))
+        return token.actor(actor.local) if token is not None and token.valid(now_us) else None
+
     def caller(self, headers: dict[bytes, bytes], peer: str) -> str:
         """The address that asks, as trusted proxies tell."""
         return self._proxies.caller(headers, peer)
