@@ -19,11 +19,13 @@ NOT_CONVEYED: Final = frozenset(
     (
         b"ngsild-tenant", b"via", b"content-length", b"host", b"connection", b"transfer-encoding",
         b"content-type", b"accept", b"link", b"te", b"upgrade", b"expect", b"trailer",
-        b"keep-alive", b"proxy-connection", b"jsonldcontext",
+        b"keep-alive", b"proxy-connection", b"jsonldcontext", b"contenttype",
     )
 )  # fmt: skip
 """Headers a registration cannot set: they are the interaction's own (4.3.6.5)."""
 _VIA_LIMIT: Final = 4096
+_SPELLED: Final = {b"accept": b"Accept", b"content-type": b"Content-Type", b"link": b"Link"}
+"""Header names as most servers' logs have them; none is read by its capitals."""
 
 Kind = Literal["stale", "invalid", "away", "cooling", "refused", "loop"]
 WARNING: Final[dict[Kind, int]] = {
@@ -117,9 +119,10 @@ def onward_headers(registration: Registration, question: Question, came: Came) -
     for key, value in registration.context_source_info:
         if key.lower() == "accept":
             own[b"accept"] = value.encode("latin-1", "replace")
-    headers = [*own.items(), (b"via", via_onward(came))]
+    headers = [(_SPELLED.get(name, name), value) for name, value in own.items()]
+    headers.append((b"Via", via_onward(came)))
     if registration.source_tenant:
-        headers.append((b"ngsild-tenant", registration.source_tenant.encode("latin-1", "replace")))
+        headers.append((b"NGSILD-Tenant", registration.source_tenant.encode("latin-1", "replace")))
     headers.extend(conveyed(registration.context_source_info, came.headers))
     return tuple(headers)
 
@@ -128,15 +131,16 @@ def conveyed(info: Iterable[tuple[str, str]], came: Mapping[bytes, bytes]) -> Pa
     """The headers of contextSourceInfo; those of the triggering request where it says so."""
     found = []
     for key, value in info:
-        name = key.strip().lower().encode("latin-1", "replace")
+        spelled = key.strip().encode("latin-1", "replace")
+        name = spelled.lower()
         if name in NOT_CONVEYED or not name:
             continue
         if value == FROM_REQUEST:
             own = came.get(name)
             if own is not None:
-                found.append((name, own))
+                found.append((spelled, own))
         else:
-            found.append((name, value.encode("latin-1", "replace")))
+            found.append((spelled, value.encode("latin-1", "replace")))
     return tuple(found)
 
 

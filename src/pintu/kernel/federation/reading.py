@@ -39,7 +39,7 @@ _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}")
 _HOP_HEADERS = frozenset(
     (
         "host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer",
-        "expect", "via", "keep-alive",
+        "expect", "via", "keep-alive", "ngsild-tenant",
     )
 )  # fmt: skip
 
@@ -91,7 +91,7 @@ def read(document: dict[str, Any], *, tenant: str, now_us: int) -> Registration:
     for name in ("refreshRate",):
         if name in document:
             seconds_of(document[name], name)
-    info, context, info_tenant = _source_info(get("contextSourceInfo"))
+    info, context = _source_info(get("contextSourceInfo"))
     scope = get("scope")
     datasets = get("datasetId")
     return Registration(
@@ -101,7 +101,7 @@ def read(document: dict[str, Any], *, tenant: str, now_us: int) -> Registration:
         endpoint=_endpoint(get("endpoint")),
         information=information,
         operations=operations.expand(named or (operations.DEFAULT,)),
-        source_tenant=get("tenant") or info_tenant,
+        source_tenant=get("tenant") or "",
         alias=get("contextSourceAlias", ""),
         scopes=() if scope is None else texts_of(scope, "scope"),
         dataset_ids=() if datasets is None else tuple(
@@ -281,14 +281,15 @@ def _milliseconds(value: Any, name: str) -> float | None:
     return value / 1000
 
 
-def _source_info(value: Any) -> tuple[tuple[tuple[str, str], ...], str, str]:
-    """Headers for the source, the @context to speak to it in, its tenant (5.2.22, 4.3.6)."""
+def _source_info(value: Any) -> tuple[tuple[tuple[str, str], ...], str]:
+    """Headers for the source, and the @context to speak to it in (5.2.22, 4.3.6.5); a tenant and
+    what the connection says itself are passed over."""
     if value is None:
-        return (), "", ""
+        return (), ""
     if not isinstance(value, list) or len(value) > 100:
         raise BadRequestData("contextSourceInfo is not a list of at most 100 keys with values")
     headers: list[tuple[str, str]] = []
-    context = tenant = ""
+    context = ""
     for one in value:
         if not isinstance(one, dict) or not one.keys() >= {"key", "value"}:
             raise BadRequestData("A member of contextSourceInfo has no key or no value")
@@ -297,10 +298,8 @@ def _source_info(value: Any) -> tuple[tuple[tuple[str, str], ...], str, str]:
             raise BadRequestData("A value of contextSourceInfo is not one printable line")
         if key == "jsonldContext":
             context = uri_of(text, "jsonldContext")
-        elif key.lower() == "ngsild-tenant":
-            tenant = text
-        elif not _HEADER.fullmatch(key) or key.lower() in _HOP_HEADERS:
-            raise BadRequestData(f"contextSourceInfo may not set header {key[:50]!r}")
-        else:
+        elif not _HEADER.fullmatch(key):
+            raise BadRequestData(f"contextSourceInfo cannot set header {key[:50]!r}")
+        elif key.lower() not in _HOP_HEADERS:
             headers.append((key, text))
-    return tuple(headers), context, tenant
+    return tuple(headers), context

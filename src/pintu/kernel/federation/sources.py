@@ -161,7 +161,7 @@ def _reads(question: Question) -> bool:
 
 def _key(registration: Registration, question: Question, headers: Pairs) -> Key:
     """What must be the same for an answer to be the same; the way a request came is not."""
-    told = tuple(pair for pair in headers if pair[0] != b"via")
+    told = tuple(pair for pair in headers if pair[0] != b"Via")
     return (
         registration.tenant, registration.id, registration.modified_us, question.method,
         question.path, question.query, question.body, told,
