@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from tests.web.ngsi_ld.doors import LAMP, Door, open_door
+from tests.web.ngsi_ld.foreign import Abroad, open_abroad
 from tests.web.ngsi_ld.places import EchoBroker, Place, start
 
 
@@ -36,6 +37,13 @@ async def lane() -> AsyncIterator[Place]:
 async def door(tmp_path: Path) -> AsyncIterator[Door]:
     """A broker over an empty store."""
     async for found in open_door(tmp_path):
+        yield found
+
+
+@pytest_asyncio.fixture
+async def abroad(tmp_path: Path) -> AsyncIterator[Abroad]:
+    """A broker over an empty store, with registrations at foreign sources."""
+    async for found in open_abroad(tmp_path):
         yield found
 
 

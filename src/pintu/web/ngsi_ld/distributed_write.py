@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -135,11 +135,13 @@ async def _distributed(call: Call, asked: Asked, shares: list[Any]) -> Response:
         return result if isinstance(result, Response) else await result
     forbidden = barred(call, wipes=asked.wipes)
     turns = asyncio.Semaphore(AT_ONCE)
-    work = [_asked(call, asked, leg, turns, forbidden) for leg in found.legs]
+    work: list[Awaitable[Done | None]] = [
+        _asked(call, asked, leg, turns, forbidden) for leg in found.legs
+    ]
     if found.local:
         work.append(_here(call, asked, found))
-    done = [*await asyncio.gather(*work), *(_refused(leg) for leg in found.refused)]
-    return _told(call, asked, done)
+    done = [one for one in await asyncio.gather(*work) if one is not None]
+    return _told(call, asked, [*done, *(_refused(leg) for leg in found.refused)])
 
 
 async def types_here(call: Call, id: str) -> frozenset[str]:
@@ -222,8 +224,10 @@ async def _question(call: Call, asked: Asked, leg: Leg) -> Question:
     return question(call.request.method, path, query_of(call, spelled), spelled, document)
 
 
-async def _here(call: Call, asked: Asked, found: Split) -> Done:
-    """The local broker's part, done by the handler that does all of it where nobody takes any."""
+async def _here(call: Call, asked: Asked, found: Split) -> Done | None:
+    """The local broker's part, done by the handler that does all of it where nobody takes any;
+    None where there was none to do.
+    """
     mine, taken = call, asked.names is not None and found.left != asked.names
     if taken and len(call.parts) < 2:
         document = part(call.document, call.terms, found.left)
@@ -240,7 +244,7 @@ async def _here(call: Call, asked: Asked, found: Split) -> Done:
         left = {call.terms.stored(o["attributeName"]): o["reason"] for o in said["notUpdated"]}
         return Done(found.left - left.keys(), left=left, some=True)
     if asked.names is None and response.status == 404 and any(leg.takes for leg in found.legs):
-        return Done(found.left)  # a source has all there is of it
+        return None  # a source has all there is of it
     return Done(found.left, said)
 
 
@@ -272,8 +276,7 @@ def _told(call: Call, asked: Asked, done: list[Done]) -> Response:
 def _result(call: Call, asked: Asked, done: list[Done], bad: list[Done]) -> dict[str, Any]:
     """UpdateResult (5.2.18) for what writes attributes, else BatchOperationResult (5.2.16)."""
     if asked.told == "entity":
-        good = [asked.id] if len(bad) < len(done) else []
-        return {"success": good, "errors": [_error(asked.id, one) for one in bad]}
+        return {"success": [], "errors": [_error(asked.id, one) for one in bad]}
     full = call.terms.expanded
     updated, left = dict[str, None](), []
     for one in done:

@@ -272,7 +272,8 @@ async def _question(batch: _Batch, registration: Registration, legs: _Legs) -> Q
         return question("POST", path, query_of(call, spelled), spelled, ids)
     ways = {id(member.terms): member.terms for member, _ in legs}
     spelled_by = {key: await spelling(call, registration, one) for key, one in ways.items()}
-    several = len(spelled_by) > 1 and len({one.link for one in spelled_by.values()}) > 1
+    first = next(iter(spelled_by.values()))
+    several = any(one != first for one in spelled_by.values())
     documents = []
     for member, leg in legs:
         spelled = spelled_by[id(member.terms)]
