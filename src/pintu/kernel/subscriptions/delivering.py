@@ -12,16 +12,16 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from pintu.kernel.access import Act, Actor, Gate, Projection
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError, Refused, TooManyRequests
 from pintu.kernel.feed import Feed
-from pintu.kernel.store.port import Store
+from pintu.kernel.store.port import Change, Store
 from pintu.kernel.subscriptions.channel import NOTHING, Channel, Paused, Told
-from pintu.kernel.subscriptions.following import Follower, Reader, Rebuild
+from pintu.kernel.subscriptions.following import Follower, Reader
 from pintu.kernel.subscriptions.keeping import Deed, Subscriptions
 from pintu.kernel.subscriptions.states import Outcome
 from pintu.kernel.subscriptions.words import Endpoint, Hit, Key, Message, Subscription
@@ -46,9 +46,6 @@ QUICK: Final = 400
 SLOW: Final = 64
 """The same to those that failed last time: a dead one keeps nobody else waiting."""
 
-Compose = Callable[[Subscription, list[Hit], Projection], Awaitable[Message | None]]
-WriteDown = Callable[[Actor, Act, Projection, Message], Awaitable[object]]
-
 
 class Sender(Protocol):
     """A way to an endpoint."""
@@ -66,9 +63,22 @@ class Ways(Protocol):
     """What is needed to tell somebody something."""
 
     gate: Gate
-    compose: Compose
-    write_down: WriteDown
-    rebuild: Rebuild
+
+    async def compose(
+        self, subscription: Subscription, hits: list[Hit], projection: Projection
+    ) -> Message | None:
+        """The notification of some changes as it may be seen; None when nothing of it may."""
+        ...
+
+    async def write_down(
+        self, actor: Actor, act: Act, projection: Projection, message: Message
+    ) -> object:
+        """Enter what is about to be told into the log; Unavailable when that cannot be."""
+        ...
+
+    async def rebuild(self, change: Change) -> Change:
+        """A row of the log with the documents before and after it."""
+        ...
 
     def sender(self, endpoint: Endpoint) -> Sender:
         """The way to an endpoint, by its scheme."""

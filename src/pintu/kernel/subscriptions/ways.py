@@ -1,0 +1,82 @@
+"""The ways out of a city: who composes, who decides, who carries, as one value for the delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from pintu.kernel.access import Act, Actor, Gate, Projection
+from pintu.kernel.calling import Caller
+from pintu.kernel.clock import Clock
+from pintu.kernel.egress import Egress
+from pintu.kernel.errors import Unavailable
+from pintu.kernel.feed import Feed
+from pintu.kernel.jsonld import ContextLibrary
+from pintu.kernel.store.port import Change, Store
+from pintu.kernel.subscriptions.composing import Composer
+from pintu.kernel.subscriptions.delivering import Delivery, Sender
+from pintu.kernel.subscriptions.http import HttpSender
+from pintu.kernel.subscriptions.keeping import Subscriptions
+from pintu.kernel.subscriptions.mqtt import MqttSender
+from pintu.kernel.subscriptions.words import Endpoint, Hit, Message, Subscription
+
+Rebuild = Callable[[Change], Awaitable[Change]]
+WriteDown = Callable[[Actor, Act, Projection, Message], Awaitable[object]]
+
+
+class CityWays:
+    """Composes with SUBS' composer, carries over HTTP and MQTT."""
+
+    def __init__(
+        self, composer: Composer, gate: Gate, carriers: tuple[Caller, Egress], *, rebuild: Rebuild,
+        write_down: WriteDown | None = None,
+    ) -> None:  # fmt: skip
+        self.gate, self.composer = gate, composer
+        self._rebuild, self._write_down = rebuild, write_down or _nowhere
+        self._http, self._mqtt = HttpSender(carriers[0]), MqttSender(carriers[1])
+
+    async def compose(
+        self, subscription: Subscription, hits: list[Hit], projection: Projection
+    ) -> Message | None:
+        """The notification of some changes as it may be seen; None when nothing of it may."""
+        return await self.composer.compose(subscription, hits, projection)
+
+    async def write_down(
+        self, actor: Actor, act: Act, projection: Projection, message: Message
+    ) -> object:
+        """Enter what is about to be told into the log."""
+        return await self._write_down(actor, act, projection, message)
+
+    async def rebuild(self, change: Change) -> Change:
+        """A row of the log with the documents before and after it."""
+        return await self._rebuild(change)
+
+    def sender(self, endpoint: Endpoint) -> Sender:
+        """The way to an endpoint, by its scheme."""
+        return self._mqtt if endpoint.mqtt else self._http
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._mqtt.close()
+
+
+async def _nowhere(actor: Actor, act: Act, projection: Projection, message: Message) -> object:
+    """A city without a log: what must be written down is not told."""
+    raise Unavailable("The log is not there: what must be written down is not told")
+
+
+def open_delivery(
+    subscriptions: Subscriptions,
+    rooms: tuple[Store, Feed, Clock, ContextLibrary],
+    carriers: tuple[Caller, Egress],
+    gate: Gate,
+    write_down: WriteDown | None = None,
+) -> Delivery:
+    """The delivery of a city's notifications; starts nothing."""
+    store, feed, clock, library = rooms
+    composer = Composer(store.retrieve, library, clock)
+
+    async def rebuild(change: Change) -> Change:
+        return change
+
+    ways = CityWays(composer, gate, carriers, rebuild=rebuild, write_down=write_down)
+    return Delivery(subscriptions, store, feed, clock, ways)
