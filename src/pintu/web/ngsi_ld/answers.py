@@ -24,7 +24,7 @@ _log = logging.getLogger("pintu.web")
 JSON = b"application/json"
 LD_JSON = b"application/ld+json"
 GEO_JSON = b"application/geo+json"
-PROBLEM = b"application/problem+json"
+PROBLEM = JSON  # not problem+json: 5.5.3 keeps what old clients can read
 CORE_CONTEXT = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.8.jsonld"
 CONTEXT_REL = "http://www.w3.org/ns/json-ld#context"
 

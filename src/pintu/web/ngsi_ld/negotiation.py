@@ -68,7 +68,11 @@ def _range(part: bytes) -> tuple[bytes, float]:
 
 
 def content_type(header: bytes | None, *, merge: bool) -> bytes:
-    """JSON or LD_JSON for the media type of a body; raises UnsupportedMediaType (6.3.4)."""
+    """JSON or LD_JSON for the media type of a body; JSON when nothing is said of it. Raises
+    UnsupportedMediaType (6.3.4).
+    """
+    if header is None:
+        return JSON
     if header in (JSON, LD_JSON):
         return header
     kind = (header or b"").partition(b";")[0].strip().lower()

@@ -28,6 +28,7 @@ class Window:
     count: bool = False
     bodies: bool = False  # the stored documents will do (`Selection.bodies`)
     kind: bytes = LD_JSON  # the media type that links to other pages promise
+    as_asked: bool = False  # those links keep the order in which the caller wrote parameters
 
 
 WHOLE_FIRST = Window()
@@ -77,7 +78,8 @@ def _link(path: bytes, query: bytes, part: Window, offset: int, relation: bytes)
         if piece and piece.partition(b"=")[0] not in (b"limit", b"offset")
     ]
     kept += (b"limit=%d" % part.limit, b"offset=%d" % offset)
-    kept.sort(key=lambda piece: piece.partition(b"=")[0])
+    if not part.as_asked:
+        kept.sort(key=lambda piece: piece.partition(b"=")[0])
     target = path.rstrip(b"/") + b"?" + _NEEDLESS.sub(_plain, b"&".join(kept))
     target = target.replace(b"<", b"%3C").replace(b">", b"%3E")
     return b"<" + target + b'>;rel="' + relation + b'";type="' + part.kind + b'"'

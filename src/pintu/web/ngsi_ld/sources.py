@@ -84,7 +84,7 @@ def retrieve(call: Call) -> Result:
 
 def query(call: Call) -> Result:
     """5.10.2: the registrations that match, whole, oldest first."""
-    federation, part = room(call), window(call.params)
+    federation, part = room(call), dataclasses.replace(window(call.params), as_asked=True)
     wanted, q = read_wanted(call.params, call.terms)
     registry = federation.registry
     found: dict[str, Registration] = {}
