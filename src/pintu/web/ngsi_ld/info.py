@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pintu.kernel.clock import iso
+from pintu.kernel.identity.peer import BROKER
 from pintu.web.ngsi_ld.answers import data
 from pintu.web.ngsi_ld.operation import Call, Result
 
@@ -25,7 +26,7 @@ def alias(rooms: Rooms, tenant: str) -> str:
     """The name of this source in a Via header: one for each tenant, without spaces (6.3.18)."""
     settings = rooms.settings
     place = settings.public_url.split("://")[-1].rstrip("/") or f"{settings.host}:{settings.port}"
-    return f"pintu-{place}" + (f"-{tenant}" if tenant else "")
+    return f"{BROKER.decode()}{place}" + (f"-{tenant}" if tenant else "")
 
 
 def source_identity(call: Call) -> Result:
