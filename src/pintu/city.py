@@ -52,12 +52,15 @@ from pintu.kernel.store.opening import CITY_FILE, open_store
 from pintu.kernel.store.pausing import Pausable
 from pintu.kernel.store.port import Store
 from pintu.kernel.store.sqlite import open_sqlite
+from pintu.kernel.subscriptions.opening import open_subscriptions
+from pintu.kernel.subscriptions.ways import open_delivery
 from pintu.kernel.tables import CityTables, open_tables
 from pintu.kernel.timers import Timers
 from pintu.kit.manifest import Manifest, demo_settings, find_pieces
 from pintu.kit.work import PieceWork
 from pintu.made_up import take_in
 from pintu.settings import Settings, store_changed
+from pintu.web.notifying import writer
 from pintu.web.rooms import Rooms
 
 log = logging.getLogger("pintu.city")
@@ -127,7 +130,8 @@ class City:
         nodes = (rooms.nodes.stop,) if rooms.nodes is not None else ()
         judged = (rooms.gate.close,) if isinstance(rooms.gate, ExchangeGate) else ()
         past = (rooms.history.stop,) if rooms.history is not None else ()
-        own = (rooms.timers.stop, rooms.intake.stop, *past, *judged)
+        told = (rooms.delivery.stop,) if rooms.delivery is not None else ()
+        own = (*told, rooms.timers.stop, rooms.intake.stop, *past, *judged)
         known = (rooms.federation.stop,) if rooms.federation is not None else ()
         calls = (rooms.caller.close,) if rooms.caller is not None else ()
         for stop in (*nodes, *own, *known, *calls, *agreed, *audit, rooms.store.close):
@@ -192,6 +196,8 @@ def build(
     rooms.federation = open_federation(
         tables, clock, rooms.caller, library=library, gate=gate
     )
+    rooms.subscriptions = open_subscriptions(tables, store, clock, identity.standing)
+    rooms.delivery = open_delivery(rooms.subscriptions, rooms, writer(gate))
     open_sharing(rooms, gate, tables, keys)
     return rooms
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from pintu.kernel.linkage.linkage import Linkage
     from pintu.kernel.operations import Commands
     from pintu.kernel.store.port import Past, Store
+    from pintu.kernel.subscriptions.delivering import Delivery
+    from pintu.kernel.subscriptions.keeping import Subscriptions
     from pintu.kernel.tables import CityTables
     from pintu.kernel.timers import Timers
     from pintu.kit.manifest import Manifest
@@ -103,3 +105,5 @@ class Rooms:
     past: Past | None = None  # what happened to entities; None: read from the store's log
     federation: Federation | None = None  # other sources of context, registered here
     caller: Caller | None = None  # calls to addresses that somebody typed
+    subscriptions: Subscriptions | None = None  # who asked to be told of changes
+    delivery: Delivery | None = None  # tells them

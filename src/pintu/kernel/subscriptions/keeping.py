@@ -25,10 +25,11 @@ from pintu.kernel.tables import CityTables, put_rows
 log = logging.getLogger("pintu.subscriptions")
 
 MOST: Final = 100_000
-"""Subscriptions a city keeps unless its settings say otherwise: each is some kilobytes of memory."""
+"""Subscriptions a city keeps unless told otherwise; each is some kilobytes of memory."""
 
 Deed = Literal["added", "replaced", "removed"]
 Listener = Callable[[Deed, Subscription], None]
+Standing = Callable[[Asker], Actor | None]
 
 
 class Subscriptions:
@@ -47,7 +48,7 @@ class Subscriptions:
         self.matcher = Matcher()
         self.most = most
         self.states: dict[Key, State] = {}
-        self.standing: Callable[[Asker], Actor | None] = Asker.actor
+        self.standing: Standing = Asker.actor
         """What somebody who subscribed may be taken for now; None: their account has ended."""
         self._store = store
         self._by_tenant: dict[int, dict[str, Subscription]] = {}
@@ -89,10 +90,14 @@ class Subscriptions:
             raise ResourceNotFound(f"Subscription {id} does not exist")
         return found
 
-    def list(self, tenant: int, *, limit: int, offset: int = 0) -> list[Subscription]:
+    def page(self, tenant: int, *, limit: int, offset: int = 0) -> list[Subscription]:
         """One page, oldest first."""
         kept = self._by_tenant.get(tenant, {})
         return list(islice(kept.values(), offset, offset + limit))
+
+    def of(self, tenant: int) -> list[Subscription]:
+        """All of a tenant, oldest first."""
+        return [*self._by_tenant.get(tenant, {}).values()]
 
     def count(self, tenant: int | None = None) -> int:
         """How many a tenant has, or all together."""
@@ -115,14 +120,18 @@ class Subscriptions:
     async def add(self, subscription: Subscription) -> None:
         """Keep a new one; raises AlreadyExists, TooLarge over the city's bound."""
         async with self._turn:
-            if self.find(subscription.tenant, subscription.id) is not None:
-                raise AlreadyExists(f"Subscription {subscription.id} already exists")
+            self.refuse_double(subscription.tenant, subscription.id)
             if self._count >= self.most:
                 raise TooLarge(f"This city keeps at most {self.most} subscriptions")
             self.states.pop(subscription.key, None)
             await self.tables.run(_kept(subscription))
             self._put(subscription)
             self._tell("added", subscription)
+
+    def refuse_double(self, tenant: int, id: str) -> None:
+        """Raise AlreadyExists when a tenant has one of that id."""
+        if self.find(tenant, id) is not None:
+            raise AlreadyExists(f"Subscription {id} already exists")
 
     async def replace(self, subscription: Subscription) -> None:
         """Keep a changed one in place of the one of its id; raises ResourceNotFound."""

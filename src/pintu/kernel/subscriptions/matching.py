@@ -213,9 +213,8 @@ def _test(one: Subscription, selector: Selector | None) -> Test | None:
         pattern = None if selector.ids else selector.id_pattern
         if types is not None and not selector.ids and all(len(e) == 1 for e in types.any_of):
             types = None  # its places are these types
-    if pattern is None and types is None and one.q is None and one.geo is None:
-        if one.scope is None:
-            return None
+    if all(part is None for part in (pattern, types, one.q, one.geo, one.scope)):
+        return None
     selection = Selection(
         tenant=0, ids=ids, id_pattern=pattern, types=types, q=one.q, geo=one.geo, scope=one.scope
     )

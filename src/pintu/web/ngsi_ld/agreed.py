@@ -31,6 +31,8 @@ COVERED: Final = frozenset(
         "retrieveEntityType", "listAttributes", "retrieveAttribute", "replaceEntity", "mergeEntity",
         "appendEntityAttributes", "updateEntityAttributes", "partialAttributeUpdate",
         "replaceEntityAttribute", "upsertEntityBatch", "updateEntityBatch", "mergeEntityBatch",
+        "createSubscription", "listSubscriptions", "retrieveSubscription", "updateSubscription",
+        "deleteSubscription",
     )
 )  # fmt: skip
 """Operations an agreement can be used for; it makes nothing and deletes nothing."""

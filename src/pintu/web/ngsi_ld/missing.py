@@ -29,8 +29,6 @@ LATER: dict[str, tuple[str, ...]] = {
     "temporal/entityOperations/query": ("POST",),
     "temporal/entityMaps": ("GET",),
     "temporal/entityMaps/{id}": ("GET", "PATCH", "DELETE"),
-    "subscriptions": ("GET", "POST"),
-    "subscriptions/{id}": ("GET", "PATCH", "DELETE"),
     "entityMaps/{id}": ("GET", "PATCH", "DELETE"),
     "snapshots": ("GET", "POST", "DELETE"),
     "snapshots/{id}": ("GET", "PATCH", "DELETE"),

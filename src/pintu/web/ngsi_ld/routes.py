@@ -19,6 +19,7 @@ from pintu.web.ngsi_ld import (
     purge,
     source_watchers,
     sources,
+    subscriptions,
 )
 from pintu.web.ngsi_ld.asking import ORDER_PARAMS, SELECT_PARAMS
 from pintu.web.ngsi_ld.joining import JOIN_PARAMS
@@ -214,6 +215,7 @@ TABLE: dict[str, Methods] = {
     **_CONTEXTS,
     **sources.TABLE,
     **source_watchers.TABLE,
+    **subscriptions.TABLE,
     **missing.operations(),
 }
 ROUTES = Routes(TABLE)
