@@ -97,6 +97,8 @@ class City:
                 await rooms.agreements.start()
             await rooms.timers.start()
             await rooms.intake.start()
+            if rooms.delivery is not None:
+                await rooms.delivery.start()
             if rooms.federation is not None:
                 await rooms.federation.start()
             if rooms.history is not None:

@@ -213,19 +213,32 @@ class Delivery:
             act = asker.act(subscription.tenant_name)
             try:
                 projection = self._ways.gate.decide(actor, act)
-                message = await self._ways.compose(subscription, hits, projection)
-                if message is None:
-                    return NOTHING
-                if projection.recorded:
-                    await self._ways.write_down(actor, act, projection, message)
+                most = projection.most_rows or len(hits)
+                told = NOTHING
+                for at in range(0, len(hits), most):
+                    part = hits[at : at + most]
+                    told = await self._send(subscription, part, (actor, act, projection))
+                    if not told.taken:
+                        return told
+                return told
             except TooManyRequests as error:
                 return _held(error)
             except Refused as error:
                 return Paused(error.detail or error.title)
             except PintuError as error:
                 return _held(error)
-            endpoint = subscription.endpoint
-            return await self._ways.sender(endpoint).send(endpoint, message)
+
+    async def _send(
+        self, subscription: Subscription, hits: list[Hit], asked: tuple[Actor, Act, Projection]
+    ) -> Outcome:
+        """One message: composed, written down where the projection says so, sent."""
+        message = await self._ways.compose(subscription, hits, asked[2])
+        if message is None:
+            return NOTHING
+        if asked[2].recorded:
+            await self._ways.write_down(*asked, message)
+        endpoint = subscription.endpoint
+        return await self._ways.sender(endpoint).send(endpoint, message)
 
     def changed(self, channel: Channel) -> None:
         """Its state is to be saved."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from pintu.kernel.access import Act, Actor, Gate, Projection
 from pintu.kernel.calling import Caller
@@ -64,19 +65,28 @@ async def _nowhere(actor: Actor, act: Act, projection: Projection, message: Mess
     raise Unavailable("The log is not there: what must be written down is not told")
 
 
+class Wired(Protocol):
+    """What a delivery needs of a city's rooms."""
+
+    store: Store
+    feed: Feed
+    clock: Clock
+    library: ContextLibrary
+    egress: Egress
+    caller: Caller | None
+    gate: Gate
+
+
 def open_delivery(
-    subscriptions: Subscriptions,
-    rooms: tuple[Store, Feed, Clock, ContextLibrary],
-    carriers: tuple[Caller, Egress],
-    gate: Gate,
-    write_down: WriteDown | None = None,
+    subscriptions: Subscriptions, rooms: Wired, write_down: WriteDown | None = None
 ) -> Delivery:
     """The delivery of a city's notifications; starts nothing."""
-    store, feed, clock, library = rooms
-    composer = Composer(store.retrieve, library, clock)
+    store, clock = rooms.store, rooms.clock
+    composer = Composer(store.retrieve, rooms.library, clock)
 
     async def rebuild(change: Change) -> Change:
         return change
 
-    ways = CityWays(composer, gate, carriers, rebuild=rebuild, write_down=write_down)
-    return Delivery(subscriptions, store, feed, clock, ways)
+    carriers = (rooms.caller or Caller(rooms.egress), rooms.egress)
+    ways = CityWays(composer, rooms.gate, carriers, rebuild=rebuild, write_down=write_down)
+    return Delivery(subscriptions, store, rooms.feed, clock, ways)
