@@ -29,6 +29,7 @@ COMMANDS = {
 }
 GROUPS = {
     "config": "config:app",
+    "context": "contexts:app",
     "quarantine": "quarantine:app",
     "piece": "pieces:app",
     "token": "tokens:app",

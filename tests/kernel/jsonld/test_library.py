@@ -17,8 +17,7 @@ from pintu.kernel.errors import (
     ResourceNotFound,
     TooLarge,
 )
-from pintu.kernel.jsonld import CORE, CORE_URL, ContextLibrary
-from pintu.kernel.jsonld import fetching
+from pintu.kernel.jsonld import CORE, CORE_URL, ContextLibrary, fetching
 
 PORT = 9111
 BASE = f"http://127.0.0.1:{PORT}"
