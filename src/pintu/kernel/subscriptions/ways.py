@@ -18,6 +18,7 @@ from pintu.kernel.subscriptions.delivering import Delivery, Sender
 from pintu.kernel.subscriptions.http import HttpSender
 from pintu.kernel.subscriptions.keeping import Subscriptions
 from pintu.kernel.subscriptions.mqtt import MqttSender
+from pintu.kernel.subscriptions.rebuilding import Rebuilder
 from pintu.kernel.subscriptions.words import Endpoint, Hit, Message, Subscription
 
 Rebuild = Callable[[Change], Awaitable[Change]]
@@ -84,9 +85,8 @@ def open_delivery(
     store, clock = rooms.store, rooms.clock
     composer = Composer(store.retrieve, rooms.library, clock)
 
-    async def rebuild(change: Change) -> Change:
-        return change
-
     carriers = (rooms.caller or Caller(rooms.egress), rooms.egress)
-    ways = CityWays(composer, rooms.gate, carriers, rebuild=rebuild, write_down=write_down)
+    ways = CityWays(
+        composer, rooms.gate, carriers, rebuild=Rebuilder(store).rebuild, write_down=write_down
+    )
     return Delivery(subscriptions, store, rooms.feed, clock, ways)
