@@ -16,7 +16,7 @@ from pintu.web.ngsi_ld.identifiers import uri
 from pintu.web.ngsi_ld.message import Response
 from pintu.web.ngsi_ld.operation import Call, Result
 from pintu.web.ngsi_ld.params import flag, options
-from pintu.web.ngsi_ld.provision import same_id, submit
+from pintu.web.ngsi_ld.provision import submit
 
 APPEND_PARAMS = frozenset(("options", "type", "local"))
 DELETE_PARAMS = frozenset(("datasetId", "deleteAll", "type", "local"))
@@ -76,7 +76,7 @@ def delete_attribute(call: Call) -> Result:
 
 def _fragment(call: Call, nulls: Nulls) -> tuple[str, dict[str, Any]]:
     id = uri(call.parts[0], "Entity id")
-    same_id(call.document, id)
+    call.document.pop("id", None)  # the path names the entity (5.6.2.4); a fragment need not agree
     fragment = read_fragment(call.document, call.terms, nulls=nulls)
     allow_fragment(call, fragment)
     return id, fragment

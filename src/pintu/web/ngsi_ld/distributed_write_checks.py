@@ -63,7 +63,7 @@ def merging(call: Call) -> Asked:
 
 def appending(call: Call) -> Asked:
     """Attributes to add. Raises BadRequestData, Forbidden."""
-    id = _id(call)
+    id = _entity(call)
     options(call.params, frozenset(("noOverwrite",)))
     fragment = read_fragment(call.document, call.terms, nulls="none")
     allow_fragment(call, fragment)
@@ -72,7 +72,7 @@ def appending(call: Call) -> Asked:
 
 def updating(call: Call) -> Asked:
     """Attributes to overwrite. Raises BadRequestData, Forbidden."""
-    id = _id(call)
+    id = _entity(call)
     fragment = read_fragment(call.document, call.terms, nulls="update")
     allow_fragment(call, fragment)
     return _fragment(call, id, fragment, "updateEntity", "/attrs/")
@@ -123,6 +123,12 @@ def _id(call: Call) -> str:
     id = uri(call.parts[0], "Entity id")
     same_id(call.document, id)
     return id
+
+
+def _entity(call: Call) -> str:
+    """The entity of the path; a fragment of attributes need not agree about it."""
+    call.document.pop("id", None)
+    return uri(call.parts[0], "Entity id")
 
 
 def _types(document: Mapping[str, Any]) -> frozenset[str]:
