@@ -254,7 +254,7 @@ class Delivery:
         channel = self.channels.get(subscription.key) or self._channel(subscription)
         state = channel.state
         if state.paused:
-            channel.drop(self.follower.position)
+            channel.drop(self._store.head())
         state.parked = state.paused = ""
         state.attempts = 0
         channel.go_on()

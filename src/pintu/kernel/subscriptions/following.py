@@ -90,6 +90,8 @@ class Follower:
         if change.verb in PAST_VERBS or not matcher.any(change.tenant):
             return []
         if change.body is None and change.before is None:
+            if not matcher.may_concern(change):
+                return []
             change = await self._rebuild(change)
         if matcher.linked(change.tenant):
             return await matcher.concerned_linked(change, self._store.retrieve)
@@ -124,7 +126,8 @@ class Reader:
             self._task = None
 
     async def _page(self, readers: dict[Key, Channel]) -> None:
-        after = min(one.seen for one in readers.values())
+        asked = list(readers.values())
+        after = min(one.seen for one in asked)
         try:
             rows = await settled(self._store.changes(after, PAGE))
             if rows and rows[0].position > after + 1:
@@ -140,7 +143,7 @@ class Reader:
                 one.behind = False  # from here on the follower tells it
                 if not rows:
                     one.seen = max(one.seen, self._follower.position)
-        for one in readers.values():
+        for one in asked:  # also those that had no room for all of it
             one.go_on()
 
     async def _row(self, row: Change, readers: dict[Key, Channel]) -> None:
