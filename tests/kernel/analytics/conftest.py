@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
+from pintu.kernel.analytics.filing import Filing
 from pintu.kernel.analytics.history import History
+from pintu.kernel.analytics.job import Order, write
 from pintu.kernel.clock import iso
 from pintu.kernel.context.record import Put, Record, Remove
 from pintu.kernel.store.opening import open_store
@@ -85,12 +89,23 @@ class Town:
         return await self.history.past.rows(1, id, limit=100_000, **asked)
 
 
+class Here(Filing):
+    """Moves days in this process: starting another one takes longer than the days of a test."""
+
+    async def job(self, **order: Any) -> list[tuple[int, dict[str, Any]]]:
+        told = {"data": str(self._data), "store": self._store, **order}
+        files = await asyncio.to_thread(lambda: list(write(msgspec.convert(told, Order))))
+        return [(tenant, msgspec.to_builtins(one)) for tenant, one in files]
+
+
 @pytest.fixture
 async def town(stores: str, tmp_path: Path) -> AsyncIterator[Town]:
     """An empty city on each store."""
     clock = HandClock()
     store = await open_store(stores, tmp_path, clock=clock)
     tables = open_tables(tmp_path, stores)
-    yield Town(store=store, history=History(store, tables, clock), clock=clock)
+    history = History(store, tables, clock, stores)
+    history.filing = Here(history.opened, tmp_path, stores)
+    yield Town(store=store, history=history, clock=clock)
     tables.close()
     await store.close()

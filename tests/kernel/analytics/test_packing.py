@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
-from tests.kernel.analytics.conftest import DAY_US, Town, reading, sensor
 
 from pintu.kernel.errors import TooComplex
+from tests.kernel.analytics.conftest import DAY_US, Town, reading, sensor
 
 
 async def lived(town: Town, writes: int = 150, seed: int = 1) -> list[str]:

@@ -68,14 +68,14 @@ def chains(draw: st.DrawFn) -> list[Change]:
     return rows
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(chains())
 def test_rows_come_back_equal(rows: list[Change]) -> None:
     """What is packed is what is unpacked, be it text, number, time or rubbish."""
     assert rows == unpack(pack(rows), 1, SENSOR)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(chains(), st.integers(0, 12))
 def test_packs_grow_by_joining(rows: list[Change], where: int) -> None:
     """A pack that later rows were joined to is a pack of all rows."""

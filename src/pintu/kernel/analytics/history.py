@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from pintu.kernel.analytics.filing import Filing
 from pintu.kernel.analytics.packing import DAY_US, Packing
 from pintu.kernel.analytics.past import WholePast
 from pintu.kernel.analytics.schema import TABLES
@@ -32,12 +33,15 @@ log = logging.getLogger("pintu.history")
 class History:
     """Packs the log as it grows, sums it up, moves old days out; `past` reads all of it."""
 
-    def __init__(self, store: Store, tables: CityTables, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, tables: CityTables, clock: Clock, address: str = "sqlite:"
+    ) -> None:
         self._store = store
         self._clock = clock
         self.opened = tables.register(TABLES)
         self.packing = Packing(store, self.opened, self._summed)
-        self.past = WholePast(store, self.opened, self.packing)
+        self.filing = Filing(self.opened, tables.data, address)
+        self.past = WholePast(store, self.opened, self.packing, self.filing.folder)
         self._task: asyncio.Task[None] | None = None
         self._packed_us = clock.now_us()
 
@@ -78,6 +82,11 @@ class History:
             packed += rows
         self._packed_us = self._clock.now_us()
         return packed
+
+    async def night(self) -> int:
+        """Move the days that are over to files; how many rows."""
+        await self.pack()
+        return await self.filing.night(self._clock.now_us())
 
     def _summed(self, connection: Connection, rows: Sequence[Change]) -> None:
         """Roll-ups of rows that were packed just now."""

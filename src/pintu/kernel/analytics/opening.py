@@ -13,7 +13,7 @@ def open_history(rooms: Any, tables: CityTables) -> History:
     """The history of `rooms`' store, which from now on tells an entity's whole chain, wherever its
     rows lie.
     """
-    history = History(rooms.store, tables, rooms.clock)
+    history = History(rooms.store, tables, rooms.clock, rooms.settings.store)
     if isinstance(rooms.store, Pausable):
         rooms.store.history = history.past.history
     rooms.past = history.past

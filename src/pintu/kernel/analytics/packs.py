@@ -64,6 +64,11 @@ def differences(values: Sequence[int]) -> list[int]:
     return [*values[:1], *(b - a for a, b in pairwise(values))]
 
 
+def sums(column: Sequence[int]) -> list[int]:
+    """The values of a column of differences."""
+    return list(accumulate(column))
+
+
 def pack(rows: Sequence[Change]) -> bytes:
     """Rows of one entity, oldest first, as one small value; read back once to be sure."""
     return squeeze(body_of(rows))
@@ -130,14 +135,15 @@ def _both(template: bytes, one: list[Any], two: list[Any]) -> list[Any]:
         if kind == NUMBER:
             (scale, mantissas), (other, more) = here, there
             if scale != other or not isinstance(scale, int):
-                scale = _scales(scale, len(mantissas)) + _scales(other, len(more))
+                scale = scales_of(scale, len(mantissas)) + scales_of(other, len(more))
             found.append([scale, _after(mantissas, more)])
         else:
             found.append([*here, *there] if kind == DOUBLE else _after(here, there))
     return found
 
 
-def _scales(scale: int | list[int], count: int) -> list[int]:
+def scales_of(scale: int | list[int], count: int) -> list[int]:
+    """A scale each."""
     return [scale] * count if isinstance(scale, int) else scale
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from pintu.kernel.analytics.packs import unpack
-from pintu.kernel.analytics.schema import ALWAYS, ALWAYS_VERBS, PACK
-from pintu.kernel.errors import TooComplex
+from pintu.kernel.analytics.packs import body_of, observed, unpack
+from pintu.kernel.analytics.schema import ALWAYS, ALWAYS_VERBS, FILE, PACK
+from pintu.kernel.errors import TooComplex, Unavailable
 from pintu.kernel.store.port import Change, Store, settled
 
 if TYPE_CHECKING:
@@ -18,17 +20,20 @@ if TYPE_CHECKING:
     from pintu.kernel.context.selection import TypeSelection
     from pintu.kernel.tables import OpenTables
 
+Key = tuple[int, str]
+Span = tuple[int | None, int | None]
 STEP: Final = 1_000
 
 
 class WholePast:
     """Where the rows lie is nobody's business: what comes back is equal to what the log had."""
 
-    def __init__(self, store: Store, opened: OpenTables, packing: Packing) -> None:
+    def __init__(self, store: Store, opened: OpenTables, packing: Packing, folder: Path) -> None:
         self._store = store
         self._log = store.history  # the log's alone, whatever the store's name may lead to later
         self._opened = opened
         self._packing = packing
+        self._folder = folder
 
     async def rows(
         self,
@@ -45,7 +50,12 @@ class WholePast:
         if not packed:
             return tail
         span = (since_us, until_us)
-        older = await self._opened.read(lambda c: _packs(c, (tenant, id), span, limit))
+        key = (tenant, id)
+        older, files = await self._opened.read(
+            lambda c: (_packs(c, key, span, limit), _files(c, key, span))
+        )
+        if files:
+            older += await asyncio.to_thread(self._filed, key, span, files)
         known = {one.position: one for one in older}
         known.update((one.position, one) for one in tail)
         if len(known) > limit:
@@ -62,8 +72,36 @@ class WholePast:
         if found and not found[-1].previous:
             return found
         last = found[-1].position if found else before
-        older = await self._opened.read(lambda c: _before((c, (tenant, id)), last, limit))
-        return [*found, *older[: limit - len(found)]]
+        older = await self._older((tenant, id), last, limit - len(found))
+        return [*found, *older]
+
+    async def _older(self, key: Key, before: int | None, limit: int) -> list[Change]:
+        """Rows before a position, newest first, from packs and files."""
+        rows, files = await self._opened.read(
+            lambda c: (_before(c, key, before, limit), _files(c, key, (None, None), before))
+        )
+        files.sort(key=lambda one: -one[1])
+        known = {row.position: row for row in rows}
+        for path, last in files:
+            if len(known) >= limit and min(sorted(known, reverse=True)[:limit]) > last:
+                break
+            for row in await asyncio.to_thread(self._filed, key, (None, None), [(path, last)]):
+                if before is None or row.position < before:
+                    known[row.position] = row
+        return [known[one] for one in sorted(known, reverse=True)[:limit]]
+
+    def _filed(self, key: Key, span: Span, files: list[tuple[str, int]]) -> list[Change]:
+        """Rows of an entity in files; blocks."""
+        from pintu.kernel.analytics.parquet import rows_in  # a city without old days loads none
+
+        found: list[Change] = []
+        for path, _ in files:
+            try:
+                rows = rows_in(self._folder / path, *key)
+            except OSError as error:
+                raise Unavailable(f"History cannot be read: {path}: {error}") from error
+            found += [row for row in rows if is_always(row) or _inside(row, span)]
+        return found
 
     def ids(
         self, tenant: int, types: TypeSelection | None, after: str, limit: int
@@ -98,11 +136,9 @@ def too_many(id: str, limit: int) -> TooComplex:
     return TooComplex(f"Entity {id} has more than {limit} rows of history there: ask for less time")
 
 
-def _packs(
-    connection: Connection, key: tuple[int, str], span: tuple[int | None, int | None], limit: int
-) -> list[Change]:
+def _packs(connection: Connection, key: Key, span: Span, limit: int) -> list[Change]:
     mine = (PACK.c.tenant == key[0], PACK.c.id == key[1])
-    inside = sa.and_(sa.true(), *_overlap(span))
+    inside = sa.and_(sa.true(), *_overlap(PACK, span))
     kept = sa.exists().where(
         ALWAYS.c.tenant == PACK.c.tenant,
         ALWAYS.c.id == PACK.c.id,
@@ -118,27 +154,55 @@ def _packs(
     return found
 
 
+def _inside(row: Change, span: Span) -> bool:
+    """Whether a row may be of a time: was written then, or may tell of it."""
+    since, until = span
+    if since is None and until is None:
+        return True
+    low, high = -(2**62) if since is None else since, 2**62 if until is None else until
+    if low <= row.at_us <= high:
+        return True
+    earliest, latest = observed(body_of([row]))
+    return latest >= low and earliest <= high
+
+
+def _files(
+    connection: Connection, key: Key, span: Span, before: int | None = None
+) -> list[tuple[str, int]]:
+    """(path, last position) of the files that may hold rows that are asked for."""
+    kept = sa.exists().where(
+        ALWAYS.c.tenant == key[0],
+        ALWAYS.c.id == key[1],
+        ALWAYS.c.position.between(FILE.c.first, FILE.c.last),
+    )
+    inside = sa.or_(sa.and_(sa.true(), *_overlap(FILE, span)), kept)
+    mine = [FILE.c.tenant == key[0], FILE.c.packed == 0, FILE.c.gone_us == 0]
+    if before is not None:
+        mine.append(FILE.c.first < before)
+    asked = sa.select(FILE.c.path, FILE.c.last, FILE.c.low, FILE.c.high).where(*mine, inside)
+    return [
+        (path, last) for path, last, low, high in connection.execute(asked) if low <= key[1] <= high
+    ]
+
+
 def is_always(row: Change) -> bool:
     """Whether a row comes whatever time is asked for."""
     return row.verb in ALWAYS_VERBS or not row.previous
 
 
-def _overlap(span: tuple[int | None, int | None]) -> list[sa.ColumnElement[bool]]:
+def _overlap(table: sa.Table, span: Span) -> list[sa.ColumnElement[bool]]:
     """What was written or observed in a time."""
     since, until = span
     rules: list[sa.ColumnElement[bool]] = []
     if since is not None or until is not None:
         low, high = -(2**62) if since is None else since, 2**62 if until is None else until
-        written = sa.and_(PACK.c.until_us >= low, PACK.c.since_us <= high)
-        told = sa.and_(PACK.c.observed_to_us >= low, PACK.c.observed_us <= high)
+        written = sa.and_(table.c.until_us >= low, table.c.since_us <= high)
+        told = sa.and_(table.c.observed_to_us >= low, table.c.observed_us <= high)
         rules.append(sa.or_(written, told))
     return rules
 
 
-def _before(
-    asked: tuple[Connection, tuple[int, str]], before: int | None, limit: int
-) -> list[Change]:
-    connection, key = asked
+def _before(connection: Connection, key: Key, before: int | None, limit: int) -> list[Change]:
     rule = [PACK.c.tenant == key[0], PACK.c.id == key[1]]
     if before is not None:
         rule.append(PACK.c.first < before)

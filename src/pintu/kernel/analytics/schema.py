@@ -15,8 +15,6 @@ METADATA = sa.MetaData()
 
 PACKED: Final = "packed"
 """Every row of the log up to this position is in packs or files, and in the roll-ups."""
-FILED: Final = "filed"
-"""Every row up to this position is in files (or gone by retention); packs hold what is after."""
 SAFE: Final = "safe"
 """What `packed` was a round ago: as far as the log may be trimmed."""
 
@@ -47,15 +45,26 @@ def _pack() -> list[sa.Column[int] | sa.Column[str] | sa.Column[bytes]]:
     ]
 
 
+def _day() -> list[sa.Column[int] | sa.Column[str]]:
+    """A UTC day of arrival since 1970: its rows up to `filed` are in files, those up to `dropped`
+    in no pack any more."""
+    return [_big("day", key=True), _big("filed"), _big("dropped")]
+
+
 def _file() -> list[sa.Column[int] | sa.Column[str]]:
-    """One Parquet file: rows from `first` to `last`. `gone`: when another took its place (0: it is
-    the one to read); it is deleted a day later, so that a backup under way still finds it."""
-    numbers = ["last", "rows", "bytes", "since_us", "until_us", "observed_us", "observed_to_us"]
+    """One Parquet file: rows of a tenant's entities from `low` to `high`. `packed`: its rows are in
+    packs still, which are read instead. `gone_us`: when another took its place (0: none); it is
+    deleted a day later, so that a backup or a reader under way still finds it."""
+    numbers = ["first", "last", "rows", "bytes", "since_us", "until_us", "observed_us"]
     return [
         _text("path", key=True),
-        _text("day"),
-        _big("first"),
+        _big("tenant"),
+        _big("day"),
+        _text("low"),
+        _text("high"),
         *map(_big, numbers),
+        _big("observed_to_us"),
+        _big("packed"),
         _big("gone_us"),
         _text("types"),  # JSON: every set of types in it
     ]
@@ -81,7 +90,8 @@ def _rollup() -> list[sa.Column[int] | sa.Column[str] | sa.Column[bytes]]:
 
 
 MARK = sa.Table("mark", METADATA, *_mark())
-PACK = sa.Table("pack", METADATA, *_pack())
+PACK = sa.Table("pack", METADATA, *_pack(), sa.Index("pack_day", "day", "tenant", "id"))
+DAY = sa.Table("day", METADATA, *_day())
 FILE = sa.Table("file", METADATA, *_file())
 ALWAYS = sa.Table("always", METADATA, *_always())
 ROLLUP = sa.Table("rollup", METADATA, *_rollup())
@@ -90,6 +100,8 @@ ROLLUP = sa.Table("rollup", METADATA, *_rollup())
 def _first(op: Operations) -> None:
     op.create_table("mark", *_mark())
     op.create_table("pack", *_pack())
+    op.create_index("pack_day", "pack", ["day", "tenant", "id"])
+    op.create_table("day", *_day())
     op.create_table("file", *_file())
     op.create_table("always", *_always())
     op.create_table("rollup", *_rollup())

@@ -1,0 +1,128 @@
+"""`python -m pintu.kernel.analytics.job`: writes files in a process of its own, so that the city
+goes on while a day is moved; an order on standard input, what was written on standard output.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from pintu.kernel.analytics.packs import Body, body_of, loosen, rows_of
+from pintu.kernel.analytics.parquet import FILE_ROWS, DayFile, Written, bodies_in
+from pintu.kernel.analytics.schema import PACK
+from pintu.kernel.errors import PintuError
+from pintu.kernel.tables import open_tables
+
+
+class Order(msgspec.Struct, kw_only=True):
+    """A day of packs to be written; or, with `path`, a file to be written without some rows."""
+
+    data: str
+    store: str
+    folder: str  # DATA/history/DAY
+    stamp: str  # what makes the names of its files new ones
+    day: int = 0
+    after: int = 0  # rows after this position ...
+    up_to: int = 0  # ... and up to this one
+    path: str = ""
+    tenant: int = 0
+    types: list[list[str]] = []  # sets of types whose rows are left out
+    ids: dict[str, int] = {}  # entities whose rows up to a position are left out
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What was written, by tenant; or what went wrong."""
+
+    files: list[tuple[int, Written]] = []
+    error: str = ""
+
+
+def main() -> None:
+    """Read, write, answer; an error is an answer too."""
+    os.nice(10)
+    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    try:
+        outcome = Outcome(files=list(write(order)))
+    except (PintuError, OSError) as error:
+        outcome = Outcome(error=str(error))
+    sys.stdout.buffer.write(msgspec.json.encode(outcome))
+
+
+def write(order: Order) -> Iterator[tuple[int, Written]]:
+    """Write what is ordered; each file once it is there."""
+    if order.path:
+        yield from _files(order, _left(order))
+        return
+    tables = open_tables(Path(order.data), order.store)
+    opened = tables.open("rooms", "history")
+    try:
+        yield from opened.read_now(lambda c: list(_files(order, _packed(order, c))))
+    finally:
+        opened.close()
+        tables.close()
+
+
+Bodies = Iterator[tuple[int, str, Body]]
+
+
+def _packed(order: Order, connection: Connection) -> Bodies:
+    """Bodies of the day's packs, entity by entity, as far as they are not in a file yet."""
+    asked = sa.select(PACK.c.tenant, PACK.c.id, PACK.c.first, PACK.c.last, PACK.c.body)
+    rule = (PACK.c.day == order.day, PACK.c.last > order.after, PACK.c.first <= order.up_to)
+    ordered = asked.where(*rule).order_by(PACK.c.tenant, PACK.c.id, PACK.c.first)
+    rows: Any = connection.execution_options(yield_per=200).execute(ordered)
+    for tenant, id, first, last, packed in rows:
+        body: Body | None = loosen(packed)
+        if first <= order.after or last > order.up_to:
+            body = _some(body, tenant, id, (order.after, order.up_to))
+        if body is not None:
+            yield tenant, id, body
+
+
+def _some(body: Any, tenant: int, id: str, span: tuple[int, int]) -> Body | None:
+    kept = [row for row in rows_of(body, tenant, id) if span[0] < row.position <= span[1]]
+    return body_of(kept) if kept else None
+
+
+def _left(order: Order) -> Bodies:
+    """Bodies of a file, without what is to go."""
+    gone = {tuple(one) for one in order.types}
+    for id, body in bodies_in(Path(order.path)):
+        up_to = order.ids.get(id, 0)
+        if up_to or any(form.types in gone for form in body.forms):
+            rows = rows_of(body, order.tenant, id)
+            kept = [row for row in rows if row.position > up_to and row.types not in gone]
+            if kept:
+                yield order.tenant, id, body_of(kept)
+        else:
+            yield order.tenant, id, body
+
+
+def _files(order: Order, bodies: Bodies) -> Iterator[tuple[int, Written]]:
+    folder = Path(order.folder)
+    file: DayFile | None = None
+    now = ("", 0)
+    number = 0
+    for tenant, id, body in bodies:
+        full = file is not None and file.rows >= FILE_ROWS and now[0] != id
+        if file is not None and (tenant != now[1] or full):
+            yield now[1], file.close()
+            file = None
+        if file is None:
+            number += 1
+            file = DayFile(folder, f"{tenant}-{order.stamp}-{number}.parquet")
+        now = (id, tenant)
+        file.add(id, body)
+    if file is not None:
+        yield now[1], file.close()
+
+
+if __name__ == "__main__":
+    main()
