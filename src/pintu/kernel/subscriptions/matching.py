@@ -162,6 +162,18 @@ class Matcher:
         found = self._tenants.get(tenant)
         return found is not None and found.linked > 0
 
+    def may_concern(self, change: Change) -> bool:
+        """Whether anybody could want to hear of a change, by what a row of the log says: then it
+        is worth making whole."""
+        tenant = self._tenants.get(change.tenant)
+        if tenant is None:
+            return False
+        names = change.changed
+        return any(
+            place.any_name or names is None or not place.by_name.keys().isdisjoint(names)
+            for place in _places(tenant, change)
+        )
+
     def concerned(self, change: Change, lookup: Lookup | None = None) -> list[Hit]:
         """Who wants to hear of a change that carries the documents before and after it."""
         tenant = self._tenants.get(change.tenant)
@@ -221,21 +233,30 @@ def _test(one: Subscription, selector: Selector | None) -> Test | None:
     return compile_selection(selection)
 
 
-def _candidates(tenant: _Tenant, event: Event) -> dict[Any, Group]:
-    """Groups that wait where the change happened."""
-    change = event.change
-    found: dict[Any, Group] = {}
-    place = tenant.ids.get(change.id) if tenant.ids else None
-    if place is not None:
-        _collect(place, event, found)
-    types = tenant.types
-    if types:
+def _places(tenant: _Tenant, change: Change) -> list[Place]:
+    """Where somebody may wait for a change of this entity."""
+    found = []
+    if tenant.ids:
+        place = tenant.ids.get(change.id)
+        if place is not None:
+            found.append(place)
+    if tenant.types:
+        types = tenant.types
         for name in change.types:
             place = types.get(name)
             if place is not None:
-                _collect(place, event, found)
-    if tenant.groups and (tenant.everywhere.any_name or tenant.everywhere.by_name):
-        _collect(tenant.everywhere, event, found)
+                found.append(place)
+    everywhere = tenant.everywhere
+    if everywhere.any_name or everywhere.by_name:
+        found.append(everywhere)
+    return found
+
+
+def _candidates(tenant: _Tenant, event: Event) -> dict[Any, Group]:
+    """Groups that wait where the change happened."""
+    found: dict[Any, Group] = {}
+    for place in _places(tenant, event.change):
+        _collect(place, event, found)
     return found
 
 

@@ -111,6 +111,11 @@ class Rebuilder:
         return State(orjson.loads(record.body), record.created_us, {})
 
 
+async def rebuilt(store: Chain, change: Change) -> Change:
+    """One row made whole, by itself."""
+    return await Rebuilder(store).rebuild(change)
+
+
 def _replayed(state: State, rows: list[Change]) -> State:
     """The state after some rows, newest first."""
     for row in reversed(rows):
