@@ -205,7 +205,7 @@ def patch_attribute(name: str, fragment: Any) -> Transform:
         entity: dict[str, Any] = orjson.loads(present.body)
         target = entity.get(name)
         if plain and target.__class__ is dict and "datasetId" not in target:
-            _same_type(name, target, fragment)
+            same_type(name, target, fragment)
             if not is_null_instance(fragment):
                 entity[name] = fitting(name, {**target, **fragment})
                 return _patched(present, entity, name, (None,), now_us)
@@ -221,8 +221,8 @@ def patch_attribute(name: str, fragment: Any) -> Transform:
             if is_null_instance(instance):
                 del found[dataset_id]
             else:
-                _same_type(name, found[dataset_id], instance)
-                found[dataset_id] = _overlaid(name, found[dataset_id], instance)
+                same_type(name, found[dataset_id], instance)
+                found[dataset_id] = overlaid(name, found[dataset_id], instance)
             written.append(dataset_id)
         attribute = joined(found)
         if attribute is None:
@@ -234,7 +234,8 @@ def patch_attribute(name: str, fragment: Any) -> Transform:
     return transform
 
 
-def _overlaid(name: str, target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+def overlaid(name: str, target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """An instance with the members of a fragment; an NGSI-LD Null takes one away (5.6.4)."""
     out = dict(target)
     for key, value in patch.items():
         gone = value == NULL or (
@@ -250,7 +251,8 @@ def _overlaid(name: str, target: dict[str, Any], patch: dict[str, Any]) -> dict[
     return fitting(name, out)
 
 
-def _same_type(name: str, target: dict[str, Any], patch: dict[str, Any]) -> None:
+def same_type(name: str, target: dict[str, Any], patch: dict[str, Any]) -> None:
+    """Raise BadRequestData for a fragment that would make another type of an attribute."""
     kind = target["type"]
     member = value_member(patch)
     if patch.get("type", kind) != kind or (member is not None and member != VALUE_OF[kind]):

@@ -10,13 +10,14 @@ from pintu.kernel.context import write
 from pintu.kernel.context.read import Nulls, read_attribute, read_fragment
 from pintu.kernel.errors import BadRequestData
 from pintu.kernel.store.port import Outcome
-from pintu.web.ngsi_ld.answers import empty, plain
+from pintu.web.ngsi_ld.answers import Deferred, empty, plain
 from pintu.web.ngsi_ld.guard import allow_fragment
 from pintu.web.ngsi_ld.identifiers import uri
 from pintu.web.ngsi_ld.message import Response
 from pintu.web.ngsi_ld.operation import Call, Result
 from pintu.web.ngsi_ld.params import flag, options
 from pintu.web.ngsi_ld.provision import submit
+from pintu.web.ngsi_ld.temporal_writing import bury_attribute
 
 APPEND_PARAMS = frozenset(("options", "type", "local"))
 DELETE_PARAMS = frozenset(("datasetId", "deleteAll", "type", "local"))
@@ -68,10 +69,22 @@ def delete_attribute(call: Call) -> Result:
             uri(dataset, "datasetId")
         if every:
             raise BadRequestData("datasetId and deleteAll=true exclude each other")
-    transform = write.delete_attribute(
-        name, dataset_id=None if dataset == "@none" else dataset, delete_all=every
-    )
-    return submit(call, transform, id, lambda _: empty(call))
+    wanted = None if dataset == "@none" else dataset
+    transform = write.delete_attribute(name, dataset_id=wanted, delete_all=every)
+    done = submit(call, transform, id, lambda _: empty(call))
+    return _or_in_history(call, done, (id, name, wanted), every=every)
+
+
+async def _or_in_history(
+    call: Call, done: Deferred, what: tuple[str, str, str | None], *, every: bool
+) -> Response:
+    """The answer; an attribute of an entity that only history knows is deleted there."""
+    response = await done
+    if response.status == 404 and call.projection.whole:
+        id, name, dataset = what
+        if await bury_attribute(call, id, name, dataset, every=every):
+            return empty(call)
+    return response
 
 
 def _fragment(call: Call, nulls: Nulls) -> tuple[str, dict[str, Any]]:

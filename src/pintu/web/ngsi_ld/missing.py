@@ -21,15 +21,8 @@ _TIME = frozenset(
 _SOURCES = _TIME | _PAGE
 
 LATER: dict[str, tuple[str, ...]] = {
-    "temporal/entities": ("GET", "POST"),
-    "temporal/entities/{id}": ("GET", "DELETE"),
-    "temporal/entities/{id}/attrs": ("POST",),
-    "temporal/entities/{id}/attrs/{attribute}": ("DELETE",),
-    "temporal/entities/{id}/attrs/{attribute}/{instance}": ("PATCH", "DELETE"),
-    "temporal/entityOperations/query": ("POST",),
     "temporal/entityMaps": ("GET",),
     "temporal/entityMaps/{id}": ("GET", "PATCH", "DELETE"),
-    "entityMaps/{id}": ("GET", "PATCH", "DELETE"),
     "snapshots": ("GET", "POST", "DELETE"),
     "snapshots/{id}": ("GET", "PATCH", "DELETE"),
     "snapshots/{id}/clone": ("POST",),

@@ -10,9 +10,11 @@ from pintu.web.ngsi_ld import (
     contexts,
     discovery,
     distributed_read,
+    distributed_read_kinds,
     distributed_write,
     distributed_write_batches,
     distributed_write_purge,
+    entity_maps,
     info,
     missing,
     provision,
@@ -20,6 +22,7 @@ from pintu.web.ngsi_ld import (
     source_watchers,
     sources,
     subscriptions,
+    temporal,
 )
 from pintu.web.ngsi_ld.asking import ORDER_PARAMS, SELECT_PARAMS
 from pintu.web.ngsi_ld.joining import JOIN_PARAMS
@@ -37,8 +40,8 @@ _READ, _WRITE, _DELETE = Deed.READ, Deed.WRITE, Deed.DELETE
 _ENTITIES: dict[str, Methods] = {
     "entities": {
         "GET": Operation(
-            name="queryEntities", clause="5.7.2", handler=consumption.query_entities,
-            distributed=distributed_read.query_entities,
+            name="queryEntities", clause="5.7.2", handler=entity_maps.query_entities,
+            distributed=entity_maps.query_distributed,
             params=_QUERY, offer="entity",
         ),
         "POST": Operation(
@@ -143,8 +146,8 @@ _BATCHES: dict[str, Methods] = {
     },
     "entityOperations/query": {
         "POST": Operation(
-            name="queryEntitiesByPost", clause="5.7.2", handler=consumption.query_by_post,
-            distributed=distributed_read.query_by_post,
+            name="queryEntitiesByPost", clause="5.7.2", handler=entity_maps.query_by_post,
+            distributed=entity_maps.query_by_post_distributed,
             body="one", params=PAGE_PARAMS | VIEW_PARAMS | _LOCAL | _MAPS | {"explain"},
             offer="entity",
         )
@@ -155,24 +158,28 @@ _DISCOVERY: dict[str, Methods] = {
     "types": {
         "GET": Operation(
             name="listEntityTypes", clause="5.7.5", handler=discovery.list_types,
+            distributed=distributed_read_kinds.list_types,
             params=discovery.PARAMS, offer="data",
         )
     },
     "types/{type}": {
         "GET": Operation(
             name="retrieveEntityType", clause="5.7.7", handler=discovery.retrieve_type,
+            distributed=distributed_read_kinds.retrieve_type,
             params=_LOCAL, offer="data",
         )
     },
     "attributes": {
         "GET": Operation(
             name="listAttributes", clause="5.7.8", handler=discovery.list_attributes,
+            distributed=distributed_read_kinds.list_attributes,
             params=discovery.PARAMS, offer="data",
         )
     },
     "attributes/{attribute}": {
         "GET": Operation(
             name="retrieveAttribute", clause="5.7.10", handler=discovery.retrieve_attribute,
+            distributed=distributed_read_kinds.retrieve_attribute,
             params=_LOCAL, offer="data",
         )
     },
@@ -213,9 +220,11 @@ TABLE: dict[str, Methods] = {
     **_BATCHES,
     **_DISCOVERY,
     **_CONTEXTS,
+    **entity_maps.TABLE,
     **sources.TABLE,
     **source_watchers.TABLE,
     **subscriptions.TABLE,
+    **temporal.TABLE,
     **missing.operations(),
 }
 ROUTES = Routes(TABLE)

@@ -93,7 +93,7 @@ def span(chosen: Chosen) -> tuple[int, int]:
 
 
 def _time_us(instance: Instance, asked: Asked) -> int:
-    name = asked.property
+    name = asked.timeproperty
     if name == "observedAt":
         return micros(instance.document["observedAt"])
     if name == "deletedAt":

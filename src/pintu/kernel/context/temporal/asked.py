@@ -23,18 +23,21 @@ PERIOD_LIMIT: Final = 100_000
 """Periods one answer may cut the time into."""
 
 
+WHOLE: Final = Period()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """A temporal query. The lower bound is in, the upper bound is not (4.11)."""
 
-    property: TimeProperty = "observedAt"
+    timeproperty: TimeProperty = "observedAt"
     named: bool = False  # the property was spelled out
     relation: Relation = ""
     low: str | None = None
     high: str | None = None
     last_n: int = 0  # 0: all
     methods: tuple[str, ...] = ()
-    period: Period = Period()
+    period: Period = WHOLE
 
     @property
     def low_us(self) -> int | None:
@@ -64,7 +67,7 @@ def read_asked(params: Mapping[str, Any], *, aggregated: bool = False) -> Asked:
     relation, low, high = _times(get("timerel"), get("timeAt"), get("endTimeAt"))
     methods, period = _aggregation(params, aggregated)
     return Asked(
-        property=name,
+        timeproperty=name,
         named="timeproperty" in params,
         relation=relation,
         low=low,
@@ -111,7 +114,7 @@ def _last_n(value: Any) -> int:
 
 def _aggregation(params: Mapping[str, Any], wanted: bool) -> tuple[tuple[str, ...], Period]:
     text, duration = params.get("aggrMethods"), params.get("aggrPeriodDuration")
-    period = Period() if duration is None else parse_period(duration)
+    period = WHOLE if duration is None else parse_period(duration)
     if text is None:
         if wanted:
             raise BadRequestData("aggregatedValues needs aggrMethods")

@@ -1,4 +1,4 @@
-"""Which instances of a history an answer shows: those of a time, the last ones, one page of them."""
+"""Which instances of a history are shown: those of a time, the last ones, one page of them."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def choose(
 
 def within(instances: list[Instance], asked: Asked, *, needed: bool = False) -> list[Instance]:
     """The instances of the time asked for, the oldest first, the last n of them."""
-    time = TIMES[asked.property]
+    time = TIMES[asked.timeproperty]
     if not (needed or asked.needed):
         keyed = [(time(one), one) for one in instances]
         if any(at is None for at, _ in keyed):
@@ -143,7 +143,7 @@ def _first(pair: tuple[Moment, Instance]) -> Moment:
 
 def bounds(asked: Asked) -> tuple[Moment, Moment]:
     """The bounds as they compare with instances."""
-    if asked.property == "observedAt":
+    if asked.timeproperty == "observedAt":
         low = None if asked.low is None else moment(asked.low)
         return low, None if asked.high is None else moment(asked.high)
     return asked.low_us, asked.high_us
@@ -172,13 +172,14 @@ def cut_page(chosen: list[Chosen], asked: Asked, most: int) -> Range | None:
     newest. All entities are told of one time, and whoever goes on at its end misses nothing.
     None: nothing had to go.
     """
-    time = TIMES[asked.property]
+    time = TIMES[asked.timeproperty]
     backwards = bool(asked.last_n)
     ends = []
     for one in chosen:
         if sum(len(series.instances) for series in one.series) <= most:
             continue
-        times = [at for series in one.series for at in map(time, series.instances) if at is not None]
+        every = (instance for series in one.series for instance in series.instances)
+        times = [at for at in map(time, every) if at is not None]
         if len(times) > most:
             times.sort(reverse=backwards)
             end = times[most - 1]

@@ -41,7 +41,9 @@ def fold(id: str, rows: Iterable[Row], names: Collection[str] | None = None) -> 
 
 
 class _Folding:
-    __slots__ = ("_found", "_live", "_names", "_present", "_quoted", "_scoped", "_told")
+    __slots__ = (
+        "_found", "_gap", "_last", "_live", "_names", "_present", "_quoted", "_scoped", "_told",
+    )  # fmt: skip
 
     def __init__(self, id: str, names: Collection[str] | None) -> None:
         self._found = Evolution(id, series={})
@@ -50,6 +52,8 @@ class _Folding:
         self._live: dict[str, Live] = {}
         self._scoped = names is None or "scope" in names
         self._told: set[str] = set()
+        self._last = 0  # the row before
+        self._gap = False  # some were left out
         self._present: tuple[str, ...] = ()
 
     def done(self) -> Evolution:
@@ -61,7 +65,11 @@ class _Folding:
     def take(self, row: Row) -> None:
         """One row more."""
         verb, at_us, found = row.verb, row.at_us, self._found
+        if row.previous != self._last:
+            self._gap = True
+        self._last = row.position
         found.modified_us = at_us
+        found.known = True
         if not found.created_us:
             found.created_us = at_us
         if verb == "updated":
@@ -110,6 +118,7 @@ class _Folding:
         if live is None:
             live = self._live[name] = {}
         elif len(live) > 1 or dataset not in live:
+            self._found.unsure = self._found.unsure or self._gap
             for gone in [key for key in live if key != dataset]:
                 self._gone(row, name, gone, live.pop(gone))
         live[dataset] = instance
@@ -120,6 +129,7 @@ class _Folding:
     def _several(self, row: Row, name: str, attribute: Any) -> None:
         """The attribute is these instances now, or none."""
         live = self._live.setdefault(name, {})
+        self._found.unsure = self._found.unsure or self._gap
         told: Live = {one.get("datasetId"): one for one in attribute or ()}
         if not told and not live:  # nobody told what it was
             self._gone(row, name, None, {"type": "Property"})
@@ -222,6 +232,7 @@ class _Folding:
             found.series.clear()
             found.scope.instances.clear()
             self._told.clear()
+            found.known = False
             return
         datasets = orjson.loads(row.payload)
         for name in row.changed:

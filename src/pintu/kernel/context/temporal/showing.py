@@ -58,8 +58,9 @@ def show(chosen: Chosen, terms: Terms, look: Look) -> Doc:
     if look.wants("type"):
         names = [terms.shown(name) for name in evolution.types]
         shown["type"] = names[0] if len(names) == 1 else names
-    if chosen.scope is not None and look.wants("scope"):
-        shown["scope"] = _Shower(chosen, terms, look).scope(chosen.scope)
+    shower = _Shower(chosen, terms, look)
+    if chosen.scope is not None and look.wants("scope") and look.form != "aggregatedValues":
+        shown["scope"] = shower.scope(chosen.scope)
     if look.sys_attrs:
         shown["createdAt"] = iso(evolution.created_us)
         shown["modifiedAt"] = iso(evolution.modified_us)
@@ -69,7 +70,6 @@ def show(chosen: Chosen, terms: Terms, look: Look) -> Doc:
     for series in chosen.series:
         if look.wants(series.name):
             by_name.setdefault(series.name, []).append(series)
-    shower = _Shower(chosen, terms, look)
     for name, found in by_name.items():
         shown[terms.shown(name)] = shower.attribute(found)
     return shown
@@ -99,14 +99,12 @@ class _Shower:
 
     def scope(self, series: Series) -> Any:
         """Scopes are shown like a Property (4.5.6)."""
-        if self._look.form == "aggregatedValues":
-            return aggregated("Property", series, self._chosen)
         if self._look.form == "temporalValues":
             pairs = [[one.document["value"], self._time(one)] for one in series.instances]
             return {"type": "Property", "values": pairs}
         shown = []
         for one in series.instances:
-            item = {key: one.document[key] for key in _SCOPE_MEMBERS if key in one.document}
+            item: Doc = {key: one.document[key] for key in _SCOPE_MEMBERS if key in one.document}
             shown.append(self._described(item, series, one))
         return shown
 
@@ -177,7 +175,7 @@ class _Shower:
         return self._terms.shown(value)
 
     def _time(self, instance: Instance) -> str:
-        name = self._asked.property
+        name = self._asked.timeproperty
         if name == "observedAt":
             return str(instance.document["observedAt"])
         if name == "deletedAt":
@@ -188,6 +186,6 @@ class _Shower:
 def _is_clear(shown: Doc) -> bool:
     """Can the type be told from what holds the value (4.5.1)?"""
     if shown["type"] != "Property":
-        return shown["type"] != "GeoProperty"
+        return bool(shown["type"] != "GeoProperty")
     value = shown.get("value")
-    return not (value.__class__ is dict and "coordinates" in value)
+    return not (isinstance(value, dict) and "coordinates" in value)

@@ -25,6 +25,11 @@ class Row(Protocol):
         ...
 
     @property
+    def previous(self) -> int:
+        """The position of the entity's row before it."""
+        ...
+
+    @property
     def types(self) -> tuple[str, ...]:
         """The types of the entity then."""
         ...
@@ -99,11 +104,8 @@ class Evolution(msgspec.Struct, gc=False):
     created_us: int = 0
     modified_us: int = 0
     deleted_us: int = 0  # 0: the entity is there, or is known to history only
-
-    @property
-    def empty(self) -> bool:
-        """Is there nothing to tell?"""
-        return not (self.scope.instances or any(True for _ in self.all()))
+    unsure: bool = False  # rows were left out that might have said what had changed
+    known: bool = False  # something was told of it that was not erased since
 
     def all(self) -> Iterator[Series]:
         """Every series of attributes that has instances."""
