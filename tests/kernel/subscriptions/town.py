@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import msgspec
 from pintu.kernel.access import WHOLE, Act, Actor, Projection
 from pintu.kernel.clock import CityClock, Clock
 from pintu.kernel.context import write
+from pintu.kernel.context.record import Record
 from pintu.kernel.egress import Egress
 from pintu.kernel.errors import PintuError
 from pintu.kernel.feed import Feed
@@ -21,11 +22,12 @@ from pintu.kernel.jsonld import CORE, ContextLibrary
 from pintu.kernel.store.opening import open_store
 from pintu.kernel.store.port import Change, Op, Store
 from pintu.kernel.subscriptions.composing import Composer
-from pintu.kernel.subscriptions.delivering import Delivery, Sender
+from pintu.kernel.subscriptions.delivering import Delivery
 from pintu.kernel.subscriptions.keeping import Subscriptions
 from pintu.kernel.subscriptions.reading import Filed, build, read_document
 from pintu.kernel.subscriptions.rebuilding import Rebuilder
 from pintu.kernel.subscriptions.states import TAKEN, Outcome
+from pintu.kernel.subscriptions.telling import Sender
 from pintu.kernel.subscriptions.words import Asker, Endpoint, Hit, Message, Subscription
 from pintu.kernel.tables import open_tables
 
@@ -80,10 +82,20 @@ class Ways:
         return self.answer
 
     async def compose(
-        self, subscription: Subscription, hits: list[Hit], projection: Projection
+        self, subscription: Subscription, hits: Sequence[Hit], projection: Projection
     ) -> Message | None:
         """The real one."""
         return await self._composer.compose(subscription, hits, projection)
+
+    async def compose_entities(
+        self, subscription: Subscription, records: Sequence[Record], projection: Projection
+    ) -> Message | None:
+        """The real one."""
+        return await self._composer.compose_entities(subscription, records, projection)
+
+    def forget(self, subscription: Subscription) -> None:
+        """The real one."""
+        self._composer.forget(subscription.key)
 
     async def write_down(
         self, actor: Actor, act: Act, projection: Projection, message: Message

@@ -13,18 +13,18 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
-from pintu.kernel.access import Act, Actor, Gate, Projection
 from pintu.kernel.clock import Clock
-from pintu.kernel.errors import PintuError, Refused, TooManyRequests
+from pintu.kernel.errors import PintuError
 from pintu.kernel.feed import Feed
-from pintu.kernel.store.port import Change, Store
-from pintu.kernel.subscriptions.channel import NOTHING, Channel, Paused, Told
+from pintu.kernel.store.port import Store
+from pintu.kernel.subscriptions.channel import Channel, Told
 from pintu.kernel.subscriptions.following import Follower, Reader
 from pintu.kernel.subscriptions.keeping import Deed, Subscriptions
-from pintu.kernel.subscriptions.states import Outcome
-from pintu.kernel.subscriptions.words import Endpoint, Hit, Key, Message, Subscription
+from pintu.kernel.subscriptions.periodic import Periodic
+from pintu.kernel.subscriptions.telling import Teller, Ways
+from pintu.kernel.subscriptions.words import Hit, Key, Subscription
 
 log = logging.getLogger("pintu.subscriptions")
 
@@ -39,54 +39,6 @@ MOST_SAVED: Final = 2_000
 
 LOOK_AGAIN_S: Final = 300.0
 """City seconds after which somebody who was refused is asked about again."""
-
-QUICK: Final = 400
-"""Messages under way to endpoints that did well."""
-
-SLOW: Final = 64
-"""The same to those that failed last time: a dead one keeps nobody else waiting."""
-
-
-class Sender(Protocol):
-    """A way to an endpoint."""
-
-    async def send(self, endpoint: Endpoint, message: Message) -> Outcome:
-        """Send one message once; every way it can end is an Outcome."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of connections."""
-        ...
-
-
-class Ways(Protocol):
-    """What is needed to tell somebody something."""
-
-    gate: Gate
-
-    async def compose(
-        self, subscription: Subscription, hits: list[Hit], projection: Projection
-    ) -> Message | None:
-        """The notification of some changes as it may be seen; None when nothing of it may."""
-        ...
-
-    async def write_down(
-        self, actor: Actor, act: Act, projection: Projection, message: Message
-    ) -> object:
-        """Enter what is about to be told into the log; Unavailable when that cannot be."""
-        ...
-
-    async def rebuild(self, change: Change) -> Change:
-        """A row of the log with the documents before and after it."""
-        ...
-
-    def sender(self, endpoint: Endpoint) -> Sender:
-        """The way to an endpoint, by its scheme."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of connections."""
-        ...
 
 
 class Delivery:
@@ -103,7 +55,8 @@ class Delivery:
         self.follower = Follower((store, feed, matcher), ways.rebuild, self._take)
         self._reader = Reader(store, self.follower, lambda: list(self.channels.values()))
         self._dirty: dict[Key, Subscription] = {}
-        self._quick, self._slow = asyncio.Semaphore(QUICK), asyncio.Semaphore(SLOW)
+        self._teller = Teller(subscriptions, ways)
+        self._periodic = Periodic(subscriptions, store, clock, self._teller)
         self._saver: asyncio.Task[None] | None = None
         self._saved = self._owed = 0
         self._looked_us = 0
@@ -122,6 +75,7 @@ class Delivery:
             return
         self._saved = position or 0
         for subscription in self.subscriptions.every():
+            self._periodic.put(subscription)
             state = self.subscriptions.states.get(subscription.key)
             if state is not None and state.owing:
                 channel = self._channel(subscription)
@@ -132,6 +86,7 @@ class Delivery:
     async def stop(self) -> None:
         """Stop telling; what is under way is cut off and told again after the next start."""
         self._started = False
+        await self._periodic.stop()
         await self._reader.stop()
         await self.follower.stop()
         if self._saver is not None:
@@ -182,12 +137,15 @@ class Delivery:
             return
         key = subscription.key
         head = self._store.head()
+        self._ways.forget(subscription)
         if deed == "removed":
+            self._periodic.drop(key)
             self._dirty.pop(key, None)
             channel = self.channels.pop(key, None)
             if channel is not None:
                 channel.close()
             return
+        self._periodic.put(subscription)
         self._follow(head)
         channel = self.channels.get(key) or self._channel(subscription)
         channel.subscription = subscription
@@ -204,41 +162,7 @@ class Delivery:
     # --- channels' desk ---------------------------------------------------------------------------
     async def tell(self, subscription: Subscription, hits: list[Hit]) -> Told:
         """Compose what the gate lets be seen, write it down, send it once."""
-        state = self.subscriptions.state(subscription)
-        async with self._slow if state.attempts else self._quick:
-            asker = subscription.asker
-            actor = self.subscriptions.standing(asker)
-            if actor is None:
-                return Paused("The account of who subscribed has ended")
-            act = asker.act(subscription.tenant_name)
-            try:
-                projection = self._ways.gate.decide(actor, act)
-                most = projection.most_rows or len(hits)
-                told = NOTHING
-                for at in range(0, len(hits), most):
-                    part = hits[at : at + most]
-                    told = await self._send(subscription, part, (actor, act, projection))
-                    if not told.taken:
-                        return told
-                return told
-            except TooManyRequests as error:
-                return _held(error)
-            except Refused as error:
-                return Paused(error.detail or error.title)
-            except PintuError as error:
-                return _held(error)
-
-    async def _send(
-        self, subscription: Subscription, hits: list[Hit], asked: tuple[Actor, Act, Projection]
-    ) -> Outcome:
-        """One message: composed, written down where the projection says so, sent."""
-        message = await self._ways.compose(subscription, hits, asked[2])
-        if message is None:
-            return NOTHING
-        if asked[2].recorded:
-            await self._ways.write_down(*asked, message)
-        endpoint = subscription.endpoint
-        return await self._ways.sender(endpoint).send(endpoint, message)
+        return await self._teller.changes(subscription, hits)
 
     def changed(self, channel: Channel) -> None:
         """Its state is to be saved."""
@@ -279,6 +203,8 @@ class Delivery:
     async def save(self) -> None:
         """Write down how subscriptions do, then how far all is matched."""
         followed = self.follower.position
+        self._dirty.update((one.key, one) for one in self._periodic.saves)
+        self._periodic.saves.clear()
         owed, owing = 0, []
         for key, channel in list(self.channels.items()):
             state, cursor = channel.state, channel.cursor(followed)
@@ -335,19 +261,5 @@ class Delivery:
             return
         self._looked_us = now_us
         for channel in list(self.channels.values()):
-            if channel.state.paused and self._lets(channel.subscription):
+            if channel.state.paused and not self._teller.lets(channel.subscription):
                 self.retry(channel.subscription)
-
-    def _lets(self, subscription: Subscription) -> bool:
-        actor = self.subscriptions.standing(subscription.asker)
-        if actor is None:
-            return False
-        try:
-            self._ways.gate.decide(actor, subscription.asker.act(subscription.tenant_name))
-        except Refused:
-            return False
-        return True
-
-
-def _held(error: PintuError) -> Outcome:
-    return Outcome(why="held", detail=error.detail, retry_after_s=error.retry_after_s or 1)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from pintu.kernel.access import Act, Actor, Gate, Projection
 from pintu.kernel.calling import Caller
 from pintu.kernel.clock import Clock
+from pintu.kernel.context.record import Record
 from pintu.kernel.egress import Egress
 from pintu.kernel.errors import Unavailable
 from pintu.kernel.feed import Feed
 from pintu.kernel.jsonld import ContextLibrary
 from pintu.kernel.store.port import Change, Store
 from pintu.kernel.subscriptions.composing import Composer
-from pintu.kernel.subscriptions.delivering import Delivery, Sender
+from pintu.kernel.subscriptions.delivering import Delivery
 from pintu.kernel.subscriptions.http import HttpSender
 from pintu.kernel.subscriptions.keeping import Subscriptions
 from pintu.kernel.subscriptions.mqtt import MqttSender
 from pintu.kernel.subscriptions.rebuilding import Rebuilder
+from pintu.kernel.subscriptions.telling import Sender
 from pintu.kernel.subscriptions.words import Endpoint, Hit, Message, Subscription
 
 Rebuild = Callable[[Change], Awaitable[Change]]
@@ -37,10 +39,20 @@ class CityWays:
         self._http, self._mqtt = HttpSender(carriers[0]), MqttSender(carriers[1])
 
     async def compose(
-        self, subscription: Subscription, hits: list[Hit], projection: Projection
+        self, subscription: Subscription, hits: Sequence[Hit], projection: Projection
     ) -> Message | None:
         """The notification of some changes as it may be seen; None when nothing of it may."""
         return await self.composer.compose(subscription, hits, projection)
+
+    async def compose_entities(
+        self, subscription: Subscription, records: Sequence[Record], projection: Projection
+    ) -> Message | None:
+        """The same of entities as they are."""
+        return await self.composer.compose_entities(subscription, records, projection)
+
+    def forget(self, subscription: Subscription) -> None:
+        """A subscription is gone or another one."""
+        self.composer.forget(subscription.key)
 
     async def write_down(
         self, actor: Actor, act: Act, projection: Projection, message: Message
