@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pintu.kernel.context.match.geometry import geometry_test
+from pintu.kernel.context.match.pattern import compile_pattern
 from pintu.kernel.context.match.query import match_q
 from pintu.kernel.context.match.select import compile_selection
 from pintu.kernel.context.selection import GeoSelection, Selection, TypeSelection
@@ -22,16 +23,20 @@ def shares(
     found: dict[int, tuple[Registration, Information, list[Selector | None]]] = {}
     refused: set[str] = set()
     for entry in entries:
-        registration = entry.registration
-        if registration.id in refused or not has(entry, wanted):
+        if not has(entry, wanted):
             continue
-        held = found.get(id(entry.information))
+        registration, information = entry.registration, entry.information
+        held = found.get(id(information))
         if held is not None:
             held[2].append(entry.selector)
+        elif registration.id in refused:
+            continue
         elif (paused or not registration.paused) and serves(registration, wanted, now_us):
-            found[id(entry.information)] = (registration, entry.information, [entry.selector])
+            found[id(information)] = (registration, information, [entry.selector])
         else:
             refused.add(registration.id)
+    if len(found) == 1:
+        return [_share(*parts, wanted) for parts in found.values()]
     return _together([_share(*parts, wanted) for parts in found.values()])
 
 
@@ -67,18 +72,18 @@ def has(entry: Entry, wanted: Wanted) -> bool:
         return False
     if selector is None:
         return True
-    if wanted.types is not None and not any(
-        not clause.isdisjoint(selector.types) for clause in wanted.types.any_of
-    ):
-        return False
+    if wanted.types is not None:
+        for clause in wanted.types.any_of:
+            if not clause.isdisjoint(selector.types):
+                break
+        else:
+            return False
     if wanted.ids:
         if selector.id:
             return selector.id in wanted.ids
-        return entry.test is None or any(entry.test(id) for id in wanted.ids)
+        return entry.test is None or any(map(entry.test, wanted.ids))
     if wanted.id_pattern is not None and selector.id:
-        return Selector(types=frozenset(), id_pattern=wanted.id_pattern).covers(
-            selector.id, frozenset()
-        )
+        return compile_pattern(wanted.id_pattern)(selector.id)
     return True
 
 
@@ -88,20 +93,21 @@ def _share(
     selectors: list[Selector | None],
     wanted: Wanted,
 ) -> Share:
-    names = information.names & wanted.names if wanted.names else information.names
-    if wanted.names and not information.names:
-        names = wanted.names
+    names = information.names or wanted.names
+    if names is information.names and wanted.names:
+        names = names & wanted.names
     kept = tuple(one for one in selectors if one is not None)
     if not kept:
         return Share(
             registration=registration, ids=wanted.ids, id_pattern=wanted.id_pattern,
             types=wanted.types, names=names,
         )  # fmt: skip
-    ids: tuple[str, ...] = ()
+    ids: tuple[str, ...] = wanted.ids
     pattern = wanted.id_pattern
-    if wanted.ids:
-        ids = tuple(id for id in wanted.ids if any(one.covers(id, frozenset()) for one in kept))
+    if ids:
         pattern = None
+        if len(ids) > 1:
+            ids = tuple(id for id in ids if any(one.covers(id, _NO_TYPES) for one in kept))
     elif all(one.id for one in kept):
         ids, pattern = tuple(dict.fromkeys(one.id for one in kept)), None
     elif pattern is None and len(kept) == 1:
@@ -112,8 +118,13 @@ def _share(
     )  # fmt: skip
 
 
+_NO_TYPES: frozenset[str] = frozenset()
+
+
 def _types(selectors: tuple[Selector, ...], wanted: Wanted) -> TypeSelection | None:
     """The types to ask for: what is wanted of those that are registered."""
+    if wanted.types is not None and len(wanted.types.any_of) == 1:
+        return wanted.types  # it overlaps, or these selectors would not be here
     registered = frozenset().union(*(one.types for one in selectors))
     if wanted.types is None:
         return TypeSelection(tuple(frozenset((one,)) for one in sorted(registered)))

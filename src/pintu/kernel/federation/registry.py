@@ -76,7 +76,8 @@ class Registry:
         return tenant in self.tenants
 
     def matching(self, tenant: str, wanted: Wanted) -> Shares:
-        """What each source may be asked of what is wanted (5.12), in the order of registration.
+        """What each source may be asked of what is wanted (5.12), each registration as often as it
+        has different entities or attributes.
 
         Expired and paused registrations are none. `wanted.strict` is discovery's (5.10.2).
         """

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
+
 from pintu.kernel.context.match.pattern import compile_pattern
 from pintu.kernel.context.selection import GeoSelection, Q, ScopeSelection, TypeSelection
 
@@ -114,8 +116,7 @@ class Wanted:
     strict: bool = False  # discovery: a source that says nothing of its place or scope has none
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class Share(msgspec.Struct, frozen=True, kw_only=True):
     """What one source may be asked: never wider than registered, never wider than wanted.
 
     `ids` empty: by `id_pattern`, or any; `types` None: any; `names` empty: every attribute.
