@@ -1,1 +1,1 @@
-"""Subscriptions: what was asked to be told, whom a change concerns, what is told and how it goes."""
+"""Subscriptions: what was asked to be told, whom a change concerns, what is told, how it goes."""

@@ -131,6 +131,11 @@ class Channel:
         resting = self._timer is not None or self.stopped
         return self.behind and not resting and len(self.queue) < MOST_HITS // 2
 
+    async def settled(self, wait_s: float) -> None:
+        """Wait a moment for what is being sent: whoever asks how it goes hears of it."""
+        if self._task is not None:
+            await asyncio.wait((self._task,), timeout=wait_s)
+
     # --- sending ----------------------------------------------------------------------------------
     def go_on(self) -> None:
         """Send what waits, if it may be sent now."""

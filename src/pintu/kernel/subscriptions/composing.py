@@ -201,7 +201,7 @@ def make_plan(subscription: Subscription, terms: Terms) -> Plan:
         dataset_ids=telling.dataset_ids,
         geometry_property=telling.geometry_property,
     )
-    source = CORE_CONTEXT if terms.source is None else terms.source
+    source = subscription.terms_from or CORE_CONTEXT
     prefers_link = geojson and (endpoint.notifier("Prefer") or "").replace(" ", "") == "body=json"
     linked = endpoint.accept == "application/json" or prefers_link
     headers = list(endpoint.receiver_info)

@@ -172,6 +172,12 @@ class Delivery:
         """It is behind and has room: read the log for it."""
         self._reader.wake()
 
+    async def settled(self, subscription: Subscription, wait_s: float = 0.25) -> None:
+        """Wait a moment for the message under way, so that its counters tell of it."""
+        channel = self.channels.get(subscription.key)
+        if channel is not None:
+            await channel.settled(wait_s)
+
     # --- what people do ---------------------------------------------------------------------------
     def retry(self, subscription: Subscription) -> None:
         """Go on telling one that is parked, paused or resting, at once."""

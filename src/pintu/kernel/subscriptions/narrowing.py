@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pintu.kernel.access import Projection
-from pintu.kernel.context.match import attributes_of
+from pintu.kernel.context.match import attributes_of, linked_depth
 from pintu.kernel.context.selection import And, Linked, Or, Q
 from pintu.kernel.errors import Forbidden
 from pintu.kernel.subscriptions.words import Hit, Subscription, Trigger
@@ -42,6 +42,8 @@ def let(subscription: Subscription, projection: Projection) -> None:
     attribute or not."""
     if projection.whole:
         return
+    if linked_depth(subscription.q) and (projection.rows is not None or projection.agreement):
+        raise Forbidden("You may not ask about linked entities in a subscription")
     refused = sorted(name for name in asked_names(subscription) if not _lets(name, projection))
     if refused:
         raise Forbidden(f"You may not ask for attribute {', '.join(refused)}")

@@ -60,11 +60,15 @@ def status(subscription: Subscription, now_us: int) -> str:
 
 
 def counted(state: State) -> Document:
-    """The output members of notification (5.2.14.2)."""
-    found: Document = {"timesSent": state.times_sent, "timesFailed": state.times_failed}
-    told = state.times_sent or state.times_failed
-    if told:
-        found["status"] = "failed" if state.last_failure_us > state.last_success_us else "ok"
+    """The output members of notification (5.2.14.2); none before anything was sent."""
+    if not state.times_sent:
+        return {}
+    failed = state.last_failure_us > state.last_success_us
+    found: Document = {
+        "status": "failed" if failed else "ok",
+        "timesSent": state.times_sent,
+        "timesFailed": state.times_failed,
+    }
     for name, at_us in (
         ("lastNotification", state.last_notification_us),
         ("lastSuccess", state.last_success_us),

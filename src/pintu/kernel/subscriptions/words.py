@@ -1,4 +1,4 @@
-"""What a subscription is, as data: whom it concerns, what is told, to whom and for whom (5.2.12)."""
+"""A subscription as data: whom it concerns, what is told, to whom and for whom (5.2.12)."""
 
 from __future__ import annotations
 

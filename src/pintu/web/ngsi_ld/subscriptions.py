@@ -105,9 +105,12 @@ async def delete(call: Call) -> Response:
     return empty(call)
 
 
-def retrieve(call: Call) -> Result:
-    """5.8.3: one by its id."""
+async def retrieve(call: Call) -> Response:
+    """5.8.3: one by its id, a message under way counted if it arrives in a moment."""
     room, found = _mine(call)
+    delivery = getattr(call.rooms, "delivery", None)
+    if delivery is not None:
+        await delivery.settled(found)
     return data(call, _shown(call, room, found))
 
 
