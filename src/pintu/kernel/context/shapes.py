@@ -53,9 +53,6 @@ def check_geometry(value: Any, what: str) -> None:
         )
     if "coordinates" not in value:
         raise BadRequestData(f"{what} is a {kind} without coordinates")
-    unknown = value.keys() - {"type", "coordinates", "bbox"}
-    if unknown:
-        raise BadRequestData(f"{what} is a {kind} with the unknown member {min(unknown)!r}")
     check(value["coordinates"], what)
 
 

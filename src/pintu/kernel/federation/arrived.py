@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from pintu.kernel.context.match.pattern import compile_pattern
 from pintu.kernel.context.members import ENTITY_MEMBERS
 from pintu.kernel.context.read import read_entity
 from pintu.kernel.context.record import Record, Times
@@ -102,7 +103,7 @@ def read_part(member: Any, terms: Terms, share: Share) -> Part | None:
     document = read_entity(member, terms)
     id, kind = document["id"], document["type"]
     types = frozenset((kind,) if isinstance(kind, str) else kind)
-    if not share.covers(id, types):
+    if not share.covers(id, types) and not _between_patterns(share, id, types):
         return None
     if share.names:
         document = {
@@ -115,6 +116,17 @@ def read_part(member: Any, terms: Terms, share: Share) -> Part | None:
         id, types, document, _times(member, document, terms), created, modified or created,
         share.registration.id, share.registration.mode,
     )  # fmt: skip
+
+
+def _between_patterns(share: Share, id: str, types: frozenset[str]) -> bool:
+    """Whether an entity is of the pattern that was asked for and of the types of a registered one:
+    two patterns are taken to fit each other (5.12). A joined node's are not: its terms were agreed.
+    """
+    if share.ids or share.id_pattern is None or share.registration.node:
+        return False
+    if not any(one.id_pattern and not one.types.isdisjoint(types) for one in share.selectors):
+        return False
+    return compile_pattern(share.id_pattern)(id)
 
 
 def _over(expires_at: Any, now: str) -> bool:

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from pintu.kernel.clock import iso
 from pintu.kernel.errors import Unavailable
+from pintu.kernel.federation.maps import EntityMaps
 from pintu.kernel.federation.registry import Registry
+from pintu.kernel.federation.snapshots import Snapshots
 from pintu.kernel.federation.sources import Sources
 from pintu.kernel.federation.watchers import Watchers
 from pintu.kernel.federation.words import Registration
@@ -25,6 +27,8 @@ class Federation:
 
     registry: Registry
     sources: Sources | None = None  # None: nobody is asked, only known
+    maps: EntityMaps | None = None  # None: nobody holds on to the entities of a query
+    snapshots: Snapshots | None = None  # None: nobody keeps entities as they were
     watchers: Watchers | None = None  # None: nobody can subscribe to registrations
     _clocked: asyncio.Task[None] | None = None
 
@@ -46,6 +50,8 @@ class Federation:
             await asyncio.sleep(LOOKS_EVERY_S)
             try:
                 await self.registry.sweep()
+                if self.snapshots is not None:
+                    await self.snapshots.sweep()
             except Unavailable as error:
                 log.warning("registrations that are over stay until the store is back: %s", error)
 

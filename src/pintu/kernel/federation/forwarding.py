@@ -24,6 +24,7 @@ NOT_CONVEYED: Final = frozenset(
 )  # fmt: skip
 """Headers a registration cannot set: they are the interaction's own (4.3.6.5)."""
 _VIA_LIMIT: Final = 4096
+_ROOT: Final = "/ngsi-ld/v1"
 _SPELLED: Final = {b"accept": b"Accept", b"content-type": b"Content-Type", b"link": b"Link"}
 """Header names as most servers' logs have them; none is read by its capitals."""
 
@@ -146,7 +147,8 @@ def conveyed(info: Iterable[tuple[str, str]], came: Mapping[bytes, bytes]) -> Pa
 
 def url_of(registration: Registration, question: Question) -> str:
     """Where a question goes."""
-    base = f"{registration.endpoint.rstrip('/')}/ngsi-ld/v1/{question.path}"
+    endpoint = registration.endpoint.rstrip("/").removesuffix(_ROOT)  # many write it to its end
+    base = f"{endpoint}{_ROOT}/{question.path}"
     query = question.query
     if registration.management.local_only and "local=" not in query:
         query = f"{query}&local=true" if query else "local=true"

@@ -6,7 +6,9 @@ from pintu.kernel.access import Gate
 from pintu.kernel.calling import Caller
 from pintu.kernel.clock import Clock
 from pintu.kernel.federation.federation import Federation
+from pintu.kernel.federation.maps import EntityMaps
 from pintu.kernel.federation.registry import Happened, Registry
+from pintu.kernel.federation.snapshots import Snapshots
 from pintu.kernel.federation.sources import Sources
 from pintu.kernel.federation.watchers import Watchers
 from pintu.kernel.jsonld import ContextLibrary
@@ -25,15 +27,21 @@ def open_federation(
     library of @contexts those who want to hear of registrations.
     """
     registry = Registry(tables, clock)
+    snapshots = Snapshots(tables, clock)
     watchers = None
     if library is not None:
         watchers = Watchers(tables, registry, library, clock)
         watchers.caller, watchers.gate = caller, gate
     if caller is None:
-        return Federation(registry=registry, watchers=watchers)
+        return Federation(
+            registry=registry, watchers=watchers, maps=EntityMaps(clock), snapshots=snapshots
+        )
     sources = Sources(caller, clock)
     registry.listen(lambda happened: _forget(sources, happened))
-    return Federation(registry=registry, sources=sources, watchers=watchers)
+    maps = EntityMaps(clock)
+    return Federation(
+        registry=registry, sources=sources, watchers=watchers, maps=maps, snapshots=snapshots
+    )
 
 
 def _forget(sources: Sources, happened: Happened) -> None:

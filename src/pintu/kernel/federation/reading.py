@@ -111,7 +111,7 @@ def read(document: dict[str, Any], *, tenant: str, now_us: int) -> Registration:
         places={name: _place(document[name], name) for name in PLACES if name in document},
         observed=_interval(get("observationInterval"), "observationInterval"),
         managed=_interval(get("managementInterval"), "managementInterval"),
-        management=_management(get("management")),
+        management=_management(get("management"), here=get("localOnly") is True),
         context_source_info=info,
         context=context,
         expires_us=expires_us,
@@ -253,15 +253,16 @@ def _interval(value: Any, name: str) -> Interval | None:
     return start, end
 
 
-def _management(value: Any) -> Management:
+def _management(value: Any, *, here: bool) -> Management:
+    """`here`: localOnly is said beside management, where other brokers read it, too."""
     if value is None:
-        return Management()
+        return Management(local_only=here)
     if not isinstance(value, dict):
         raise BadRequestData("management is not an object")
     strange = value.keys() - {"localOnly", "cacheDuration", "timeout", "cooldown", "type"}
     if strange:
         raise BadRequestData(f"management has no member {', '.join(sorted(strange))[:100]}")
-    local = value.get("localOnly", False)
+    local = value.get("localOnly", here)
     if not isinstance(local, bool):
         raise BadRequestData("localOnly of management is neither true nor false")
     cache = value.get("cacheDuration")

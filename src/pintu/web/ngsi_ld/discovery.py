@@ -19,10 +19,11 @@ Tell = Callable[[Call, list[Kind]], Response]
 
 def list_types(call: Call) -> Result:
     """5.7.5 and 5.7.6: the type names, or with details each type and its attribute names."""
-    return _told(call, _types_told)
+    return _told(call, types_told)
 
 
-def _types_told(call: Call, kinds: list[Kind]) -> Response:
+def types_told(call: Call, kinds: list[Kind]) -> Response:
+    """The answer of 5.7.5 and 5.7.6 made of kinds."""
     by_type: dict[str, set[str]] = {}
     for kind in kinds:
         for name in kind.types:
@@ -54,10 +55,11 @@ def _types_told(call: Call, kinds: list[Kind]) -> Response:
 
 def retrieve_type(call: Call) -> Result:
     """5.7.7: one type with its attributes, their kinds, and how many entities have it."""
-    return _told(call, _type_told)
+    return _told(call, type_told)
 
 
-def _type_told(call: Call, kinds: list[Kind]) -> Response:
+def type_told(call: Call, kinds: list[Kind]) -> Response:
+    """The answer of 5.7.7 made of kinds; raises ResourceNotFound where none is of the type."""
     wanted = call.terms.stored(call.parts[0])
     kinds = [kind for kind in kinds if wanted in kind.types]
     if not kinds:
@@ -88,10 +90,11 @@ def _type_told(call: Call, kinds: list[Kind]) -> Response:
 
 def list_attributes(call: Call) -> Result:
     """5.7.8 and 5.7.9: the attribute names, or with details each with the types that have it."""
-    return _told(call, _attributes_told, each=True)
+    return _told(call, attributes_told, each=True)
 
 
-def _attributes_told(call: Call, kinds: list[Kind]) -> Response:
+def attributes_told(call: Call, kinds: list[Kind]) -> Response:
+    """The answer of 5.7.8 and 5.7.9 made of kinds."""
     by_name = _by_attribute(kinds)
     shown = call.terms.shown
     if not flag(call.params, "details"):
@@ -120,10 +123,11 @@ def _attributes_told(call: Call, kinds: list[Kind]) -> Response:
 
 def retrieve_attribute(call: Call) -> Result:
     """5.7.10: one attribute, its kinds, the types that have it, and how many entities do."""
-    return _told(call, _attribute_told, each=True)
+    return _told(call, attribute_told, each=True)
 
 
-def _attribute_told(call: Call, all_kinds: list[Kind]) -> Response:
+def attribute_told(call: Call, all_kinds: list[Kind]) -> Response:
+    """The answer of 5.7.10 made of kinds; raises ResourceNotFound where none has the attribute."""
     wanted = call.terms.stored(call.parts[0])
     kinds = _by_attribute(all_kinds).get(wanted)
     if kinds is None:
@@ -155,7 +159,7 @@ def _by_attribute(kinds: list[Kind]) -> dict[str, list[Kind]]:
 def _told(call: Call, tell: Tell, *, each: bool = False) -> Result:
     if call.projection.seen is not None:
         return _told_agreed(call, tell, each)
-    return tell(call, _kinds(call))
+    return tell(call, kinds_here(call))
 
 
 async def _told_agreed(call: Call, tell: Tell, each: bool) -> Response:
@@ -163,7 +167,7 @@ async def _told_agreed(call: Call, tell: Tell, each: bool) -> Response:
     return tell(call, await agreed_kinds(call, call.rooms.store.kinds(call.tenant), each=each))
 
 
-def _kinds(call: Call) -> list[Kind]:
+def kinds_here(call: Call) -> list[Kind]:
     """The kinds that have entities, with the attributes that may be seen."""
     found = [kind for kind in call.rooms.store.kinds(call.tenant) if kind.count > 0]
     projection = call.projection

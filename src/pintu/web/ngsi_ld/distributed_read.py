@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
 import orjson
 
-from pintu.kernel.context.match import match_q, matches
-from pintu.kernel.context.parse import parse_q, parse_types
+from pintu.kernel.context.linking import Look
+from pintu.kernel.context.match import geometry_test, match_q, matches
+from pintu.kernel.context.parse import parse_geo, parse_q, parse_types
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection
 from pintu.kernel.errors import BadRequestData, PintuError
-from pintu.kernel.federation import Wanted
+from pintu.kernel.federation import Registration, Wanted
 from pintu.kernel.federation.arrived import Part
 from pintu.kernel.store.port import Page, settled
 from pintu.web.ngsi_ld.agreed import cut, there
@@ -28,7 +29,13 @@ from pintu.web.ngsi_ld.distributed_read_asking import (
     RETRIEVING,
     Asked,
 )
-from pintu.web.ngsi_ld.distributed_read_gathering import Gathering, Pieces, alongside, legs_of
+from pintu.web.ngsi_ld.distributed_read_gathering import (
+    Gathering,
+    Leg,
+    Pieces,
+    alongside,
+    legs_of,
+)
 from pintu.web.ngsi_ld.identifiers import uri
 from pintu.web.ngsi_ld.looking import read_view
 from pintu.web.ngsi_ld.message import Response
@@ -53,7 +60,7 @@ def retrieve_entity(call: Call) -> Result:
     legs = legs_of(call, wanted, RETRIEVING)
     if not legs:
         return call.operation.handler(call)
-    return _retrieve(call, id, Gathering(call, legs, _asked(call, call.params)))
+    return _retrieve(call, id, Gathering(call, legs, asked_of(call, call.params)))
 
 
 async def _retrieve(call: Call, id: str, gathering: Gathering) -> Response:
@@ -62,12 +69,16 @@ async def _retrieve(call: Call, id: str, gathering: Gathering) -> Response:
     own = await alongside(gathering.ask(), _one(here))
     pieces = gathering.union(own).get(id)
     record = gathering.merged(pieces, gathering.claims) if pieces else None
-    told = entity_told(call, id, _let(call, record), partial(find, call))
-    return await _warned(call, gathering.warnings, told)
+    told = entity_told(call, id, _let(call, record), finder(call))
+    return await warned(call, gathering.warnings, told)
 
 
-async def find(call: Call, id: str) -> Record | None:
-    """An entity that another leads to, wherever it is, as it is there for the caller."""
+def finder(call: Call) -> Look:
+    """How entities that others lead to are found, wherever they are."""
+    return partial(_find, call)
+
+
+async def _find(call: Call, id: str) -> Record | None:
     gathering = Gathering(call, legs_of(call, Wanted(ids=(id,)), RETRIEVING), Asked())
     own = await alongside(gathering.ask(), _one(call.rooms.store.retrieve(call.tenant, id)))
     pieces = gathering.union(own).get(id)
@@ -103,17 +114,42 @@ def _query(call: Call, params: dict[str, Any], part: Window, operations: tuple[s
     selectors: list[dict[str, Any]] = params.get("entities") or [{}]
     for selector in selectors:
         told = {name: value for name, value in params.items() if name != "entities"} | selector
-        asked = _asked(call, told, part)
-        wanted = _wanted(call, told)
-        gatherings.append((told, Gathering(call, legs_of(call, wanted, operations), asked)))
+        legs = legs_for(call, told, operations)
+        gatherings.append((told, Gathering(call, legs, asked_of(call, told, part))))
     if not any(gathering.legs for _, gathering in gatherings):
         params.pop("csf", None)
         return answer(query)
     if "orderBy" in params:
         raise BadRequestData("orderBy orders what is here only: with it, local=true is needed")
     if query.join is not None:
-        query.join.look = partial(find, call)
+        query.join.look = finder(call)
     return _union(query, gatherings)
+
+
+def legs_for(call: Call, params: dict[str, Any], operations: tuple[str, ...]) -> list[Leg]:
+    """The sources to ask for what one selector of a query wants, where it wants it."""
+    legs = legs_of(call, _wanted(call, params), operations)
+    place = _place(call, params) if legs else None
+    return legs if place is None else [leg for leg in legs if place(leg.share.registration)]
+
+
+def _place(call: Call, params: dict[str, Any]) -> Callable[[Registration], bool] | None:
+    """Whether a source that says where its things are can have some in the place asked for (5.2.9):
+    only what lies apart for certain is not asked."""
+    get = params.get
+    geo = parse_geo(
+        get("georel"), get("geometry"), get("coordinates"), get("geoproperty"), call.terms
+    )
+    if geo is None or geo.geoproperty != "location" or geo.relation == "disjoint":
+        return None
+    if geo.relation == "near":
+        if geo.max_distance_m is None:
+            return None
+        wide = dataclasses.replace(geo, min_distance_m=None)
+    else:
+        wide = dataclasses.replace(geo, relation="intersects")
+    test = geometry_test(wide)
+    return lambda source: "location" not in source.places or test(source.places["location"])
 
 
 async def _union(query: Query, gatherings: list[tuple[dict[str, Any], Gathering]]) -> Response:
@@ -122,7 +158,7 @@ async def _union(query: Query, gatherings: list[tuple[dict[str, Any], Gathering]
     count = 0
     warnings: Pairs = ()
     for params, gathering in gatherings:
-        records, counted = await _gathered(query, params, gathering)
+        records, counted = await gathered(query, params, gathering)
         before = len(found)
         for record in records:
             found.setdefault(record.id, record)
@@ -131,13 +167,14 @@ async def _union(query: Query, gatherings: list[tuple[dict[str, Any], Gathering]
     records = list(found.values())[part.offset : part.offset + part.limit + 1]
     page = Page(records, count if part.count else None, "distributed")
     told = shown(query, page)
-    return await _warned(call, tuple(dict.fromkeys(warnings)), told)
+    return await warned(call, tuple(dict.fromkeys(warnings)), told)
 
 
-async def _gathered(
-    query: Query, params: dict[str, Any], gathering: Gathering
+async def gathered(
+    query: Query, params: dict[str, Any], gathering: Gathering, kept: Pieces | None = None
 ) -> tuple[list[Record], int]:
-    """The entities of one selector as far as the page reaches, and how many there are of it."""
+    """The entities of one selector as far as the page reaches, and how many there are of it; what
+    each was made of is put into `kept`."""
     call, part, asked = query.call, query.part, gathering.asked
     whole = dict(params)
     whole.pop("csf", None)
@@ -155,6 +192,8 @@ async def _gathered(
     found: list[Record] = []
     together = gathering.union(own)
     first = await _completed(gathering, together, part, own)
+    if kept is not None:
+        kept.update(first)
     for pieces in first.values():
         record = _let(call, gathering.merged(pieces, claims))
         if record is None:
@@ -251,7 +290,8 @@ def _names(call: Call, params: dict[str, Any]) -> tuple[frozenset[str], bool]:
     return names, bool(tree.attributes(terms))
 
 
-def _asked(call: Call, params: dict[str, Any], part: Window | None = None) -> Asked:
+def asked_of(call: Call, params: dict[str, Any], part: Window | None = None) -> Asked:
+    """What every source is asked for; without a part, one entity."""
     names, must = _names(call, params)
     allowed = call.projection.attributes
     if allowed is not None:
@@ -290,7 +330,7 @@ def _let(call: Call, record: Record | None) -> Record | None:
     return record
 
 
-async def _warned(
+async def warned(
     call: Call, warnings: Pairs, told: Result | Coroutine[Any, Any, Response]
 ) -> Response:
     """The answer with its warnings, also when it is a problem (6.3.17)."""

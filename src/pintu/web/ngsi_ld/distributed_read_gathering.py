@@ -240,10 +240,9 @@ class Gathering:
     def merged(self, pieces: list[Record | Part], claims: Claims) -> Record | None:
         """One entity of all its pieces; None when nothing of it may be told."""
         first = pieces[0]
-        if len(pieces) == 1 and isinstance(first, Record):
-            # most entities of a query are whole and here: their stored bytes stay what they are
-            if not claims.touches(first.id, frozenset(first.types)):
-                return first
+        alone = len(pieces) == 1 and not claims.touches(first.id, frozenset(first.types))
+        if alone and isinstance(first, Record):  # its stored bytes stay what they are
+            return first
         parts = [local_part(one) if isinstance(one, Record) else one for one in pieces]
         part = merge(parts, claims)
         return None if part is None else record_of(part)

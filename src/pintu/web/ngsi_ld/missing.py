@@ -23,9 +23,6 @@ _SOURCES = _TIME | _PAGE
 LATER: dict[str, tuple[str, ...]] = {
     "temporal/entityMaps": ("GET",),
     "temporal/entityMaps/{id}": ("GET", "PATCH", "DELETE"),
-    "snapshots": ("GET", "POST", "DELETE"),
-    "snapshots/{id}": ("GET", "PATCH", "DELETE"),
-    "snapshots/{id}/clone": ("POST",),
 }
 
 

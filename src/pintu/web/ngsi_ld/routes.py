@@ -19,6 +19,7 @@ from pintu.web.ngsi_ld import (
     missing,
     provision,
     purge,
+    snapshots,
     source_watchers,
     sources,
     subscriptions,
@@ -80,7 +81,7 @@ _ENTITIES: dict[str, Methods] = {
     "entities/{id}/attrs": {
         "POST": Operation(
             name="appendEntityAttributes", clause="5.6.3", handler=attributes.append_attributes,
-            deed=_WRITE, body="one", params=attributes.APPEND_PARAMS,
+            deed=_WRITE, body="one", merge_patch=True, params=attributes.APPEND_PARAMS,
             distributed=distributed_write.append_attributes,
         ),
         "PATCH": Operation(
@@ -223,6 +224,7 @@ TABLE: dict[str, Methods] = {
     **entity_maps.TABLE,
     **sources.TABLE,
     **source_watchers.TABLE,
+    **snapshots.TABLE,
     **subscriptions.TABLE,
     **temporal.TABLE,
     **missing.operations(),

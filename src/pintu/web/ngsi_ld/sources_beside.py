@@ -5,14 +5,13 @@ here.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import orjson
 
 from pintu.kernel.context.selection import Selection, TypeSelection
-from pintu.kernel.errors import BadRequestData, RegistrationConflict, Unavailable
+from pintu.kernel.errors import RegistrationConflict, Unavailable
 from pintu.kernel.federation.words import Information, Registration
 from pintu.kernel.store.port import settled
 
@@ -26,32 +25,16 @@ _PATTERNS = 50
 
 
 async def check_endpoint(rooms: Rooms, registration: Registration) -> None:
-    """Raise Forbidden for an address that calls may not go to, BadRequestData for this broker
-    itself under the same tenant. A name nobody can resolve now may be one later.
+    """Raise Forbidden for an address that calls may not go to. A name nobody can resolve now may be
+    one later; one that leads back here is a loop, which is found when it is asked (6.3.17, 6.3.18).
     """
     parts = urlsplit(registration.endpoint)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    if registration.source_tenant == registration.tenant and _is_us(rooms, host, port):
-        raise BadRequestData("endpoint is this broker itself: it would ask itself for ever")
     try:
         async with asyncio.timeout(RESOLVED_WITHIN_S):
             await rooms.egress.reach(host, port)
     except (Unavailable, TimeoutError):
         return
-
-
-def _is_us(rooms: Rooms, host: str, port: int) -> bool:
-    settings = rooms.settings
-    public = urlsplit(settings.public_url or "")
-    if public.hostname and host == public.hostname:
-        return port == (public.port or (443 if public.scheme == "https" else 80))
-    if port != settings.port:
-        return False
-    try:
-        local = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = host == "localhost"
-    return local or host == settings.host
 
 
 async def check_entities(rooms: Rooms, tenant: int, registration: Registration) -> None:
