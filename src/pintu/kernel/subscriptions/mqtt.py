@@ -22,6 +22,7 @@ from pintu.kernel.errors import BadRequestData, Forbidden, PintuError, Unavailab
 from pintu.kernel.subscriptions.states import TAKEN, Outcome, timeout_s
 from pintu.kernel.subscriptions.words import Endpoint, Message
 
+CONNECT_S: Final = 5.0
 MOST_KEPT: Final = 100
 """Connections to brokers; the one that was used longest ago is let go for another."""
 
@@ -97,7 +98,7 @@ class _Line:
     def client(self) -> aiomqtt.Client | None:
         """The connection, while it stands."""
         client = self._client
-        if client is not None and client._disconnected.done():
+        if client is not None and _broken(client):
             self._client = client = None
         return client
 
@@ -114,7 +115,7 @@ class _Line:
         if self.connecting is not None:
             await asyncio.gather(self.connecting, return_exceptions=True)
         client, self._client = self._client, None
-        if client is not None:
+        if client is not None and not _broken(client):
             with contextlib.suppress(aiomqtt.MqttError, TimeoutError, OSError):
                 await client.__aexit__(None, None, None)
 
@@ -139,7 +140,7 @@ class MqttSender:
         try:
             async with asyncio.timeout(timeout_s(endpoint)):
                 client = await self._connected(line)
-                await client.publish(topic, payload_of(message), qos=qos)
+                await _published(client, topic, payload_of(message), qos)
         except Forbidden as error:
             return Outcome(why="forbidden", detail=error.detail)
         except TimeoutError:
@@ -198,15 +199,55 @@ class MqttSender:
         # The name stays what a certificate is held against; the connection goes where it was
         # checked. The paho client inside offers no other place for that.
         paho: Any = client._client
-        paho._create_socket_connection = lambda: socket.create_connection(
-            (address, broker.port), timeout=5
-        )
+        paho._create_socket_connection = lambda: _dialled(address, broker.port)
+        paho._ssl_wrap_socket = lambda raw: self._secured(raw, broker.host)
         return client
 
     def _believed(self) -> ssl.SSLContext:
         if self._tls is None:
             self._tls = ssl.create_default_context()
         return self._tls
+
+    def _secured(self, raw: socket.socket, host: str) -> ssl.SSLSocket:
+        """The handshake, on the thread that connects; one that fails leaves no socket behind."""
+        secured = self._believed().wrap_socket(
+            raw, server_hostname=host, do_handshake_on_connect=False
+        )
+        try:
+            secured.do_handshake()
+        except BaseException:
+            secured.close()
+            raise
+        return secured
+
+
+def _dialled(address: str, port: int) -> socket.socket:
+    return socket.create_connection((address, port), timeout=CONNECT_S)
+
+
+def _broken(client: aiomqtt.Client) -> bool:
+    """Whether the connection is gone; why it went is nobody's question here."""
+    gone = client._disconnected
+    if not gone.done():
+        return False
+    if not gone.cancelled():
+        gone.exception()
+    return True
+
+
+async def _published(client: aiomqtt.Client, topic: str, payload: bytes, qos: int) -> None:
+    """Publish; a connection that breaks meanwhile is told at once instead of after a time."""
+    publishing = asyncio.ensure_future(client.publish(topic, payload, qos=qos))
+    try:
+        await asyncio.wait({publishing, client._disconnected}, return_when=asyncio.FIRST_COMPLETED)
+    except BaseException:
+        publishing.cancel()
+        raise
+    if not publishing.done():
+        publishing.cancel()
+        await asyncio.gather(publishing, return_exceptions=True)
+        raise aiomqtt.MqttError("the connection broke")
+    publishing.result()
 
 
 def _connected(line: _Line, task: asyncio.Task[aiomqtt.Client]) -> None:
