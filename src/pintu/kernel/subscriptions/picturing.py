@@ -91,8 +91,11 @@ class Picture:
                 place[shown] = _with_previous(place[shown], one, former, self.terms)
 
     def _put_null(self, place: Doc, name: str, missing: list[Doc], left: list[Doc]) -> None:
-        """Put instances that are gone beside those that are left."""
+        """Put instances that are gone beside those that are left; an attribute that is gone with
+        all of them is one, unless each is to tell what it was."""
         shown = self.terms.shown(name)
+        if not left and len(missing) > 1 and not self.previous:
+            missing = [{"type": missing[0]["type"]}]
         there = place.get(shown)
         if self.view.format == "simplified":
             place[shown] = _simplified(there, missing, left)
