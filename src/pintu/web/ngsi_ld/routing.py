@@ -133,7 +133,7 @@ def _tidy(path: bytes) -> list[bytes]:
             continue
         if piece:
             segments.append(piece)
-        elif segments == [b"entities"] and pieces[index + 1 : index + 2] == [b"attrs"]:
+        elif segments[-1:] == [b"entities"] and pieces[index + 1 : index + 2] == [b"attrs"]:
             raise BadRequestData("The path names no entity")
         index += 1
     return segments or [b""]

@@ -146,13 +146,14 @@ def _question(call: Call, params: dict[str, Any], selection: Selection | None) -
         omit=omit,
         ids=not sight.sealed,
     )
+    wanted = attrs if attrs is not None else tree.attributes(call.terms) or None
     return Question(
         asked=asked,
         look=look,
         selection=selection,
-        wanted=attrs if attrs is not None else tree.attributes(call.terms) or None,
+        wanted=wanted,
         shown=shown,
-        read=_read(shown, selection),
+        read=None if wanted is None else _read(shown, selection),
         datasets=_datasets(params),
         sight=sight,
     )

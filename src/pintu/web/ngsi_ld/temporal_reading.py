@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pintu.kernel.context.match import compile_selection
 from pintu.kernel.context.record import PAST_VERBS
-from pintu.kernel.context.temporal import Chosen, Evolution, choose, cut_page, fold, show
+from pintu.kernel.context.selection import Selection
+from pintu.kernel.context.temporal import (
+    Chosen,
+    Evolution,
+    choose,
+    cut_page,
+    fold,
+    keep_last,
+    keep_scoped,
+    show,
+)
 from pintu.kernel.errors import DeadlineExceeded, ResourceNotFound, TooComplex
 from pintu.kernel.store.past import LogPast
 from pintu.kernel.store.port import settled
@@ -193,7 +203,7 @@ async def _all_ids(call: Call, questions: list[Question]) -> AsyncIterator[list[
 def _test(question: Question) -> Any:
     selection = question.selection
     assert selection is not None
-    matches = compile_selection(replace(selection, attributes=()))
+    matches = compile_selection(replace(selection, attributes=(), scope=None))
     wanted = question.wanted
 
     def test(chosen: Chosen) -> bool:
@@ -291,7 +301,17 @@ def _has_one(evolution: Evolution, question: Question) -> bool:
 
 def chosen_of(evolution: Evolution, question: Question) -> Chosen:
     """The instances of the time asked for."""
-    return choose(evolution, question.asked, datasets=question.datasets, needed=question.needed)
+    asked, selection = question.asked, question.selection
+    if selection is None or selection.scope is None:
+        return choose(evolution, asked, datasets=question.datasets, needed=question.needed)
+    test = compile_selection(Selection(tenant=selection.tenant, scope=selection.scope))
+    every = replace(asked, last_n=0)
+    chosen = choose(evolution, every, datasets=question.datasets, needed=True)
+    keep_scoped(chosen, lambda scopes: test({"id": "", "type": "", "scope": scopes}, None, None))
+    chosen.asked = asked
+    if asked.last_n:
+        keep_last(chosen, asked.last_n)
+    return chosen
 
 
 def _narrowed(chosen: Chosen, question: Question) -> Chosen:

@@ -62,6 +62,8 @@ async def delete_history(call: Call) -> Response:
 
 async def delete_attribute_history(call: Call) -> Response:
     """5.6.13: the past of an attribute: of its default instance, of one data set, or all of it."""
+    if b"/attrs//" in call.request.path:
+        raise BadRequestData("The path names no attribute")
     id, name = _target(call)
     dataset, every = call.params.get("datasetId"), flag(call.params, "deleteAll")
     if dataset is not None and dataset != "@none":

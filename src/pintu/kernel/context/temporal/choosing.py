@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -65,19 +66,12 @@ class Chosen:
         return not self.series
 
     def document(self) -> Doc:
-        """All of it as one document, for q, geo and scope queries: an instance counts where any
-        would (5.7.4.4)."""
+        """All of it as one document, for q and geo: any instance counts (5.7.4.4)."""
         found: Doc = {"id": self.evolution.id, "type": list(self.evolution.types)}
         for series in self.series:
             told = [one.document for one in series.instances if not one.deleted_us]
             if told:
                 found.setdefault(series.name, []).extend(told)
-        scopes: list[str] = []
-        for one in self.scope.instances if self.scope is not None else ():
-            value = one.document["value"]
-            scopes += [value] if value.__class__ is str else value
-        if scopes:
-            found["scope"] = scopes
         return found
 
 
@@ -147,6 +141,59 @@ def bounds(asked: Asked) -> tuple[Moment, Moment]:
         low = None if asked.low is None else moment(asked.low)
         return low, None if asked.high is None else moment(asked.high)
     return asked.low_us, asked.high_us
+
+
+# --- scopes in time (4.18, 4.19) ----------------------------------------------------------------
+def keep_scoped(chosen: Chosen, matches: Callable[[list[str]], bool]) -> None:
+    """Leave the instances of times at which the entity's scopes matched; shown are the scopes that
+    were valid then. A scope is valid from the time it was set until it is replaced or removed.
+    """
+    asked = chosen.asked
+    observed = asked.timeproperty == "observedAt"
+    timed = [(_since(one, observed=observed), one) for one in chosen.evolution.scope.instances]
+    timed.sort(key=_first)
+    starts = [at for at, _ in timed]
+    valid = [not one.deleted_us and matches(_listed(one)) for _, one in timed]
+    time = TIMES[asked.timeproperty]
+    kept_series = []
+    for series in chosen.series:
+        kept = []
+        for instance in series.instances:
+            at = time(instance)
+            index = -1 if at is None else bisect_right(starts, at) - 1
+            if index >= 0 and valid[index]:
+                kept.append(instance)
+        if kept:
+            kept_series.append(series.of(kept))
+    chosen.series = kept_series
+    low, high = bounds(asked)
+    shown = [
+        one
+        for index, (at, one) in enumerate(timed)
+        if valid[index]
+        and (high is None or at < high)
+        and (low is None or index + 1 == len(timed) or starts[index + 1] > low)
+    ]
+    chosen.scope = chosen.evolution.scope.of(shown) if shown else None
+
+
+def keep_last(chosen: Chosen, count: int) -> None:
+    """Leave the last instances of each series."""
+    for series in chosen.series:
+        series.instances = series.instances[-count:]
+
+
+def _since(instance: Instance, *, observed: bool) -> Moment:
+    """Since when a scope is what it is."""
+    at_us = instance.deleted_us or instance.created_us
+    if not observed:
+        return at_us
+    return moment(str(instance.document.get("observedAt") or iso(at_us)))
+
+
+def _listed(instance: Instance) -> list[str]:
+    value = instance.document["value"]
+    return [value] if value.__class__ is str else list(value)
 
 
 # --- pages (6.3.10) -----------------------------------------------------------------------------

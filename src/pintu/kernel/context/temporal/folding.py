@@ -42,7 +42,8 @@ def fold(id: str, rows: Iterable[Row], names: Collection[str] | None = None) -> 
 
 class _Folding:
     __slots__ = (
-        "_found", "_gap", "_last", "_live", "_names", "_present", "_quoted", "_scoped", "_told",
+        "_by_time", "_found", "_gap", "_last", "_live", "_names", "_present", "_quoted", "_scoped",
+        "_told",
     )  # fmt: skip
 
     def __init__(self, id: str, names: Collection[str] | None) -> None:
@@ -54,6 +55,7 @@ class _Folding:
         self._told: set[str] = set()
         self._last = 0  # the row before
         self._gap = False  # some were left out
+        self._by_time: dict[tuple[str, str | None], _ByTime] = {}
         self._present: tuple[str, ...] = ()
 
     def done(self) -> Evolution:
@@ -199,8 +201,23 @@ class _Folding:
                 series = self._series(name, dataset)
                 gone = name != "scope" and is_null_instance(instance)
                 gone = gone or (name == "scope" and not instance["value"])
+                known = self._told_before(series, instance)
+                if known is not None:
+                    known.document, known.modified_us = instance, at_us
+                    continue
                 made = Instance(instance, row.position, place, at_us, at_us, at_us if gone else 0)
                 series.instances.append(made)
+
+    def _told_before(self, series: Series, instance: Doc) -> Instance | None:
+        """What was observed at the same time: it is told anew, not twice (5.6.11)."""
+        at = instance.get("observedAt")
+        if at is None:
+            return None
+        key = (series.name, series.dataset)
+        by_time = self._by_time.get(key)
+        if by_time is None:
+            by_time = self._by_time[key] = _ByTime()
+        return by_time.find(series, at)
 
     def _series(self, name: str, dataset: str | None) -> Series:
         return self._found.scope if name == "scope" else self._found.one(name, dataset)
@@ -217,6 +234,7 @@ class _Folding:
         position, place = where(id)
         for index, known in enumerate(series.instances):
             if known.position == position and known.place == place:
+                self._by_time.pop((name, dataset), None)
                 if instance is None:
                     del series.instances[index]
                 else:
@@ -228,6 +246,7 @@ class _Folding:
 
     def _erased(self, row: Row) -> None:
         found = self._found
+        self._by_time.clear()
         if row.changed is None:
             found.series.clear()
             found.scope.instances.clear()
@@ -245,6 +264,26 @@ class _Folding:
                 known.pop(dataset, None)
             if not known:
                 found.series.pop(name, None)
+
+
+class _ByTime:
+    """The instances of a series by what they were observed at, as far as it was looked through."""
+
+    __slots__ = ("_found", "_seen")
+
+    def __init__(self) -> None:
+        self._found: dict[str, Instance] = {}
+        self._seen = 0
+
+    def find(self, series: Series, at: str) -> Instance | None:
+        """The newest instance of that time."""
+        instances = series.instances
+        for one in instances[self._seen :] if self._seen else instances:
+            observed = one.document.get("observedAt")
+            if observed is not None:
+                self._found[observed] = one
+        self._seen = len(instances)
+        return self._found.get(at)
 
 
 def where(id: str) -> tuple[int, int]:
