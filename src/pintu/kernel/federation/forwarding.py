@@ -23,6 +23,9 @@ NOT_CONVEYED: Final = frozenset(
     )
 )  # fmt: skip
 """Headers a registration cannot set: they are the interaction's own (4.3.6.5)."""
+_PROOFS: Final = frozenset((b"authorization", b"cookie", b"x-csrf-token"))
+"""With these somebody proves to us who they are. A source that got them could be them, so that
+whoever may register one could become anybody who asks: they are never copied from a request."""
 _VIA_LIMIT: Final = 4096
 _ROOT: Final = "/ngsi-ld/v1"
 _SPELLED: Final = {b"accept": b"Accept", b"content-type": b"Content-Type", b"link": b"Link"}
@@ -129,7 +132,8 @@ def onward_headers(registration: Registration, question: Question, came: Came) -
 
 
 def conveyed(info: Iterable[tuple[str, str]], came: Mapping[bytes, bytes]) -> Pairs:
-    """The headers of contextSourceInfo; those of the triggering request where it says so."""
+    """The headers of contextSourceInfo; those of the triggering request where it says so, but
+    never what the caller proves to us who they are with."""
     found = []
     for key, value in info:
         spelled = key.strip().encode("latin-1", "replace")
@@ -138,7 +142,7 @@ def conveyed(info: Iterable[tuple[str, str]], came: Mapping[bytes, bytes]) -> Pa
             continue
         if value == FROM_REQUEST:
             own = came.get(name)
-            if own is not None:
+            if own is not None and name not in _PROOFS:
                 found.append((spelled, own))
         else:
             found.append((spelled, value.encode("latin-1", "replace")))
