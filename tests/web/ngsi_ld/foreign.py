@@ -18,7 +18,9 @@ from pintu.kernel.calling import Caller
 from pintu.kernel.clock import CityClock
 from pintu.kernel.egress import Egress
 from pintu.kernel.federation import Federation, Registry
+from pintu.kernel.federation.maps import EntityMaps
 from pintu.kernel.federation.reading import read
+from pintu.kernel.federation.snapshots import Snapshots
 from pintu.kernel.federation.sources import Sources
 from pintu.kernel.jsonld import ContextLibrary
 from pintu.kernel.store.opening import open_store
@@ -159,7 +161,10 @@ async def open_abroad(tmp_path: Path) -> AsyncIterator[Abroad]:
     store = await open_store(address_for(tmp_path), tmp_path, clock=clock)
     tables = open_tables(tmp_path)
     registry, caller = Registry(tables, clock), Caller(Egress(allow_loopback=True))
-    federation = Federation(registry=registry, sources=Sources(caller, clock))
+    federation = Federation(
+        registry=registry, sources=Sources(caller, clock), maps=EntityMaps(clock),
+        snapshots=Snapshots(tables, clock),
+    )  # fmt: skip
     await world.open()
     rooms: Any = SimpleNamespace(
         settings=Settings(data=tmp_path), clock=clock, store=store, identity=desk, gate=desk,

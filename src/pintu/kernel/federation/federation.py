@@ -10,6 +10,7 @@ from typing import Any, Final
 from pintu.kernel.clock import iso
 from pintu.kernel.errors import Unavailable
 from pintu.kernel.federation.maps import EntityMaps
+from pintu.kernel.federation.offers import Offers
 from pintu.kernel.federation.registry import Registry
 from pintu.kernel.federation.snapshots import Snapshots
 from pintu.kernel.federation.sources import Sources
@@ -29,6 +30,7 @@ class Federation:
     sources: Sources | None = None  # None: nobody is asked, only known
     maps: EntityMaps | None = None  # None: nobody holds on to the entities of a query
     snapshots: Snapshots | None = None  # None: nobody keeps entities as they were
+    offers: Offers | None = None  # what neighbours may read here
     watchers: Watchers | None = None  # None: nobody can subscribe to registrations
     _clocked: asyncio.Task[None] | None = None
 

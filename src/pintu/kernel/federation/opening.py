@@ -7,6 +7,7 @@ from pintu.kernel.calling import Caller
 from pintu.kernel.clock import Clock
 from pintu.kernel.federation.federation import Federation
 from pintu.kernel.federation.maps import EntityMaps
+from pintu.kernel.federation.offers import Offers
 from pintu.kernel.federation.registry import Happened, Registry
 from pintu.kernel.federation.snapshots import Snapshots
 from pintu.kernel.federation.sources import Sources
@@ -28,7 +29,7 @@ def open_federation(
     """
     registry = Registry(tables, clock)
     snapshots = Snapshots(tables, clock)
-    watchers = None
+    offers, watchers = Offers(tables, clock), None
     if library is not None:
         watchers = Watchers(tables, registry, library, clock)
         watchers.caller, watchers.gate = caller, gate

@@ -17,7 +17,7 @@ from pintu.kernel.errors import (
     PintuError,
 )
 from pintu.kernel.jsonld import CORE, Terms
-from pintu.web.ngsi_ld import preferring
+from pintu.web.ngsi_ld import preferring, snapshots
 from pintu.web.ngsi_ld.answers import LD_JSON, Deferred, Pairs, problem
 from pintu.web.ngsi_ld.documents import read_json, take_context
 from pintu.web.ngsi_ld.info import started
@@ -146,6 +146,8 @@ class Broker:
     def _done(self, call: Call) -> Result:
         """The same, over all sources where there are others."""
         operation = call.operation
+        if snapshots.HEADER in call.request.headers and operation.name not in snapshots.BESIDE:
+            return snapshots.within(call)
         if (
             call.tenant_name in self.registered
             and operation.distributed is not None
