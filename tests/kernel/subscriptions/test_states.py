@@ -7,9 +7,10 @@ import pytest
 from pintu.kernel.subscriptions.states import (
     TAKEN,
     Outcome,
-    count,
+    answered,
     parks,
     pause_s,
+    sent,
     standing,
     throttled_s,
     timeout_s,
@@ -63,16 +64,19 @@ def test_an_hour_of_failures_parks_nobody() -> None:
 
 
 def test_counters_tell_what_was_tried() -> None:
-    """Every attempt is sent; a success ends the row of failures."""
+    """What goes out is counted before its answer; a success ends the row of failures."""
     state = State()
-    count(state, FAILED, 1)
-    count(state, FAILED, 2)
+    for now_us in (1, 2):
+        sent(state, now_us)
+        answered(state, FAILED, now_us)
     assert (2, 2, 2, 0, FAILED.detail, 2) == (
         state.times_sent, state.times_failed, state.last_failure_us, state.last_success_us,
         state.last_error, state.attempts,
     )  # fmt: skip
-    count(state, TAKEN, 3)
-    assert (3, 2, 3, "", 0) == (
+    sent(state, 3)
+    assert (3, 3, 0) == (state.times_sent, state.last_notification_us, state.last_success_us)
+    answered(state, TAKEN, 4)
+    assert (3, 2, 4, "", 0) == (
         state.times_sent, state.times_failed, state.last_success_us, state.last_error,
         state.attempts,
     )  # fmt: skip

@@ -231,7 +231,7 @@ class Channel:
         """Count an attempt, and rest after one that failed."""
         state = self.state
         if outcome is not NOTHING and outcome.why != "held":
-            states.count(state, outcome, self._desk.clock.now_us())
+            states.answered(state, outcome, self._desk.clock.now_us())
         if not outcome.taken:
             if states.parks(state.attempts, outcome):
                 self.park(outcome.detail)

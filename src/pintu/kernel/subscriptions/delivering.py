@@ -48,26 +48,26 @@ class Delivery:
         self, subscriptions: Subscriptions, store: Store, feed: Feed, clock: Clock, ways: Ways
     ) -> None:
         self.subscriptions, self.clock = subscriptions, clock
-        self._store, self._ways = store, ways
+        self.store, self._ways = store, ways
         self.channels: dict[Key, Channel] = {}
         self.ears: dict[Key, Callable[[Hit], None]] = {}
         matcher = subscriptions.matcher
         self.follower = Follower((store, feed, matcher), ways.rebuild, self._take)
         self._reader = Reader(store, self.follower, lambda: list(self.channels.values()))
         self._dirty: dict[Key, Subscription] = {}
-        self._teller = Teller(subscriptions, ways)
-        self._periodic = Periodic(subscriptions, store, clock, self._teller)
+        self.teller = Teller(subscriptions, ways)
+        self._periodic = Periodic(subscriptions, store, clock, self.teller)
         self._saver: asyncio.Task[None] | None = None
         self._saved = self._owed = 0
         self._looked_us = 0
-        self._started = False
+        self.started = False
         subscriptions.listen(self._registered)
 
     # --- life -------------------------------------------------------------------------------------
     async def start(self) -> None:
         """Go on where the city stopped; read again what somebody is still owed."""
-        self._started = True
-        cursors = self._store.cursors()
+        self.started = True
+        cursors = self.store.cursors()
         position = cursors.get(FOLLOWED)
         self._owed = cursors.get(OWED, 0)
         if not self.subscriptions.count():
@@ -80,12 +80,12 @@ class Delivery:
             if state is not None and state.owing:
                 channel = self._channel(subscription)
                 channel.behind = True
-        self._follow(self._store.head() if position is None else position)
+        self._follow(self.store.head() if position is None else position)
         self._reader.wake()
 
     async def stop(self) -> None:
         """Stop telling; what is under way is cut off and told again after the next start."""
-        self._started = False
+        self.started = False
         await self._periodic.stop()
         await self._reader.stop()
         await self.follower.stop()
@@ -110,8 +110,8 @@ class Delivery:
         """Nobody subscribes: the log is kept for nobody."""
         await self.follower.stop()
         for name in (FOLLOWED, OWED):
-            if name in self._store.cursors():
-                await self._store.save_cursor(name, None)
+            if name in self.store.cursors():
+                await self.store.save_cursor(name, None)
         self._saved = self._owed = 0
 
     # --- what happens -----------------------------------------------------------------------------
@@ -133,10 +133,10 @@ class Delivery:
 
     def _registered(self, deed: Deed, subscription: Subscription) -> None:
         """A subscription came, changed or went."""
-        if not self._started:
+        if not self.started:
             return
         key = subscription.key
-        head = self._store.head()
+        head = self.store.head()
         self._ways.forget(subscription)
         if deed == "removed":
             self._periodic.drop(key)
@@ -159,10 +159,31 @@ class Delivery:
             channel.go_on()
         self.changed(channel)
 
+    # --- who looks on -----------------------------------------------------------------------------
+    def listen(self, subscription: Subscription, ear: Callable[[Hit], None]) -> int:
+        """Call `ear` with what concerns a subscription that is kept nowhere; returns the position
+        after which it hears everything."""
+        if not self.follower.running:
+            self._follow(self.store.head())
+        self.subscriptions.matcher.add(subscription)
+        self.ears[subscription.key] = ear
+        return self.follower.position
+
+    def unlisten(self, subscription: Subscription) -> None:
+        """Call it no more."""
+        if self.ears.pop(subscription.key, None) is not None:
+            self.subscriptions.matcher.remove(subscription)
+            self._ways.forget(subscription)
+
+    @property
+    def position(self) -> int:
+        """Up to where what happened is matched."""
+        return self.follower.position
+
     # --- channels' desk ---------------------------------------------------------------------------
     async def tell(self, subscription: Subscription, hits: list[Hit]) -> Told:
         """Compose what the gate lets be seen, write it down, send it once."""
-        return await self._teller.changes(subscription, hits)
+        return await self.teller.changes(subscription, hits)
 
     def changed(self, channel: Channel) -> None:
         """Its state is to be saved."""
@@ -184,7 +205,7 @@ class Delivery:
         channel = self.channels.get(subscription.key) or self._channel(subscription)
         state = channel.state
         if state.paused:
-            channel.drop(self._store.head())
+            channel.drop(self.store.head())
         state.parked = state.paused = ""
         state.attempts = 0
         channel.go_on()
@@ -200,7 +221,7 @@ class Delivery:
     def lag(self, subscription: Subscription) -> int:
         """Positions of the log between what it was told of and now."""
         channel = self.channels.get(subscription.key)
-        head = self._store.head()
+        head = self.store.head()
         if channel is None or not self.follower.running:
             return 0
         return max(0, head - channel.cursor(self.follower.position)) if channel.owing else 0
@@ -231,10 +252,10 @@ class Delivery:
             del self._dirty[one.key]
         await self._save_states([*owing, *rest])
         if owed != self._owed:
-            await self._store.save_cursor(OWED, owed or None)
+            await self.store.save_cursor(OWED, owed or None)
             self._owed = owed
         if followed != self._saved and self.subscriptions.count():
-            await self._store.save_cursor(FOLLOWED, followed)
+            await self.store.save_cursor(FOLLOWED, followed)
             self._saved = followed
 
     async def _save_states(self, some: list[Subscription]) -> None:
@@ -254,6 +275,8 @@ class Delivery:
                     await self.save()
                 elif not self.ears:
                     await self._forget()
+                    self._saver = None
+                    return
                 self._look_again()
             except PintuError as error:
                 log.warning("How subscriptions do cannot be written down now: %s", error)
@@ -267,5 +290,5 @@ class Delivery:
             return
         self._looked_us = now_us
         for channel in list(self.channels.values()):
-            if channel.state.paused and not self._teller.lets(channel.subscription):
+            if channel.state.paused and not self.teller.lets(channel.subscription):
                 self.retry(channel.subscription)

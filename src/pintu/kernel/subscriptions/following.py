@@ -84,9 +84,9 @@ class Follower:
         if hits:
             self._take(hits)
 
-    async def concerned(self, change: Change) -> list[Hit]:
+    async def concerned(self, change: Change, matcher: Matcher | None = None) -> list[Hit]:
         """Whom a change concerns; one that comes from the log is made whole first."""
-        matcher = self._matcher
+        matcher = matcher or self._matcher
         if change.verb in PAST_VERBS or not matcher.any(change.tenant):
             return []
         if change.body is None and change.before is None:

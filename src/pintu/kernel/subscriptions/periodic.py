@@ -105,14 +105,15 @@ class Periodic:
                     state.paused = told.why
                     break
                 if told is not NOTHING and told.why != "held":
-                    states.count(state, told, self._clock.now_us())
+                    states.answered(state, told, self._clock.now_us())
                 if not told.taken:
                     if states.parks(state.attempts, told):
                         state.parked = told.detail or "It failed too often"
                     break
         except Exception as error:  # a loop's edge: the next round is another one
             log.exception("Subscription %s cannot be told", subscription.id)
-            states.count(state, Outcome(why="unreached", detail=str(error)), self._clock.now_us())
+            failed = Outcome(why="unreached", detail=f"{type(error).__name__}: {error}")
+            states.answered(state, failed, self._clock.now_us())
         self.saves.append(subscription)
 
     async def _entities(self, subscription: Subscription) -> AsyncIterator[list[Record]]:

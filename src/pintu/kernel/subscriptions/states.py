@@ -67,10 +67,15 @@ def parks(attempts: int, outcome: Outcome) -> bool:
     return attempts >= limit
 
 
-def count(state: State, outcome: Outcome, now_us: int) -> None:
-    """Write one attempt into the counters (5.2.14)."""
+def sent(state: State, now_us: int) -> None:
+    """Count a message that goes out now (5.2.14): before its answer, so that who was told and asks
+    at once finds it counted."""
     state.times_sent += 1
     state.last_notification_us = now_us
+
+
+def answered(state: State, outcome: Outcome, now_us: int) -> None:
+    """Count how it ended."""
     if outcome.taken:
         state.last_success_us = now_us
         state.last_error = ""

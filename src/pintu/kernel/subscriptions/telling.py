@@ -11,6 +11,7 @@ from pintu.kernel.access import Act, Actor, Gate, Projection
 from pintu.kernel.context.record import Record
 from pintu.kernel.errors import PintuError, Refused, TooManyRequests
 from pintu.kernel.store.port import Change
+from pintu.kernel.subscriptions import states
 from pintu.kernel.subscriptions.channel import NOTHING, Paused, Told
 from pintu.kernel.subscriptions.keeping import Subscriptions
 from pintu.kernel.subscriptions.states import Outcome
@@ -93,6 +94,20 @@ class Teller:
         """Tell of some entities as they are."""
         return await self._tell(subscription, records, self.ways.compose_entities)
 
+    async def made(
+        self, subscription: Subscription, hits: Sequence[Hit]
+    ) -> Message | Paused | None:
+        """The message of some changes, decided and written down like one that is sent, for who
+        looks on; None when nothing of it may be seen."""
+        try:
+            asked = self._asked(subscription)
+            message = await self.ways.compose(subscription, hits, asked[2])
+            if message is not None and asked[2].recorded:
+                await self.ways.write_down(*asked, message)
+        except PintuError as error:
+            return Paused(error.detail or error.title)
+        return message
+
     def lets(self, subscription: Subscription) -> str:
         """ "" when the gate would let it be told now, else why not."""
         try:
@@ -139,6 +154,7 @@ class Teller:
         if asked[2].recorded:
             await self.ways.write_down(*asked, message)
         endpoint = subscription.endpoint
+        states.sent(self._subscriptions.state(subscription), self._subscriptions.clock.now_us())
         return await self.ways.sender(endpoint).send(endpoint, message)
 
 
