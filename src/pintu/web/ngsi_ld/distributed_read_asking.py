@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import orjson
 
 from pintu.kernel.context.selection import TypeSelection
@@ -87,6 +88,11 @@ class Asked:
     reach: int = 1
     count: bool = False
     split: bool = False
+
+
+def of_ids(share: Share, ids: tuple[str, ...]) -> Share:
+    """A share for some of its entities alone."""
+    return msgspec.structs.replace(share, ids=ids, id_pattern=None)
 
 
 def retrieval(share: Share, asked: Asked, speech: Speech) -> Question:

@@ -24,6 +24,7 @@ from pintu.web.ngsi_ld.distributed_read_asking import (
     Speech,
     batch,
     checked_after,
+    of_ids,
     query,
     retrieval,
     speech,
@@ -145,7 +146,7 @@ class Gathering:
         ids = leg.share.ids[:_MOST_RETRIEVED]
         leg.more = len(leg.share.ids) > _MOST_RETRIEVED
         for id in ids:
-            share = dataclasses.replace(leg.share, ids=(id,))
+            share = of_ids(leg.share, (id,))
             question = retrieval(share, self.asked, spoken)
             await self._heard(leg, share, question, spoken)
             if leg.failed is not None:
@@ -171,7 +172,7 @@ class Gathering:
 
     async def _more(self, leg: Leg, ids: tuple[str, ...]) -> None:
         """The second round: some entities of a source by their ids."""
-        share = dataclasses.replace(leg.share, ids=ids, id_pattern=None)
+        share = of_ids(leg.share, ids)
         spoken = await speech(self.call, share.registration)
         make = batch if leg.operation == "queryBatch" else query
         asked = dataclasses.replace(self.asked, reach=len(ids), count=False)

@@ -20,7 +20,7 @@ from pintu.web.ngsi_ld.agreed import cut
 from pintu.web.ngsi_ld.answers import Pairs, data, empty
 from pintu.web.ngsi_ld.asking import ORDER_PARAMS, SELECT_PARAMS
 from pintu.web.ngsi_ld.consumption import Query, read_asked, shown
-from pintu.web.ngsi_ld.distributed_read_asking import BATCHING, QUERYING
+from pintu.web.ngsi_ld.distributed_read_asking import BATCHING, QUERYING, of_ids
 from pintu.web.ngsi_ld.distributed_read_gathering import Gathering
 from pintu.web.ngsi_ld.identifiers import uri
 from pintu.web.ngsi_ld.message import Response
@@ -160,7 +160,7 @@ async def _fitting(
         for leg in legs:
             source = leg.share.registration.id
             mine = tuple(id for id in leg.share.ids if source in found.sources.get(id, ()))
-            leg.share = dataclasses.replace(leg.share, ids=mine)
+            leg.share = of_ids(leg.share, mine)
         legs = [leg for leg in legs if leg.share.ids]
         gathering = Gathering(call, legs, distributed_read.asked_of(call, asked, size))
         part = dataclasses.replace(query, part=size)
