@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from pintu.kernel.analytics.filing import Filing
+from pintu.kernel.analytics.moments import Moment
 from pintu.kernel.analytics.packing import DAY_US, Packing
 from pintu.kernel.analytics.past import WholePast
 from pintu.kernel.analytics.schema import TABLES
@@ -22,6 +23,7 @@ from pintu.kernel.tables import CityTables
 LOOK_S: Final = 20.0
 """How often somebody looks whether there is enough to pack, in real seconds."""
 HOUR_US: Final = 3_600_000_000
+REFRESH_US: Final = 10_000_000
 MANY: Final = 50_000
 """So many rows of the log are packed before an hour has passed."""
 MOST: Final = 1_000_000
@@ -36,7 +38,8 @@ class History:
     def __init__(
         self, store: Store, tables: CityTables, clock: Clock, address: str = "sqlite:"
     ) -> None:
-        self._store = store
+        self.store = store
+        self.log = store.history  # the log's rows alone, wherever the store's name leads later
         self._clock = clock
         self.opened = tables.register(TABLES)
         self.packing = Packing(store, self.opened, self._summed)
@@ -82,6 +85,13 @@ class History:
             packed += rows
         self._packed_us = self._clock.now_us()
         return packed
+
+    async def moment(self, at_us: int) -> Moment:
+        """The city as of a moment; what waits to be packed is packed first, but not at each ask."""
+        now = self._clock.now_us()
+        if self.packing.waiting and not 0 <= now - self._packed_us < REFRESH_US:
+            await self.pack()
+        return Moment(self, at_us)
 
     async def night(self) -> int:
         """Move the days that are over to files; how many rows."""

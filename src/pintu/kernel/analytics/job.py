@@ -17,7 +17,9 @@ from sqlalchemy import Connection
 from pintu.kernel.analytics.packs import Body, body_of, loosen, rows_of
 from pintu.kernel.analytics.parquet import FILE_ROWS, DayFile, Written, bodies_in
 from pintu.kernel.analytics.schema import PACK
+from pintu.kernel.analytics.standing import kept, read_standing
 from pintu.kernel.errors import PintuError
+from pintu.kernel.store.port import Change
 from pintu.kernel.tables import open_tables
 
 
@@ -69,40 +71,50 @@ def write(order: Order) -> Iterator[tuple[int, Written]]:
         tables.close()
 
 
-Bodies = Iterator[tuple[int, str, Body]]
+Bodies = Iterator[tuple[int, str, Body, bytes | None]]
 
 
 def _packed(order: Order, connection: Connection) -> Bodies:
     """Bodies of the day's packs, entity by entity, as far as they are not in a file yet."""
     asked = sa.select(PACK.c.tenant, PACK.c.id, PACK.c.first, PACK.c.last, PACK.c.body)
+    asked = asked.add_columns(PACK.c.base)
     rule = (PACK.c.day == order.day, PACK.c.last > order.after, PACK.c.first <= order.up_to)
     ordered = asked.where(*rule).order_by(PACK.c.tenant, PACK.c.id, PACK.c.first)
     rows: Any = connection.execution_options(yield_per=200).execute(ordered)
-    for tenant, id, first, last, packed in rows:
+    for tenant, id, first, last, packed, base in rows:
         body: Body | None = loosen(packed)
         if first <= order.after or last > order.up_to:
-            body = _some(body, tenant, id, (order.after, order.up_to))
+            body, base = _some(
+                rows_of(loosen(packed), tenant, id), base, (order.after, order.up_to)
+            )
         if body is not None:
-            yield tenant, id, body
+            yield tenant, id, body, base
 
 
-def _some(body: Any, tenant: int, id: str, span: tuple[int, int]) -> Body | None:
-    kept = [row for row in rows_of(body, tenant, id) if span[0] < row.position <= span[1]]
-    return body_of(kept) if kept else None
+def _some(
+    rows: list[Change], base: bytes | None, span: tuple[int, int]
+) -> tuple[Body | None, bytes | None]:
+    """Some rows of a pack, and how the entity stood before them."""
+    standing = read_standing(base)
+    for row in rows:
+        if row.position <= span[0]:
+            standing.apply(row)
+    some = [row for row in rows if span[0] < row.position <= span[1]]
+    return body_of(some) if some else None, None if standing.doc is None else kept(standing)
 
 
 def _left(order: Order) -> Bodies:
     """Bodies of a file, without what is to go."""
     gone = {tuple(one) for one in order.types}
-    for id, body in bodies_in(Path(order.path)):
+    for id, body, base in bodies_in(Path(order.path)):
         up_to = order.ids.get(id, 0)
         if up_to or any(form.types in gone for form in body.forms):
             rows = rows_of(body, order.tenant, id)
-            kept = [row for row in rows if row.position > up_to and row.types not in gone]
-            if kept:
-                yield order.tenant, id, body_of(kept)
+            left = [row for row in rows if row.position > up_to and row.types not in gone]
+            if left:
+                yield order.tenant, id, body_of(left), None if up_to else base
         else:
-            yield order.tenant, id, body
+            yield order.tenant, id, body, base
 
 
 def _files(order: Order, bodies: Bodies) -> Iterator[tuple[int, Written]]:
@@ -110,7 +122,7 @@ def _files(order: Order, bodies: Bodies) -> Iterator[tuple[int, Written]]:
     file: DayFile | None = None
     now = ("", 0)
     number = 0
-    for tenant, id, body in bodies:
+    for tenant, id, body, base in bodies:
         full = file is not None and file.rows >= FILE_ROWS and now[0] != id
         if file is not None and (tenant != now[1] or full):
             yield now[1], file.close()
@@ -119,7 +131,7 @@ def _files(order: Order, bodies: Bodies) -> Iterator[tuple[int, Written]]:
             number += 1
             file = DayFile(folder, f"{tenant}-{order.stamp}-{number}.parquet")
         now = (id, tenant)
-        file.add(id, body)
+        file.add(id, body, base)
     if file is not None:
         yield now[1], file.close()
 

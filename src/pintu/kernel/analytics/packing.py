@@ -25,7 +25,17 @@ from pintu.kernel.analytics.packs import (
     observed,
     squeeze,
 )
-from pintu.kernel.analytics.schema import ALWAYS, ALWAYS_VERBS, MARK, PACK, PACKED, SAFE
+from pintu.kernel.analytics.schema import (
+    ALWAYS,
+    ALWAYS_VERBS,
+    MARK,
+    PACK,
+    PACKED,
+    RETYPED,
+    SAFE,
+    STAND,
+)
+from pintu.kernel.analytics.standing import kept, read_standing, types_of
 from pintu.kernel.store.port import Change, Store, settled
 from pintu.kernel.tables import OpenTables, add_rows, put_rows
 
@@ -54,6 +64,7 @@ class Place:
     day: int
     rows: int
     body: Body | None = None  # when it was read or made here
+    base: bytes | None = None
 
 
 def mark(connection: Connection, name: str) -> int:
@@ -117,23 +128,44 @@ class Packing:
         known = _known(connection, part)
         fresh: list[Change] = []
         rows: dict[tuple[Key, int], dict[str, Any]] = {}
+        stands: list[dict[str, Any]] = []
+        retyped: list[dict[str, Any]] = []
+        stood = _stood(connection, part)
         for key, changes in part:
             places = known[key]
-            done = max((one.last for one in places), default=0)
+            done, told = stood.get(key, (0, None))
             mine = [one for one in changes if one.position > done]
+            if not mine:
+                continue
             fresh += mine
+            standing = read_standing(told)
+            types = {mine[0].types if standing.doc is None else types_of(standing.doc)}
+            if types.union(one.types for one in mine) != types or (told and not standing.doc):
+                retyped.append({"tenant": key[0], "id": key[1]})
             for day, some in groupby(mine, lambda one: one.at_us // DAY_US):
-                body = body_of(list(some))
+                changed = list(some)
+                body = body_of(changed)
                 place = next((one for one in places if one.day == day and one.rows < FULL), None)
                 if place is None:
-                    place = Place(body.positions[0], 0, day, 0)
+                    base = None if standing.doc is None else kept(standing)
+                    place = Place(body.positions[0], 0, day, 0, base=base)
                     places.append(place)
                 else:
-                    body = joined(place.body or _read(connection, key, place), body)
+                    if place.body is None:
+                        _read(connection, key, place)
+                    assert place.body is not None
+                    body = joined(place.body, body)
                 place.body, place.rows = body, len(body.positions)
                 place.last = sum(body.positions)
-                rows[key, place.first] = _row(key, day, body)
+                rows[key, place.first] = {**_row(key, day, body), "base": place.base}
+                for one in changed:
+                    standing.apply(one)
+            last = mine[-1].position
+            row = {"tenant": key[0], "id": key[1], "position": last, "told": kept(standing)}
+            stands.append(row)
         put_rows(connection, PACK, list(rows.values()))
+        put_rows(connection, STAND, stands)
+        add_rows(connection, RETYPED, retyped)
         always = [
             {"tenant": one.tenant, "id": one.id, "position": one.position}
             for one in fresh
@@ -167,20 +199,35 @@ _PLACES = sa.select(PACK.c.id, PACK.c.first, PACK.c.last, PACK.c.day, PACK.c.row
 def _known(connection: Connection, part: Part) -> dict[Key, list[Place]]:
     """The packs that the entities of a part have already."""
     found: dict[Key, list[Place]] = {key: [] for key, _ in part}
-    for tenant, keys in groupby((key for key, _ in part), lambda key: key[0]):
-        ids = [id for _, id in keys]
-        for start in range(0, len(ids), 500):
-            asked = PACK.c.id.in_(ids[start : start + 500])
-            rows = connection.execute(_PLACES.where(PACK.c.tenant == tenant, asked))
-            for id, first, last, day, count in rows:
-                found[tenant, id].append(Place(first, last, day, count))
+    for tenant, ids in _by_tenant(part):
+        rows = connection.execute(_PLACES.where(PACK.c.tenant == tenant, PACK.c.id.in_(ids)))
+        for id, first, last, day, count in rows:
+            found[tenant, id].append(Place(first, last, day, count))
     return found
 
 
-def _read(connection: Connection, key: Key, place: Place) -> Body:
+def _stood(connection: Connection, part: Part) -> dict[Key, tuple[int, bytes]]:
+    """The last row of each entity that is packed, and how it stood then."""
+    found: dict[Key, tuple[int, bytes]] = {}
+    for tenant, ids in _by_tenant(part):
+        asked = sa.select(STAND.c.id, STAND.c.position, STAND.c.told)
+        rows = connection.execute(asked.where(STAND.c.tenant == tenant, STAND.c.id.in_(ids)))
+        found.update(((tenant, id), (position, told)) for id, position, told in rows)
+    return found
+
+
+def _by_tenant(part: Part) -> Iterator[tuple[int, list[str]]]:
+    """The entities of a part, some hundred at once."""
+    for tenant, keys in groupby((key for key, _ in part), lambda key: key[0]):
+        ids = [id for _, id in keys]
+        for start in range(0, len(ids), 500):
+            yield tenant, ids[start : start + 500]
+
+
+def _read(connection: Connection, key: Key, place: Place) -> None:
     mine = (PACK.c.tenant == key[0], PACK.c.id == key[1], PACK.c.first == place.first)
-    packed: Any = connection.execute(sa.select(PACK.c.body).where(*mine)).scalar_one()
-    return loosen(packed)
+    row: Any = connection.execute(sa.select(PACK.c.body, PACK.c.base).where(*mine)).one()
+    place.body, place.base = loosen(row.body), row.base
 
 
 def _row(key: Key, day: int, body: Body) -> dict[str, Any]:

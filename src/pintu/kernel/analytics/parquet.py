@@ -7,6 +7,7 @@ back equal. The file is written beside, synced, read back once, then renamed.
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
@@ -46,6 +47,7 @@ SCHEMA: Final = pa.schema(
         ("previous", pa.int64()),  # minus the position of the entity's row before, in this file
         ("form", _DICTIONARY),  # JSON: [types, verb, source, changed]
         ("template", pa.dictionary(pa.int32(), pa.binary())),
+        ("base", pa.binary()),  # how the entity stood before this row; of a pack's first one
         ("decimals", pa.list_(pa.int64())),
         ("scales", pa.list_(pa.int8())),
         ("floats", pa.list_(pa.float64())),
@@ -98,6 +100,7 @@ class Columns:
         self.form: list[str] = []
         self._last = ("", 0, 0)  # the row added last: entity, position, time
         self.template: list[bytes] = []
+        self.base: list[bytes | None] = []
         self.holes: dict[str, tuple[list[int], list[Any]]] = {
             name: ([0], []) for name in ("decimals", "scales", "floats", "times")
         }
@@ -105,10 +108,11 @@ class Columns:
     def __len__(self) -> int:
         return len(self.position)
 
-    def add(self, id: str, body: Body) -> None:
+    def add(self, id: str, body: Body, base: bytes | None) -> None:
         """The rows of one entity's pack."""
         positions = list(accumulate(body.positions))
         self.id += [id] * len(positions)
+        self.base += [base, *[None] * (len(positions) - 1)]
         self.position += positions
         last_id, last, at = self._last
         if last_id != id:
@@ -142,7 +146,15 @@ class Columns:
 
     def table(self) -> pa.Table:
         """As Arrow has it."""
-        plain = [self.id, self.position, self.gap, self.previous, self.form, self.template]
+        plain: list[Any] = [
+            self.id,
+            self.position,
+            self.gap,
+            self.previous,
+            self.form,
+            self.template,
+        ]
+        plain.append(self.base)
         arrays = []
         for column, field in zip(plain, SCHEMA, strict=False):
             named = pa.types.is_dictionary(field.type)
@@ -187,10 +199,10 @@ class DayFile:
         self._types: set[tuple[str, ...]] = set()
         self.rows = 0
 
-    def add(self, id: str, body: Body) -> None:
+    def add(self, id: str, body: Body, base: bytes | None = None) -> None:
         """The next rows; entities come in any order, those of one together."""
         self._note(id, body)
-        self._columns.add(id, body)
+        self._columns.add(id, body, None if base is None else zlib.decompress(base))
         self.rows += len(body.positions)
         if len(self._columns) >= GROUP_ROWS:
             self._flush()
@@ -249,8 +261,10 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def bodies_in(path: Path, ids: frozenset[str] | None = None) -> Iterator[tuple[str, Body]]:
-    """(id, body) of a file's entities, or of some; rows of one entity may come in several."""
+def bodies_in(
+    path: Path, ids: frozenset[str] | None = None
+) -> Iterator[tuple[str, Body, bytes | None]]:
+    """(id, body, how it stood before) of a file's packs, or of those of some entities."""
     with pq.ParquetFile(path, memory_map=True, read_dictionary=_NAMED) as file:
         groups = range(file.num_row_groups) if ids is None else _groups(file, ids)
         for number in groups:
@@ -268,7 +282,9 @@ def _groups(file: Any, ids: frozenset[str]) -> list[int]:
     return found
 
 
-def _bodies(file: Any, number: int, ids: frozenset[str] | None) -> Iterator[tuple[str, Body]]:
+def _bodies(
+    file: Any, number: int, ids: frozenset[str] | None
+) -> Iterator[tuple[str, Body, bytes | None]]:
     column = file.read_row_group(number, columns=["id"]).column("id").combine_chunks()
     names = column.dictionary.to_pylist()
     wanted = {n for n, id in enumerate(names) if ids is None or id in ids}
@@ -280,15 +296,30 @@ def _bodies(file: Any, number: int, ids: frozenset[str] | None) -> Iterator[tupl
     for start, end in zip([0, *ends[:-1]], ends, strict=True):
         if int(keys[start]) in wanted:
             table = table or file.read_row_group(number)
-            yield names[keys[start]], _body(table.slice(start, end - start))
+            for body, base in _packs(table.slice(start, end - start)):
+                yield names[keys[start]], body, base
 
 
-def _body(part: Any) -> Body:
-    """One entity's rows, as a pack has them."""
+def _packs(part: Any) -> Iterator[tuple[Body, bytes | None]]:
+    """One entity's rows, cut where it is told how it stood."""
     column = {name: part.column(name).to_pylist() for name in SCHEMA.names if name != "id"}
+    bases = column["base"]
+    starts = [0, *(n for n, base in enumerate(bases) if n and base is not None)]
+    positions, ats = column["position"], sums(column["gap"])
+    before = [0, *positions[:-1]]
+    for start, end in zip(starts, [*starts[1:], len(bases)], strict=True):
+        some = {name: values[start:end] for name, values in column.items()}
+        some["before"], some["at"] = before[start:end], ats[start:end]
+        base = bases[start]
+        yield _body(some), None if base is None else zlib.compress(base, 1)
+
+
+def _body(column: dict[str, list[Any]]) -> Body:
+    """Rows of one entity, as a pack has them."""
     positions = column["position"]
-    gaps = zip(column["previous"], [0, *positions[:-1]], strict=True)
-    previous = {n: gap + before for n, (gap, before) in enumerate(gaps) if gap}
+    told = [gap + one for gap, one in zip(column["previous"], column["before"], strict=True)]
+    known = [0, *positions[:-1]]
+    previous = {n: one for n, one in enumerate(told) if one != known[n]}
     forms: dict[tuple[str, bytes], int] = {}
     which, rows = [], list(zip(column["form"], column["template"], strict=True))
     members: list[list[int]] = []
@@ -304,10 +335,9 @@ def _body(part: Any) -> Body:
         listed = None if changed is None else tuple(changed)
         made.append(Form(tuple(types), verb, source, listed, template))
         holes.append(_holes(template, column, mine))
-    return Body(
-        made, which if len(made) > 1 else [], differences(positions), column["gap"], previous,
-        holes,
-    )  # fmt: skip
+    kinds = which if len(made) > 1 else []
+    ats = differences(column["at"])
+    return Body(made, kinds, differences(positions), ats, previous, holes)
 
 
 def _holes(template: bytes, column: dict[str, list[Any]], mine: list[int]) -> list[Any]:
@@ -331,6 +361,6 @@ def _holes(template: bytes, column: dict[str, list[Any]], mine: list[int]) -> li
 def rows_in(path: Path, tenant: int, id: str) -> list[Change]:
     """One entity's rows in a file, oldest first."""
     found: list[Change] = []
-    for _, body in bodies_in(path, frozenset({id})):
+    for _, body, _ in bodies_in(path, frozenset({id})):
         found += rows_of(body, tenant, id)
     return sorted(found, key=lambda row: row.position)

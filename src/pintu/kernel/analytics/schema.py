@@ -42,6 +42,17 @@ def _pack() -> list[sa.Column[int] | sa.Column[str] | sa.Column[bytes]]:
         _big("first", key=True),
         *map(_big, numbers),
         sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("base", sa.LargeBinary),  # how the entity stood before the first row
+    ]
+
+
+def _stand() -> list[sa.Column[int] | sa.Column[str] | sa.Column[bytes]]:
+    """How an entity stood after the last of its rows that were packed."""
+    return [
+        _big("tenant", key=True),
+        _text("id", key=True),
+        _big("position"),
+        sa.Column("told", sa.LargeBinary, nullable=False),
     ]
 
 
@@ -76,6 +87,12 @@ def _always() -> list[sa.Column[int] | sa.Column[str]]:
     return [_big("tenant", key=True), _text("id", key=True), _big("position", key=True)]
 
 
+def _retyped() -> list[sa.Column[int] | sa.Column[str]]:
+    """Entities that had other types once than they have now: a question about types then looks at
+    them as well."""
+    return [_big("tenant", key=True), _text("id", key=True)]
+
+
 def _rollup() -> list[sa.Column[int] | sa.Column[str] | sa.Column[bytes]]:
     """`span`: a UTC day since 1970 of hours ("h"), 64 days of days ("d")."""
     return [
@@ -93,7 +110,9 @@ MARK = sa.Table("mark", METADATA, *_mark())
 PACK = sa.Table("pack", METADATA, *_pack(), sa.Index("pack_day", "day", "tenant", "id"))
 DAY = sa.Table("day", METADATA, *_day())
 FILE = sa.Table("file", METADATA, *_file())
+STAND = sa.Table("stand", METADATA, *_stand())
 ALWAYS = sa.Table("always", METADATA, *_always())
+RETYPED = sa.Table("retyped", METADATA, *_retyped())
 ROLLUP = sa.Table("rollup", METADATA, *_rollup())
 
 
@@ -103,7 +122,9 @@ def _first(op: Operations) -> None:
     op.create_index("pack_day", "pack", ["day", "tenant", "id"])
     op.create_table("day", *_day())
     op.create_table("file", *_file())
+    op.create_table("stand", *_stand())
     op.create_table("always", *_always())
+    op.create_table("retyped", *_retyped())
     op.create_table("rollup", *_rollup())
 
 

@@ -1,0 +1,261 @@
+"""Entities as of any moment: the state each had then, matched as a store matches the present.
+
+What did not change since is the present record. Of the others a pack or file tells how the entity
+stood before its first row; the rows up to the moment are folded onto that. Where the city's clock
+was set back a moment was there twice: the pack that was begun last before it decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from pintu.kernel.analytics.packs import loosen, rows_of
+from pintu.kernel.analytics.schema import FILE, PACK, RETYPED, STAND
+from pintu.kernel.analytics.standing import Standing, read_standing
+from pintu.kernel.context.match import compile_selection
+from pintu.kernel.context.match.order import compile_order
+from pintu.kernel.context.record import Record
+from pintu.kernel.context.selection import Selection
+from pintu.kernel.errors import DeadlineExceeded, TooComplex, Unavailable
+from pintu.kernel.store.port import Change, Page, settled
+
+if TYPE_CHECKING:
+    from pintu.kernel.analytics.history import History
+
+DEADLINE_S: Final = 5.0
+MOST: Final = 20_000
+"""Entities one question may look at."""
+AT_ONCE: Final = 200
+UNKNOWN: Final = 2**60
+"""Numbers of entities that no store holds any more count from here."""
+
+Doc = dict[str, Any]
+Found = tuple[str, bytes, bytes | None]
+"""A pack: whose it is, its rows, how the entity stood before."""
+
+
+class Moment:
+    """`select` and `retrieve` of a store, as of one moment. One for each question."""
+
+    def __init__(self, history: History, at_us: int, *, deadline_s: float = DEADLINE_S) -> None:
+        self._history = history
+        self._store = history.store
+        self.at_us = at_us
+        self._ends = monotonic() + deadline_s
+        self._known: dict[tuple[int, str], Record | None] = {}
+        self.examined = 0
+
+    async def retrieve(self, tenant: int, id: str) -> Record | None:
+        """One entity as it was."""
+        return (await self._records(tenant, [id]))[0]
+
+    async def select(self, selection: Selection) -> Page:
+        """A page of entities as they were, exact, in order of their ids unless asked otherwise.
+
+        Raises DeadlineExceeded, TooComplex when more than 20,000 entities would be looked at.
+        """
+        found: list[tuple[Record, Doc]] = []
+        test = compile_selection(selection)
+        ids = await self._candidates(selection)
+        for start in range(0, len(ids), AT_ONCE):
+            for record in await self._records(selection.tenant, ids[start : start + AT_ONCE]):
+                if record is not None:
+                    doc = orjson.loads(record.body)
+                    if await self._holds(test, selection.tenant, record, doc):
+                        found.append((record, doc))
+        if selection.order:
+            key = compile_order(selection.order)
+            found.sort(key=lambda one: key(*one))
+        cut = found[selection.offset : selection.offset + selection.limit]
+        plan = f"as of a moment: {len(ids)} candidates, {self.examined} folded"
+        count = len(found) if selection.count else None
+        return Page([record for record, _ in cut], count, plan)
+
+    async def _holds(self, test: Any, tenant: int, record: Record, doc: Doc) -> bool:
+        """Whether an entity matches; entities it leads to are as they were, too."""
+        known = self._known
+
+        def lookup(id: str) -> Doc | None:
+            if (tenant, id) not in known:
+                raise _Wanted(id)
+            there = known[tenant, id]
+            return None if there is None else orjson.loads(there.body)
+
+        while True:
+            try:
+                return bool(test(doc, record, lookup))
+            except _Wanted as wanted:
+                if len(known) > MOST:
+                    raise TooComplex(f"A query may look at {MOST:,} entities of the past") from None
+                [known[tenant, wanted.id]] = await self._records(tenant, [wanted.id])
+
+    async def _candidates(self, selection: Selection) -> list[str]:
+        tenant = selection.tenant
+        if selection.ids:
+            return sorted(set(selection.ids))
+        found: list[str] = []
+        after = ""
+        while True:
+            page = await settled(self._store.past_ids(tenant, selection.types, after, 1000))
+            found += page
+            if len(found) > MOST:
+                raise TooComplex(f"A query may look at {MOST:,} entities of the past: narrow it")
+            if len(page) < 1000:
+                break
+            after = page[-1]
+        if selection.types is not None:
+            retyped = sa.select(RETYPED.c.id).where(RETYPED.c.tenant == tenant)
+            rows = await self._history.opened.read(lambda c: c.execute(retyped).scalars().all())
+            found = sorted({*found, *rows})
+        return found
+
+    async def _records(self, tenant: int, ids: list[str]) -> list[Record | None]:
+        """Each entity as it was, in the order of the ids."""
+        if monotonic() > self._ends:
+            raise DeadlineExceeded("The past takes too long to find out: ask for fewer entities")
+        page = await settled(
+            self._store.select(Selection(tenant=tenant, ids=tuple(ids), limit=len(ids)))
+        )
+        now = {record.id: record for record in page.records}
+        changed = [id for id in ids if id not in now or now[id].modified_us > self.at_us]
+        states = await self._states(tenant, changed) if changed else {}
+        self.examined += len(changed)
+        found: list[Record | None] = []
+        for number, id in enumerate(ids):
+            present = now.get(id)
+            if id not in states:
+                found.append(present)
+            else:
+                known = UNKNOWN + number if present is None else present.number
+                found.append(states[id].record(id, known))
+        return found
+
+    # --- states ----------------------------------------------------------------------------------
+    async def _states(self, tenant: int, ids: list[str]) -> dict[str, Standing]:
+        """How each entity stood; one that is not there stands as nothing."""
+        packing, opened = self._history.packing, self._history.opened
+        packed = packing.packed
+        tails = {id: await self._tail(tenant, id, packed) for id in ids}
+        late = [id for id in ids if tails[id]]
+        found = await opened.read(lambda c: _stood(c, tenant, late)) if late else {}
+        for id in late:
+            standing = found.setdefault(id, Standing(times={}))
+            for row in tails[id]:
+                standing.apply(row)
+        early = [id for id in ids if id not in found]
+        if early and packed:
+            packs = await opened.read(lambda c: _packs(c, tenant, early, self.at_us))
+            found.update(await asyncio.to_thread(self._folded, tenant, packs))
+            left = frozenset(id for id in early if id not in found)
+            if left:
+                files = await opened.read(lambda c: _files(c, tenant, self.at_us))
+                found.update(await asyncio.to_thread(self._filed, tenant, left, files))
+        return {id: found.get(id) or Standing(times={}) for id in ids}
+
+    async def _tail(self, tenant: int, id: str, packed: int) -> list[Change]:
+        """Rows of the log after the last packed one and up to the moment, oldest first; empty when
+        the last row up to the moment is packed."""
+        found: list[Change] = []
+        before: int | None = None
+        while True:
+            page = await settled(self._history.log(tenant, id, before=before, limit=200))
+            for row in page:
+                if row.position <= packed:
+                    return self._until(found[::-1])
+                found.append(row)
+            if len(page) < 200:
+                return self._until(found[::-1])
+            before = page[-1].position
+
+    def _until(self, rows: Iterable[Change]) -> list[Change]:
+        kept: list[Change] = []
+        for row in rows:
+            if row.at_us > self.at_us:
+                break
+            kept.append(row)
+        return kept
+
+    def _folded(
+        self, tenant: int, packs: list[tuple[str, bytes, bytes | None]]
+    ) -> dict[str, Standing]:
+        found = {}
+        for id, body, base in packs:
+            self._in_time()
+            standing = read_standing(base)
+            for row in self._until(rows_of(loosen(body), tenant, id)):
+                standing.apply(row)
+            found[id] = standing
+        return found
+
+    def _filed(
+        self, tenant: int, ids: frozenset[str], files: list[tuple[str, str, str]]
+    ) -> dict[str, Standing]:
+        """From files, newest first, each read once for all who are looked for; blocks."""
+        from pintu.kernel.analytics.parquet import bodies_in  # a city without old days loads none
+
+        found: dict[str, Standing] = {}
+        left = set(ids)
+        for path, low, high in files:
+            wanted = frozenset(id for id in left if low <= id <= high)
+            if not wanted:
+                continue
+            self._in_time()
+            try:
+                for id, body, base in bodies_in(self._history.filing.folder / path, wanted):
+                    rows = self._until(rows_of(body, tenant, id))
+                    if not rows:
+                        continue
+                    standing = found[id] if base is None and id in found else read_standing(base)
+                    for row in rows:
+                        standing.apply(row)
+                    found[id] = standing
+                    left.discard(id)
+            except OSError as error:
+                raise Unavailable(f"History cannot be read: {path}: {error}") from error
+        return found
+
+    def _in_time(self) -> None:
+        if monotonic() > self._ends:
+            raise DeadlineExceeded("The past takes too long to find out: ask for fewer entities")
+
+
+class _Wanted(Exception):
+    """An entity that a query leads to is not known yet."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id)
+        self.id = id
+
+
+def _stood(connection: Connection, tenant: int, ids: list[str]) -> dict[str, Standing]:
+    asked = sa.select(STAND.c.id, STAND.c.told)
+    rows = connection.execute(asked.where(STAND.c.tenant == tenant, STAND.c.id.in_(ids)))
+    return {id: read_standing(told) for id, told in rows}
+
+
+def _packs(connection: Connection, tenant: int, ids: list[str], at_us: int) -> list[Found]:
+    """The last pack of each entity that began before a moment: (id, body, how it stood before)."""
+    mine = (PACK.c.tenant == tenant, PACK.c.id.in_(ids), PACK.c.since_us <= at_us)
+    last = sa.select(PACK.c.id, sa.func.max(PACK.c.first).label("first")).where(*mine)
+    newest = last.group_by(PACK.c.id).subquery()
+    both = sa.and_(PACK.c.id == newest.c.id, PACK.c.first == newest.c.first)
+    asked = sa.select(PACK.c.id, PACK.c.body, PACK.c.base).join(newest, both)
+    rows = connection.execute(asked.where(PACK.c.tenant == tenant))
+    return [(id, body, base) for id, body, base in rows]
+
+
+def _files(connection: Connection, tenant: int, at_us: int) -> list[tuple[str, str, str]]:
+    """(path, low, high) of the files that began before a moment, newest first."""
+    mine = (FILE.c.tenant == tenant, FILE.c.packed == 0, FILE.c.gone_us == 0)
+    asked = sa.select(FILE.c.path, FILE.c.low, FILE.c.high).where(*mine, FILE.c.since_us <= at_us)
+    return [
+        (path, low, high)
+        for path, low, high in connection.execute(asked.order_by(FILE.c.first.desc()))
+    ]
