@@ -32,7 +32,8 @@ def create(
         list[str] | None,
         typer.Option(
             "--grant",
-            help="read:TENANT, write:…, command:…, operate:…; the default one is `default`.",
+            help="read:TENANT, write:…, command:…, register:…, operate:…; "
+            "the default one is `default`.",
         ),
     ] = None,
     admin: Annotated[bool, typer.Option("--admin", help="May do everything.")] = False,

@@ -53,6 +53,7 @@ def test_what_is_granted_is_permitted(actor: Actor, deed: Deed, tenant: str, bas
         (holder("write:demo"), Deed.READ, "demo", Forbidden, "read:demo"),
         (holder("write:*"), Deed.COMMAND, "demo", Forbidden, "command:demo"),
         (holder("read:*"), Deed.OPERATE, "", Forbidden, "operate:default"),
+        (holder("write:demo"), Deed.REGISTER, "demo", Forbidden, "register:demo"),
     ],
 )
 def test_what_is_not_granted_is_refused_by_name(

@@ -15,6 +15,7 @@ from pintu.kernel.context.selection import Exists
 from pintu.kernel.context.selection import Path as Way
 from pintu.kernel.egress import Egress
 from pintu.kernel.federation.opening import open_federation
+from pintu.kernel.identity.gate import ThinGate
 from pintu.kernel.tables import open_tables
 from tests.web.ngsi_ld.doors import LAMP, Door, header, open_door
 
@@ -217,3 +218,28 @@ async def test_a_subscription_from_first_to_last(broker: Door) -> None:
     assert 204 == (await broker("DELETE", one)).status
     assert 404 == (await broker("GET", one)).status
     assert 404 == (await broker("PATCH", one, {"isActive": True})).status
+
+
+async def test_who_reads_a_tenant_neither_registers_nor_sees_how_sources_are_called(
+    broker: Door,
+) -> None:
+    """A source gets everybody's questions and writes: that is a right of its own."""
+    info = [
+        {"key": "Authorization", "value": "Bearer of-the-source"},
+        {"key": "jsonldContext", "value": "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context.jsonld"},
+        {"key": "user", "value": "urn:ngsi-ld:request"},
+    ]  # fmt: skip
+    rooms: Any = broker.broker.rooms
+    assert 201 == (await broker("POST", CSR, source(contextSourceInfo=info))).status
+    rooms.gate = ThinGate()
+    reader = Actor(id="token:reader", grants=frozenset({"read:*", "write:*"}))
+    broker.desk.actor = lambda headers, peer: reader  # type: ignore[method-assign]
+    assert 403 == (await broker("POST", CSR, source(id=f"{ID}:other"))).status
+    assert 403 == (await broker("PATCH", f"{CSR}/{ID}", {"endpoint": "http://192.0.2.9"})).status
+    assert 403 == (await broker("DELETE", f"{CSR}/{ID}")).status
+    shown = (await broker.json("GET", f"{CSR}/{ID}"))["contextSourceInfo"]
+    assert [{**info[0], "value": "***"}, *info[1:]] == shown
+    keeper = Actor(id="token:keeper", grants=frozenset({"read:*", "register:*"}))
+    broker.desk.actor = lambda headers, peer: keeper  # type: ignore[method-assign]
+    assert info == (await broker.json("GET", f"{CSR}/{ID}"))["contextSourceInfo"]
+    assert 204 == (await broker("DELETE", f"{CSR}/{ID}")).status

@@ -25,6 +25,7 @@ class Deed(StrEnum):
     WRITE = "write"
     DELETE = "delete"
     COMMAND = "command"
+    REGISTER = "register"  # say which other brokers answer for a tenant: everybody's calls go there
     OPERATE = "operate"  # quarantine, tokens, backup: the administrator's own work
 
 

@@ -19,6 +19,7 @@ WORD = {
     Deed.WRITE: "write",
     Deed.DELETE: "write",
     Deed.COMMAND: "command",
+    Deed.REGISTER: "register",
     Deed.OPERATE: "operate",
 }
 DOING = {
@@ -26,13 +27,14 @@ DOING = {
     Deed.WRITE: "Writing to",
     Deed.DELETE: "Deleting from",
     Deed.COMMAND: "Commanding devices of",
+    Deed.REGISTER: "Registering sources for",
     Deed.OPERATE: "Operating",
 }
 
 
 def grant_for(deed: Deed, tenant: str) -> str:
     """The grant a deed needs: `read:TENANT`, `write:TENANT` (deletes too), `command:TENANT`,
-    `operate:TENANT`.
+    `register:TENANT`, `operate:TENANT`.
 
     The default tenant is called `default` in a grant; `*` stands for every tenant.
     """

@@ -6,11 +6,12 @@ import dataclasses
 import uuid
 from typing import Any
 
-from pintu.kernel.access import Deed
+from pintu.kernel.access import Act, Deed
 from pintu.kernel.clock import iso
-from pintu.kernel.errors import BadRequestData, Forbidden, Unavailable
+from pintu.kernel.errors import BadRequestData, Forbidden, Refused, Unavailable
 from pintu.kernel.federation import Federation
 from pintu.kernel.federation.finding import q_suits
+from pintu.kernel.federation.forwarding import FROM_REQUEST
 from pintu.kernel.federation.reading import TYPE, read, shown, stored
 from pintu.kernel.federation.rules import check_alone
 from pintu.kernel.federation.words import Registration
@@ -26,6 +27,8 @@ from pintu.web.ngsi_ld.sources_beside import check_endpoint, check_entities
 
 _PATH = "/ngsi-ld/v1/csourceRegistrations/"
 _OPTIONS = frozenset(("sysAttrs",))
+_EVERYBODYS = frozenset(("admin", "open"))
+_PLAIN_INFO = frozenset(("jsonldContext", "Accept", "accept"))
 _NEEDED = ("type", "information", "endpoint")
 _ALONE = frozenset(("q", "limit", "offset", "count", "options", "local"))
 
@@ -123,12 +126,33 @@ def told(call: Call, federation: Federation, registration: Registration) -> dict
     does.
     """
     document = {"mode": "inclusive", "operations": ["federationOps"], **registration.document}
+    if document.get("contextSourceInfo") and not _registers(call):
+        document["contextSourceInfo"] = [_veiled(one) for one in document["contextSourceInfo"]]
     document = shown(document, call.terms)
     document |= federation.doing(registration)
     if "options" in call.params and "sysAttrs" in options(call.params, _OPTIONS):
         document["createdAt"] = iso(registration.created_us)
         document["modifiedAt"] = iso(registration.modified_us)
     return document
+
+
+def _registers(call: Call) -> bool:
+    """Whether the caller may register sources here, and so see what they are called with."""
+    if call.projection.basis in _EVERYBODYS:
+        return True
+    assert call.actor is not None
+    try:
+        call.rooms.gate.decide(call.actor, Act(deed=Deed.REGISTER, tenant=call.tenant_name))
+    except Refused:
+        return False
+    return True
+
+
+def _veiled(info: dict[str, Any]) -> dict[str, Any]:
+    """One header for a source as somebody sees it who may not use it: it may be a token."""
+    if info.get("key") in _PLAIN_INFO or info.get("value") == FROM_REQUEST:
+        return info
+    return {**info, "value": "***"}
 
 
 async def _checked(call: Call, document: dict[str, Any]) -> Registration:
@@ -147,7 +171,7 @@ TABLE: dict[str, Methods] = {
             params=DISCOVERY_PARAMS | PAGE_PARAMS | {"options", "local"}, offer="data",
         ),
         "POST": Operation(
-            name="registerContextSource", clause="5.9.2", handler=register, deed=Deed.WRITE,
+            name="registerContextSource", clause="5.9.2", handler=register, deed=Deed.REGISTER,
             body="one", params=frozenset(("local",)), opens_tenant=True,
         ),
     },
@@ -158,11 +182,11 @@ TABLE: dict[str, Methods] = {
         ),
         "PATCH": Operation(
             name="updateContextSourceRegistration", clause="5.9.3", handler=update,
-            deed=Deed.WRITE, body="one", merge_patch=True, params=frozenset(("local",)),
+            deed=Deed.REGISTER, body="one", merge_patch=True, params=frozenset(("local",)),
         ),
         "DELETE": Operation(
             name="deleteContextSourceRegistration", clause="5.9.4", handler=delete,
-            deed=Deed.WRITE, params=frozenset(("local",)),
+            deed=Deed.REGISTER, params=frozenset(("local",)),
         ),
     },
 }  # fmt: skip
