@@ -21,8 +21,6 @@ _TIME = frozenset(
 _SOURCES = _TIME | _PAGE
 
 LATER: dict[str, tuple[str, ...]] = {
-    "temporal/entityMaps": ("GET",),
-    "temporal/entityMaps/{id}": ("GET", "PATCH", "DELETE"),
 }
 
 

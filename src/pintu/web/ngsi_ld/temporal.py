@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pintu.kernel.access import Deed
+from pintu.web.ngsi_ld import entity_maps
 from pintu.web.ngsi_ld import temporal_reading as reading
 from pintu.web.ngsi_ld import temporal_writing as writing
 from pintu.web.ngsi_ld.asking import SELECT_PARAMS
@@ -18,6 +19,13 @@ _MANY = _ONE | SELECT_PARAMS | PAGE_PARAMS | {"orderBy", "expandValues"}
 _WRITE, _DELETE = Deed.WRITE, Deed.DELETE
 
 TABLE: dict[str, Methods] = {
+    "temporal/entityMaps": {
+        "GET": Operation(
+            name="createTemporalEntityMap", clause="5.14.5", handler=reading.create_map,
+            params=_MANY, offer="data",
+        ),
+    },
+    "temporal/entityMaps/{id}": entity_maps.TABLE["entityMaps/{id}"],
     "temporal/entities": {
         "GET": Operation(
             name="queryTemporalEvolution", clause="5.7.4", handler=reading.query_histories,

@@ -8,41 +8,38 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pintu.kernel.context.match import compile_selection
-from pintu.kernel.context.record import PAST_VERBS
-from pintu.kernel.context.selection import Selection
-from pintu.kernel.context.temporal import (
-    Chosen,
-    Evolution,
-    choose,
-    cut_page,
-    fold,
-    keep_last,
-    keep_scoped,
-    show,
-)
-from pintu.kernel.errors import DeadlineExceeded, ResourceNotFound, TooComplex
-from pintu.kernel.store.past import LogPast
+from pintu.kernel.context.temporal import Chosen, cut_page, show
+from pintu.kernel.errors import DeadlineExceeded, Forbidden, ResourceNotFound, TooComplex
 from pintu.kernel.store.port import settled
-from pintu.web.ngsi_ld.agreed import cut, there
+from pintu.web.ngsi_ld import temporal_maps as maps
+from pintu.web.ngsi_ld.agreed import cut
 from pintu.web.ngsi_ld.answers import data
 from pintu.web.ngsi_ld.identifiers import uri
 from pintu.web.ngsi_ld.paging import Window, page_headers, window
 from pintu.web.ngsi_ld.temporal_asking import (
     Question,
-    Sight,
     many_question,
     one_question,
     read_temporal_query,
 )
+from pintu.web.ngsi_ld.temporal_seeing import (
+    ROWS,
+    chosen_of,
+    evolution_of,
+    fields_of,
+    has_one,
+    narrowed,
+    past_of,
+    rows_of,
+    told_of,
+)
 
 if TYPE_CHECKING:
-    from pintu.kernel.store.port import Change, Past
     from pintu.web.ngsi_ld.message import Response
     from pintu.web.ngsi_ld.operation import Call
 
-ROWS: Final = 200_000
-"""Rows of history one answer may be made of."""
 DEADLINE_S: Final = 20.0
+TOO_LONG: Final = f"A temporal query may take {DEADLINE_S:g} s: narrow it by id, type or time"
 IDS: Final = 500
 """Ids looked up at once."""
 TOGETHER: Final = 16
@@ -56,20 +53,21 @@ async def retrieve_history(call: Call) -> Response:
     evolution = await evolution_of(call, question, id)
     if evolution is None:
         raise ResourceNotFound(f"{id} has no history")
-    if question.wanted and not _has_one(evolution, question):
+    if question.wanted and not has_one(evolution, question):
         raise ResourceNotFound(f"{id} has no history of the attributes asked for")
     chosen = chosen_of(evolution, question)
-    shown = _narrowed(chosen, question)
-    call.rows, call.fields = 1, _fields(question)
+    shown = narrowed(chosen, question)
+    call.rows, call.fields = 1, fields_of(question)
     page = None
     if question.look.form != "aggregatedValues":
         page = cut_page([shown], question.asked, call.rooms.settings.temporal_page)
     document = show(shown, call.terms, question.look)
     if not document:
         raise ResourceNotFound(f"{id} has none of the members asked for")
+    more = maps.of_one(call, id)
     if page is None:
-        return data(call, document)
-    return data(call, document, (b"content-range", page.header), status=206)
+        return data(call, document, *more)
+    return data(call, document, (b"content-range", page.header), *more, status=206)
 
 
 async def query_histories(call: Call) -> Response:
@@ -88,14 +86,28 @@ async def query_histories_by_post(call: Call) -> Response:
     return await _answer(call, params, part)
 
 
+async def create_map(call: Call) -> Response:
+    """5.14.5: the entities of a temporal query as a map, for pages to come."""
+    if call.projection.most_rows is not None:
+        raise Forbidden("A map tells of more entities than one call may")
+    params = dict(call.params)
+    questions = [many_question(call, params, Window())]
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            found = _found(call, questions, among=None, descending=False)
+            ids = [one.evolution.id async for one in found]
+    except TimeoutError as error:
+        raise DeadlineExceeded(TOO_LONG) from error
+    made = maps.made(call, params, ids)
+    return data(call, made.document(), *maps.header(made), status=201)
+
+
 async def _answer(call: Call, params: dict[str, Any], part: Window) -> Response:
     try:
         async with asyncio.timeout(DEADLINE_S):
             return await _query(call, params, part)
     except TimeoutError as error:
-        raise DeadlineExceeded(
-            f"The temporal query took longer than {DEADLINE_S:g} s: narrow it by id, type or time"
-        ) from error
+        raise DeadlineExceeded(TOO_LONG) from error
 
 
 async def _query(call: Call, params: dict[str, Any], part: Window) -> Response:
@@ -104,15 +116,20 @@ async def _query(call: Call, params: dict[str, Any], part: Window) -> Response:
     question = questions[0]
     descending = str(params.get("orderBy", "")).replace(" ", "").endswith(";desc")
     wanted = part.offset + part.limit + 1
+    held, making = maps.held(call, params)
     kept: list[Chosen] = []
-    found = 0
-    async for chosen in _found(call, questions, descending=descending):
-        found += 1
-        if part.offset < found < wanted:
-            kept.append(_narrowed(chosen, question))
-        if found >= wanted and not part.count:
+    ids: list[str] = []
+    among = None if held is None else list(held.sources)
+    async for chosen in _found(call, questions, among=among, descending=descending):
+        ids.append(chosen.evolution.id)
+        if part.offset < len(ids) < wanted:
+            kept.append(narrowed(chosen, question))
+        if len(ids) >= wanted and not (part.count or making):
             break
-    call.rows, call.fields = len(kept), _fields(question)
+    found = len(ids)
+    if making:
+        held = maps.made(call, params, ids)
+    call.rows, call.fields = len(kept), fields_of(question)
     page = None
     if kept and question.look.form != "aggregatedValues":
         page = cut_page(kept, question.asked, call.rooms.settings.temporal_page)
@@ -124,24 +141,27 @@ async def _query(call: Call, params: dict[str, Any], part: Window) -> Response:
         more=found >= wanted,
         count=found if part.count else None,
     )
+    headers = (*headers, *maps.header(held))
     shown = [one for one in members if one]
     if page is None:
-        return data(call, shown, *headers)
+        return data(call, shown, *headers, status=201 if making else 200)
     return data(call, shown, (b"content-range", page.header), *headers, status=206)
 
 
 # --- which entities -----------------------------------------------------------------------------
 async def _found(
-    call: Call, questions: list[Question], *, descending: bool
+    call: Call, questions: list[Question], *, among: list[str] | None, descending: bool
 ) -> AsyncIterator[Chosen]:
-    """Every entity that one of the questions asks for, by id."""
+    """Every entity that one of the questions asks for, by id; with `among` of these alone, in their
+    order.
+    """
     tests = [_test(question) for question in questions]
     budget = ROWS
-    async for ids in _ids(call, questions, descending=descending):
+    async for ids in _ids(call, questions, among=among, descending=descending):
         for start in range(0, len(ids), TOGETHER):
             some = ids[start : start + TOGETHER]
             read = await asyncio.gather(
-                *(_rows(call, questions[0], id, limit=budget) for id in some)
+                *(rows_of(call, questions[0], id, limit=budget) for id in some)
             )
             await asyncio.sleep(0)
             for id, rows in zip(some, read, strict=True):
@@ -150,7 +170,7 @@ async def _found(
                     raise TooComplex(
                         f"The answer is made of more than {ROWS} rows of history: narrow it"
                     )
-                evolution = await _told(call, questions[0], id, rows)
+                evolution = await told_of(call, questions[0], id, rows)
                 if evolution is None:
                     continue
                 for question, test in zip(questions, tests, strict=True):
@@ -161,8 +181,11 @@ async def _found(
 
 
 async def _ids(
-    call: Call, questions: list[Question], *, descending: bool
+    call: Call, questions: list[Question], *, among: list[str] | None, descending: bool
 ) -> AsyncIterator[list[str]]:
+    if among is not None:
+        yield among
+        return
     named: set[str] = set()
     for question in questions:
         selection = question.selection
@@ -212,125 +235,3 @@ def _test(question: Question) -> Any:
         return bool(matches(chosen.document(), None, None))
 
     return test
-
-
-# --- one entity ---------------------------------------------------------------------------------
-def past_of(call: Call) -> Past:
-    """Where rows of history are read."""
-    return call.rooms.past or LogPast(call.rooms.store)
-
-
-async def evolution_of(call: Call, question: Question, id: str) -> Evolution | None:
-    """What the caller may be told of an entity's past; None: there is none."""
-    rows = await _rows(call, question, id, limit=ROWS)
-    return await _told(call, question, id, rows)
-
-
-async def _rows(call: Call, question: Question, id: str, *, limit: int) -> list[Change]:
-    asked, sight = question.asked, question.sight
-    since = until = None
-    if sight.fence is None:
-        since, until = asked.low_us, asked.high_us
-    past = past_of(call)
-    return await settled(
-        past.rows(call.tenant, id, since_us=since, until_us=until, limit=max(limit, 1))
-    )
-
-
-async def _told(call: Call, question: Question, id: str, rows: list[Change]) -> Evolution | None:
-    """The evolution within what the gate lets through."""
-    sight = question.sight
-    if not rows:
-        return None
-    types: tuple[str, ...] | None = None
-    if not sight.whole:
-        record = await settled(call.rooms.store.retrieve(call.tenant, id))
-        if (sight.fence is not None or sight.sealed) and record is None:
-            return None
-        if record is not None:
-            seen = there(call, record)
-            if seen is None:
-                return None
-            types = seen.types if sight.sealed else None
-        rows = _behind(rows, sight)
-    evolution = fold(id, rows, question.read)
-    if evolution.unsure:
-        every = await settled(past_of(call).rows(call.tenant, id, limit=ROWS))
-        evolution = fold(id, every, question.read)
-    if not evolution.known:
-        return None
-    if types is not None:
-        evolution.types = types
-    return evolution if sight.whole else _seen(evolution, sight)
-
-
-def _behind(rows: list[Change], sight: Sight) -> list[Change]:
-    """The rows since the entity is one that may be seen: before the last change of what decides
-    that, it may have been another.
-    """
-    fence = sight.fence
-    if fence is None:
-        return rows
-    for index in range(len(rows) - 1, -1, -1):
-        row = rows[index]
-        if row.verb in PAST_VERBS:
-            continue
-        if row.verb != "updated" or row.changed is None or not fence.isdisjoint(row.changed):
-            return rows[index:]
-    return rows
-
-
-def _seen(evolution: Evolution, sight: Sight) -> Evolution:
-    """Without what the gate does not let through."""
-    for name in [name for name in evolution.series if not sight.lets(name)]:
-        del evolution.series[name]
-    if not sight.lets("scope"):
-        evolution.scope.instances.clear()
-    if sight.sealed:  # when something was deleted is nobody's business
-        for known in evolution.series.values():
-            for series in known.values():
-                series.instances = [one for one in series.instances if not one.deleted_us]
-    return evolution
-
-
-def _has_one(evolution: Evolution, question: Question) -> bool:
-    return any(name in evolution.series for name in question.wanted or ()) or (
-        "scope" in (question.wanted or ()) and bool(evolution.scope.instances)
-    )
-
-
-def chosen_of(evolution: Evolution, question: Question) -> Chosen:
-    """The instances of the time asked for."""
-    asked, selection = question.asked, question.selection
-    if selection is None or selection.scope is None:
-        return choose(evolution, asked, datasets=question.datasets, needed=question.needed)
-    test = compile_selection(Selection(tenant=selection.tenant, scope=selection.scope))
-    every = replace(asked, last_n=0)
-    chosen = choose(evolution, every, datasets=question.datasets, needed=True)
-    keep_scoped(chosen, lambda scopes: test({"id": "", "type": "", "scope": scopes}, None, None))
-    chosen.asked = asked
-    if asked.last_n:
-        keep_last(chosen, asked.last_n)
-    return chosen
-
-
-def _narrowed(chosen: Chosen, question: Question) -> Chosen:
-    """Only what is shown: what was read to be asked about goes."""
-    shown = question.shown
-    if shown is not None:
-        chosen.series = [one for one in chosen.series if one.name in shown]
-        if question.look.pick is not None and "scope" not in shown:
-            chosen.scope = None
-    chosen.series = [one for one in chosen.series if one.name not in question.look.omit]
-    return chosen
-
-
-def _fields(question: Question) -> tuple[str, ...]:
-    """The attributes an answer could show, for its row of the log."""
-    sight = question.sight
-    if sight.attributes is None:
-        return ()
-    names = sight.attributes - sight.hidden
-    if question.shown is not None:
-        names = names & question.shown
-    return tuple(sorted(names - question.look.omit))

@@ -15,7 +15,7 @@ from pintu.web.ngsi_ld.identifiers import uri
 from pintu.web.ngsi_ld.message import Response
 from pintu.web.ngsi_ld.params import flag
 from pintu.web.ngsi_ld.provision import same_id
-from pintu.web.ngsi_ld.temporal_reading import ROWS, past_of
+from pintu.web.ngsi_ld.temporal_seeing import ROWS, past_of
 
 if TYPE_CHECKING:
     from pintu.kernel.context.record import Transform
