@@ -34,6 +34,11 @@ _FORMATS: Final = ("normalized", "concise", "keyValues", "simplified")
 _JOINS: Final = ("flat", "inline", "@none")
 _VERSIONS: Final = ("mqtt3.1.1", "mqtt5.0")
 _GEO: Final = ("georel", "geometry", "coordinates", "geoproperty")
+_OURS: Final = frozenset(
+    ("host", "connection", "content-length", "content-type", "transfer-encoding", "upgrade", "te",
+     "trailer", "expect", "keep-alive", "proxy-connection", "link", "ngsild-tenant")
+)  # fmt: skip
+"""Headers that say how a message is sent and what it is."""
 _HEAD: Final = frozenset(("id", "type", "scope"))
 
 Read = Callable[[Any, Terms], Any]
@@ -288,6 +293,8 @@ def _headers(value: Any, terms: Terms) -> list[dict[str, str]]:
     for one in found:
         if not one["key"].isascii() or any(c in one["key"] for c in ' ()<>@,;:\\"/[]?={}'):
             raise BadRequestData(f"receiverInfo {one['key'][:60]!r} is not the name of a header")
+        if one["key"].lower() in _OURS:
+            raise BadRequestData(f"receiverInfo names {one['key']}, which the city sets itself")
     return found
 
 

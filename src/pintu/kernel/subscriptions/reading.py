@@ -103,7 +103,10 @@ def _add_texts(document: Document, terms: Terms) -> None:
     expanding = [terms.shown(name) for name in document.get("expandValues", ())]
     for sent, stored in (("q", STORED_Q), ("csf", STORED_CSF)):
         if sent in document and stored not in document:
-            tree = parse_q(document[sent], terms, expand_values=expanding if sent == "q" else ())
+            try:
+                tree = parse_q(document[sent], terms, expand_values=expanding)
+            except BadRequestData as error:
+                raise BadRequestData(sent + error.detail.removeprefix("q")) from error
             document[stored] = kept_q(tree)
 
 
@@ -117,8 +120,6 @@ def check(document: Document) -> None:
         for name in _TOGETHER:
             if name in document:
                 raise BadRequestData(f"timeInterval and {name} do not go together")
-        if "entities" not in document:
-            raise BadRequestData("A subscription with timeInterval needs entities")
 
 
 def _check_end(document: Document, now_us: int) -> None:

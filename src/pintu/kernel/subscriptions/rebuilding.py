@@ -176,5 +176,5 @@ def _stamp(times: Times, name: str, pair: tuple[Any, Any], at_us: int, known_us:
         key = time_key(name, dataset)
         if dataset not in old:
             times[key] = [at_us, at_us]
-        elif len(new) == 1 or old[dataset] != one:
+        elif old[dataset] != one or (len(new) == 1 and old.keys() == new.keys()):
             times[key] = [times.get(key, [known_us])[0], at_us]
