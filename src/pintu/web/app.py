@@ -12,8 +12,9 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from pintu import __version__
+from pintu.kernel.subscriptions.streaming import Streams
 from pintu.web import failures, security, static_files
-from pintu.web.api import acting, audit_rules, health, moving, oidc, push, reading, uploads
+from pintu.web.api import acting, audit_rules, health, moving, oidc, push, reading, streams, uploads
 from pintu.web.api import agreements as agreements_api
 from pintu.web.api import audit as audit_api
 from pintu.web.api import catalogue as catalogue_api
@@ -179,12 +180,14 @@ def build_app(rooms: Rooms) -> Litestar:
     rooms.commands.listen(on_step)
     handlers: list[Any] = [*PAGES, *static_files.HANDLERS, *exchange_api.PUBLIC, served_context]
     handlers += [health.healthz, health.readyz, health.metrics, reading.events]
+    handlers.append(streams.entity_events)
+    told = None if rooms.delivery is None else Streams(rooms.delivery)
     handlers.append(Router("/api/v1", route_handlers=list(API), tags=["Pintu"]))
     if rooms.settings.plain:
         handlers.append(ngsi_ld(rooms))
     return Litestar(
         handlers,
-        state=State({"house": house, "push": desk}),
+        state=State({"house": house, "push": desk, streams.STREAMS: told}),
         before_send=[security.headers],
         exception_handlers={Exception: failures.answer},
         openapi_config=OpenAPIConfig(
@@ -203,6 +206,8 @@ def build_app(rooms: Rooms) -> Litestar:
 async def end_streams(application: Any) -> None:
     """End every event stream of an application that `build_app` made; it takes no new ones."""
     await application.state["house"].hub.close()
+    if application.state[streams.STREAMS] is not None:
+        application.state[streams.STREAMS].close()
 
 
 def ngsi_ld(rooms: Rooms) -> Any:
