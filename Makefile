@@ -41,7 +41,8 @@ bench: $(VENV)/.installed-dev ## CPU an operation beside its floor
 browser: $(VENV)/.installed-dev ## the screens, in a real browser
 	$(BIN)/python -m pytest -q tests/browser $(ARGS)
 
-conformance: $(VENV)/.installed-dev ## ETSI's suite (ETSI_HOME says where it is)
+conformance: $(VENV)/.installed-dev ## outside clients, then ETSI's suite (ETSI_HOME says where it is)
+	$(BIN)/python -m tests.conformance.clients
 	$(BIN)/python -m tests.conformance.run $(ARGS)
 
 show: $(VENV)/.installed-dev ## measure what a capability promises: NAME=city, FULL=1 for all of it

@@ -46,7 +46,17 @@ def _parse(query: bytes) -> dict[str, str]:
                 _pairs[piece] = pair
         name, value = pair
         found[name] = f"{found[name]},{value}" if name in found else value
+    if "count" in found.get("options", ""):
+        _read_count(found)
     return found
+
+
+def _read_count(found: dict[str, str]) -> None:
+    """`options=count`, as clients of earlier versions of the standard ask for a count."""
+    members = [part.strip() for part in found["options"].split(",")]
+    if "count" in members:
+        found.setdefault("count", "true")
+        found["options"] = ",".join(part for part in members if part != "count")
 
 
 def _pair(piece: bytes) -> tuple[str, str]:

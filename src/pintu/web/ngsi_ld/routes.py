@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pintu.kernel.access import Deed
 from pintu.web.ngsi_ld import (
+    as_of,
     attributes,
     batches,
     consumption,
@@ -33,6 +34,7 @@ from pintu.web.ngsi_ld.paging import PAGE_PARAMS
 from pintu.web.ngsi_ld.routing import Methods, Routes
 
 _LOCAL = frozenset(("local",))
+_AT = frozenset(("at",))
 _MAPS = frozenset(("entityMap", "entityMapLifetime", "entityMapRetainDuration", "splitEntities"))
 _ENTITY = VIEW_PARAMS | JOIN_PARAMS | _LOCAL | _MAPS | {"type"}
 _QUERY = SELECT_PARAMS | ORDER_PARAMS | PAGE_PARAMS | _ENTITY | {"explain"}
@@ -41,9 +43,9 @@ _READ, _WRITE, _DELETE = Deed.READ, Deed.WRITE, Deed.DELETE
 _ENTITIES: dict[str, Methods] = {
     "entities": {
         "GET": Operation(
-            name="queryEntities", clause="5.7.2", handler=entity_maps.query_entities,
-            distributed=entity_maps.query_distributed,
-            params=_QUERY, offer="entity",
+            name="queryEntities", clause="5.7.2", handler=as_of.query_entities,
+            distributed=as_of.query_distributed,
+            params=_QUERY | _AT, offer="entity",
         ),
         "POST": Operation(
             name="createEntity", clause="5.6.1", handler=provision.create_entity, deed=_WRITE,
@@ -58,9 +60,9 @@ _ENTITIES: dict[str, Methods] = {
     },
     "entities/{id}": {
         "GET": Operation(
-            name="retrieveEntity", clause="5.7.1", handler=consumption.retrieve_entity,
-            distributed=distributed_read.retrieve_entity,
-            params=_ENTITY, offer="entity",
+            name="retrieveEntity", clause="5.7.1", handler=as_of.retrieve_entity,
+            distributed=as_of.retrieve_distributed,
+            params=_ENTITY | _AT, offer="entity",
         ),
         "PUT": Operation(
             name="replaceEntity", clause="5.6.18", handler=provision.replace_entity, deed=_WRITE,
