@@ -34,6 +34,14 @@ def preferred(header: bytes) -> tuple[int, int] | None:
     return version if version[0] == 1 and version[1] >= 1 else None
 
 
+def applied(headers: dict[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
+    """The header that says a version was heeded, for documents that are alike in all versions."""
+    version = preferred(headers[HEADER]) if HEADER in headers else None
+    if version is None:
+        return ()
+    return ((b"preference-applied", b"ngsi-ld=%d.%d" % min(version, _NATIVE)),)
+
+
 async def amended(result: Result, version: tuple[int, int]) -> Response:
     """The answer as a consumer of a version understands it: 203 when that changed it.
 

@@ -21,6 +21,7 @@ from pintu.web.ngsi_ld.message import Response
 from pintu.web.ngsi_ld.operation import Call, Operation, Result
 from pintu.web.ngsi_ld.paging import PAGE_PARAMS, page_headers, window
 from pintu.web.ngsi_ld.params import options
+from pintu.web.ngsi_ld.preferring import applied
 from pintu.web.ngsi_ld.routing import Methods
 from pintu.web.ngsi_ld.subscriptions_contexts import drop_context, usable_context
 
@@ -111,7 +112,7 @@ async def retrieve(call: Call) -> Response:
     delivery = getattr(call.rooms, "delivery", None)
     if delivery is not None:
         await delivery.settled(found)
-    return data(call, _shown(call, room, found))
+    return data(call, _shown(call, room, found), *applied(call.request.headers))
 
 
 def query(call: Call) -> Result:
@@ -129,7 +130,7 @@ def query(call: Call) -> Result:
         count=count if part.count else None,
     )  # fmt: skip
     members = [_shown(call, room, one) for one in page[: part.limit]]
-    return data(call, members, *more)
+    return data(call, members, *more, *applied(call.request.headers))
 
 
 # --- whose they are ---------------------------------------------------------------------------
