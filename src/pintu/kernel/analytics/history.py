@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 
 from pintu.kernel.analytics.filing import Filing
 from pintu.kernel.analytics.moments import Moment
-from pintu.kernel.analytics.packing import DAY_US, Packing
+from pintu.kernel.analytics.packing import DAY_US, Packing, mark
 from pintu.kernel.analytics.past import WholePast
-from pintu.kernel.analytics.schema import TABLES
+from pintu.kernel.analytics.schema import BEGINS, TABLES
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError
 from pintu.kernel.store.port import Change, Store
@@ -85,6 +85,10 @@ class History:
             packed += rows
         self._packed_us = self._clock.now_us()
         return packed
+
+    async def begins_us(self) -> int:
+        """The first moment that can be told: what was before it was let go of; 0: all of it."""
+        return await self.opened.read(lambda c: mark(c, BEGINS))
 
     async def moment(self, at_us: int) -> Moment:
         """The city as of a moment; what waits to be packed is packed first, but not at each ask."""

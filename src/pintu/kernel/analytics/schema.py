@@ -18,6 +18,8 @@ PACKED: Final = "packed"
 SAFE: Final = "safe"
 """What `packed` was a round ago: as far as the log may be trimmed."""
 
+BEGINS: Final = "begins"
+"""The first moment (µs) of which everything is still known; raw rows before it were let go."""
 ALWAYS_VERBS: Final = frozenset({"created", "amended", "erased"})
 
 

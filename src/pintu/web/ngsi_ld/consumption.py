@@ -13,6 +13,7 @@ from pintu.kernel.context.linking import Links, Look
 from pintu.kernel.context.parse import parse_types
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.render import View, render
+from pintu.kernel.context.selection import Selection
 from pintu.kernel.errors import BadRequestData, ResourceNotFound
 from pintu.kernel.store.port import Page, settled
 from pintu.web.ngsi_ld.agreed import cut, fields_of, page_of, there
@@ -97,7 +98,7 @@ async def entity_told(
 def _as_of_now(call: Call, view: View, records: list[Record]) -> View:
     """The view, leaving out attributes whose time is over where there are any (4.22)."""
     if any(_EXPIRES in record.body for record in records):
-        return dataclasses.replace(view, now_us=call.rooms.clock.now_us())
+        return dataclasses.replace(view, now_us=call.at_us or call.rooms.clock.now_us())
     return view
 
 
@@ -158,13 +159,19 @@ def answer(query: Query) -> Result:
     call, params = query.call, query.params
     if "entities" in params:
         return _union(query, params["entities"])
+    return shown(query, call.rooms.store.select(selection_of(query)))
+
+
+def selection_of(query: Query) -> Selection:
+    """What a query asks a store for; raises as `read_selection` and Forbidden."""
+    call, params = query.call, query.params
     selection = read_selection(params, call.terms, call.tenant, call.projection, query.part)
     picked = query.tree.attributes(call.terms)
     if picked and not selection.attributes:
         refuse_hidden(call.projection, call.terms, picked)
         if call.projection.masks.keys().isdisjoint(picked):
             selection = dataclasses.replace(selection, attributes=picked)
-    return shown(query, call.rooms.store.select(selection))
+    return selection
 
 
 def plain_query(call: Call, part: Window) -> Query:
@@ -176,10 +183,11 @@ def shown(query: Query, found: Page | Awaitable[Page]) -> Result:
     """The answer at once when the page is there and nothing is linked."""
     if query.join is None and isinstance(found, Page):
         return _page(query, found)
-    return _later(query, found)
+    return later(query, found)
 
 
-async def _later(query: Query, found: Page | Awaitable[Page]) -> Response:
+async def later(query: Query, found: Page | Awaitable[Page]) -> Response:
+    """The answer once the page is there."""
     page: Page = await settled(found)
     call, join = query.call, query.join
     if join is None:
@@ -193,7 +201,9 @@ async def _later(query: Query, found: Page | Awaitable[Page]) -> Response:
             for record, document in documents
         ]
     else:
-        members = [render(record, call.terms, query.shown) for record in records]
+        view = _as_of_now(call, query.shown, records)
+        rendered = [render(record, call.terms, view) for record in records]
+        members = [shown for shown in rendered if shown]
         members += await join.linked_flat(documents)
     headers = _headers(call, query.part, page)
     call.rows = len(members) + len(join.known) * join.inline
@@ -216,7 +226,7 @@ async def _union(query: Query, entities: list[dict[str, Any]]) -> Response:
     records = sorted(found.values(), key=lambda record: record.number)
     cut = records[part.offset : part.offset + part.limit + 1]
     union = Page(cut, len(records) if part.count else None, "union of entity selectors")
-    return await _later(query, union)
+    return await later(query, union)
 
 
 def _page(query: Query, page: Page) -> Response:

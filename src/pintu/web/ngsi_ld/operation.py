@@ -65,3 +65,4 @@ class Call(msgspec.Struct, gc=False):
     act: Act | None = None
     rows: int = 0  # entities told, for the row of the log
     fields: tuple[str, ...] = ()  # and the attributes that could be
+    at_us: int | None = None  # the moment it is asked for; None: now

@@ -1,0 +1,84 @@
+"""`?at=`: entities as they were at a moment, whatever else is asked of them; our extension.
+
+Everything of a query holds as of that moment: types, q, geo, scope, order, pages, where
+relationships lead, what an agreement's rows are. It is answered from here alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pintu.kernel.clock import iso
+from pintu.kernel.context.linking import Look
+from pintu.kernel.context.record import Record
+from pintu.kernel.context.scalars import check_time
+from pintu.kernel.context.temporal.durations import micros
+from pintu.kernel.errors import BadRequestData, OperationNotSupported
+from pintu.web.ngsi_ld import consumption, distributed_read, entity_maps
+from pintu.web.ngsi_ld.agreed import cut, there
+from pintu.web.ngsi_ld.identifiers import uri
+from pintu.web.ngsi_ld.message import Response
+from pintu.web.ngsi_ld.operation import Call, Result
+from pintu.web.ngsi_ld.paging import window
+
+if TYPE_CHECKING:
+    from pintu.kernel.analytics.moments import Moment
+
+
+def query_entities(call: Call) -> Result:
+    """5.7.2, now or as of a moment."""
+    return _query(call) if "at" in call.params else entity_maps.query_entities(call)
+
+
+def query_distributed(call: Call) -> Result:
+    """The same over all sources; their past is not asked for."""
+    return _query(call) if "at" in call.params else entity_maps.query_distributed(call)
+
+
+def retrieve_entity(call: Call) -> Result:
+    """5.7.1, now or as of a moment."""
+    return _retrieve(call) if "at" in call.params else consumption.retrieve_entity(call)
+
+
+def retrieve_distributed(call: Call) -> Result:
+    """The same over all sources; their past is not asked for."""
+    return _retrieve(call) if "at" in call.params else distributed_read.retrieve_entity(call)
+
+
+async def _query(call: Call) -> Response:
+    moment = await moment_of(call)
+    query = consumption.read_asked(call, call.params, cut(call, window(call.params)))
+    if query.join is not None:
+        query.join.look = _look(call, moment)
+    selection = consumption.selection_of(query)
+    return await consumption.later(query, moment.select(selection))
+
+
+async def _retrieve(call: Call) -> Response:
+    id = uri(call.parts[0], "Entity id")
+    moment = await moment_of(call)
+    found = moment.retrieve(call.tenant, id)
+    return await consumption.entity_told(call, id, found, _look(call, moment))
+
+
+async def moment_of(call: Call) -> Moment:
+    """The moment a call asks for; raises BadRequestData for one that is not there to be seen."""
+    history = getattr(call.rooms, "history", None)
+    if history is None:
+        raise OperationNotSupported("This city keeps no history: at cannot be asked for")
+    told = check_time(call.params["at"], "at")
+    at_us, now_us = micros(told), call.rooms.clock.now_us()
+    if at_us > now_us:
+        raise BadRequestData(f"at is {told}, which lies ahead: it is {iso(now_us)} here")
+    begins_us = await history.begins_us()
+    if at_us < begins_us:
+        raise BadRequestData(f"at is {told}, before this city's history: {iso(begins_us)} at first")
+    call.at_us = at_us
+    return await history.moment(at_us)
+
+
+def _look(call: Call, moment: Moment) -> Look:
+    async def look(id: str) -> Record | None:
+        return there(call, await moment.retrieve(call.tenant, id))
+
+    return look
