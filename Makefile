@@ -24,7 +24,7 @@ test: $(VENV)/.installed-dev ## the tests (browser, faults and conformance have 
 		--ignore=tests/conformance tests src/pintu/pieces $(ARGS)
 
 test-doors: $(VENV)/.installed-dev ## the doors' tests alone; PINTU_TEST_STORE=postgres asks them on PostgreSQL
-	$(BIN)/python -m pytest -q tests/web/ngsi_ld $(ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile tests/web/ngsi_ld $(ARGS)
 
 check: $(VENV)/.installed-dev ## style, types, and which way imports run
 	$(BIN)/ruff check .
