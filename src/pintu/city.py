@@ -56,10 +56,12 @@ from pintu.kernel.subscriptions.opening import open_subscriptions
 from pintu.kernel.subscriptions.ways import open_delivery
 from pintu.kernel.tables import CityTables, open_tables
 from pintu.kernel.timers import Timers
+from pintu.kernel.timers.expiry import Expiry
 from pintu.kit.manifest import Manifest, demo_settings, find_pieces
 from pintu.kit.work import PieceWork
 from pintu.made_up import take_in
 from pintu.settings import Settings, store_changed
+from pintu.web.neighbours import open_neighbourhood
 from pintu.web.notifying import writer
 from pintu.web.rooms import Rooms
 
@@ -75,6 +77,7 @@ class City:
     first_token: str | None = None  # the administrator's, when this start made it
     _socket: SocketServer | None = None
     _made_up: asyncio.Task[None] | None = None
+    _expiry: Expiry | None = None
 
     @classmethod
     async def open(cls, settings: Settings, *, socket: bool = False) -> City:
@@ -96,6 +99,8 @@ class City:
             if rooms.agreements is not None:
                 await rooms.agreements.start()
             await rooms.timers.start()
+            city._expiry = Expiry(rooms.store, rooms.clock)
+            await city._expiry.start()
             await rooms.intake.start()
             if rooms.delivery is not None:
                 await rooms.delivery.start()
@@ -106,6 +111,8 @@ class City:
             if socket:
                 if rooms.nodes is not None:
                     await rooms.nodes.start()
+                if rooms.neighbours is not None:
+                    await rooms.neighbours.start()
                 city._socket = await open_field_door(rooms)
                 if settings.demo:
                     city._made_up = asyncio.create_task(take_in(rooms, tables))
@@ -130,10 +137,13 @@ class City:
         audit = (rooms.audit.stop,) if rooms.audit is not None else ()
         agreed = (rooms.agreements.stop,) if rooms.agreements is not None else ()
         nodes = (rooms.nodes.stop,) if rooms.nodes is not None else ()
+        if rooms.neighbours is not None:
+            nodes = (rooms.neighbours.stop, *nodes)
         judged = (rooms.gate.close,) if isinstance(rooms.gate, ExchangeGate) else ()
         past = (rooms.history.stop,) if rooms.history is not None else ()
+        over = (self._expiry.stop,) if self._expiry is not None else ()
         told = (rooms.delivery.stop,) if rooms.delivery is not None else ()
-        own = (*told, rooms.timers.stop, rooms.intake.stop, *past, *judged)
+        own = (*told, *over, rooms.timers.stop, rooms.intake.stop, *past, *judged)
         known = (rooms.federation.stop,) if rooms.federation is not None else ()
         calls = (rooms.caller.close,) if rooms.caller is not None else ()
         for stop in (*nodes, *own, *known, *calls, *agreed, *audit, rooms.store.close):
@@ -214,6 +224,9 @@ def open_sharing(rooms: Rooms, gate: ExchangeGate, tables: CityTables, keys: Key
     gate.join(theirs=rooms.identity.people.theirs, codes=codes_of, versions=versions)
     open_linkage(rooms, tables)
     rooms.nodes = open_nodes(tables, rooms)
+    rooms.neighbours = open_neighbourhood(rooms)
+    if rooms.federation is not None and rooms.federation.offers is not None:
+        gate.join(offered=rooms.federation.offers.decide)
     rooms.history = open_history(rooms, tables)
 
 

@@ -71,3 +71,12 @@ async def test_members_of_a_batch_bring_their_own_context(door: Door, lamp: dict
     new = [{"id": "urn:new", "type": "T"}, level | {"type": "Lamp"}]
     made = await door("POST", "/entityOperations/upsert?options=update", new)
     assert (201, ["urn:new"]) == (made.status, orjson.loads(made.body))
+
+
+async def test_what_is_over_is_not_there(door: Door) -> None:
+    """An entity whose end has passed is neither retrieved nor queried, at once."""
+    over = {"id": "urn:ngsi-ld:Lamp:9", "type": "Lamp", "expiresAt": "2020-01-01T00:00:00Z"}
+    assert 201 == (await door("POST", "/entities", over)).status
+    assert 404 == (await door("GET", "/entities/urn:ngsi-ld:Lamp:9")).status
+    assert [] == await door.json("GET", "/entities?type=Lamp")
+    assert [] == await door.json("GET", "/entities?type=Lamp&join=flat")

@@ -44,7 +44,7 @@ class View:
     json_keys: frozenset[str] = frozenset()
     allowed: frozenset[str] | None = None
     hidden: frozenset[str] = frozenset()
-    now_us: int = 0  # instances that expired before are left out (4.22); 0: none are
+    now_us: int = 0  # what expired before is left out (4.22); 0: nothing is
 
     @property
     def whole(self) -> bool:
@@ -72,9 +72,12 @@ def whole_bytes(record: Record) -> bytes:
 def render(record: Record, terms: Terms, view: View) -> dict[str, Any]:
     """One entity as `view` wants it, with the names of the caller's @context; without @context.
 
-    GeoJSON gives a Feature (4.5.16, 4.5.17). Raises BadRequestData for a lang that cannot be read.
+    GeoJSON gives a Feature (4.5.16, 4.5.17). Nothing is shown of an entity that expired before the
+    view's time (4.22). Raises BadRequestData for a lang that cannot be read.
     """
     entity: dict[str, Any] = orjson.loads(record.body)
+    if view.now_us and _expired(entity, iso(view.now_us)):
+        return {}
     ranges = read_ranges(view.lang) if view.lang is not None else None
     shown = _head(record, entity, terms, view)
     shown.update(_attributes(record, entity, terms, view, ranges))
