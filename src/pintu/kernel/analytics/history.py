@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from pintu.kernel.analytics.filing import Filing
-from pintu.kernel.analytics.moments import Moment
+from pintu.kernel.analytics.moments import DEADLINE_S, Moment
 from pintu.kernel.analytics.packing import DAY_US, Packing, mark
 from pintu.kernel.analytics.past import WholePast
 from pintu.kernel.analytics.schema import BEGINS, TABLES
@@ -90,12 +90,12 @@ class History:
         """The first moment that can be told: what was before it was let go of; 0: all of it."""
         return await self.opened.read(lambda c: mark(c, BEGINS))
 
-    async def moment(self, at_us: int) -> Moment:
+    async def moment(self, at_us: int, *, deadline_s: float = DEADLINE_S) -> Moment:
         """The city as of a moment; what waits to be packed is packed first, but not at each ask."""
         now = self._clock.now_us()
         if self.packing.waiting and not 0 <= now - self._packed_us < REFRESH_US:
             await self.pack()
-        return Moment(self, at_us)
+        return Moment(self, at_us, deadline_s=deadline_s)
 
     async def night(self) -> int:
         """Move the days that are over to files; how many rows."""

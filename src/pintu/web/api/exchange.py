@@ -14,6 +14,7 @@ from pintu.kernel.exchange.nodes import From, Nodes, Received
 from pintu.kernel.exchange.nodes.words import Shown, Told
 from pintu.kernel.exchange.words import Answer
 from pintu.web.house import house_of
+from pintu.web.neighbours import Neighbourhood
 from pintu.web.visit import AnyRequest
 from pintu.web.why import receipt_line
 
@@ -27,6 +28,14 @@ def nodes_of(request: AnyRequest) -> Nodes:
     found = house_of(request).rooms.nodes
     if found is None:
         raise Unavailable("This city is no node of an exchange")
+    return found
+
+
+def neighbours_of(request: AnyRequest) -> Neighbourhood:
+    """Neighbours as sources of context; Unavailable in a city that has none."""
+    found = house_of(request).rooms.neighbours
+    if found is None:
+        raise Unavailable("This city has no context sources")
     return found
 
 
@@ -157,6 +166,27 @@ async def catalogue(request: AnyRequest) -> Response[bytes]:
     return await answered(request, work)
 
 
+@post("/exchange/offers", status_code=200, summary="Entities the asking node may read here")
+async def offers(request: AnyRequest) -> Response[bytes]:
+    """Types and attributes by tenant; what it becomes there is a registration."""
+
+    async def work(nodes: Nodes, asked: From) -> Any:
+        return neighbours_of(request).offered_to(asked)
+
+    return await answered(request, work)
+
+
+@post("/exchange/offers/news", status_code=200, summary="What a neighbour offers has changed")
+async def offers_news(request: AnyRequest) -> Response[bytes]:
+    """It is asked what it offers now."""
+
+    async def work(nodes: Nodes, asked: From) -> Any:
+        neighbours_of(request).heard(asked.node)
+        return {}
+
+    return await answered(request, work)
+
+
 @post("/exchange/agreements", status_code=200, summary="Agreements of the asking organisation")
 async def agreements(request: AnyRequest) -> Response[bytes]:
     """With their signatures, closed ones too."""
@@ -259,6 +289,8 @@ HANDLERS: Final[tuple[Any, ...]] = (
     keys,
     leave,
     catalogue,
+    offers,
+    offers_news,
     agreements,
     request_one,
     agreement,

@@ -83,7 +83,7 @@ def map_data(picture: Picture, cells: Cells, box: Box | None, zoom: float) -> di
         "position": picture.rooms.store.head(),
         "counts": points.counts,
         "size": len(points),
-        "now": picture.rooms.clock.now_us() // 1000,
+        "now": picture.now_us() // 1000,
         "open": len(picture.alerts),
         "bounds": points.bounds(),
         "kinds": points.kinds,

@@ -15,11 +15,13 @@ from pintu.kernel.exchange.agreements.words import Deletion, Recall
 from pintu.kernel.exchange.nodes import Abroad, Document, Node, Nodes
 from pintu.kernel.exchange.nodes.documents import fingerprint
 from pintu.kernel.exchange.words import Question
+from pintu.kernel.jsonld import CORE
 from pintu.web.api.agreements import read_terms
 from pintu.web.api.agreements import told as told_agreement
-from pintu.web.api.exchange import nodes_of
+from pintu.web.api.exchange import neighbours_of, nodes_of
 from pintu.web.api.reading import as_json
 from pintu.web.house import house_of
+from pintu.web.neighbours import Offered
 from pintu.web.visit import AnyRequest, Visit, enter, raw_headers
 
 MOST_BODY: Final = 256 * 1024
@@ -39,6 +41,14 @@ class Decided(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     fingerprint: str = ""
     note: str = ""
+
+
+class Offering(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of an offer: names as people of the city write them."""
+
+    types: list[str]
+    attributes: list[str] = []
+    tenant: str = ""
 
 
 class Requested(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,6 +152,20 @@ async def rotate(request: AnyRequest) -> Response[bytes]:
     nodes, visit = operator(request)
     old, new = await nodes.rotate(visit.actor)
     return as_json({"old": old, "new": new})
+
+
+@post("/nodes/{name:str}/offer", status_code=200, summary="Offer types to a neighbour, to be read")
+async def offer(request: AnyRequest, name: str) -> Response[bytes]:
+    """`types` by name, `attributes` (none: all) and the tenant; no types: nothing any more. Types
+    that tell of persons are refused: they are shared by an agreement.
+    """
+    _, visit = operator(request)
+    asked = await body_of(request, Offering)
+    types = tuple(sorted({CORE.stored(one) for one in asked.types}))
+    names = tuple(sorted({CORE.stored(one) for one in asked.attributes}))
+    told_now = Offered(tenant=asked.tenant, types=types, names=names)
+    kept = await neighbours_of(request).offer(visit.actor, name, told_now)
+    return as_json({"node": name, "tenant": kept.tenant, "types": sorted(kept.types)})
 
 
 STATES: Final = {"suspend": "suspended", "resume": "joined", "leave": "left"}
@@ -307,6 +331,7 @@ HANDLERS: Final[tuple[Any, ...]] = (
     invite,
     rotate,
     minute,
+    offer,
     decide,
     catalogue,
     list_abroad,

@@ -21,6 +21,7 @@ from pintu.web.api.points import Point, Points
 
 if TYPE_CHECKING:
     from pintu.kernel.store.port import Change, Page
+    from pintu.web.api.past_picture import PastPicture
     from pintu.web.rooms import Rooms
 
 log = logging.getLogger("pintu.web")
@@ -88,6 +89,10 @@ class Picture:
         waiting, self._waiting = self._waiting or [], None
         self.apply(waiting)
 
+    def now_us(self) -> int:
+        """The moment it is of."""
+        return self.rooms.clock.now_us()
+
     def _located(self) -> tuple[frozenset[str], ...]:
         """The sets of types that have a location at all."""
         found = {
@@ -123,7 +128,7 @@ class Picture:
         return self.points.put(id, point)
 
     def _alert(self, id: str, entity: dict[str, Any], at_us: int) -> int | None:
-        now_us = self.rooms.clock.now_us()
+        now_us = self.now_us()
         if not states.is_open_alert(entity, now_us):
             return self._end_alert(id)
         said = states.value_of
@@ -223,6 +228,7 @@ class Pictures:
         self.rooms = rooms
         self.looks = Looks(rooms.pieces)
         self.by_tenant: dict[int, Picture] = {}
+        self.past: dict[tuple[int, int], PastPicture] = {}  # (tenant, µs), oldest asked first
 
     async def of(self, tenant: int) -> Picture:
         """The picture of a tenant, loaded."""

@@ -16,6 +16,7 @@ from pintu.kernel.errors import InvalidRequest, ResourceNotFound
 from pintu.kernel.store.port import settled
 from pintu.web.api import past
 from pintu.web.api.lamps import Cells, map_data, read_box, read_zoom
+from pintu.web.api.past_picture import past_picture
 from pintu.web.api.search import find_things
 from pintu.web.events import TOPICS, Client
 from pintu.web.house import house_of
@@ -48,13 +49,17 @@ async def map_lamps(
     request: AnyRequest,
     bbox: Annotated[str | None, Parameter(description="west,south,east,north")] = None,
     zoom: Annotated[str | None, Parameter(description="0-24; decides the size of cells")] = None,
+    at: Annotated[str | None, Parameter(description="as of this moment instead of now")] = None,
 ) -> Response[bytes]:
     """Columns `rows, ids, lon, lat, state, level` (mode points) or `cells` (mode cells)."""
     house = house_of(request)
     visit = enter(request, house.rooms)
     visit.whole_rows()
-    picture = await house.pictures.of(visit.number)
-    cells = CELLS.setdefault(picture.epoch, Cells())
+    if at is None:
+        picture = await house.pictures.of(visit.number)
+    else:
+        picture = await past_picture(house.pictures, visit.number, at)
+    cells = CELLS.setdefault(picture.epoch, Cells()) if at is None else Cells()
     return as_json(map_data(picture, cells, read_box(bbox), read_zoom(zoom)))
 
 

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pintu.kernel.clock import iso
 from pintu.kernel.context.linking import Look
 from pintu.kernel.context.record import Record
-from pintu.kernel.context.scalars import check_time
-from pintu.kernel.context.temporal.durations import micros
-from pintu.kernel.errors import BadRequestData, OperationNotSupported
+from pintu.web.api.past_picture import checked_moment
 from pintu.web.ngsi_ld import consumption, distributed_read, entity_maps
 from pintu.web.ngsi_ld.agreed import cut, there
 from pintu.web.ngsi_ld.identifiers import uri
@@ -63,17 +60,9 @@ async def _retrieve(call: Call) -> Response:
 
 async def moment_of(call: Call) -> Moment:
     """The moment a call asks for; raises BadRequestData for one that is not there to be seen."""
-    history = getattr(call.rooms, "history", None)
-    if history is None:
-        raise OperationNotSupported("This city keeps no history: at cannot be asked for")
-    told = check_time(call.params["at"], "at")
-    at_us, now_us = micros(told), call.rooms.clock.now_us()
-    if at_us > now_us:
-        raise BadRequestData(f"at is {told}, which lies ahead: it is {iso(now_us)} here")
-    begins_us = await history.begins_us()
-    if at_us < begins_us:
-        raise BadRequestData(f"at is {told}, before this city's history: {iso(begins_us)} at first")
-    call.at_us = at_us
+    at_us = call.at_us = await checked_moment(call.rooms, call.params["at"])
+    history = call.rooms.history
+    assert history is not None
     return await history.moment(at_us)
 
 

@@ -33,6 +33,7 @@ async def city_map(request: AnyRequest) -> Response[str]:
         alerts=alerts[:SHOWN_ALERTS],
         names=await names_of(visit, alerts[:SHOWN_ALERTS]),
         alert_count=len(alerts),
+        past=house.rooms.history is not None,
         bounds=picture.points.bounds(),
         chosen=_chosen(picture, request.query_params.get("thing", "")),
     )

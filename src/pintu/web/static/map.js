@@ -45,9 +45,13 @@ addEventListener("DOMContentLoaded", () => {
 
   async function fetchLamps(view) {
     const query = new URLSearchParams({ zoom: view ? map.getZoom().toFixed(2) : "12" });
+    if (seen.at) query.set("at", seen.at);
     if (view) query.set("bbox", view.map((side) => side.toFixed(6)).join(","));
     const answer = await fetch("/api/v1/map/lamps?" + query);
-    if (!answer.ok) throw new Error(answer.statusText);
+    if (!answer.ok) {
+      const said = await answer.json().catch(() => ({}));
+      throw Object.assign(new Error(said.detail || answer.statusText), { refused: answer.status < 500 });
+    }
     return answer.json();
   }
 
@@ -149,15 +153,27 @@ addEventListener("DOMContentLoaded", () => {
       await styled;
       if (mine !== turn) return;
       show(data, shown);
-      follow(data);
+      if (seen.at) unfollow(); else follow(data);
+      if (seen.told) seen.told("");
     } catch (error) {
+      if (seen.at) { // a moment that cannot be told is not asked for again by itself
+        if (mine === turn && seen.told) seen.told(error.message);
+        return;
+      }
       state.textContent = state.dataset.failed;
       again(3000);
     }
   }
 
-  function follow(data) {
+  function unfollow() {
     if (seen.stream) seen.stream.close();
+    seen.stream = null;
+  }
+  // The map as of a moment (an ISO time), or living again (""): see map_when.js.
+  seen.go = (at) => { seen.at = at; unfollow(); load(); };
+
+  function follow(data) {
+    unfollow();
     const query = { topics: "map,alerts", after: `${data.epoch}-${data.position}` };
     if (data.mode === "points") query.bbox = seen.box.map((side) => side.toFixed(6)).join(",");
     seen.stream = window.pintu.listen(query, { map: changed, resync: () => again(300) });
