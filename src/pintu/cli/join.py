@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from pintu.cli.shell import CityClient, Data, complain, needed_city, out, settings_of
+
+Wish = Mapping[str, object]
 
 
 def join(
@@ -24,6 +27,17 @@ def join(
     invite: Annotated[
         bool, typer.Option("--invite", help="Make a code that lets one node join this one at once.")
     ] = False,
+    offer: Annotated[
+        str | None,
+        typer.Option(
+            help="Types the other node may read here, e.g. Streetlight,AirQualityObserved; - ends "
+            "the offer. Never types that tell of persons."
+        ),
+    ] = None,
+    tenant: Annotated[str, typer.Option(help="The tenant that is offered of.")] = "",
+    to: Annotated[
+        str | None, typer.Option(help="The neighbour that is offered to, when it is one already.")
+    ] = None,
     show: Annotated[
         bool, typer.Option("--show", help="This node's own fingerprint, and its neighbours.")
     ] = False,
@@ -37,9 +51,20 @@ def join(
                 "[dim]for one node, within a day; it holds your key's id: tell it as it is[/]"
             )
             return 0
+        types = [one.strip() for one in (offer or "").split(",") if one.strip() not in ("", "-")]
+        wish: Wish | None = None if offer is None else {"types": types, "tenant": tenant}
+        if to is not None and wish is not None:
+            return _offer(city, to, wish)
         if show or url is None:
             return _show(city)
-        return _join(city, url, code or "", fingerprint or "")
+        return _join(city, url, {"code": code or "", "fingerprint": fingerprint or ""}, wish)
+
+
+def _offer(city: CityClient, node: str, wish: Wish) -> int:
+    told = city.json("POST", f"/api/v1/nodes/{node}/offer", json=wish)
+    types = ", ".join(told["types"]) or "nothing"
+    out.print(f"{node} may read {types} here; nobody may write", markup=False)
+    return 0
 
 
 def _show(city: CityClient) -> int:
@@ -53,7 +78,8 @@ def _show(city: CityClient) -> int:
     return 0
 
 
-def _join(city: CityClient, url: str, code: str, fingerprint: str) -> int:
+def _join(city: CityClient, url: str, shown: dict[str, str], wish: Wish | None) -> int:
+    code, fingerprint = shown["code"], shown["fingerprint"]
     found = city.json("POST", "/api/v1/nodes/look", json={"url": url})
     out.print(f"node {found['name']} at {found['url']}", markup=False)
     out.print(f"its fingerprint: {found['fingerprint']}", markup=False)
@@ -65,8 +91,8 @@ def _join(city: CityClient, url: str, code: str, fingerprint: str) -> int:
             complain("nothing was joined: the fingerprints differ or were not compared")
             return 1
         fingerprint = found["fingerprint"]
-    wish = {"url": url, "code": code, "fingerprint": fingerprint}
-    done = city.json("POST", "/api/v1/nodes", json=wish)
+    asked = {"url": url, "code": code, "fingerprint": fingerprint}
+    done = city.json("POST", "/api/v1/nodes", json=asked)
     if done["state"] == "joined":
         out.print(f"joined with {done['name']}", markup=False)
     else:
@@ -76,4 +102,4 @@ def _join(city: CityClient, url: str, code: str, fingerprint: str) -> int:
             markup=False,
             soft_wrap=True,
         )
-    return 0
+    return 0 if wish is None else _offer(city, done["name"], wish)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pintu.kit.manifest import Manifest
     from pintu.kit.views import WorkList
     from pintu.settings import Settings
+    from pintu.web.neighbours import Neighbourhood
 
 
 class Work(Protocol):
@@ -104,6 +105,7 @@ class Rooms:
     history: History | None = None  # packs, files and roll-ups of what happened; keeps `past`
     past: Past | None = None  # what happened to entities; None: read from the store's log
     federation: Federation | None = None  # other sources of context, registered here
+    neighbours: Neighbourhood | None = None  # joined nodes as sources of context
     caller: Caller | None = None  # calls to addresses that somebody typed
     subscriptions: Subscriptions | None = None  # who asked to be told of changes
     delivery: Delivery | None = None  # tells them

@@ -27,22 +27,20 @@ def open_federation(
     """The registrations as they were kept; with a caller also the way to their sources, with a
     library of @contexts those who want to hear of registrations.
     """
-    registry = Registry(tables, clock)
-    snapshots = Snapshots(tables, clock)
-    offers, watchers = Offers(tables, clock), None
-    if library is not None:
-        watchers = Watchers(tables, registry, library, clock)
-        watchers.caller, watchers.gate = caller, gate
-    if caller is None:
-        return Federation(
-            registry=registry, watchers=watchers, maps=EntityMaps(clock), snapshots=snapshots
-        )
-    sources = Sources(caller, clock)
-    registry.listen(lambda happened: _forget(sources, happened))
-    maps = EntityMaps(clock)
-    return Federation(
-        registry=registry, sources=sources, watchers=watchers, maps=maps, snapshots=snapshots
+    federation = Federation(
+        registry=Registry(tables, clock),
+        offers=Offers(tables, clock),
+        maps=EntityMaps(clock),
+        snapshots=Snapshots(tables, clock),
     )
+    if library is not None:
+        watchers = Watchers(tables, federation.registry, library, clock)
+        watchers.caller, watchers.gate = caller, gate
+        federation.watchers = watchers
+    if caller is not None:
+        sources = federation.sources = Sources(caller, clock)
+        federation.registry.listen(lambda happened: _forget(sources, happened))
+    return federation
 
 
 def _forget(sources: Sources, happened: Happened) -> None:

@@ -41,8 +41,20 @@ def _watcher() -> list[sa.Column[object]]:
     ]
 
 
+def _offered() -> list[sa.Column[object]]:
+    return [
+        sa.Column("node", sa.String, primary_key=True),
+        sa.Column("tenant", sa.String, primary_key=True),
+        sa.Column("types", sa.LargeBinary, nullable=False),  # JSON, stored names
+        sa.Column("names", sa.LargeBinary, nullable=False),  # JSON; [] is every attribute
+        sa.Column("by", sa.String, nullable=False),
+        sa.Column("at_us", sa.BigInteger, nullable=False),
+    ]
+
+
 REGISTRATION = sa.Table("registration", METADATA, *_registration())
 WATCHER = sa.Table("watcher", METADATA, *_watcher())
+OFFER = sa.Table("offer", METADATA, *_offered())
 
 
 def _first(op: Operations) -> None:
@@ -54,4 +66,9 @@ def _second(op: Operations) -> None:
     op.create_table("watcher", *_watcher())
 
 
-TABLES = PrivateTables(name="federation", metadata=METADATA, migrations=(_first, _second))
+def _third(op: Operations) -> None:
+    """What neighbours are offered."""
+    op.create_table("offer", *_offered())
+
+
+TABLES = PrivateTables(name="federation", metadata=METADATA, migrations=(_first, _second, _third))

@@ -48,6 +48,7 @@ class _Standing:
     task: asyncio.Task[None] | None = None
     ticking: asyncio.Task[None] | None = None
     not_before_us: int = 0
+    silent: bool = False  # the broker's own: shown among the others, told in another way
 
 
 Key = tuple[str, str]
@@ -179,6 +180,14 @@ class Watchers:
         row = _row(standing)
         await self._tables.run(lambda connection: put_rows(connection, WATCHER, [row]))
 
+    def show(self, watcher: Watcher) -> None:
+        """One of the broker's own: there to be seen, never told, forgotten when the broker stops."""
+        self._standing[watcher.tenant, watcher.id] = _Standing(watcher, silent=True)
+
+    def hide(self, tenant: str, id: str) -> None:
+        """One of the broker's own is over."""
+        self._standing.pop((tenant, id), None)
+
     # --- telling --------------------------------------------------------------------------------
     def _begin(self, standing: _Standing) -> None:
         """The first notification tells of everything that matches (5.11.7)."""
@@ -216,7 +225,7 @@ class Watchers:
     def _heard(self, happened: Happened) -> None:
         tenant, now_us = happened.registration.tenant, self._clock.now_us()
         for key, standing in self._standing.items():
-            if key[0] != tenant or standing.watcher.interval_s:
+            if key[0] != tenant or standing.watcher.interval_s or standing.silent:
                 continue
             found = _news(standing.watcher, happened, now_us)
             if found is not None:

@@ -8,7 +8,7 @@ from collections.abc import Container
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pintu.kernel.access import Act, Deed
+from pintu.kernel.access import Act, Actor, Deed
 from pintu.kernel.errors import (
     BadRequestData,
     InvalidRequest,
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _NOBODYS = -1  # the number of no tenant, for operations that need none
 _TENANT_LIMIT = 128
 _KEPT_ACTS = 1024
+SIGNED = b"signature-input"
+"""The header of a request that a neighbour's node signed (RFC 9421)."""
 Key = tuple[Deed, bytes] | tuple[Deed, bytes, tuple[bytes, bytes, bytes]]
 
 
@@ -51,8 +53,10 @@ class Broker:
         self.repeats = Repeats(self)
         started(rooms)
 
-    def handle(self, request: Request) -> Answer:
-        """Answer one request: at once when nothing has to be waited for. Never raises."""
+    def handle(self, request: Request, actor: Actor | None = None) -> Answer:
+        """Answer one request: at once when nothing has to be waited for. Never raises. `actor`:
+        who asks, where that is known already.
+        """
         echo: Pairs = ()
         try:
             operation, parts = ROUTES.find(request.method, request.path)
@@ -64,7 +68,10 @@ class Broker:
             if request.query:
                 params = read_params(request.query)
                 known(params, operation.params, operation.name)
-            actor = rooms.identity.actor(headers, request.peer)
+            if actor is None:
+                if SIGNED in headers and getattr(rooms, "neighbours", None) is not None:
+                    return self._signed(request, echo)
+                actor = rooms.identity.actor(headers, request.peer)
             projection = rooms.gate.decide(actor, act)
             tenant = self.tenant(act.tenant, operation) if act.tenant else 1
             call = Call(
@@ -80,6 +87,17 @@ class Broker:
             return self.waiting(self._in_context(call, context), call)
         except Exception as error:
             return problem(error, echo)
+
+    async def _signed(self, request: Request, echo: Pairs) -> Response:
+        """Answer a neighbour's node, once its signature is checked."""
+        neighbours = self.rooms.neighbours
+        assert neighbours is not None
+        try:
+            actor = await neighbours.caller_of(request)
+        except PintuError as error:
+            return problem(error, echo)
+        found = self.handle(request, actor)
+        return found if isinstance(found, Response) else await found
 
     # --- what every call has ------------------------------------------------------------------
     def act(self, deed: Deed, headers: dict[bytes, bytes]) -> tuple[Act, Pairs]:

@@ -171,6 +171,8 @@ def kinds_here(call: Call) -> list[Kind]:
     """The kinds that have entities, with the attributes that may be seen."""
     found = [kind for kind in call.rooms.store.kinds(call.tenant) if kind.count > 0]
     projection = call.projection
+    if projection.types is not None:
+        found = [kind for kind in found if not projection.types.isdisjoint(kind.types)]
     if projection.attributes is None and not projection.withheld:
         return found
     return [

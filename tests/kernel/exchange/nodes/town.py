@@ -43,6 +43,7 @@ class NodeCity:
     folder: Path
     port: int
     allow: tuple[str, ...]
+    plain: bool = False  # NGSI-LD in the same application, too
     city: City = field(init=False)
     server: uvicorn.Server = field(init=False)
     serving: asyncio.Task[None] = field(init=False)
@@ -63,7 +64,9 @@ class NodeCity:
     async def open(self) -> NodeCity:
         self.folder.mkdir(parents=True, exist_ok=True)
         told = {"PINTU_NODE_NAME": self.name, "PINTU_EGRESS_ALLOW": ",".join(self.allow)}
-        settings = load_settings(self.folder, told, port=self.port, pieces=False)
+        settings = load_settings(
+            self.folder, told, port=self.port, pieces=False, plain=self.plain
+        )
         self.city = await City.open(settings)
         config = uvicorn.Config(
             self.city.application(), host="127.0.0.1", port=self.port, log_config=None,

@@ -5,7 +5,8 @@
    of the owning organisation who names purpose and reason, under an agreement, by the person
    themself (or who acts for them) and of that person alone, through broken glass, or on a
    machine that was started with `--open`, and each of these is written down.
-3. Everything else is decided by grants as ever, and counted.
+3. A neighbour's node reads what is offered to it (`federation/offers.py`), and nothing else.
+4. Everything else is decided by grants as ever, and counted.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ class ExchangeGate:
         self._held: Callable[[str, int], None] = _unheld
         self._theirs: Callable[[Actor, str], str] = _nobodys
         self._codes: Callable[[str], frozenset[str]] | None = None
+        # what neighbours' nodes may read without an agreement
+        self._offered: Callable[[Actor, Act], Projection] = thin.decide
         self.limits = Limiter(clock)
         self.recorder = Recorder(clock)
         self.join(agreements=agreements, audit=audit)
@@ -83,6 +86,7 @@ class ExchangeGate:
         theirs: Callable[[Actor, str], str] | None = None,
         codes: Callable[[str], frozenset[str]] | None = None,
         versions: Callable[[str], int] | None = None,
+        offered: Callable[[Actor, Act], Projection] | None = None,
     ) -> None:
         """The rooms that are opened after the gate: what is handed in stays, the rest as it is."""
         if agreements is not None:
@@ -100,6 +104,8 @@ class ExchangeGate:
             self._theirs = theirs
         if versions is not None:
             self.recorder.version = versions
+        if offered is not None:
+            self._offered = offered
         if codes is not None:
             self._codes = lru_cache(maxsize=8)(codes)
 
@@ -118,7 +124,10 @@ class ExchangeGate:
             return self._agreed(actor, act)
         if act.persons:
             return self._of_persons(actor, act)
-        projection = self._thin.decide(actor, act)
+        if actor.kind == "node" and act.data_set == "context":
+            projection = self._offered(actor, act)
+        else:
+            projection = self._thin.decide(actor, act)
         self._count(actor, act)
         return projection
 

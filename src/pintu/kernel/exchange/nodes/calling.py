@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import secrets
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -28,7 +27,8 @@ from pintu.kernel.errors import (
 from pintu.kernel.exchange.nodes import httpsig
 from pintu.kernel.exchange.nodes.documents import id_of
 from pintu.kernel.exchange.nodes.rates import Breaker
-from pintu.kernel.identity.keys import NODE, Keys, verified
+from pintu.kernel.exchange.nodes.signing import signed_request
+from pintu.kernel.identity.keys import Keys, verified
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -162,17 +162,8 @@ class Calling:
     async def _post(
         self, line: _Line, url: str, path: str, body: bytes, publics: tuple[str, ...]
     ) -> Reply:
-        key = self._keys.signer(NODE)
-        digest = httpsig.content_digest(body)
-        text = httpsig.params_text(
-            httpsig.REQUEST,
-            created=self._clock.now_us() // 1_000_000,
-            nonce=secrets.token_urlsafe(18),
-            keyid=key.key_id,
-        )
-        values = httpsig.request_values("POST", url + path, digest)
-        marks = httpsig.signed(values, httpsig.REQUEST, text, key.sign)
-        lines = {"content-type": "application/json", "content-digest": digest, **marks}
+        marks = signed_request(self._keys, self._clock, "POST", url + path, body)
+        lines = {"content-type": "application/json", **marks}
         status, headers, answer = await self._send(
             line, "POST", (url, path), lines, body, limit=MOST_BODY
         )

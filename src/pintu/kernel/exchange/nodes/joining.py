@@ -4,6 +4,7 @@ step of it is in the log."""
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -51,6 +52,8 @@ class Joining:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self.listeners: list[Callable[[Node], None]] = []
+        """Told of every neighbour that came, went, or changed what it is to us."""
 
     # --- our operator asks ------------------------------------------------------------------------
     async def look(self, url: str) -> Document:
@@ -242,6 +245,8 @@ class Joining:
         )
         await self._note(deed, actor, node)
         await register.put(node)
+        for listener in self.listeners:
+            listener(node)
         return node
 
     async def _note(self, deed: str, actor: Actor, node: Node) -> None:

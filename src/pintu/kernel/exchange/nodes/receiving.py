@@ -73,6 +73,15 @@ class Receiving:
     async def check(self, received: Received) -> From:
         """Whose call it is. Raises TooManyRequests, Unauthorized (what is wrong with the
         signature), Forbidden (a node that is not joined, a claim that is not its own)."""
+        node = await self.known(received)
+        try:
+            return From(node=node, call=claim(node, received.body))
+        except Forbidden:
+            newer = await self._newer(node, self._clock.now_us())
+            return From(node=newer, call=claim(newer, received.body))
+
+    async def known(self, received: Received) -> Node:
+        """The neighbour that signed a request, whatever its body is; raises as `check` does."""
         now_us = self._clock.now_us()
         self._knock(received.peer, now_us)
         try:
@@ -86,11 +95,7 @@ class Receiving:
         self._calls.take(node.name, now_us, f"calls of node {node.name}")
         if node.state != "joined":
             raise Forbidden(f"Node {node.name} is not joined here: it is {node.state}")
-        try:
-            return From(node=node, call=claim(node, received.body))
-        except Forbidden:
-            newer = await self._newer(node, now_us)
-            return From(node=newer, call=claim(newer, received.body))
+        return node
 
     async def _newer(self, node: Node, now_us: int) -> Node:
         """What the node tells of itself by now: it may have an organisation more. Asked seldom."""
