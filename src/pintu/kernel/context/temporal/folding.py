@@ -35,15 +35,14 @@ def fold(id: str, rows: Iterable[Row], names: Collection[str] | None = None) -> 
     its row. Rows of an earlier life count; what was erased does not.
     """
     folding = _Folding(id, names)
-    for row in rows:
-        folding.take(row)
+    folding.take_all(rows)
     return folding.done()
 
 
 class _Folding:
     __slots__ = (
-        "_by_time", "_found", "_gap", "_last", "_live", "_names", "_present", "_quoted", "_scoped",
-        "_told",
+        "_by_time", "_found", "_gap", "_hot", "_last", "_live", "_names", "_present", "_quoted",
+        "_scoped", "_told",
     )  # fmt: skip
 
     def __init__(self, id: str, names: Collection[str] | None) -> None:
@@ -51,6 +50,8 @@ class _Folding:
         self._names = None if names is None else frozenset(names)
         self._quoted = [] if names is None else [f'"{name}"'.encode() for name in names]
         self._live: dict[str, Live] = {}
+        self._hot: dict[str, tuple[Live, list[Instance]]] = {}
+        """Attributes that have one instance alone: what there is, and where it is told."""
         self._scoped = names is None or "scope" in names
         self._told: set[str] = set()
         self._last = 0  # the row before
@@ -64,21 +65,50 @@ class _Folding:
         found.types = tuple(sorted(self._told.union(self._present)))
         return found
 
-    def take(self, row: Row) -> None:
-        """One row more."""
-        verb, at_us, found = row.verb, row.at_us, self._found
-        if row.previous != self._last:
-            self._gap = True
-        self._last = row.position
-        found.modified_us = at_us
-        found.known = True
-        if not found.created_us:
-            found.created_us = at_us
-        if verb == "updated":
+    def take_all(self, rows: Iterable[Row]) -> None:
+        """Rows in order; nearly all of them write one instance of a few attributes anew."""
+        found, hot, names, loads = self._found, self._hot, self._names, orjson.loads
+        quoted, last, at_us = self._quoted, self._last, 0
+        for row in rows:
+            position, at_us = row.position, row.at_us
+            if not found.created_us:
+                found.created_us = at_us
+            if row.previous != last:
+                self._gap = True
+            last = position
+            if row.verb != "updated":
+                self._other(row)
+                continue
+            found.known = True
             self._present = row.types
-            if self._concerned(row):
-                self._fragment(row, orjson.loads(row.payload))
-        elif verb == "created" or verb == "replaced":
+            payload = row.payload
+            if names is not None:
+                for name_in_it in quoted:
+                    if name_in_it in payload:
+                        break
+                else:
+                    continue
+            for name, attribute in loads(payload).items():
+                if names is not None and name not in names:
+                    continue
+                if attribute.__class__ is dict:
+                    if name in hot and "datasetId" not in attribute:
+                        live, instances = hot[name]
+                        live[None] = attribute
+                        instances.append(Instance(attribute, position, 0, at_us, at_us))
+                    else:
+                        self._single(row, name, attribute)
+                elif name == "scope":
+                    self._scopes(row, attribute)
+                elif name not in _HEAD:
+                    self._several(row, name, attribute)
+        self._last = last
+        found.modified_us = at_us or found.modified_us
+
+    def _other(self, row: Row) -> None:
+        verb, at_us, found = row.verb, row.at_us, self._found
+        found.known = True
+        if verb == "created" or verb == "replaced":
             self._present = row.types
             found.deleted_us = 0
             self._whole(row, orjson.loads(row.payload))
@@ -96,23 +126,12 @@ class _Folding:
 
     def _concerned(self, row: Row) -> bool:
         """Whether a row may hold what is asked for."""
-        if self._names is None:
-            return True
-        return any(quoted in row.payload for quoted in self._quoted)
+        payload, concerned = row.payload, self._names is None
+        for quoted in self._quoted:
+            concerned = concerned or quoted in payload
+        return concerned
 
     # --- the present changed -------------------------------------------------------------------
-    def _fragment(self, row: Row, payload: Doc) -> None:
-        names = self._names
-        for name, attribute in payload.items():
-            if names is not None and name not in names:
-                continue
-            if attribute.__class__ is dict:
-                self._single(row, name, attribute)
-            elif name == "scope":
-                self._scopes(row, attribute)
-            elif name not in _HEAD:
-                self._several(row, name, attribute)
-
     def _single(self, row: Row, name: str, instance: Doc) -> None:
         """The attribute is one instance now: that one was written."""
         dataset = instance.get("datasetId")
@@ -125,11 +144,16 @@ class _Folding:
                 self._gone(row, name, gone, live.pop(gone))
         live[dataset] = instance
         at_us = row.at_us
-        series = self._found.one(name, dataset)
-        series.instances.append(Instance(instance, row.position, 0, at_us, at_us))
+        instances = self._found.one(name, dataset).instances
+        instances.append(Instance(instance, row.position, 0, at_us, at_us))
+        if dataset is None:
+            self._hot[name] = live, instances
+        else:
+            self._hot.pop(name, None)
 
     def _several(self, row: Row, name: str, attribute: Any) -> None:
         """The attribute is these instances now, or none."""
+        self._hot.pop(name, None)
         live = self._live.setdefault(name, {})
         self._found.unsure = self._found.unsure or self._gap
         told: Live = {one.get("datasetId"): one for one in attribute or ()}
@@ -159,6 +183,7 @@ class _Folding:
         """The entity is this document now, or nothing."""
         for name in [name for name in self._live if name not in document]:
             live = self._live.pop(name)
+            self._hot.pop(name, None)
             for dataset, instance in live.items():
                 self._gone(row, name, dataset, instance)
         if self._scoped:
@@ -247,6 +272,7 @@ class _Folding:
     def _erased(self, row: Row) -> None:
         found = self._found
         self._by_time.clear()
+        self._hot.clear()
         if row.changed is None:
             found.series.clear()
             found.scope.instances.clear()

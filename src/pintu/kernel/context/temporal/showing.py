@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -12,7 +13,7 @@ from pintu.kernel.context.members import VALUE_OF
 from pintu.kernel.context.picture import Painter
 from pintu.kernel.context.temporal.aggregating import aggregated
 from pintu.kernel.context.temporal.choosing import Chosen
-from pintu.kernel.context.temporal.words import Doc, Instance, Series
+from pintu.kernel.context.temporal.words import INSTANCE, Doc, Instance, Series
 from pintu.kernel.jsonld import Terms
 
 Form = Literal["normalized", "concise", "temporalValues", "aggregatedValues"]
@@ -95,7 +96,20 @@ class _Shower:
         if form == "temporalValues" or form == "aggregatedValues":
             blocks = [block for one in found for block in self._blocks(one)]
             return blocks[0] if len(blocks) == 1 else blocks
-        return [self._instance(one, instance) for one in found for instance in one.instances]
+        if self._look.sys_attrs or not self._look.ids or form == "concise":
+            return [self._instance(one, instance) for one in found for instance in one.instances]
+        return [shown for one in found for shown in self._plain(one)]
+
+    def _plain(self, series: Series) -> Iterator[Doc]:
+        """Normalized instances with their ids: what is asked for nearly always."""
+        paint, tag = self._painter.instance, series.tag
+        for one in series.instances:
+            place = f"-{one.place}" if one.place else ""
+            id = f"{INSTANCE}{one.position:x}-{tag}{place}"
+            shown = {**paint(one.document), "instanceId": id}
+            if one.deleted_us:
+                shown["deletedAt"] = iso(one.deleted_us)
+            yield shown
 
     def scope(self, series: Series) -> Any:
         """Scopes are shown like a Property (4.5.6)."""
