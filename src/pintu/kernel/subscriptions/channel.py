@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -40,17 +40,15 @@ class Paused(msgspec.Struct, frozen=True):
 
 
 Told = Outcome | Paused
-Tell = Callable[[Subscription, list[Hit]], Awaitable[Told]]
+Tell = Callable[[Subscription, Sequence[Hit]], Awaitable[Told]]
 
 
 class Desk(Protocol):
     """What a channel needs of the room around it."""
 
     clock: Clock
-
-    async def tell(self, subscription: Subscription, hits: list[Hit]) -> Told:
-        """Compose what the gate lets be seen, write it down, send it once."""
-        ...
+    tell: Tell
+    """Compose what the gate lets be seen, write it down, send it once."""
 
     def changed(self, channel: Channel) -> None:
         """Its state is to be saved."""

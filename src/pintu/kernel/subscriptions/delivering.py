@@ -19,7 +19,7 @@ from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError
 from pintu.kernel.feed import Feed
 from pintu.kernel.store.port import Store
-from pintu.kernel.subscriptions.channel import Channel, Told
+from pintu.kernel.subscriptions.channel import Channel, Tell
 from pintu.kernel.subscriptions.following import Follower, Reader
 from pintu.kernel.subscriptions.keeping import Deed, Subscriptions
 from pintu.kernel.subscriptions.periodic import Periodic
@@ -56,6 +56,7 @@ class Delivery:
         self._reader = Reader(store, self.follower, lambda: list(self.channels.values()))
         self._dirty: dict[Key, Subscription] = {}
         self.teller = Teller(subscriptions, ways)
+        self.tell: Tell = self.teller.changes
         self._periodic = Periodic(subscriptions, store, clock, self.teller)
         self._saver: asyncio.Task[None] | None = None
         self._saved = self._owed = 0
@@ -137,7 +138,7 @@ class Delivery:
             return
         key = subscription.key
         head = self.store.head()
-        self._ways.forget(subscription)
+        self.teller.forget(subscription)
         if deed == "removed":
             self._periodic.drop(key)
             self._dirty.pop(key, None)
@@ -173,7 +174,7 @@ class Delivery:
         """Call it no more."""
         if self.ears.pop(subscription.key, None) is not None:
             self.subscriptions.matcher.remove(subscription)
-            self._ways.forget(subscription)
+            self.teller.forget(subscription)
 
     @property
     def position(self) -> int:
@@ -181,10 +182,6 @@ class Delivery:
         return self.follower.position
 
     # --- channels' desk ---------------------------------------------------------------------------
-    async def tell(self, subscription: Subscription, hits: list[Hit]) -> Told:
-        """Compose what the gate lets be seen, write it down, send it once."""
-        return await self.teller.changes(subscription, hits)
-
     def changed(self, channel: Channel) -> None:
         """Its state is to be saved."""
         self._dirty[channel.subscription.key] = channel.subscription

@@ -15,7 +15,7 @@ from pintu.kernel.subscriptions import states
 from pintu.kernel.subscriptions.channel import NOTHING, Paused, Told
 from pintu.kernel.subscriptions.keeping import Subscriptions
 from pintu.kernel.subscriptions.states import Outcome
-from pintu.kernel.subscriptions.words import Endpoint, Hit, Message, Subscription
+from pintu.kernel.subscriptions.words import Asker, Endpoint, Hit, Key, Message, Subscription
 
 T = TypeVar("T")
 Compose = Callable[[Subscription, Sequence[T], Projection], Awaitable[Message | None]]
@@ -85,6 +85,7 @@ class Teller:
     def __init__(self, subscriptions: Subscriptions, ways: Ways) -> None:
         self._subscriptions, self.ways = subscriptions, ways
         self._quick, self._slow = asyncio.Semaphore(QUICK), asyncio.Semaphore(SLOW)
+        self._acts: dict[Key, tuple[Asker, Act]] = {}
 
     async def changes(self, subscription: Subscription, hits: Sequence[Hit]) -> Told:
         """Tell of some changes, one an entity."""
@@ -122,8 +123,15 @@ class Teller:
         actor = self._subscriptions.standing(asker)
         if actor is None:
             raise Refused("The account of who subscribed has ended")
-        act = asker.act(subscription.tenant_name)
-        return actor, act, self.ways.gate.decide(actor, act)
+        known = self._acts.get(subscription.key)
+        if known is None or known[0] is not asker:
+            known = self._acts[subscription.key] = (asker, asker.act(subscription.tenant_name))
+        return actor, known[1], self.ways.gate.decide(actor, known[1])
+
+    def forget(self, subscription: Subscription) -> None:
+        """A subscription is gone or another one."""
+        self._acts.pop(subscription.key, None)
+        self.ways.forget(subscription)
 
     async def _tell(
         self, subscription: Subscription, items: Sequence[T], compose: Compose[T]
