@@ -126,6 +126,14 @@ class Side:
             before = page[-1].position
         return [self._change(one) for one in found]
 
+    async def _past(self, tenant: str, types: Any, limit: int) -> Any:
+        number, after, found = self.tenants[tenant], "", []
+        while page := await settled(self.store.past_ids(number, types, after, limit)):
+            found += page
+            after = page[-1]
+        assert sorted(set(found)) == found
+        return found
+
     async def _changes(self, tenant: str, part: float, limit: int) -> Any:
         after = int(self.store.head() * part)
         found = await settled(self.store.changes(after, limit))

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from pintu.kernel.context.record import Keep, Put, Record, Remove
+from pintu.kernel.context.record import Keep, Put, Record, Remove, Tell
 from pintu.kernel.context.selection import (
     Absent,
     And,
@@ -129,8 +129,8 @@ class Writing:
         chance = self.chance
         id = chance.choice(self.ids)
         deed = chance.choices(
-            ["create", "put", "update", "delete", "touch", "late", "refuse", "break"],
-            [30, 20, 30, 10, 3, 3, 2, 1],
+            ["create", "put", "update", "delete", "touch", "late", "refuse", "break", "tell"],
+            [30, 20, 30, 10, 3, 3, 2, 1, 5],
         )[0]
         told: dict[str, Any] = {"deed": deed, "id": id, "tenant": chance.choice(TENANTS[:2])}
         if deed in ("create", "put"):
@@ -142,6 +142,10 @@ class Writing:
                 name: None if chance.random() < 0.2 else self.attribute(name) for name in names
             }
             told["times"] = chance.random() < 0.3
+        elif deed == "tell":
+            told["verb"] = chance.choice(["recorded", "recorded", "amended", "erased"])
+            told["names"] = None if chance.random() < 0.3 else ATTRIBUTES[:2]
+            told["types"] = tuple(sorted(chance.sample(TYPES, chance.choice([1, 2]))))
         return told
 
 
@@ -153,9 +157,12 @@ def made(told: dict[str, Any], tenants: dict[str, int]) -> Op:
     if deed == "create":
         return Op(tenant, id, fresh=Put(doc, "created", body=body, detail="new"))
 
-    def transform(record: Record | None, now: int) -> Put | Keep | Remove:
+    def transform(record: Record | None, now: int) -> Put | Keep | Remove | Tell:
         if deed == "break":
             raise ZeroDivisionError("a bug")
+        if deed == "tell":
+            names = None if told["names"] is None else tuple(told["names"])
+            return Tell(told["verb"], told["types"], b"{}", names, record and record.id)
         if deed == "put":
             return Put(doc, "created" if record is None else "replaced", body=body)
         if record is None or deed == "refuse":
@@ -325,8 +332,12 @@ def program(seed: int, steps: int, *, ids: int = 40, fill: int = 0) -> list[Step
 
 def _question(chance: random.Random, asking: Asking) -> Step:
     what = chance.choices(
-        ["select", "retrieve", "history", "changes", "kinds", "expired", "cursor", "trim", "again"],
-        [60, 10, 8, 8, 6, 4, 4, 1, 1],
+        [
+            *("select", "retrieve", "history", "changes", "kinds", "expired", "cursor", "trim"),
+            "again",
+            "past",
+        ],
+        [60, 10, 8, 8, 6, 4, 4, 1, 1, 6],
     )[0]
     told: dict[str, Any] = {"tenant": chance.choice(TENANTS)}
     if what == "select":
@@ -335,6 +346,11 @@ def _question(chance: random.Random, asking: Asking) -> Step:
         told |= {
             "id": chance.choice([*asking.writing.ids, "urn:no"]),
             "limit": chance.choice([2, 900]),
+        }
+    elif what == "past":
+        told |= {
+            "types": chance.choice([None, asking.types()]),
+            "limit": chance.choice([1, 7, 500]),
         }
     elif what == "changes":
         told |= {"part": chance.random(), "limit": chance.choice([1, 10, 1000])}
