@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pintu.kernel.context.match import compile_pattern, match_q
+from pintu.kernel.context.match import compile_pattern, match_q, matches
 from pintu.kernel.context.record import Record
+from pintu.kernel.context.selection import Selection
 from pintu.kernel.store.port import Change
 from pintu.kernel.subscriptions.matching import Matcher
 from pintu.kernel.subscriptions.words import Hit, Subscription, Trigger
@@ -179,7 +180,12 @@ async def test_linked_conditions_are_followed() -> None:
 
 # --- against asking each one ----------------------------------------------------------------------
 NAMES = ["level", "name", "power"]
-Q = ["level>1", 'name=="a"|level==0', "!power", "power>=level"]
+Q = [
+    "level>1", "name==\"a\"|level==0", "!power", "level==2", "level==1,\"a\"", "level<=1;name",
+    "name==\"a\";level>0", "power>=2", "power==0..1", "level!=1",
+]  # fmt: skip
+NEAR = {"georel": "near;maxDistance==500", "geometry": "Point"}
+PLACES = [[120.0, 30.0], [120.0, 30.003], [120.1, 30.0]]
 entity_names = st.sampled_from(NAMES)
 
 
@@ -202,15 +208,24 @@ def subscriptions(draw: Any) -> Doc:
     )
     triggers = st.lists(st.sampled_from(TRIGGERS), min_size=1, max_size=3, unique=True)
     members["notificationTrigger"] = draw(triggers | st.none())
-    members["q"] = draw(st.sampled_from(Q[:3]) | st.none())
+    members["q"] = draw(st.sampled_from(Q) | st.none())
+    place = draw(st.sampled_from(PLACES) | st.none())
+    members["geoQ"] = None if place is None else {**NEAR, "coordinates": place}
     return members
 
 
+def placed(place: list[float] | None) -> Doc:
+    """A location, or none."""
+    value = {"type": "Point", "coordinates": place}
+    return {} if place is None else {"location": {"type": "GeoProperty", "value": value}}
+
+
 documents = st.builds(
-    lambda number, kind, held: lamp(number, kind, **held),
+    lambda number, kind, held, place: lamp(number, kind, **held, **placed(place)),
     st.integers(1, 3),
     st.sampled_from(["Lamp", "Pole", ["Lamp", "Old"], "Tree"]),
     st.dictionaries(entity_names, st.integers(0, 3) | st.just("a"), max_size=3),
+    st.sampled_from(PLACES) | st.none(),
 )
 
 
@@ -228,7 +243,7 @@ def changes(draw: Any) -> Change:
     if what == "replaced":
         return changed(before, after)
     names = tuple(
-        name for name in NAMES
+        name for name in (*NAMES, "location")
         if before.get(name) != after.get(name) or (name in after and draw(st.booleans()))
     )  # fmt: skip
     return changed(before, after, names=names)
@@ -244,7 +259,11 @@ def naive(one: Subscription, change: Change) -> tuple[set[str], set[str]] | None
     entity = {"created": "entityCreated", "deleted": "entityDeleted"}.get(
         change.verb, "entityUpdated"
     )
-    touched = set(change.changed) if change.changed is not None else {*before, *after} & {*NAMES}
+    touched = (
+        set(change.changed)
+        if change.changed is not None
+        else {*before, *after} & {*NAMES, "location"}
+    )
     if one.watched is not None:
         touched &= one.watched
         if not touched:
@@ -264,6 +283,8 @@ def naive(one: Subscription, change: Change) -> tuple[set[str], set[str]] | None
             why.add(kind)
     if not why or (one.q is not None and not match_q(document, one.q)):
         return None
+    if one.geo is not None and not matches(document, Selection(tenant=0, geo=one.geo), None):
+        return None
     return names, why
 
 
@@ -277,7 +298,7 @@ def _selects(selector: Any, document: Doc) -> bool:
     return selector.id_pattern is None or compile_pattern(selector.id_pattern)(document["id"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(subscriptions(), max_size=8), st.lists(changes(), max_size=4), st.data())
 def test_the_index_finds_what_asking_each_one_finds(
     some: list[Doc], happened: list[Change], data: Any

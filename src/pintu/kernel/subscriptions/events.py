@@ -9,12 +9,17 @@ from typing import Any, Final
 import orjson
 
 from pintu.kernel.context.changes import NOT_ATTRIBUTES
+from pintu.kernel.context.match.values import found_at, leaves
 from pintu.kernel.context.members import instances
+from pintu.kernel.context.record import Record
+from pintu.kernel.context.selection import Path
 from pintu.kernel.store.port import Change
+from pintu.kernel.store.rows import cell_of
 from pintu.kernel.subscriptions.words import Trigger
 
 Doc = dict[str, Any]
 
+_SCALARS: Final = frozenset((str, int, float, bool))
 _NONE: Final[frozenset[Trigger]] = frozenset()
 _CREATED: Final = frozenset({Trigger.ATTRIBUTE_CREATED})
 _UPDATED: Final = frozenset({Trigger.ATTRIBUTE_UPDATED})
@@ -25,6 +30,14 @@ _ENTITY: Final = {
     "updated": frozenset({Trigger.ENTITY_UPDATED}),
     "deleted": frozenset({Trigger.ENTITY_DELETED}),
 }
+_POSSIBLE: Final = {
+    "created": _ENTITY["created"] | _CREATED,
+    "replaced": _ENTITY["replaced"] | _CREATED | _UPDATED | _DELETED,
+    "updated": _ENTITY["updated"] | _CREATED | _UPDATED | _DELETED,
+    "deleted": _ENTITY["deleted"] | _DELETED,
+}
+"""Triggers a verb can hold for at all."""
+
 _NO_DOC: Final[Doc] = {}
 
 
@@ -34,6 +47,8 @@ class Event:
     def __init__(self, change: Change) -> None:
         self.change = change
         self.entity = _ENTITY.get(change.verb, _NONE)
+        self.possible = _POSSIBLE.get(change.verb, _NONE)
+        self._leaves: dict[str, list[Any]] = {}
 
     @cached_property
     def before(self) -> Doc:
@@ -51,6 +66,41 @@ class Event:
     def document(self) -> Doc:
         """What conditions are asked of: the entity as it is, or as it was when it is gone."""
         return self.before if self.change.verb == "deleted" else self.after
+
+    @cached_property
+    def record(self) -> Record | None:
+        """What conditions on system times are asked of; None for a row nobody knows them of."""
+        change = self.change
+        if not change.created_us:
+            return None
+        return Record(
+            0, change.id, change.types, b"", change.created_us, change.at_us, change.times
+        )
+
+    def leaves(self, name: str) -> list[Any]:
+        """The scalars that comparisons with an attribute look at."""
+        found = self._leaves.get(name)
+        if found is None:
+            held = found_at(self.document, Path(name))
+            found = [one for kind, value in held for one in leaves(kind, value)]
+            found = self._leaves[name] = [one for one in found if one.__class__ in _SCALARS]
+        return found
+
+    def numbers(self, name: str) -> list[float]:
+        """The numbers among them."""
+        return [one for one in self.leaves(name) if one.__class__ is int or one.__class__ is float]
+
+    def cells(self, name: str) -> list[int] | None:
+        """Cells of the grid in which the points of an attribute lie; None when it is no point."""
+        found: list[int] = []
+        for kind, value in found_at(self.document, Path(name)):
+            if kind != "GeoProperty" or value.__class__ is not dict:
+                continue
+            if value.get("type") != "Point":
+                return None
+            place = value["coordinates"]
+            found.append(cell_of(place[0], place[1]))
+        return found
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -13,15 +13,14 @@ from typing import Any, Final
 
 import orjson
 
-from pintu.kernel.context.match import Lookup, compile_selection, linked_depth
+from pintu.kernel.context.match import Lookup
 from pintu.kernel.context.record import Record
-from pintu.kernel.context.selection import Selection
 from pintu.kernel.errors import TooComplex
 from pintu.kernel.store.port import Change
+from pintu.kernel.subscriptions.bunches import Bunch, Group, Groups
 from pintu.kernel.subscriptions.events import Event
 from pintu.kernel.subscriptions.words import Hit, Key, Selector, Subscription, Trigger
 
-Test = Callable[..., bool]
 Retrieve = Callable[[int, str], Record | Awaitable[Record | None] | None]
 Names = tuple[str, ...]
 Told = tuple[Names, frozenset[Trigger]]
@@ -30,47 +29,45 @@ _ROUNDS: Final = 16
 """How often documents that a linked query leads to are fetched for one change."""
 
 
-class Group:
-    """Subscriptions that wait for the same: triggers, attributes, a selector and conditions."""
-
-    __slots__ = ("key", "linked", "members", "test", "triggers", "watched")
-
-    def __init__(self, key: Any, subscription: Subscription, selector: Selector | None) -> None:
-        self.key = key
-        self.triggers = subscription.triggers
-        self.watched = subscription.watched
-        self.linked = linked_depth(subscription.q) > 0
-        self.test = _test(subscription, selector)
-        self.members: dict[str, Subscription] = {}
-
-
 class Place:
     """Groups that wait at one place."""
 
     __slots__ = ("any_name", "by_name")
 
     def __init__(self) -> None:
-        self.any_name: dict[Any, Group] = {}
-        self.by_name: dict[str, dict[Any, Group]] = {}
+        self.any_name = Bunch()
+        self.by_name: dict[str, Bunch] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.any_name or self.by_name)
 
     def put(self, group: Group) -> None:
         """Let a group wait here."""
         if group.watched is None:
-            self.any_name[group.key] = group
+            self.any_name.put(group)
         else:
             for name in group.watched:
-                self.by_name.setdefault(name, {})[group.key] = group
+                self.by_name.setdefault(name, Bunch()).put(group)
 
-    def take(self, group: Group) -> bool:
-        """A group waits here no more; true when nobody does."""
-        self.any_name.pop(group.key, None)
+    def take(self, group: Group) -> None:
+        """A group waits here no more."""
+        self.any_name.take(group)
         for name in group.watched or ():
-            kept = self.by_name.get(name)
-            if kept is not None:
-                kept.pop(group.key, None)
-                if not kept:
+            bunch = self.by_name.get(name)
+            if bunch is not None:
+                bunch.take(group)
+                if not bunch:
                     del self.by_name[name]
-        return not self.any_name and not self.by_name
+
+    def collect(self, event: Event, found: Groups) -> None:
+        """Add those who may be concerned."""
+        if self.any_name:
+            self.any_name.collect(event, found)
+        if self.by_name:
+            for name in event.names:
+                bunch = self.by_name.get(name)
+                if bunch is not None:
+                    bunch.collect(event, found)
 
 
 class _Tenant:
@@ -80,7 +77,7 @@ class _Tenant:
         self.ids: dict[str, Place] = {}
         self.types: dict[str, Place] = {}
         self.everywhere = Place()
-        self.groups: dict[Any, Group] = {}
+        self.groups: Groups = {}
         self.linked = 0
 
     def places(self, selector: Selector | None) -> Iterator[tuple[dict[str, Place], str]]:
@@ -151,8 +148,11 @@ class Matcher:
             tenant.linked -= group.linked
             tenant.everywhere.take(group)
             for table, name in tenant.places(selector):
-                if table[name].take(group):
-                    del table[name]
+                place = table.get(name)
+                if place is not None:
+                    place.take(group)
+                    if not place:
+                        del table[name]
         self._count -= found
         if not tenant.groups:
             del self._tenants[subscription.tenant]
@@ -217,22 +217,6 @@ def _key(one: Subscription, selector: Selector | None) -> Any:
     return (one.triggers, one.watched, selector, one.q, geo, one.scope)
 
 
-def _test(one: Subscription, selector: Selector | None) -> Test | None:
-    """All conditions of a group that its place does not answer, or None."""
-    ids, pattern, types = (), None, None
-    if selector is not None:
-        types = selector.types
-        pattern = None if selector.ids else selector.id_pattern
-        if types is not None and not selector.ids and all(len(e) == 1 for e in types.any_of):
-            types = None  # its places are these types
-    if all(part is None for part in (pattern, types, one.q, one.geo, one.scope)):
-        return None
-    selection = Selection(
-        tenant=0, ids=ids, id_pattern=pattern, types=types, q=one.q, geo=one.geo, scope=one.scope
-    )
-    return compile_selection(selection)
-
-
 def _places(tenant: _Tenant, change: Change) -> list[Place]:
     """Where somebody may wait for a change of this entity."""
     found = []
@@ -246,43 +230,34 @@ def _places(tenant: _Tenant, change: Change) -> list[Place]:
             place = types.get(name)
             if place is not None:
                 found.append(place)
-    everywhere = tenant.everywhere
-    if everywhere.any_name or everywhere.by_name:
-        found.append(everywhere)
+    if tenant.everywhere:
+        found.append(tenant.everywhere)
     return found
 
 
-def _candidates(tenant: _Tenant, event: Event) -> dict[Any, Group]:
+def _candidates(tenant: _Tenant, event: Event) -> Groups:
     """Groups that wait where the change happened."""
-    found: dict[Any, Group] = {}
+    found: Groups = {}
     for place in _places(tenant, event.change):
-        _collect(place, event, found)
+        place.collect(event, found)
     return found
 
 
-def _collect(place: Place, event: Event, found: dict[Any, Group]) -> None:
-    found.update(place.any_name)
-    by_name = place.by_name
-    if by_name:
-        for name in event.names:
-            groups = by_name.get(name)
-            if groups is not None:
-                found.update(groups)
-
-
-def _hits(event: Event, groups: dict[Any, Group], lookup: Lookup | None) -> list[Hit]:
+def _hits(event: Event, groups: Groups, lookup: Lookup | None) -> list[Hit]:
     """The members of those groups whose triggers and conditions hold, each once."""
     told: dict[Any, Told | None] = {}
     found: dict[Key, Hit] = {}
+    change, possible = event.change, event.possible
     for group in groups.values():
+        if group.triggers.isdisjoint(possible) or not _holds(group, event, lookup):
+            continue
         wanted = (group.triggers, group.watched)
         if wanted not in told:
             told[wanted] = _told(event, group.triggers, group.watched)
         one = told[wanted]
-        if one is None or not _holds(group, event, lookup):
+        if one is None:
             continue
         names, why = one
-        change = event.change
         for subscription in group.members.values():
             if subscription.key not in found:
                 found[subscription.key] = Hit(subscription, change, names, why)
@@ -293,13 +268,8 @@ def _holds(group: Group, event: Event, lookup: Lookup | None) -> bool:
     test = group.test
     if test is None:
         return True
-    change = event.change
-    record = None
-    if change.created_us:
-        at_us = change.at_us
-        record = Record(0, change.id, change.types, b"", change.created_us, at_us, change.times)
     try:
-        return test(event.document, record, lookup)
+        return test(event.document, event.record, lookup)
     except TooComplex:
         return False
 
