@@ -6,7 +6,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-EXAMPLES = int(os.environ.get("PINTU_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("PINTU_EXAMPLES", "40"))
 
 tried = settings(
     max_examples=EXAMPLES,

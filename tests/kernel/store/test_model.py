@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-from typing import Any
 
 import orjson
 import pytest
@@ -15,7 +14,7 @@ from pintu.kernel.jsonld import CORE
 from pintu.kernel.store.port import Op, Store, settled
 from tests.kernel.store.conftest import Doc, Opening, page
 
-SEEDS = range(max(3, int(os.environ.get("PINTU_EXAMPLES", "60")) // 20))
+SEEDS = range(max(3, int(os.environ.get("PINTU_EXAMPLES", "40")) // 20))
 IDS = [f"urn:ngsi-ld:Thing:{number}" for number in range(7)]
 NAMES = ["power", "level", "note"]
 Model = dict[str, Doc]
