@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pintu.kernel.clock import iso
 from pintu.kernel.errors import Unavailable
+from pintu.kernel.federation.health import Health
 from pintu.kernel.federation.maps import EntityMaps
 from pintu.kernel.federation.offers import Offers
 from pintu.kernel.federation.registry import Registry
@@ -32,12 +33,15 @@ class Federation:
     snapshots: Snapshots | None = None  # None: nobody keeps entities as they were
     offers: Offers | None = None  # what neighbours may read here
     watchers: Watchers | None = None  # None: nobody can subscribe to registrations
+    relaying: Any = None  # subscriptions of ours at other sources: the web knows both rooms
     _clocked: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Tell those who watch, and let registrations go when their time is over."""
         if self.watchers is not None:
             await self.watchers.start()
+        if self.relaying is not None:
+            self.relaying.start()
         self._clocked = asyncio.create_task(self._look_at_the_clock())
 
     async def stop(self) -> None:
@@ -46,6 +50,8 @@ class Federation:
             self._clocked.cancel()
         if self.watchers is not None:
             await self.watchers.stop()
+        if self.relaying is not None:
+            await self.relaying.stop()
 
     async def _look_at_the_clock(self) -> None:
         while True:
@@ -57,13 +63,15 @@ class Federation:
             except Unavailable as error:
                 log.warning("registrations that are over stay until the store is back: %s", error)
 
+    def health_of(self, registration: Registration) -> Health | None:
+        """How its source did since the broker started; None when it was never asked."""
+        if self.sources is None:
+            return None
+        return self.sources.healths.find(registration.tenant, registration.id)
+
     def doing(self, registration: Registration) -> dict[str, Any]:
         """How the source of a registration does, as 5.2.9 shows it; empty before it was asked."""
-        health = (
-            None
-            if self.sources is None
-            else self.sources.healths.find(registration.tenant, registration.id)
-        )
+        health = self.health_of(registration)
         if health is None or not health.asked:
             return {}
         told = {

@@ -8,6 +8,7 @@ import msgspec
 
 _WEIGHT = 0.1
 _KEPT = 10_000
+_RECENT = 100
 
 
 class Health(msgspec.Struct):
@@ -24,7 +25,17 @@ class Health(msgspec.Struct):
     last_failure: str = ""
     in_a_row: int = 0  # failures since the last answer
     rests_until_us: int = 0
+    recent_ms: list[float] = []  # of the last hundred answers
     last_question: str = ""  # method and path, without what was asked for
+
+    def quantile_ms(self, share: float) -> float | None:
+        """How long the given share of the last hundred answers took at most; None before the
+        first.
+        """
+        if not self.recent_ms:
+            return None
+        ordered = sorted(self.recent_ms)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
     def worked(self, now_us: int, took_ms: float) -> None:
         """It answered, whatever it said."""
@@ -35,6 +46,9 @@ class Health(msgspec.Struct):
         first = self.answered == 1
         self.mean_ms = took_ms if first else self.mean_ms + _WEIGHT * (took_ms - self.mean_ms)
         self.last_answered_us = now_us
+        self.recent_ms.append(took_ms)
+        if len(self.recent_ms) > _RECENT:
+            del self.recent_ms[0]
 
     def broke(self, now_us: int, why: str, rest_us: int) -> None:
         """It did not answer, or with what cannot be used."""

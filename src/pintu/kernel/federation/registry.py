@@ -152,6 +152,15 @@ class Registry:
             self._tell(Happened("changed", before, kept))
             return kept
 
+    async def pause(self, tenant: str, id: str, *, paused: bool) -> None:
+        """A person says that a source is asked nothing for now, or again; raises
+        ResourceNotFound. Nobody who watches registrations hears of it: they are as they were.
+        """
+        async with self._changing:
+            kept = replace(self.get(tenant, id), paused=paused)
+            await self._keep(kept)
+            self.version += 1
+
     async def remove(self, tenant: str, id: str) -> None:
         """Forget one; raises ResourceNotFound."""
         async with self._changing:

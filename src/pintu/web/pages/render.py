@@ -34,6 +34,7 @@ NAVIGATION = (
     ("/notices", mark("Notices"), "notices"),
     ("/people", mark("People"), "people"),
     ("/nodes", mark("Neighbours"), "nodes"),
+    ("/neighbours", mark("Asked elsewhere"), "islands"),
     ("/sources", mark("Sources"), "sources"),
     ("/quarantine", mark("Quarantine"), "quarantine"),
     ("/pieces", mark("Pieces"), "pieces"),
