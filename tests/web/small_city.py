@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from pintu.city import declared_sets, tenants_of, words_of_rows
+from pintu.kernel.analytics.opening import open_history
 from pintu.kernel.audit import Audit
 from pintu.kernel.clock import CityClock, iso
 from pintu.kernel.configuration import Configuration
@@ -172,6 +173,7 @@ async def open_small_city(
         work=PieceWork(found, tables, clock, tenants_of(found, settings)),
     )
     open_finding(rooms, tables)
+    rooms.history = open_history(rooms, tables)
     await timers.start()
     await intake.start()
     if lamps:
