@@ -208,7 +208,9 @@ def build(
     rooms.federation = open_federation(
         tables, clock, rooms.caller, library=library, gate=gate
     )
-    rooms.subscriptions = open_subscriptions(tables, store, clock, identity.standing)
+    rooms.subscriptions = open_subscriptions(
+        tables, store, clock, identity.standing, most=settings.subscriptions
+    )
     rooms.delivery = open_delivery(rooms.subscriptions, rooms, writer(gate))
     open_sharing(rooms, gate, tables, keys)
     return rooms

@@ -37,6 +37,7 @@ class Settings:
     clock: str = "real"
     temporal_page: int = 1000
     command_days: int = 400
+    subscriptions: int = 100_000
     tls_cert: Path | None = None
     tls_key: Path | None = None
     # how it was started
@@ -198,6 +199,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "clock": _clock,
     "temporal_page": _whole(1, 100_000),
     "command_days": _whole(1, 36_500),
+    "subscriptions": _whole(0, 10_000_000),
     "tls_cert": _file,
     "tls_key": _file,
 }
