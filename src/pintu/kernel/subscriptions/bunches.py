@@ -38,16 +38,24 @@ Anchor = tuple[Kind, str, tuple[Any, ...]]
 class Group:
     """Subscriptions that wait for the same: triggers, attributes, a selector and conditions."""
 
-    __slots__ = ("anchor", "key", "linked", "members", "test", "triggers", "watched")
+    __slots__ = ("_asked", "_test", "anchor", "key", "linked", "members", "triggers", "watched")
 
     def __init__(self, key: Any, subscription: Subscription, selector: Selector | None) -> None:
         self.key = key
         self.triggers = subscription.triggers
         self.watched = subscription.watched
         self.linked = linked_depth(subscription.q) > 0
-        self.test = _test(subscription, selector)
+        self._asked: tuple[Subscription, Selector | None] | None = (subscription, selector)
+        self._test: Test | None = None
         self.anchor = anchor_of(subscription.q, subscription.geo)
         self.members: dict[str, Subscription] = {}
+
+    @property
+    def test(self) -> Test | None:
+        """The condition, compiled when somebody first asks: most wait for years."""
+        if self._asked is not None:
+            self._test, self._asked = _test(*self._asked), None
+        return self._test
 
 
 Groups = dict[Any, Group]
