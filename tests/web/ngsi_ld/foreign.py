@@ -27,6 +27,7 @@ from pintu.kernel.store.opening import open_store
 from pintu.kernel.tables import open_tables
 from pintu.settings import Settings
 from pintu.web.ngsi_ld.broker import Broker
+from pintu.web.ngsi_ld.message import Request, Response
 from tests.postgres import address_for
 from tests.web.ngsi_ld.doors import Desk, Door
 
@@ -154,24 +155,47 @@ class Abroad:
         """The last request a source got."""
         return self.world.heard[host][-1]
 
+    def stands_in(self, name: str) -> None:
+        """Other brokers of the same world reach this one under a name, over a socket."""
 
-async def open_abroad(tmp_path: Path) -> AsyncIterator[Abroad]:
-    """A broker over an empty store, with a registry."""
-    clock, desk, world = CityClock(), Desk(), World()
-    store = await open_store(address_for(tmp_path), tmp_path, clock=clock)
-    tables = open_tables(tmp_path)
+        async def behave(heard: Heard) -> Said:
+            path, _, query = heard.below.partition("?")
+            headers = {key.encode(): value.encode() for key, value in heard.headers.items()}
+            request = Request(
+                heard.method, b"/ngsi-ld/v1/" + path.encode(), query.encode(), headers, heard.body
+            )
+            answer = self.door.broker.handle(request)
+            response = answer if isinstance(answer, Response) else await answer
+            return Said(response.status, response.body)
+
+        self.world.behaviours[name] = behave
+
+
+async def open_abroad(
+    tmp_path: Path, world: World | None = None, name: str = ""
+) -> AsyncIterator[Abroad]:
+    """A broker over an empty store, with a registry; several of one world have names."""
+    clock, desk, shared = CityClock(), Desk(), world
+    world = shared or World()
+    folder = tmp_path / name
+    folder.mkdir(exist_ok=True)
+    store = await open_store(address_for(folder), folder, clock=clock)
+    tables = open_tables(folder)
     registry, caller = Registry(tables, clock), Caller(Egress(allow_loopback=True))
     federation = Federation(
         registry=registry, sources=Sources(caller, clock), maps=EntityMaps(clock),
         snapshots=Snapshots(tables, clock),
     )  # fmt: skip
-    await world.open()
+    if shared is None:
+        await world.open()
+    settings = Settings(data=folder, public_url=f"http://{name}.example" if name else "")
     rooms: Any = SimpleNamespace(
-        settings=Settings(data=tmp_path), clock=clock, store=store, identity=desk, gate=desk,
+        settings=settings, clock=clock, store=store, identity=desk, gate=desk,
         library=ContextLibrary(clock=clock), federation=federation, tables=tables,
     )  # fmt: skip
     yield Abroad(Door(Broker(rooms), desk), world, registry)
     await caller.close()
-    await world.close()
+    if shared is None:
+        await world.close()
     tables.close()
     await store.close()

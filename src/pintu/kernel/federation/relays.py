@@ -99,7 +99,7 @@ class Relays:
         """Those of one subscription, by registration."""
         return dict(self._by_key.get(key, {}))
 
-    def keys(self) -> list[Key]:
+    def known(self) -> list[Key]:
         """Subscriptions that have any."""
         return list(self._by_key)
 
@@ -114,9 +114,9 @@ class Relays:
         self._by_remote.pop(relay.remote, None)
         key = relay.tenant, relay.subscription
         mine = self._by_key.get(key, {})
-        if mine.get(relay.registration) is not None:
-            if mine[relay.registration].remote == relay.remote:
-                del mine[relay.registration]
+        current = mine.get(relay.registration)
+        if current is not None and current.remote == relay.remote:
+            del mine[relay.registration]
         if not mine:
             self._by_key.pop(key, None)
         same = RELAY.c.remote == relay.remote

@@ -181,7 +181,7 @@ class Watchers:
         await self._tables.run(lambda connection: put_rows(connection, WATCHER, [row]))
 
     def show(self, watcher: Watcher) -> None:
-        """One of the broker's own: there to be seen, never told, forgotten when the broker stops."""
+        """One of the broker's own: seen, never told, forgotten when the broker stops."""
         self._standing[watcher.tenant, watcher.id] = _Standing(watcher, silent=True)
 
     def hide(self, tenant: str, id: str) -> None:

@@ -25,6 +25,8 @@ from pintu.web.ngsi_ld.message import Answer, Request, Response
 from pintu.web.ngsi_ld.negotiation import accepted, content_type, linked_context
 from pintu.web.ngsi_ld.operation import Call, Operation, Result
 from pintu.web.ngsi_ld.params import NO_PARAMS, known, read_params
+from pintu.web.ngsi_ld.relayed import NOTIFIED, notified
+from pintu.web.ngsi_ld.relaying import open_relaying
 from pintu.web.ngsi_ld.repeated import Repeats
 from pintu.web.ngsi_ld.routes import ROUTES
 from pintu.web.ngsi_ld.writing_down import written
@@ -33,6 +35,7 @@ from pintu.web.why import AGREEMENT, PURPOSE, REASON, spoken
 if TYPE_CHECKING:
     from pintu.web.rooms import Rooms
 
+_TOLD = NOTIFIED.encode()
 _NOBODYS = -1  # the number of no tenant, for operations that need none
 _TENANT_LIMIT = 128
 _KEPT_ACTS = 1024
@@ -50,6 +53,7 @@ class Broker:
         federation = getattr(rooms, "federation", None)  # a door may be built over fewer rooms
         self.registered: Container[str] = () if federation is None else federation.registry.tenants
         """Tenants that have registrations: their requests may concern other sources, too."""
+        self.relaying = open_relaying(rooms)
         self.repeats = Repeats(self)
         started(rooms)
 
@@ -86,6 +90,8 @@ class Broker:
                 return self.perform(call)
             return self.waiting(self._in_context(call, context), call)
         except Exception as error:
+            if request.path == _TOLD and self.relaying is not None:
+                return notified(self.relaying, request)
             return problem(error, echo)
 
     async def _signed(self, request: Request, echo: Pairs) -> Response:

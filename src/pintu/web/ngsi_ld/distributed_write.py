@@ -16,7 +16,7 @@ import msgspec
 import orjson
 
 from pintu.kernel.context.selection import TypeSelection
-from pintu.kernel.errors import Conflict, Forbidden, PintuError
+from pintu.kernel.errors import PINTU_ERRORS, Conflict, Forbidden, PintuError
 from pintu.kernel.federation.forwarding import Answer, Question, looped
 from pintu.kernel.federation.splitting import Leg, Split, divide, part, split
 from pintu.kernel.federation.words import Wanted
@@ -26,6 +26,7 @@ from pintu.web.ngsi_ld.answers import PROBLEM, empty, plain
 from pintu.web.ngsi_ld.distributed_write_checks import Asked
 from pintu.web.ngsi_ld.distributed_write_parts import (
     came,
+    came_round,
     error_of,
     partial_errors,
     partial_names,
@@ -130,6 +131,8 @@ async def _distributed(call: Call, asked: Asked, shares: list[Any]) -> Response:
     else:
         found = split(asked.id, types, asked.names, shares, able)
     found = without_loops(call, found)
+    if came(call).returned and not any(leg.takes for leg in found.legs):
+        return looping(call)
     if found.alone:
         result = call.operation.handler(call)
         return result if isinstance(result, Response) else await result
@@ -157,6 +160,17 @@ def without_loops(call: Call, found: Split) -> Split:
     return found if len(legs) == len(found.legs) else dataclasses.replace(found, legs=legs)
 
 
+def looping(call: Call) -> Response:
+    """508 for a write that was here before: it was done then, and is not done again (6.3.18)."""
+    error = {
+        "type": PINTU_ERRORS + "LoopDetected",
+        "title": "A loop of registrations",
+        "status": 508,
+        "detail": "This broker has passed the request on already",
+    }
+    return Response(508, orjson.dumps(error), ((b"content-type", PROBLEM), *call.echo))
+
+
 def barred(call: Call, *, wipes: bool) -> PintuError | None:
     """Why a caller may not write at sources at all: what narrows the caller to some entities or
     attributes can only be held to where those are known.
@@ -172,8 +186,8 @@ def barred(call: Call, *, wipes: bool) -> PintuError | None:
 
 async def _asked(
     call: Call, asked: Asked, leg: Leg, turns: asyncio.Semaphore, forbidden: PintuError | None
-) -> Done:
-    """One source's part."""
+) -> Done | None:
+    """One source's part; None when a copy would only have come back here."""
     registration = leg.registration
     if forbidden is not None:
         return _failed(leg, forbidden.problem())
@@ -185,6 +199,8 @@ async def _asked(
     assert asker is not None
     async with turns:
         found = await asker.ask(registration, sent, came(call))
+    if came_round(leg.takes, found):
+        return None
     error = error_of(found, registration)
     if error is not None:
         return _failed(leg, error)

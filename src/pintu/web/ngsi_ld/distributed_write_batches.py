@@ -24,9 +24,10 @@ from pintu.kernel.federation.words import Registration, Share, Wanted
 from pintu.kernel.jsonld import Terms
 from pintu.web.ngsi_ld.answers import empty, plain
 from pintu.web.ngsi_ld.batches import SLICE, check_size, failed, id_of, read_addition, read_part
-from pintu.web.ngsi_ld.distributed_write import AT_ONCE, barred, types_here, without_loops
+from pintu.web.ngsi_ld.distributed_write import AT_ONCE, barred, looping, types_here, without_loops
 from pintu.web.ngsi_ld.distributed_write_parts import (
     came,
+    came_round,
     error_of,
     ids_of,
     partial_errors,
@@ -138,6 +139,9 @@ async def _write(call: Call, kind: _Kind) -> Response:
         read = _read(batch, start)
         await _divide(batch, read)
         batch.members += read
+    takes = any(leg.takes for member in batch.members for leg in member.found.legs)
+    if came(call).returned and not takes:
+        return looping(call)
     if all(member.found.alone for member in batch.members):
         result = call.operation.handler(call)
         return result if isinstance(result, Response) else await result
@@ -244,6 +248,8 @@ async def _sent(batch: _Batch, legs: _Legs, turns: asyncio.Semaphore) -> None:
     except PintuError as wrong:
         return _all_fail(batch, legs, wrong.problem())
     found = await _asked(batch.call, registration, sent, turns)
+    if came_round(legs[0][1].takes, found):
+        return None
     error = error_of(found, registration)
     if error is not None:
         return _all_fail(batch, legs, error)
@@ -301,6 +307,8 @@ async def _one_by_one(batch: _Batch, legs: _Legs, turns: asyncio.Semaphore) -> N
             document = written(spelled, member.terms, mine)
         sent = question(kind.method, path, query_of(call, spelled), spelled, document)
         found = await _asked(call, registration, sent, turns)
+        if came_round(leg.takes, found):
+            continue
         problem = error_of(found, registration)
         if problem is None and isinstance(found, Answer) and found.status == 207:
             problem = next(iter(partial_errors(found, registration).values()))
@@ -376,8 +384,7 @@ def _told(batch: _Batch) -> Response:
     """201 with ids, 204, or 207 with what was done whole and every part that was not."""
     call, kind = batch.call, batch.kind
     wrong = {error["entityId"] for _, error in batch.errors}
-    good = [member.id for member in batch.members if member.id not in wrong]
-    good = list(dict.fromkeys(good))
+    good = list(dict.fromkeys(one.id for one in batch.members if one.id not in wrong))
     if batch.errors:
         errors = [error for _, error in sorted(batch.errors, key=lambda one: one[0])]
         return plain(call, {"success": good, "errors": errors}, status=207)

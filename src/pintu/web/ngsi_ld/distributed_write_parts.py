@@ -197,6 +197,13 @@ def error_of(found: Answer | Failed, registration: Registration) -> dict[str, An
     }
 
 
+def came_round(takes: bool, found: Answer | Failed) -> bool:
+    """Whether a copy was refused because it led back to where it came from: no part of the write,
+    and no failure (6.3.17). What a source is to have alone has failed then.
+    """
+    return not takes and isinstance(found, Failed) and found.kind == "loop"
+
+
 def _own_words(status: int, body: bytes, registration: Registration) -> dict[str, Any]:
     error = _OWN_WORDS[status](f"{registration.id} answered {status}").problem()
     said = _read(body)

@@ -15,9 +15,10 @@ from pintu.kernel.federation.splitting import TAKING
 from pintu.kernel.federation.words import Share, Wanted
 from pintu.web.ngsi_ld.answers import empty, plain
 from pintu.web.ngsi_ld.asking import read_selection
-from pintu.web.ngsi_ld.distributed_write import AT_ONCE, barred
+from pintu.web.ngsi_ld.distributed_write import AT_ONCE, barred, looping
 from pintu.web.ngsi_ld.distributed_write_parts import (
     came,
+    came_round,
     error_of,
     partial_errors,
     query_of,
@@ -36,6 +37,8 @@ Errors = list[dict[str, Any]]
 def purge_entities(call: Call) -> Result:
     """5.6.21, distributed: 204, or 207 naming what was not purged and by whom."""
     shares = _shares(call)
+    if came(call).returned and not any(one.registration.mode in TAKING for one in shares):
+        return looping(call)
     return _purged(call, shares) if shares else call.operation.handler(call)
 
 
@@ -101,6 +104,8 @@ async def _there(
     async with turns:
         sent = question("DELETE", "entities", query, spelled)
         found = await asker.ask(registration, sent, came(call))
+    if came_round(registration.mode in TAKING, found):
+        return []
     problem = error_of(found, registration)
     if problem is not None:
         return [_error("", problem, registration.id)]

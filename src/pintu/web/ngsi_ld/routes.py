@@ -7,10 +7,8 @@ from pintu.web.ngsi_ld import (
     as_of,
     attributes,
     batches,
-    consumption,
     contexts,
     discovery,
-    distributed_read,
     distributed_read_kinds,
     distributed_write,
     distributed_write_batches,
@@ -23,6 +21,7 @@ from pintu.web.ngsi_ld import (
     snapshots,
     source_watchers,
     sources,
+    subscribed_via,
     subscriptions,
     temporal,
 )
@@ -228,6 +227,7 @@ TABLE: dict[str, Methods] = {
     **source_watchers.TABLE,
     **snapshots.TABLE,
     **subscriptions.TABLE,
+    **subscribed_via.TABLE,
     **temporal.TABLE,
     **missing.operations(),
 }
