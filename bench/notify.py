@@ -205,7 +205,9 @@ async def measured(
     ]
     number = await drive(run, lanes, (rate, 1.0, subscriptions), 1)  # the first second is nobody's
     await asyncio.sleep(0.5)
-    run.sent.clear(), run.told.clear(), run.took_ms.clear()
+    run.sent.clear()
+    run.told.clear()
+    run.took_ms.clear()
     used = 0.0
     for _ in range(SLICES):
         disk += sync_ms(city.folder)

@@ -57,6 +57,7 @@ SHOWN_TO: Final[dict[str, Callable[[Visit], bool]]] = {
     "/work": _not_resident,
     "/data-sets": _not_resident,
     "/nodes": _operates,
+    "/subscriptions": _operates,
     "/neighbours": _operates,
     "/sources": _operates,
     "/quarantine": _operates,
