@@ -87,10 +87,10 @@ def header(response: Response, name: bytes) -> list[bytes]:
     return [value for key, value in response.headers if key == name]
 
 
-async def open_door(tmp_path: Path) -> AsyncIterator[Door]:
-    """A broker over an empty store."""
+async def open_door(tmp_path: Path, address: str = "") -> AsyncIterator[Door]:
+    """A broker over an empty store, the one of the run where none is named."""
     clock, desk = CityClock(), Desk()
-    store = await open_store(address_for(tmp_path), tmp_path, clock=clock)
+    store = await open_store(address or address_for(tmp_path), tmp_path, clock=clock)
     settings = Settings(data=tmp_path, strict_tenants=frozenset({"strict"}))
     rooms: Any = SimpleNamespace(
         settings=settings, clock=clock, store=store, library=ContextLibrary(clock=clock),

@@ -21,7 +21,7 @@ from tests.web.ngsi_ld.doors import Door, header
         ("GET", "/entities?type=Lamp&q=level%3D%3D", 400, "BadRequestData"),
         ("GET", "/entities/not-a-uri", 400, "BadRequestData"),
         ("GET", "/entities/urn:nobody", 404, "ResourceNotFound"),
-        ("GET", "/temporal/entities?type=Lamp", 501, "OperationNotSupported"),
+        ("GET", "/temporal/entities?type=Lamp", 400, "BadRequestData"),
         ("POST", "/entities", 411, ""),
         ("DELETE", "/entities", 400, "BadRequestData"),
         ("GET", "/types/%ff", 400, "InvalidRequest"),

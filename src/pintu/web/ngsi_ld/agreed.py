@@ -31,6 +31,7 @@ COVERED: Final = frozenset(
         "retrieveEntityType", "listAttributes", "retrieveAttribute", "replaceEntity", "mergeEntity",
         "appendEntityAttributes", "updateEntityAttributes", "partialAttributeUpdate",
         "replaceEntityAttribute", "upsertEntityBatch", "updateEntityBatch", "mergeEntityBatch",
+        "retrieveTemporalEvolution", "queryTemporalEvolution", "queryTemporalByPost",
         "createSubscription", "listSubscriptions", "retrieveSubscription", "updateSubscription",
         "deleteSubscription",
     )

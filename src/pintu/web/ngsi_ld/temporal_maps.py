@@ -59,7 +59,7 @@ def _named(call: Call) -> str:
 
 
 def _maps(call: Call) -> EntityMaps:
-    federation = call.rooms.federation
+    federation = getattr(call.rooms, "federation", None)
     if federation is None or federation.maps is None:
         raise BadRequestData("This broker keeps no entity maps")
     return federation.maps

@@ -133,19 +133,22 @@ class _Folding:
 
     # --- the present changed -------------------------------------------------------------------
     def _single(self, row: Row, name: str, instance: Doc) -> None:
-        """The attribute is one instance now: that one was written."""
+        """The attribute is one instance now: that one was written, unless others were deleted."""
+        same = False
         dataset = instance.get("datasetId")
         live = self._live.get(name)
         if live is None:
             live = self._live[name] = {}
         elif len(live) > 1 or dataset not in live:
             self._found.unsure = self._found.unsure or self._gap
+            same = live.get(dataset) == instance
             for gone in [key for key in live if key != dataset]:
                 self._gone(row, name, gone, live.pop(gone))
         live[dataset] = instance
         at_us = row.at_us
         instances = self._found.one(name, dataset).instances
-        instances.append(Instance(instance, row.position, 0, at_us, at_us))
+        if not same:
+            instances.append(Instance(instance, row.position, 0, at_us, at_us))
         if dataset is None:
             self._hot[name] = live, instances
         else:
