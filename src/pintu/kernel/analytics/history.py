@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
-from sqlalchemy import Connection
-
+from pintu.kernel.analytics.aggregating import aggregate
 from pintu.kernel.analytics.filing import Filing
 from pintu.kernel.analytics.moments import DEADLINE_S, Moment
 from pintu.kernel.analytics.packing import DAY_US, Packing, mark
 from pintu.kernel.analytics.past import WholePast
+from pintu.kernel.analytics.rolling import roll_up
 from pintu.kernel.analytics.schema import BEGINS, TABLES
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError
-from pintu.kernel.store.port import Change, Store
+from pintu.kernel.store.port import Store
 from pintu.kernel.tables import CityTables
 
 LOOK_S: Final = 20.0
@@ -42,9 +42,10 @@ class History:
         self.log = store.history  # the log's rows alone, wherever the store's name leads later
         self._clock = clock
         self.opened = tables.register(TABLES)
-        self.packing = Packing(store, self.opened, self._summed)
+        self.packing = Packing(store, self.opened, roll_up)
         self.filing = Filing(self.opened, tables.data, address)
         self.past = WholePast(store, self.opened, self.packing, self.filing.folder)
+        self.past.sums = partial(aggregate, self)
         self._task: asyncio.Task[None] | None = None
         self._packed_us = clock.now_us()
 
@@ -101,6 +102,3 @@ class History:
         """Move the days that are over to files; how many rows."""
         await self.pack()
         return await self.filing.night(self._clock.now_us())
-
-    def _summed(self, connection: Connection, rows: Sequence[Change]) -> None:
-        """Roll-ups of rows that were packed just now."""

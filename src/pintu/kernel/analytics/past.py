@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -16,6 +16,7 @@ from pintu.kernel.errors import TooComplex, Unavailable
 from pintu.kernel.store.port import Change, Store, settled
 
 if TYPE_CHECKING:
+    from pintu.kernel.analytics.aggregating import Ask, Sums
     from pintu.kernel.analytics.packing import Packing
     from pintu.kernel.context.selection import TypeSelection
     from pintu.kernel.tables import OpenTables
@@ -34,6 +35,7 @@ class WholePast:
         self._opened = opened
         self._packing = packing
         self._folder = folder
+        self.sums: Callable[[Ask], Awaitable[Sums | None]] | None = None
 
     async def rows(
         self,
@@ -109,9 +111,9 @@ class WholePast:
         """As `Store.past_ids`."""
         return self._store.past_ids(tenant, types, after, limit)
 
-    def aggregate(self, spec: Any) -> Any:
-        """Not yet: computed from rows."""
-        return None
+    async def aggregate(self, spec: Ask) -> Sums | None:
+        """Sums of hours and days, or None: compute them from rows."""
+        return None if self.sums is None else await self.sums(spec)
 
     async def _tail(self, tenant: int, id: str, after: int, limit: int) -> list[Change]:
         """Rows of the log behind a position, oldest first."""

@@ -104,6 +104,7 @@ def _rollup() -> list[sa.Column[int] | sa.Column[str] | sa.Column[bytes]]:
         _text("level", key=True),
         _text("id", key=True),
         _big("span", key=True),
+        _big("until_us"),  # when the last of it arrived
         sa.Column("body", sa.LargeBinary, nullable=False),
     ]
 
