@@ -36,10 +36,11 @@ def preferred(header: bytes) -> tuple[int, int] | None:
 
 def applied(headers: dict[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
     """The header that says a version was heeded, for documents that are alike in all versions."""
-    version = preferred(headers[HEADER]) if HEADER in headers else None
-    if version is None:
+    found = _VERSION.search(headers.get(HEADER, b""))
+    if found is None or int(found[1]) != _NATIVE[0]:
         return ()
-    return ((b"preference-applied", b"ngsi-ld=%d.%d" % min(version, _NATIVE)),)
+    version = min((int(found[1]), int(found[2])), _NATIVE)
+    return ((b"preference-applied", b"ngsi-ld=%d.%d" % version),)
 
 
 async def amended(result: Result, version: tuple[int, int]) -> Response:
