@@ -1,14 +1,9 @@
-"""Programs of their own whose tables are claims: the bench, and the outside conformance suite."""
+"""A program of its own whose table is claims: the bench."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import re
-
 from bench import http_ops
-from claims.words import Finding, NotRun, judged
-from tests.conformance import run as outside
+from claims.words import Finding, judged
 
 ENTITIES = 100_000
 P99_BAR_MS = 10.0
@@ -30,21 +25,3 @@ def bench() -> list[Finding]:
     found.append(judged("memory of the broker", f"{memory:.0f} MB", "≤ 350 MB", memory <= 350))
     found.append(judged("ready with that data", f"{ready_s:.1f} s", "≤ 3 s", ready_s <= 3))
     return found
-
-
-def conformance() -> list[Finding]:
-    """The outside suite through both doors: share of passes, and whether the doors agree."""
-    with contextlib.redirect_stdout(io.StringIO()) as told:
-        code = outside.main([])
-    text = told.getvalue()
-    if code == 2:
-        raise NotRun(text.strip())
-    print(text)
-    found = [
-        judged(f"conformance, {door} door", f"{share} % of {count}", "≥ 97 %", float(share) >= 97)
-        for door, count, share in re.findall(
-            r"^(fast|plain) {3,}(\d+) tests counted, ([\d.]+) %", text, re.MULTILINE
-        )
-    ]
-    differing = len(re.findall("^differs", text, re.MULTILINE))
-    return [*found, judged("conformance, both doors", f"{differing} differ", "0", not differing)]

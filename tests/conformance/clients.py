@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.http_ops import City, free_port
+from tests.conformance.results import save_clients
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -149,18 +150,29 @@ def run(only: str = "") -> tuple[list[Step], list[str]]:
     return found, absent
 
 
+def counts(found: list[Step]) -> dict[str, tuple[int, int]]:
+    """Steps that went well, of all, by the name and version of each client that ran."""
+    told = {}
+    for client in CLIENTS:
+        mine = [one.ok for one in found if one.client == client.package]
+        if mine:
+            told[f"{client.package} {client.version}"] = (sum(mine), len(mine))
+    return told
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print a row a step, then one a client."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="only clients whose name contains this")
-    found, absent = run(parser.parse_args(arguments).only)
+    parser.add_argument("--save", type=Path, help="put the counts into this file")
+    options = parser.parse_args(arguments)
+    found, absent = run(options.only)
+    if options.save:
+        save_clients(options.save, counts(found))
     for one in found:
         print(f"{one.client:<20}{one.name:<44}{'ok' if one.ok else 'FAIL ' + one.detail}")
-    for client in CLIENTS:
-        steps = [one for one in found if one.client == client.package]
-        if steps:
-            good = sum(one.ok for one in steps)
-            print(f"{client.package} {client.version}: {good} of {len(steps)} steps")
+    for name, (good, total) in counts(found).items():
+        print(f"{name}: {good} of {total} steps")
     for told in absent:
         print(f"not run: {told}")
     return 2 if absent else int(not all(one.ok for one in found))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from tests.conformance.verdicts import Verdict, counted, held
 
+_COUNTS = re.compile(r"\[[\s\d,]+\]")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -26,7 +28,19 @@ def save(path: Path, edition: str, results: dict[str, list[Verdict]]) -> None:
     runs = kept.setdefault(edition, {})
     for called, found in results.items():
         runs[called] = summary(found)
+    _write(path, kept)
+
+
+def save_clients(path: Path, counts: dict[str, tuple[int, int]]) -> None:
+    """Put what outside clients came to into the file."""
+    kept = load(path)
+    kept.setdefault("clients", {}).update(counts)
+    _write(path, kept)
+
+
+def _write(path: Path, kept: dict[str, Any]) -> None:
     text = json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False)
+    text = _COUNTS.sub(lambda found: " ".join(found[0].split()), text)
     path.write_text(text + "\n", encoding="utf-8")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HELD = Path(__file__).with_name("held.tsv")
-_CLAUSE = re.compile(r"^\d+(_\d+)+$")
+_CLAUSE = re.compile(r"^[4-6]_\d+(?:_\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +61,9 @@ def group_of(path: str) -> str:
 
 
 def clauses_of(tags: Iterable[str]) -> tuple[str, ...]:
-    """The clauses among a test's tags: `5_7_2` is 5.7.2; other tags are none."""
-    return tuple(sorted(tag.replace("_", ".") for tag in tags if _CLAUSE.match(tag)))
+    """The clauses among a test's tags, down to three numbers: `5_7_2_4` is about 5.7.2."""
+    found = (_CLAUSE.match(tag) for tag in tags)
+    return tuple(sorted({one[0].replace("_", ".") for one in found if one}))
 
 
 def verdicts(output: Path) -> Iterator[Verdict]:
