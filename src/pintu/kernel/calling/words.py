@@ -39,7 +39,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def failure(kind: Kind, detail: str) -> Unavailable:
     """What the other side, or the way to it, did wrong."""
-    return Unavailable(f"{detail} ({kind})", kind=kind)
+    return Unavailable(detail if kind in detail else f"{detail} ({kind})", kind=kind)
 
 
 def kind_of(error: PintuError) -> str:

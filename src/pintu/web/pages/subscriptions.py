@@ -26,16 +26,17 @@ DATA_SET: Final = "subscriptions"
 PAGE: Final = 50
 SAID: Final = {
     "parked": mark("parked"),
-    "paused": mark("paused"),
+    "refused": mark("refused"),
     "failed": mark("failing"),
     "behind": mark("behind"),
     "ok": mark("well"),
+    "paused": mark("paused"),
     "expired": mark("over"),
 }
 ORDER: Final = tuple(SAID)
 """What wants somebody's attention stands first."""
 
-WRONG: Final = ("parked", "failed")
+WRONG: Final = ("parked", "refused", "failed")
 DONE: Final = {
     "retry": mark("It is told again from where it stopped."),
     "park": mark("Nothing is sent to it until somebody says so."),
@@ -93,6 +94,7 @@ def shown(
         total=len(rows),
         found=len(found),
         tally=[(word, visit.words.text(SAID[word]), count) for word, count in tally.items()],
+        wrong_words=WRONG,
         wrong=sum(tally[word] for word in WRONG),
         whole=whole,
         state=state if state in SAID else "",
@@ -110,7 +112,9 @@ def seen(visit: Visit, delivery: Delivery, one: Subscription) -> Seen:
     state = delivery.subscriptions.state(one)
     lag = delivery.lag(one)
     word: str = standing(one, state, visit.rooms.clock.now_us())
-    if word == "ok" and lag:
+    if word == "paused" and state.paused:
+        word = "refused"
+    elif word == "ok" and lag:
         word = "behind"
     document = one.document
     names = (document.get("subscriptionName"), document.get("description"))
