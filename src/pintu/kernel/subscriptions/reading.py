@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import unquote
 
 import msgspec
 
@@ -104,10 +105,16 @@ def _add_texts(document: Document, terms: Terms) -> None:
     for sent, stored in (("q", STORED_Q), ("csf", STORED_CSF)):
         if sent in document and stored not in document:
             try:
-                tree = parse_q(document[sent], terms, expand_values=expanding)
+                tree = parse_q(_plain(document[sent]), terms, expand_values=expanding)
             except BadRequestData as error:
                 raise BadRequestData(sent + error.detail.removeprefix("q")) from error
             document[stored] = kept_q(tree)
+
+
+def _plain(text: Any) -> Any:
+    """A query as it is written: some clients percent-encode in a body what they would in a URL."""
+    encoded = isinstance(text, str) and "%22" in text and '"' not in text
+    return unquote(text) if encoded else text
 
 
 def check(document: Document) -> None:

@@ -42,6 +42,8 @@ log = logging.getLogger("pintu.federation")
 
 FIRST_PAUSE_S: Final = 2.0
 LONGEST_PAUSE_S: Final = 300.0
+AT_ONCE: Final = 16
+"""Subscriptions whose sources are asked at the same time."""
 _GIVEN_UP: Final = 12
 """Attempts after which a source that is away keeps a copy nobody wants: it is not believed."""
 
@@ -113,6 +115,8 @@ class Relaying:
         return self.rooms.subscriptions
 
     def _follow(self, key: Key, after_s: float = 0.0) -> None:
+        if not after_s:
+            self._failed.pop(key, None)
         self._due[key] = asyncio.get_running_loop().time() + after_s
         self._wake.set()
         if self._follower is None or self._follower.done():
@@ -122,26 +126,30 @@ class Relaying:
         loop = asyncio.get_running_loop()
         while self._due:
             self._wake.clear()
-            key, at = min(self._due.items(), key=lambda one: one[1])
-            if at > loop.time():
-                try:
-                    async with asyncio.timeout(at - loop.time()):
-                        await self._wake.wait()
-                except TimeoutError:
-                    pass
+            now = loop.time()
+            ready = [key for key, at in self._due.items() if at <= now][:AT_ONCE]
+            if ready:
+                for key in ready:
+                    del self._due[key]
+                await asyncio.gather(*(self._one(key) for key in ready))
                 continue
-            del self._due[key]
-            try:
-                done = await self._synced(key)
-            except PintuError as error:
-                log.warning("Sources cannot be asked to tell %s: %s", key[1], error.detail)
-                done = False
-            failed = 0 if done else self._failed.get(key, 0) + 1
-            self._failed[key] = failed
-            if done or failed > _GIVEN_UP:
-                del self._failed[key]
-            else:
-                self._follow(key, min(FIRST_PAUSE_S * 2 ** (failed - 1), LONGEST_PAUSE_S))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(self._due.values()) - now):
+                    await self._wake.wait()
+
+    async def _one(self, key: Key) -> None:
+        """Make what is asked of sources follow for one subscription; later again when it failed."""
+        try:
+            done = await self._synced(key)
+        except PintuError as error:
+            log.warning("Sources cannot be asked to tell %s: %s", key[1], error.detail)
+            done = False
+        failed = 0 if done else self._failed.get(key, 0) + 1
+        self._failed[key] = failed
+        if done or failed > _GIVEN_UP:
+            del self._failed[key]
+        else:
+            self._follow(key, min(FIRST_PAUSE_S * 2 ** (failed - 1), LONGEST_PAUSE_S))
 
     # --- at sources -----------------------------------------------------------------------------
     def subscription(self, key: Key) -> Subscription | None:
@@ -157,6 +165,10 @@ class Relaying:
         subscription = self.subscription(key)
         wanted = {} if subscription is None else self._wanted(subscription)
         there = self.relays.of(key)
+        if subscription is not None and wanted:
+            self._show(key, subscription)
+        else:
+            self._hide(key)
         good = True
         for id, relay in there.items():
             if id not in wanted:
@@ -164,10 +176,6 @@ class Relaying:
         for id, shares in wanted.items():
             assert subscription is not None
             good = await self._sent(subscription, there.get(id), shares) and good
-        if subscription is not None and self.relays.of(key):
-            self._show(key, subscription)
-        else:
-            self._hide(key)
         return good
 
     def _wanted(self, subscription: Subscription) -> dict[str, list[Any]]:
