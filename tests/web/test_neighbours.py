@@ -185,3 +185,37 @@ async def test_offers_over_the_api_are_the_operators(two: Two) -> None:
     assert {"node": "west", "tenant": "", "types": ["Lamp"]} == done.json()
     await two.east.nodes.tell_all()
     await until(two.registered)
+
+
+async def test_the_page_shows_whom_the_city_asks(two: Two) -> None:
+    """What each is asked, how it answers, failing ones first; a person pauses one and resumes."""
+    dead = {
+        "id": "urn:ngsi-ld:ContextSourceRegistration:dead",
+        "type": "ContextSourceRegistration",
+        "registrationName": "Dead (demo)",
+        "information": [{"entities": [{"type": "Lamp"}]}],
+        "endpoint": f"http://127.0.0.1:{two.west.port}",
+        "tenant": "nobody",
+    }
+    assert "Nobody is asked yet" in (await two.ask(two.west, "GET", "/neighbours?lang=en")).text
+    await two.of(two.east).offer(ADMIN, "west", Offered(types=("Lamp",)))
+    await two.of(two.west).look(two.west.nodes.joined()[0])
+    made = await two.ask(two.west, "POST", "/ngsi-ld/v1/csourceRegistrations", json=dead)
+    assert 201 == made.status_code, made.text
+    await two.ask(two.west, "GET", "/ngsi-ld/v1/entities?type=Lamp")
+    shown = (await two.ask(two.west, "GET", "/neighbours?lang=en")).text
+    assert "joined node, signed calls" in shown
+    assert "read only" in shown
+    assert shown.index("Dead (demo)") < shown.index(">east<")
+    assert "无应答" in (await two.ask(two.west, "GET", "/neighbours?lang=zh-CN")).text
+    told = {"id": dead["id"], "tenant": "", "deed": "pause"}
+    assert 303 == (await two.ask(two.west, "POST", "/neighbours/tap", data=told)).status_code
+    assert "paused by a person" in (await two.ask(two.west, "GET", "/neighbours?lang=en")).text
+    assert 1 == len(two.registered()) - sum(one.paused for one in two.registered())
+    again = {**told, "deed": "resume"}
+    assert 303 == (await two.ask(two.west, "POST", "/neighbours/tap", data=again)).status_code
+    missing = {**told, "id": "urn:x:1"}
+    assert 400 == (await two.ask(two.west, "POST", "/neighbours/tap", data=missing)).status_code
+    async with httpx.AsyncClient(base_url=two.west.url, trust_env=False) as client:
+        answer = await client.post("/neighbours/tap", data=told)
+        assert answer.status_code in (401, 403)

@@ -4,6 +4,7 @@ the tap.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from litestar.response import Redirect
 from pintu.kernel.access import Act, Deed
 from pintu.kernel.errors import PintuError, Unavailable
 from pintu.kernel.federation import Federation, Registration
+from pintu.kernel.federation.operations import WRITES
 from pintu.web.house import house_of
 from pintu.web.pages.render import page
 from pintu.web.visit import AnyRequest, Visit, enter, raw_headers
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 DATA_SET: Final = "nodes"
 A_PAGE: Final = 50
+_MACHINES: Final = re.compile(r"(?::? \[Errno \d+\].*| \([a-z]+\))$")
 MODES: Final = {
     "inclusive": mark("beside our own data"),
     "exclusive": mark("holds these attributes alone"),
@@ -125,7 +128,7 @@ def seen(visit: Visit, federation: Federation, one: Registration) -> Asked:
         mode=visit.words.text(MODES[one.mode]),
         types=tuple(sorted(map(_short, types))),
         names=tuple(sorted(map(_short, names))),
-        writes=any(not it.startswith(("retrieve", "query")) for it in one.operations),
+        writes=not one.operations.isdisjoint(WRITES),
         stand=stand,
         said=visit.words.text(STANDS[stand]),
         p50_ms=None if health is None else health.quantile_ms(0.5),
@@ -135,7 +138,7 @@ def seen(visit: Visit, federation: Federation, one: Registration) -> Asked:
         from_cache=0 if health is None else health.from_cache,
         answered_us=0 if health is None else health.last_answered_us,
         rests_until_us=health.rests_until_us if health is not None and stand == "resting" else 0,
-        warning="" if health is None else health.last_failure,
+        warning="" if health is None else _plainly(health.last_failure, one.id),
         warned_us=0 if health is None else health.last_failed_us,
         expires_us=one.expires_us or 0,
         paused=one.paused,
@@ -150,6 +153,12 @@ def _stand(one: Registration, health: Health | None, now_us: int) -> str:
     if not health.in_a_row:
         return "answers"
     return "resting" if health.rests_until_us > now_us else "failing"
+
+
+def _plainly(warning: str, id: str) -> str:
+    """A failure in its words, without the id that stands beside it and numbers of the machine."""
+    told = warning.removeprefix(f"{id}: ")
+    return _MACHINES.sub("", told)
 
 
 def _host(one: Registration) -> str:
