@@ -49,6 +49,7 @@ class Settings:
     strict_tenants: frozenset[str] = frozenset()
     piece_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     oidc: list[dict[str, Any]] = field(default_factory=list)  # houses whose accounts open doors
+    history: dict[str, Any] = field(default_factory=dict)  # how long the past is kept, by type
 
     @property
     def demo_tenant(self) -> str:
@@ -218,6 +219,7 @@ def load_settings(data: Path | None, environ: Mapping[str, str], **started: Any)
     values["strict_tenants"] = _strict_tenants(told.pop("tenants", {}), mistakes)
     values["piece_settings"] = _piece_settings(told.pop("pieces", {}), mistakes)
     values["oidc"] = _houses(told.pop("oidc", []), mistakes)
+    values["history"] = _history(told.pop("history", {}), mistakes)
     for name, value in told.items():
         _take(values, name, value, f"pintu.toml: {name}", mistakes)
     for variable, value in environ.items():
@@ -287,6 +289,21 @@ def _houses(told: Any, mistakes: list[str]) -> list[dict[str, Any]]:
 
     mistakes += read_issuers(told)[1]
     return list(told) if isinstance(told, list) else []
+
+
+def _history(told: Any, mistakes: list[str]) -> dict[str, Any]:
+    if not told:
+        return {}
+    from pintu.kernel.analytics.retaining import read_retention  # what most cities leave as it is
+
+    if not isinstance(told, dict):
+        mistakes.append("pintu.toml: history is not a table; write [history]")
+        return {}
+    try:
+        read_retention(told)
+    except ValueError as error:
+        mistakes.append(f"pintu.toml: {error}")
+    return told
 
 
 def _together(values: dict[str, Any], mistakes: list[str]) -> None:

@@ -51,7 +51,7 @@ async def test_a_night_that_ended_at_any_step_is_done_again(
     ids = await lived(town)
     before = {id: await town.log(id) for id in ids}
     town.clock.now += 3 * DAY_US
-    run, steps = town.history.filing._opened.run, 0
+    run, steps = town.history.filing.opened.run, 0
 
     async def ended(work: Any) -> Any:
         nonlocal steps
@@ -64,7 +64,7 @@ async def test_a_night_that_ended_at_any_step_is_done_again(
     for allowed in (0, 1, 2, 4, 7):
         steps = allowed
         with monkeypatch.context() as patched:
-            patched.setattr(town.history.filing._opened, "run", ended)
+            patched.setattr(town.history.filing.opened, "run", ended)
             with contextlib.suppress(KeyboardInterrupt):
                 await town.history.filing.night(town.clock.now)
         assert before == {id: await town.rows(id) for id in ids}
@@ -108,6 +108,6 @@ async def test_a_process_of_its_own_moves_the_day(town: Town) -> None:
     town.clock.now += DAY_US * 3
     await town.history.pack()
     filing = town.history.filing
-    alone = Filing(filing._opened, filing._data, filing._store)
+    alone = Filing(filing.opened, filing._data, filing._store)
     assert 20 >= await alone.night(town.clock.now) > 0
     assert before == await town.rows(sensor(1))

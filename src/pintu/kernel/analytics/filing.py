@@ -37,7 +37,7 @@ class Filing:
     """Moves days of one city to DATA/history."""
 
     def __init__(self, opened: OpenTables, data: Path, store: str) -> None:
-        self._opened = opened
+        self.opened = opened
         self._data = data
         self._store = store
         self.folder = data / FOLDER
@@ -48,9 +48,9 @@ class Filing:
         """
         today = now_us // DAY_US
         filed = 0
-        for day, after, up_to in await self._opened.read(lambda c: _to_file(c, today)):
+        for day, after, up_to in await self.opened.read(lambda c: _to_file(c, today)):
             filed += await self._file(day, after, up_to)
-        for day, up_to in await self._opened.read(lambda c: _to_drop(c, today - KEPT_DAYS)):
+        for day, up_to in await self.opened.read(lambda c: _to_drop(c, today - KEPT_DAYS)):
             await self._drop(day, up_to)
         await self.sweep(now_us)
         return filed
@@ -66,7 +66,7 @@ class Filing:
             row = {"day": day, "filed": up_to, "dropped": dropped or 0}
             put_rows(connection, DAY, [row])
 
-        await self._opened.run(record)
+        await self.opened.run(record)
         return sum(int(one["rows"]) for _, one in files)
 
     async def _drop(self, day: int, up_to: int) -> None:
@@ -89,20 +89,20 @@ class Filing:
         def done(connection: Connection) -> None:
             connection.execute(DAY.update().where(DAY.c.day == day).values(dropped=up_to))
 
-        await self._opened.run(unpacked)
-        while await self._opened.run(some) == DROP:
+        await self.opened.run(unpacked)
+        while await self.opened.run(some) == DROP:
             await asyncio.sleep(0.01)
-        await self._opened.run(done)
+        await self.opened.run(done)
 
     async def sweep(self, now_us: int) -> None:
         """Delete files that were replaced a day ago, and what an ended job left behind."""
         asked = sa.select(FILE.c.path, FILE.c.gone_us)
-        rows = await self._opened.read(lambda c: c.execute(asked).all())
+        rows = await self.opened.read(lambda c: c.execute(asked).all())
         known = {row.path: row.gone_us for row in rows}
         old = [path for path, gone in known.items() if gone and gone < now_us - DAY_US]
         if old:
             rule = FILE.c.path.in_(old)
-            await self._opened.run(lambda c: c.execute(FILE.delete().where(rule)))
+            await self.opened.run(lambda c: c.execute(FILE.delete().where(rule)))
         await asyncio.to_thread(_sweep, self.folder, set(known) - set(old))
 
     async def job(self, **order: Any) -> list[tuple[int, dict[str, Any]]]:

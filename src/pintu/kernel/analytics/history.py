@@ -5,21 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from pintu.kernel.analytics.aggregating import aggregate
 from pintu.kernel.analytics.filing import Filing
 from pintu.kernel.analytics.moments import DEADLINE_S, Moment
 from pintu.kernel.analytics.packing import DAY_US, Packing, mark
 from pintu.kernel.analytics.past import WholePast
+from pintu.kernel.analytics.retaining import Retention, retain
 from pintu.kernel.analytics.rolling import roll_up
 from pintu.kernel.analytics.schema import BEGINS, TABLES
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError
-from pintu.kernel.store.port import Store
+from pintu.kernel.store.port import Store, settled
 from pintu.kernel.tables import CityTables
+from pintu.kernel.timers import Firing, Timers
 
+TIMER: Final = "history"
+NIGHT: Final = (2, 10)
+"""When days are moved, on the city's clock: when little else is done."""
 LOOK_S: Final = 20.0
 """How often somebody looks whether there is enough to pack, in real seconds."""
 HOUR_US: Final = 3_600_000_000
@@ -27,7 +34,7 @@ REFRESH_US: Final = 10_000_000
 MANY: Final = 50_000
 """So many rows of the log are packed before an hour has passed."""
 MOST: Final = 1_000_000
-"""The log keeps a day, and no more rows than this of what is an hour old."""
+"""The log keeps a day; where that is more rows than this, what is an hour old leaves it."""
 
 log = logging.getLogger("pintu.history")
 
@@ -46,20 +53,32 @@ class History:
         self.filing = Filing(self.opened, tables.data, address)
         self.past = WholePast(store, self.opened, self.packing, self.filing.folder)
         self.past.sums = partial(aggregate, self)
+        self.retention = Retention()
         self._task: asyncio.Task[None] | None = None
+        self._night: asyncio.Task[None] | None = None
+        self._timers: Timers | None = None
+        self._zone = "UTC"
         self._packed_us = clock.now_us()
+
+    def each_night(self, timers: Timers, zone: str, retention: Retention) -> None:
+        """Have the nightly work done at the city's time, from its start on."""
+        self._timers, self._zone, self.retention = timers, zone, retention
+        timers.on(TIMER, self._due)
 
     async def start(self) -> None:
         """Look after the log from now on."""
+        if self._timers is not None and self._timers.due(TIMER, "night") is None:
+            await self._set_night()
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
         """Leave it as it is; the next life goes on."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        for task in (self._task, self._night):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        self._task = self._night = None
 
     async def _run(self) -> None:
         while True:
@@ -78,6 +97,9 @@ class History:
             return
         await self.pack()
         await self.packing.trim(now - DAY_US)
+        oldest = await settled(self.store.changes(0, 1))
+        if oldest and self.store.head() - oldest[0].position > MOST:
+            await self.packing.trim(now - HOUR_US)
 
     async def pack(self) -> int:
         """Pack everything the log holds now; how many rows."""
@@ -99,6 +121,38 @@ class History:
         return Moment(self, at_us, deadline_s=deadline_s)
 
     async def night(self) -> int:
-        """Move the days that are over to files; how many rows."""
+        """Move the days that are over to files, let go of what is too old; how many rows moved."""
         await self.pack()
-        return await self.filing.night(self._clock.now_us())
+        now_us = self._clock.now_us()
+        moved = await self.filing.night(now_us)
+        passed = min(self.store.cursors().values(), default=self.packing.packed)
+        await retain(self.filing, self.retention, now_us=now_us, passed=passed)
+        return moved
+
+    # --- every night -----------------------------------------------------------------------------
+    async def _due(self, firing: Firing) -> None:
+        """The timer: the work takes longer than a timer's handler may, so it only begins here."""
+        await self._set_night()
+        if self._night is None or self._night.done():
+            self._night = asyncio.create_task(self._try_night())
+
+    async def _try_night(self) -> None:
+        try:
+            moved = await self.night()
+            log.info("%d rows of history moved to files", moved)
+        except PintuError as error:
+            log.warning("History stays where it is until the next night: %s", error)
+
+    async def _set_night(self) -> None:
+        assert self._timers is not None
+        at_us = next_night(self._clock.now_us(), self._zone)
+        await self._timers.set(TIMER, "night", at_us)
+
+
+def next_night(now_us: int, zone: str) -> int:
+    """The next time it is a little past two in a zone, in µs."""
+    now = datetime.fromtimestamp(now_us / 1_000_000, ZoneInfo(zone))
+    at = now.replace(hour=NIGHT[0], minute=NIGHT[1], second=0, microsecond=0)
+    if at <= now:
+        at += timedelta(days=1)
+    return int(at.timestamp()) * 1_000_000

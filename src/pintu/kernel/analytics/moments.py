@@ -157,7 +157,37 @@ class Moment:
             if left:
                 files = await opened.read(lambda c: _files(c, tenant, self.at_us))
                 found.update(await asyncio.to_thread(self._filed, tenant, left, files))
+            left = left.difference(found)
+            if left and await self._history.begins_us():
+                found.update(await self._later(tenant, left))
         return {id: found.get(id) or Standing(times={}) for id in ids}
+
+    async def _later(self, tenant: int, ids: frozenset[str]) -> dict[str, Standing]:
+        """Of entities whose rows up to the moment were let go of: how each stood before the first
+        row after it that is left.
+        """
+        opened = self._history.opened
+        found = await opened.read(lambda c: _stood(c, tenant, sorted(ids)))
+        found.update(await opened.read(lambda c: _before(c, tenant, sorted(ids), self.at_us)))
+        files = await opened.read(lambda c: _files(c, tenant, self.at_us, later=True))
+        found.update(await asyncio.to_thread(self._bases, ids, files))
+        return found
+
+    def _bases(self, ids: frozenset[str], files: list[tuple[str, str, str]]) -> dict[str, Standing]:
+        """How entities stood before their first row in files, newest file first; blocks."""
+        from pintu.kernel.analytics.parquet import bodies_in
+
+        found: dict[str, Standing] = {}
+        for path, low, high in files:
+            self._in_time()
+            wanted = frozenset(id for id in ids if low <= id <= high)
+            if not wanted:
+                continue
+            there: dict[str, Standing] = {}
+            for id, _, base in bodies_in(self._history.filing.folder / path, wanted):
+                there.setdefault(id, read_standing(base))
+            found.update(there)
+        return found
 
     async def _tail(self, tenant: int, id: str, packed: int) -> list[Change]:
         """Rows of the log after the last packed one and up to the moment, oldest first; empty when
@@ -251,10 +281,20 @@ def _packs(connection: Connection, tenant: int, ids: list[str], at_us: int) -> l
     return [(id, body, base) for id, body, base in rows]
 
 
-def _files(connection: Connection, tenant: int, at_us: int) -> list[tuple[str, str, str]]:
-    """(path, low, high) of the files that began before a moment, newest first."""
+def _before(connection: Connection, tenant: int, ids: list[str], at_us: int) -> dict[str, Standing]:
+    """How each entity stood before its first pack that began after a moment."""
+    mine = (PACK.c.tenant == tenant, PACK.c.id.in_(ids), PACK.c.since_us > at_us)
+    asked = sa.select(PACK.c.id, PACK.c.base).where(*mine).order_by(PACK.c.id, PACK.c.first.desc())
+    return {id: read_standing(base) for id, base in connection.execute(asked)}
+
+
+def _files(
+    connection: Connection, tenant: int, at_us: int, *, later: bool = False
+) -> list[tuple[str, str, str]]:
+    """(path, low, high) of the files that began before a moment, or after it; newest first."""
+    began = FILE.c.since_us > at_us if later else FILE.c.since_us <= at_us
     mine = (FILE.c.tenant == tenant, FILE.c.packed == 0, FILE.c.gone_us == 0)
-    asked = sa.select(FILE.c.path, FILE.c.low, FILE.c.high).where(*mine, FILE.c.since_us <= at_us)
+    asked = sa.select(FILE.c.path, FILE.c.low, FILE.c.high).where(*mine, began)
     return [
         (path, low, high)
         for path, low, high in connection.execute(asked.order_by(FILE.c.first.desc()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pintu.kernel.analytics.history import History
+from pintu.kernel.analytics.retaining import read_retention
 from pintu.kernel.store.pausing import Pausable
 from pintu.kernel.tables import CityTables
 
@@ -14,6 +15,8 @@ def open_history(rooms: Any, tables: CityTables) -> History:
     rows lie.
     """
     history = History(rooms.store, tables, rooms.clock, rooms.settings.store)
+    settings = rooms.settings
+    history.each_night(rooms.timers, settings.tz, read_retention(settings.history))
     if isinstance(rooms.store, Pausable):
         rooms.store.history = history.past.history
     rooms.past = history.past

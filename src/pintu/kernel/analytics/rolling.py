@@ -29,6 +29,8 @@ MEMBERS: Final = frozenset({"id", "type", "scope", "expiresAt"})
 
 Series = tuple[int, str, str, str]
 """(tenant, attribute, data set or "", entity)"""
+Told = tuple[int, dict[tuple[int, str], str]]
+"""When the last row arrived, and the types of each entity."""
 
 
 def roll_up(connection: Connection, rows: Sequence[Change]) -> None:
@@ -42,6 +44,7 @@ def roll_up(connection: Connection, rows: Sequence[Change]) -> None:
             else:
                 values[series].append(told)
     until_us = max(row.at_us for row in rows)
+    types = {(row.tenant, row.id): orjson.dumps(row.types).decode() for row in rows}
     by_level: dict[tuple[int, str, str, str], dict[tuple[str, int], Any]] = defaultdict(dict)
     for (tenant, attribute, dataset, id), samples in values.items():
         for level in LEVELS:
@@ -50,8 +53,8 @@ def roll_up(connection: Connection, rows: Sequence[Change]) -> None:
                 span, place = span_of(level, at_us)
                 group.setdefault((id, span), {}).setdefault(place, []).append(value)
     for key, group in by_level.items():
-        _add(connection, key, group, until_us)
-    marks = [_row((tenant, attribute, dataset, ASK_ROWS), (id, 0), b"", until_us)
+        _add(connection, key, group, (until_us, types))
+    marks = [_row((tenant, attribute, dataset, ASK_ROWS), (id, 0), b"", (until_us, types))
              for tenant, attribute, dataset, id in unsummed]  # fmt: skip
     add_rows(connection, ROLLUP, marks)
 
@@ -82,7 +85,7 @@ def _instances(row: Change) -> Iterator[tuple[Series, tuple[int, float] | None]]
 
 
 def _add(
-    connection: Connection, key: tuple[int, str, str, str], group: dict[Any, Any], until_us: int
+    connection: Connection, key: tuple[int, str, str, str], group: dict[Any, Any], told: Told
 ) -> None:
     """Add values to the spans of one attribute, data set and level."""
     known = {}
@@ -101,12 +104,12 @@ def _add(
     for place, values in group.items():
         body = known.get(place)
         buckets = added(empty() if body is None else loosened(body), values)
-        rows.append(_row(key, place, squeezed(buckets), until_us))
+        rows.append(_row(key, place, squeezed(buckets), told))
     put_rows(connection, ROLLUP, rows)
 
 
 def _row(
-    key: tuple[int, str, str, str], place: tuple[str, int], body: bytes, until_us: int
+    key: tuple[int, str, str, str], place: tuple[str, int], body: bytes, told: Told
 ) -> dict[str, Any]:
     tenant, attribute, dataset, level = key
     return {
@@ -116,6 +119,7 @@ def _row(
         "level": level,
         "id": place[0],
         "span": place[1],
-        "until_us": until_us,
+        "until_us": told[0],
+        "types": told[1][tenant, place[0]],
         "body": body,
     }

@@ -105,6 +105,7 @@ def _rollup() -> list[sa.Column[int] | sa.Column[str] | sa.Column[bytes]]:
         _text("id", key=True),
         _big("span", key=True),
         _big("until_us"),  # when the last of it arrived
+        _text("types"),  # JSON: the entity's, then
         sa.Column("body", sa.LargeBinary, nullable=False),
     ]
 
