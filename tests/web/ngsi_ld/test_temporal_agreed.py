@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
+import pytest
+import pytest_asyncio
 
-from claims.exchange_leaks_city import Scene
+from claims.exchange_leaks_city import Scene, open_scene
 from pintu.kernel.access import Mask
 from pintu.kernel.context.record import Tell
 from pintu.kernel.store.port import Op
-from tests.web.ngsi_ld.test_agreements import FIELDS, call, rows_of, scene, visible
+from tests.web.ngsi_ld.test_agreements import FIELDS, agree, call, rows_of, visible
 
-__all__ = ["scene"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 QUERY = "/temporal/entities?type=Sensor&timerel=after&timeAt=1980-01-01T00:00:00Z"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    """One city for all of it."""
+    opened = await open_scene(tmp_path_factory.mktemp("city"), random.Random(5))
+    agree(opened)
+    yield opened
+    await opened.web.aclose()
+    await opened.city.close()
 
 
 async def told(scene: Scene, path: str) -> tuple[int, Any]:

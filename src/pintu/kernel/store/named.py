@@ -10,11 +10,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import orjson
 
 from pintu.kernel.context.selection import TypeSelection
 from pintu.kernel.store.kinds import MEMBERS, Doc, IndexPath, KindRow, Shape
 from pintu.kernel.store.port import VERBS, Change
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+"""The members of a payload, their values not read."""
 
 SHAPE_CACHE = 20_000
 """Forms of documents whose shape is found without sorting their attributes."""
@@ -127,7 +131,7 @@ class Named(ABC):
         if changed is not None:
             listed = tuple(orjson.loads(changed))
         elif verb == "updated":
-            listed = tuple(orjson.loads(payload))
+            listed = tuple(_members(payload))
         return Change(
             position,
             kind.tenant,

@@ -59,10 +59,11 @@ def _named(call: Call) -> str:
 
 
 def _maps(call: Call) -> EntityMaps:
-    federation = getattr(call.rooms, "federation", None)
-    if federation is None or federation.maps is None:
+    federation = getattr(call.rooms, "federation", None)  # a door may be built over fewer rooms
+    maps: EntityMaps | None = None if federation is None else federation.maps
+    if maps is None:
         raise BadRequestData("This broker keeps no entity maps")
-    return federation.maps
+    return maps
 
 
 def _key(call: Call) -> tuple[str, str]:
