@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from pintu.kernel.access import Actor
 from pintu.kernel.calling import Caller
 from pintu.kernel.clock import CityClock
 from pintu.kernel.egress import Egress
@@ -22,8 +23,12 @@ from pintu.kernel.federation.maps import EntityMaps
 from pintu.kernel.federation.reading import read
 from pintu.kernel.federation.snapshots import Snapshots
 from pintu.kernel.federation.sources import Sources
+from pintu.kernel.federation.watchers import Watchers
+from pintu.kernel.feed import Feed
 from pintu.kernel.jsonld import ContextLibrary
 from pintu.kernel.store.opening import open_store
+from pintu.kernel.subscriptions.opening import open_subscriptions
+from pintu.kernel.subscriptions.ways import open_delivery
 from pintu.kernel.tables import open_tables
 from pintu.settings import Settings
 from pintu.web.ngsi_ld.broker import Broker
@@ -128,6 +133,14 @@ class World:
         return not isinstance(said, bytes)
 
 
+class Office(Desk):
+    """A desk at which the one person there is can be known again."""
+
+    def actor(self, headers: dict[bytes, bytes], peer: str) -> Any:
+        """Everybody is the same person."""
+        return Actor(id="tester", kind="service")
+
+
 class Abroad:
     """A door whose broker has registrations at foreign sources."""
 
@@ -175,7 +188,7 @@ async def open_abroad(
     tmp_path: Path, world: World | None = None, name: str = ""
 ) -> AsyncIterator[Abroad]:
     """A broker over an empty store, with a registry; several of one world have names."""
-    clock, desk, shared = CityClock(), Desk(), world
+    clock, desk, shared = CityClock(), Office(), world
     world = shared or World()
     folder = tmp_path / name
     folder.mkdir(exist_ok=True)
@@ -189,11 +202,19 @@ async def open_abroad(
     if shared is None:
         await world.open()
     settings = Settings(data=folder, public_url=f"http://{name}.example" if name else "")
+    feed, library = Feed(store), ContextLibrary(clock=clock)
+    federation.watchers = Watchers(tables, registry, library, clock)
+    subscriptions = open_subscriptions(tables, store, clock, lambda actor: actor)
     rooms: Any = SimpleNamespace(
-        settings=settings, clock=clock, store=store, identity=desk, gate=desk,
-        library=ContextLibrary(clock=clock), federation=federation, tables=tables,
+        settings=settings, clock=clock, store=store, identity=desk, gate=desk, feed=feed,
+        library=library, federation=federation, tables=tables, subscriptions=subscriptions,
+        caller=caller, egress=Egress(allow_loopback=True),
     )  # fmt: skip
+    rooms.delivery = open_delivery(subscriptions, rooms)
+    await rooms.delivery.start()
     yield Abroad(Door(Broker(rooms), desk), world, registry)
+    await federation.relaying.stop()
+    await rooms.delivery.stop()
     await caller.close()
     if shared is None:
         await world.close()
