@@ -41,6 +41,8 @@ class Ask:
     high_us: int
     step_us: int
     methods: tuple[str, ...]
+    alone: bool = False
+    """None where the attribute has other data sets, too: they would have to be told apart."""
 
 
 Column = list[Any]
@@ -120,7 +122,15 @@ def _unsummed(connection: Connection, ask: Ask, ids: list[str]) -> bool:
         ROLLUP.c.level == ASK_ROWS,
         ROLLUP.c.id.in_(ids),
     )
-    return bool(connection.execute(asked).scalar())
+    if connection.execute(asked).scalar():
+        return True
+    others = sa.select(sa.func.count()).where(
+        ROLLUP.c.tenant == ask.tenant,
+        ROLLUP.c.attribute == ask.attribute,
+        ROLLUP.c.dataset > "",
+        ROLLUP.c.id.in_(ids),
+    )
+    return ask.alone and bool(connection.execute(others).scalar())
 
 
 def _straight(ask: Ask, owners: Any, starts: Any, rows: Any) -> Sums:

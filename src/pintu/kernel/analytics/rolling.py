@@ -70,18 +70,17 @@ def _instances(row: Change) -> Iterator[tuple[Series, tuple[int, float] | None]]
         if name in MEMBERS or told is None:
             continue
         several = told.__class__ is list
-        if several and row.verb != "recorded":
+        if several or row.verb == "recorded":  # recorded: what was told of a time is told anew
             yield (row.tenant, name, "", row.id), None
-            for one in told:
+            for one in told if several else (told,):
                 yield (row.tenant, name, one.get("datasetId") or "", row.id), None
             continue
-        for one in told if several else (told,):
-            at = one.get("observedAt")
-            if at is not None:
-                series = (row.tenant, name, one.get("datasetId") or "", row.id)
-                value: Any = one.get("value") if one.get("type") == "Property" else None
-                number = value.__class__ is int or value.__class__ is float
-                yield series, (micros(at), float(value)) if number else None
+        at = told.get("observedAt")
+        if at is not None:
+            series = (row.tenant, name, told.get("datasetId") or "", row.id)
+            value: Any = told.get("value") if told.get("type") == "Property" else None
+            number = value.__class__ is int or value.__class__ is float
+            yield series, (micros(at), float(value)) if number else None
 
 
 def _add(
