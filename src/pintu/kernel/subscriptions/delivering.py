@@ -20,6 +20,7 @@ from pintu.kernel.errors import PintuError
 from pintu.kernel.feed import Feed
 from pintu.kernel.store.port import Store
 from pintu.kernel.subscriptions.channel import Channel, Tell
+from pintu.kernel.subscriptions.door import Door
 from pintu.kernel.subscriptions.following import Follower, Reader
 from pintu.kernel.subscriptions.keeping import Deed, Subscriptions
 from pintu.kernel.subscriptions.periodic import Periodic
@@ -57,6 +58,7 @@ class Delivery:
         self._dirty: dict[Key, Subscription] = {}
         self.teller = Teller(subscriptions, ways)
         self.tell: Tell = self.teller.changes
+        self.door = Door(ways.sender, clock)
         self._periodic = Periodic(subscriptions, store, clock, self.teller)
         self._saver: asyncio.Task[None] | None = None
         self._saved = self._owed = 0
@@ -87,6 +89,7 @@ class Delivery:
     async def stop(self) -> None:
         """Stop telling; what is under way is cut off and told again after the next start."""
         self.started = False
+        await self.door.close()
         await self._periodic.stop()
         await self._reader.stop()
         await self.follower.stop()
