@@ -66,7 +66,7 @@ LAMPS = {"entities": [{"type": "Lamp"}]}
         ({"mode": "greedy"}, "is none of"),
         ({"operations": ["fly"]}, "There is no operation 'fly'"),
         ({"expiresAt": "2001-01-01T00:00:00Z"}, "lies in the past"),
-        ({"expiresAt": "soon"}, "not a date and time"),
+        ({"expiresAt": "soon"}, "not a UTC timestamp"),
         ({"location": {"type": "Point", "coordinates": [400]}}, "not a GeoJSON geometry"),
         ({"observationInterval": {"endAt": "2020-01-01T00:00:00Z"}}, "object with startAt"),
         ({"management": {"timeout": 0}}, "milliseconds above 0"),

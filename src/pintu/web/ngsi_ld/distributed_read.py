@@ -12,6 +12,7 @@ import orjson
 from pintu.kernel.context.linking import Look
 from pintu.kernel.context.match import geometry_test, match_q, matches
 from pintu.kernel.context.parse import parse_geo, parse_q, parse_types
+from pintu.kernel.context.picking import split_names
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection
 from pintu.kernel.errors import BadRequestData, PintuError
@@ -267,13 +268,21 @@ def _wanted(call: Call, params: dict[str, Any], ids: tuple[str, ...] = ()) -> Wa
     if asked is not None and not ids:
         members = asked if isinstance(asked, list) else asked.split(",")
         ids = tuple(uri(one.strip(), "id") for one in members)
+    names, must = _names(call, params)
     return Wanted(
         ids=ids,
         id_pattern=None if ids else params.get("idPattern"),
         types=None if types is None else parse_types(types, terms),
-        names=_names(call, params)[0] if _names(call, params)[1] else frozenset(),
+        names=names if must else frozenset(),
         csf=None if csf is None else parse_q(csf, terms),
+        dataset_ids=_datasets(params),
     )
+
+
+def _datasets(params: dict[str, Any]) -> tuple[str, ...]:
+    """The data sets asked for; the default instance is any source's."""
+    named = split_names(params["datasetId"], "datasetId") if "datasetId" in params else ()
+    return () if "@none" in named else named
 
 
 def _names(call: Call, params: dict[str, Any]) -> tuple[frozenset[str], bool]:
