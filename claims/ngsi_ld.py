@@ -57,8 +57,10 @@ def proofs(examples: str = "") -> list[Finding]:
     if examples:
         os.environ["PINTU_EXAMPLES"] = examples
     try:
-        told = f"properties, {examples or 'a few'} examples each"
-        return [*tested(told, *PROOFS), *(tested("as of any instant", *PAST) if examples else [])]
+        if not examples:
+            return tested("properties, a few examples each", PROOFS[0])
+        told = tested(f"properties, {examples} examples each", *PROOFS)
+        return [*told, *tested("as of any instant; roll-ups equal to raw", *PAST)]
     finally:
         if before is None:
             os.environ.pop("PINTU_EXAMPLES", None)
