@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pintu.kernel.access import Deed
-from pintu.web.ngsi_ld import entity_maps
+from pintu.web.ngsi_ld import distributed_temporal, entity_maps
 from pintu.web.ngsi_ld import temporal_reading as reading
 from pintu.web.ngsi_ld import temporal_writing as writing
 from pintu.web.ngsi_ld.asking import SELECT_PARAMS
@@ -29,6 +29,7 @@ TABLE: dict[str, Methods] = {
     "temporal/entities": {
         "GET": Operation(
             name="queryTemporalEvolution", clause="5.7.4", handler=reading.query_histories,
+            distributed=distributed_temporal.query_histories,
             params=_MANY, offer="data",
         ),
         "POST": Operation(
@@ -39,6 +40,7 @@ TABLE: dict[str, Methods] = {
     "temporal/entities/{id}": {
         "GET": Operation(
             name="retrieveTemporalEvolution", clause="5.7.3", handler=reading.retrieve_history,
+            distributed=distributed_temporal.retrieve_history,
             params=_ONE, offer="data",
         ),
         "DELETE": Operation(
@@ -71,6 +73,7 @@ TABLE: dict[str, Methods] = {
     "temporal/entityOperations/query": {
         "POST": Operation(
             name="queryTemporalByPost", clause="5.7.4", handler=reading.query_histories_by_post,
+            distributed=distributed_temporal.query_histories_by_post,
             body="one", params=PAGE_PARAMS | LOOK_PARAMS | _MAPS, offer="data",
         ),
     },

@@ -24,6 +24,7 @@ from pintu.web.ngsi_ld.paging import Window
 from pintu.web.ngsi_ld.params import options
 from pintu.web.ngsi_ld.picking import Tree, read_tree
 from pintu.web.ngsi_ld.querying import read_query
+from pintu.web.ngsi_ld.temporal_beside import BESIDE, Beside
 
 TIME_PARAMS: Final = frozenset(
     (
@@ -53,6 +54,7 @@ class Question:
     read: frozenset[str] | None  # attributes whose past is read; None: all
     datasets: frozenset[str] | None
     sight: Sight
+    beside: Beside | None = None  # what other sources told
 
     @property
     def needed(self) -> bool:
@@ -156,6 +158,7 @@ def _question(call: Call, params: dict[str, Any], selection: Selection | None) -
         read=None if wanted is None else _read(shown, selection),
         datasets=_datasets(params),
         sight=sight,
+        beside=BESIDE.get(),
     )
 
 

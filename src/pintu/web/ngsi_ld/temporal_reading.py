@@ -231,14 +231,15 @@ async def _ids(
     else:
         yield sorted(named, reverse=descending)
         return
-    listed: list[str] = []
+    beside = questions[0].beside
+    listed: list[str] = [] if beside is None else list(beside.parts)
     async for ids in _all_ids(call, questions):
-        if descending:
+        if descending or beside is not None:
             listed += ids
         else:
             yield ids
-    if descending:
-        yield sorted(listed, reverse=True)
+    if descending or beside is not None:
+        yield sorted(set(listed), reverse=descending)
 
 
 async def _all_ids(call: Call, questions: list[Question]) -> AsyncIterator[list[str]]:

@@ -54,7 +54,16 @@ async def rows_of(call: Call, question: Question, id: str, *, limit: int) -> lis
 
 
 async def told_of(call: Call, question: Question, id: str, rows: list[Change]) -> Evolution | None:
-    """The evolution within what the gate lets through."""
+    """The evolution within what the gate lets through, with what other sources told of it."""
+    own = await _own_of(call, question, id, rows)
+    if question.beside is None:
+        return own
+    found: Evolution | None = question.beside.merged(id, own, question.read)
+    whole = found is None or question.sight.whole
+    return found if whole or found is None else _seen(found, question.sight)
+
+
+async def _own_of(call: Call, question: Question, id: str, rows: list[Change]) -> Evolution | None:
     sight = question.sight
     if not rows:
         return None
