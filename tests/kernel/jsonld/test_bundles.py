@@ -139,17 +139,6 @@ def test_what_was_brought_by_hand_is_never_forgotten(
     assert 3 == len(shelf)  # the newest stays: somebody waits for it
 
 
-def test_an_implicit_context_is_kept_once_a_tenant(tmp_path: Path) -> None:
-    """The same @context without a URL gets the same id; another tenant's is another."""
-    library = ContextLibrary(tmp_path)
-    parts = ["https://a.example/c", {"lamp": "https://words.example/lamp"}]
-    first = library.implicit(parts)
-    assert first == library.implicit(list(parts))
-    assert first != library.implicit(parts, tenant="north")
-    assert "ImplicitlyCreated" == library.get(first)["kind"]
-    assert {"@context": parts} == library.document(first)
-
-
 def test_deep_and_large_contexts_are_refused_quickly(tmp_path: Path) -> None:
     """10,000 lists in one another, 50 MB of terms: a clear error in no time."""
     library = ContextLibrary(tmp_path)

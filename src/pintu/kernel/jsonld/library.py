@@ -220,21 +220,6 @@ class ContextLibrary:
         self._shelf.make_room(stored)
         return stored.id
 
-    def implicit(self, context: Any, *, tenant: str = "") -> str:
-        """Keep a @context that has no URL of its own as ImplicitlyCreated, so that it has one
-        (5.13.1); returns its local id, the same for the same @context of one tenant.
-
-        Raises as `add` does.
-        """
-        for stored in self._shelf:
-            if (
-                stored.kind == "ImplicitlyCreated"
-                and stored.tenant == tenant
-                and stored.body["@context"] == context
-            ):
-                return stored.id
-        return self.add({"@context": context}, kind="ImplicitlyCreated", tenant=tenant)
-
     def list(self, kind: Kind | None = None, *, tenant: str = "") -> list[dict[str, Any]]:
         """The metadata of every @context a tenant may see, oldest first; `get` has the members."""
         self._look_again()
