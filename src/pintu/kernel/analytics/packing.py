@@ -7,6 +7,7 @@ Only what was packed a round ago, is a day old and was passed by every cursor le
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from pintu.kernel.analytics.packs import (
     joined,
     loosen,
     observed,
+    pack,
     squeeze,
 )
 from pintu.kernel.analytics.schema import (
@@ -46,6 +48,8 @@ ROUND_BYTES: Final = 24 * 1024 * 1024
 READ: Final = 500
 SLICE_ROWS: Final = 1_000
 """Rows that one transaction packs: other threads wait for its Python."""
+PAUSE_S: Final = 0.005
+"""Between two of them the loop has the interpreter to itself."""
 FULL: Final = 512
 """A pack with so many rows is joined no more."""
 
@@ -110,6 +114,7 @@ class Packing:
             return 0
         for part in _parts(found):
             await self._opened.run(partial(self._pack, part))
+            await asyncio.sleep(PAUSE_S)
 
         def done(connection: Connection) -> None:
             put_mark(connection, PACKED, max(after, mark(connection, PACKED)))
@@ -167,7 +172,7 @@ class Packing:
         put_rows(connection, STAND, stands)
         add_rows(connection, RETYPED, retyped)
         always = [
-            {"tenant": one.tenant, "id": one.id, "position": one.position}
+            {"tenant": one.tenant, "id": one.id, "position": one.position, "body": pack([one])}
             for one in fresh
             if one.verb in ALWAYS_VERBS or not one.previous
         ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import accumulate, pairwise
+from itertools import accumulate, compress, pairwise
 from typing import Any, Final
 
 import msgspec
@@ -30,6 +30,7 @@ from pintu.kernel.analytics.texts import (
 )
 from pintu.kernel.store.port import VERB_NUMBER, VERBS, Change
 
+Key = tuple[int, str]
 LEVEL: Final = 6
 ALL_TIMES: Final = (-(2**62), 2**62)
 
@@ -233,8 +234,42 @@ def rows_of(body: Body, tenant: int, id: str) -> list[Change]:
     return rows
 
 
+def rows_within(body: Body, key: Key, span: tuple[int, int]) -> list[Change]:
+    """The rows that were written in a time, or tell a time in it; others of it may come along."""
+    low, high = span
+    if len(body.forms) != 1 or untold(body.forms[0].template):
+        return rows_of(body, *key)
+    [form], [holes] = body.forms, body.holes
+    columns = _whole(form.template, holes)
+    wanted = [low <= at <= high for at in accumulate(body.ats)]
+    for kind, column in zip(marks(form.template), columns, strict=True):
+        if kind >= TIME:
+            unit = 10 ** (kind - TIME)
+            first, last = low // 1_000_000 * unit - unit, high // 1_000_000 * unit + unit
+            wanted = [one or first <= at <= last for one, at in zip(wanted, column, strict=True)]
+    if all(wanted):
+        return rows_of(body, *key)
+    positions = list(accumulate(body.positions))
+    previous = [0, *positions[:-1]]
+    for n, told in body.previous.items():
+        previous[n] = told
+    some = [_some(kind, column, wanted) for kind, column in
+            zip(marks(form.template), columns, strict=True)]  # fmt: skip
+    texts = fill(form.template, some, sum(wanted))
+    places = zip(positions, accumulate(body.ats), previous, strict=True)
+    return _rows(key, form, texts, compress(places, wanted))
+
+
+def _some(kind: int, column: Any, wanted: list[bool]) -> Any:
+    if kind != NUMBER:
+        return list(compress(column, wanted))
+    scale, mantissas = column
+    some = scale if isinstance(scale, int) else list(compress(scale, wanted))
+    return some, list(compress(mantissas, wanted))
+
+
 def _rows(
-    key: tuple[int, str], form: Form, texts: list[bytes], places: Iterable[tuple[int, int, int]]
+    key: Key, form: Form, texts: list[bytes], places: Iterable[tuple[int, int, int]]
 ) -> list[Change]:
     tenant, id = key
     types, verb, source, changed = form.types, VERBS[form.verb], form.source, form.changed

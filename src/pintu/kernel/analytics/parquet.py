@@ -22,9 +22,10 @@ import pyarrow.parquet as pq
 from pintu.kernel.analytics.packs import (
     Body,
     Form,
+    Key,
     differences,
     observed,
-    rows_of,
+    rows_within,
     scales_of,
     sums,
 )
@@ -358,9 +359,9 @@ def _holes(template: bytes, column: dict[str, list[Any]], mine: list[int]) -> li
     return found
 
 
-def rows_in(path: Path, tenant: int, id: str) -> list[Change]:
-    """One entity's rows in a file, oldest first."""
+def rows_in(path: Path, key: Key, span: tuple[int, int]) -> list[Change]:
+    """One entity's rows of a time in a file; others may come along."""
     found: list[Change] = []
-    for _, body, _ in bodies_in(path, frozenset({id})):
-        found += rows_of(body, tenant, id)
-    return sorted(found, key=lambda row: row.position)
+    for _, body, _ in bodies_in(path, frozenset({key[1]})):
+        found += rows_within(body, key, span)
+    return found

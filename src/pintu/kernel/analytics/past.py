@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from pintu.kernel.analytics.packs import body_of, observed, unpack
-from pintu.kernel.analytics.schema import ALWAYS, ALWAYS_VERBS, FILE, PACK
+from pintu.kernel.analytics.packs import loosen, rows_within, unpack
+from pintu.kernel.analytics.schema import ALWAYS, FILE, PACK
 from pintu.kernel.errors import TooComplex, Unavailable
 from pintu.kernel.store.port import Change, Store, settled
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Key = tuple[int, str]
 Span = tuple[int | None, int | None]
 STEP: Final = 1_000
+EXTRA: Final = 1_000
+"""Rows that always come are in packs, too, and counted once at the end."""
 
 
 class WholePast:
@@ -99,10 +101,10 @@ class WholePast:
         found: list[Change] = []
         for path, _ in files:
             try:
-                rows = rows_in(self._folder / path, *key)
+                rows = rows_in(self._folder / path, key, _bounds(span))
             except OSError as error:
                 raise Unavailable(f"History cannot be read: {path}: {error}") from error
-            found += [row for row in rows if is_always(row) or _inside(row, span)]
+            found += rows
         return found
 
     def ids(
@@ -138,70 +140,58 @@ def too_many(id: str, limit: int) -> TooComplex:
     return TooComplex(f"Entity {id} has more than {limit} rows of history there: ask for less time")
 
 
+_KEY: Any = (sa.bindparam("tenant"), sa.bindparam("id"))
+_LOW: Any = sa.bindparam("low")
+_HIGH: Any = sa.bindparam("high")
+
+
+def _overlap(table: sa.Table) -> sa.ColumnElement[bool]:
+    """What was written in a time, or tells of it."""
+    written = sa.and_(table.c.until_us >= _LOW, table.c.since_us <= _HIGH)
+    told = sa.and_(table.c.observed_to_us >= _LOW, table.c.observed_us <= _HIGH)
+    return sa.or_(written, told)
+
+
+# Building a statement takes longer than asking it: each is built once.
+_INSIDE = sa.select(PACK.c.body).where(
+    PACK.c.tenant == _KEY[0], PACK.c.id == _KEY[1], _overlap(PACK)
+)
+_KEPT = sa.select(ALWAYS.c.body).where(ALWAYS.c.tenant == _KEY[0], ALWAYS.c.id == _KEY[1])
+_FILED = sa.select(FILE.c.path, FILE.c.last, FILE.c.low, FILE.c.high, FILE.c.first).where(
+    FILE.c.tenant == _KEY[0], FILE.c.packed == 0, FILE.c.gone_us == 0, _overlap(FILE)
+)
+
+
+def _bounds(span: Span) -> tuple[int, int]:
+    since, until = span
+    return -(2**62) if since is None else since, 2**62 if until is None else until
+
+
 def _packs(connection: Connection, key: Key, span: Span, limit: int) -> list[Change]:
-    mine = (PACK.c.tenant == key[0], PACK.c.id == key[1])
-    inside = sa.and_(sa.true(), *_overlap(PACK, span))
-    kept = sa.exists().where(
-        ALWAYS.c.tenant == PACK.c.tenant,
-        ALWAYS.c.id == PACK.c.id,
-        ALWAYS.c.position.between(PACK.c.first, PACK.c.last),
-    )
-    asked = sa.select(PACK.c.body, inside.label("inside")).where(*mine, sa.or_(inside, kept))
+    """Rows in packs of that time, and those that always come."""
+    bounds = _bounds(span)
+    asked = {"tenant": key[0], "id": key[1], "low": bounds[0], "high": bounds[1]}
     found: list[Change] = []
-    for body, whole in connection.execute(asked):
-        rows = unpack(body, *key)
-        found += rows if whole else filter(is_always, rows)
-        if len(found) > limit:
+    for (body,) in connection.execute(_KEPT, {"tenant": key[0], "id": key[1]}):
+        found += unpack(body, *key)
+    for (body,) in connection.execute(_INSIDE, asked):
+        found += rows_within(loosen(body), key, bounds)
+        if len(found) > limit + EXTRA:
             raise too_many(key[1], limit)
     return found
-
-
-def _inside(row: Change, span: Span) -> bool:
-    """Whether a row may be of a time: was written then, or may tell of it."""
-    since, until = span
-    if since is None and until is None:
-        return True
-    low, high = -(2**62) if since is None else since, 2**62 if until is None else until
-    if low <= row.at_us <= high:
-        return True
-    earliest, latest = observed(body_of([row]))
-    return latest >= low and earliest <= high
 
 
 def _files(
     connection: Connection, key: Key, span: Span, before: int | None = None
 ) -> list[tuple[str, int]]:
     """(path, last position) of the files that may hold rows that are asked for."""
-    kept = sa.exists().where(
-        ALWAYS.c.tenant == key[0],
-        ALWAYS.c.id == key[1],
-        ALWAYS.c.position.between(FILE.c.first, FILE.c.last),
-    )
-    inside = sa.or_(sa.and_(sa.true(), *_overlap(FILE, span)), kept)
-    mine = [FILE.c.tenant == key[0], FILE.c.packed == 0, FILE.c.gone_us == 0]
-    if before is not None:
-        mine.append(FILE.c.first < before)
-    asked = sa.select(FILE.c.path, FILE.c.last, FILE.c.low, FILE.c.high).where(*mine, inside)
+    low, high = _bounds(span)
+    asked = {"tenant": key[0], "low": low, "high": high}
     return [
-        (path, last) for path, last, low, high in connection.execute(asked) if low <= key[1] <= high
+        (row.path, row.last)
+        for row in connection.execute(_FILED, asked)
+        if row.low <= key[1] <= row.high and (before is None or row.first < before)
     ]
-
-
-def is_always(row: Change) -> bool:
-    """Whether a row comes whatever time is asked for."""
-    return row.verb in ALWAYS_VERBS or not row.previous
-
-
-def _overlap(table: sa.Table, span: Span) -> list[sa.ColumnElement[bool]]:
-    """What was written or observed in a time."""
-    since, until = span
-    rules: list[sa.ColumnElement[bool]] = []
-    if since is not None or until is not None:
-        low, high = -(2**62) if since is None else since, 2**62 if until is None else until
-        written = sa.and_(table.c.until_us >= low, table.c.since_us <= high)
-        told = sa.and_(table.c.observed_to_us >= low, table.c.observed_us <= high)
-        rules.append(sa.or_(written, told))
-    return rules
 
 
 def _before(connection: Connection, key: Key, before: int | None, limit: int) -> list[Change]:

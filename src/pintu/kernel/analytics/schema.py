@@ -83,10 +83,15 @@ def _file() -> list[sa.Column[int] | sa.Column[str]]:
     ]
 
 
-def _always() -> list[sa.Column[int] | sa.Column[str]]:
-    """Rows in packs and files that come whatever time is asked for: those that begin a life or
-    change other rows."""
-    return [_big("tenant", key=True), _text("id", key=True), _big("position", key=True)]
+def _always() -> list[sa.Column[int] | sa.Column[str] | sa.Column[bytes]]:
+    """Rows that come whatever time is asked for, each as a pack of its own: those that begin a
+    life or change other rows."""
+    return [
+        _big("tenant", key=True),
+        _text("id", key=True),
+        _big("position", key=True),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    ]
 
 
 def _retyped() -> list[sa.Column[int] | sa.Column[str]]:

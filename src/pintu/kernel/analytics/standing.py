@@ -56,6 +56,9 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
         changed = False
         for name, written in payload.items():
             was, value = doc.get(name), written
+            if is_single(was) and is_single(value) and name not in MEMBERS:
+                changed = self._write(row, name, value, told) or changed
+                continue
             if value is None:
                 doc.pop(name, None)
             elif name in MEMBERS or was is None or not told:
@@ -67,6 +70,17 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
                 self._stamp(name, (was, value), row.at_us)
         if changed or not payload:
             self.modified_us = row.at_us
+
+    def _write(self, row: Change, name: str, value: Doc, told: bool) -> bool:
+        """The common case: one instance over another; whether it was not late."""
+        assert self.doc is not None
+        if told and is_late(self.doc[name], value):
+            return False
+        self.doc[name] = value
+        times = self.times
+        known = times.get(name) or times.get(DEFAULT)
+        times[name] = [known[0] if known else self.created_us, row.at_us]
+        return True
 
     def _stamp(self, name: str, pair: tuple[Any, Any], at_us: int) -> None:
         old = {} if pair[0] is None else {one.get("datasetId"): one for one in instances(pair[0])}
@@ -92,6 +106,11 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
             orjson.dumps(doc), self.created_us, self.modified_us,
             orjson.dumps(self.times) if self.times else None,
         )  # fmt: skip
+
+
+def is_single(attribute: Any) -> bool:
+    """Whether an attribute is one instance, of no data set."""
+    return attribute.__class__ is dict and "datasetId" not in attribute
 
 
 def types_of(doc: Doc) -> tuple[str, ...]:
