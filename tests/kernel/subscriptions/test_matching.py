@@ -178,6 +178,26 @@ async def test_linked_conditions_are_followed() -> None:
     assert ([True, False, False], True) == (found, matcher.linked(1))
 
 
+def test_no_subscription_takes_much_of_the_index() -> None:
+    """One that names everything it may is found all the same, and takes few entries."""
+    types = ",".join(f"T{number}" for number in range(100)) + ",Lamp"
+    ids = [f"urn:x:{number}" for number in range(999)] + ["urn:ngsi-ld:Lamp:1"]
+    names = [f"a{number}" for number in range(199)] + ["level"]
+    near = {"georel": "within", "geometry": "Point", "coordinates": [120.0, 30.0]}
+    place = {"type": "GeoProperty", "value": {"type": "Point", "coordinates": [120.0, 30.0]}}
+    one = subscribed(
+        entities=[{"type": types}, {"type": "Lamp", "id": ids}], watchedAttributes=names, geoQ=near
+    )
+    matcher = Matcher()
+    matcher.add(one)
+    values = ",".join(map(str, range(99)))
+    matcher.add(subscribed(2, entities=[{"type": types}], q=f"level=={values}"))
+    change = changed(lamp(level=1, location=place), lamp(level=2, location=place), names=("level",))
+    assert {"1", "2"} == told(matcher.concerned(change)).keys()
+    matcher.remove(one)
+    assert {"2"} == told(matcher.concerned(change)).keys()
+
+
 # --- against asking each one ----------------------------------------------------------------------
 NAMES = ["level", "name", "power"]
 Q = [

@@ -29,6 +29,9 @@ from pintu.kernel.subscriptions.words import Selector, Subscription
 MOST_CELLS: Final = 256
 """Cells of the grid one condition may lie in and still be found by them."""
 
+MOST_ENTRIES: Final = 4_096
+"""Entries of the index that one selector of one subscription may take, beside its places."""
+
 _NO_ATTRIBUTES: Final = frozenset({"id", "type", "scope", "expiresAt", "createdAt", "modifiedAt"})
 Kind = Literal["values", "above", "below", "cells"]
 Anchor = tuple[Kind, str, tuple[Any, ...]]
@@ -38,7 +41,9 @@ Anchor = tuple[Kind, str, tuple[Any, ...]]
 class Group:
     """Subscriptions that wait for the same: triggers, attributes, a selector and conditions."""
 
-    __slots__ = ("_asked", "_test", "anchor", "key", "linked", "members", "triggers", "watched")
+    __slots__ = (
+        "_asked", "_test", "anchor", "by_name", "key", "linked", "members", "triggers", "watched"
+    )  # fmt: skip
 
     def __init__(self, key: Any, subscription: Subscription, selector: Selector | None) -> None:
         self.key = key
@@ -48,7 +53,17 @@ class Group:
         self._asked: tuple[Subscription, Selector | None] | None = (subscription, selector)
         self._test: Test | None = None
         self.anchor = anchor_of(subscription.q, subscription.geo)
+        self.by_name = subscription.watched is not None
         self.members: dict[str, Subscription] = {}
+
+    def spread(self, places: int) -> None:
+        """Keep to few entries of the index, however many places, attributes and values one
+        subscription names: what is not indexed is asked."""
+        watched = len(self.watched) if self.watched else 1
+        if places * watched > MOST_ENTRIES:
+            self.by_name, watched = False, 1
+        if self.anchor is not None and places * watched * len(self.anchor[2]) > MOST_ENTRIES:
+            self.anchor = None
 
     @property
     def test(self) -> Test | None:

@@ -202,7 +202,9 @@ def make_plan(subscription: Subscription, terms: Terms) -> Plan:
         geometry_property=telling.geometry_property,
     )
     source = subscription.terms_from or CORE_CONTEXT
-    prefers_link = geojson and (endpoint.notifier("Prefer") or "").replace(" ", "") == "body=json"
+    told = (*endpoint.notifier_info, *endpoint.receiver_info)
+    prefers = {value.replace(" ", "") for key, value in told if key.lower() == "prefer"}
+    prefers_link = geojson and "body=json" in prefers
     linked = endpoint.accept == "application/json" or prefers_link
     headers = list(endpoint.receiver_info)
     if linked and isinstance(source, str):

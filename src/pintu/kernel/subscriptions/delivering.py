@@ -193,7 +193,7 @@ class Delivery:
         """It is behind and has room: read the log for it."""
         self._reader.wake()
 
-    async def settled(self, subscription: Subscription, wait_s: float = 0.25) -> None:
+    async def settled(self, subscription: Subscription, wait_s: float = 0.1) -> None:
         """Wait a moment for the message under way, so that its counters tell of it."""
         channel = self.channels.get(subscription.key)
         if channel is not None:

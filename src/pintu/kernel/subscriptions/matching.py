@@ -43,16 +43,16 @@ class Place:
 
     def put(self, group: Group) -> None:
         """Let a group wait here."""
-        if group.watched is None:
+        if not group.by_name:
             self.any_name.put(group)
         else:
-            for name in group.watched:
+            for name in group.watched or ():
                 self.by_name.setdefault(name, Bunch()).put(group)
 
     def take(self, group: Group) -> None:
         """A group waits here no more."""
         self.any_name.take(group)
-        for name in group.watched or ():
+        for name in group.watched or () if group.by_name else ():
             bunch = self.by_name.get(name)
             if bunch is not None:
                 bunch.take(group)
@@ -71,6 +71,8 @@ class Place:
 
 
 class _Tenant:
+    """Everybody who waits for changes of one tenant."""
+
     __slots__ = ("everywhere", "groups", "ids", "linked", "types")
 
     def __init__(self) -> None:
@@ -81,7 +83,7 @@ class _Tenant:
         self.linked = 0
 
     def places(self, selector: Selector | None) -> Iterator[tuple[dict[str, Place], str]]:
-        """Where a selector waits: (table, name); nothing for everywhere."""
+        """Where a selector waits: (table, name); nothing means everywhere."""
         if selector is None:
             return
         if selector.ids:
@@ -90,6 +92,28 @@ class _Tenant:
         elif selector.types is not None:
             for name in {min(every) for every in selector.types.any_of}:
                 yield self.types, name
+
+    def put(self, group: Group, selector: Selector | None) -> None:
+        """Let a group wait wherever its selector says."""
+        places = list(self.places(selector))
+        group.spread(len(places) or 1)
+        for table, name in places:
+            place = table.get(name)
+            if place is None:
+                place = table[name] = Place()
+            place.put(group)
+        if not places:
+            self.everywhere.put(group)
+
+    def take(self, group: Group, selector: Selector | None) -> None:
+        """Let it wait there no more."""
+        self.everywhere.take(group)
+        for table, name in self.places(selector):
+            place = table.get(name)
+            if place is not None:
+                place.take(group)
+                if not place:
+                    del table[name]
 
 
 class Matcher:
@@ -120,15 +144,7 @@ class Matcher:
             if group is None:
                 group = tenant.groups[key] = Group(key, subscription, selector)
                 tenant.linked += group.linked
-                named = False
-                for table, name in tenant.places(selector):
-                    named = True
-                    place = table.get(name)
-                    if place is None:
-                        place = table[name] = Place()
-                    place.put(group)
-                if not named:
-                    tenant.everywhere.put(group)
+                tenant.put(group, selector)
             group.members[subscription.id] = subscription
 
     def remove(self, subscription: Subscription) -> None:
@@ -146,13 +162,7 @@ class Matcher:
                 continue
             del tenant.groups[group.key]
             tenant.linked -= group.linked
-            tenant.everywhere.take(group)
-            for table, name in tenant.places(selector):
-                place = table.get(name)
-                if place is not None:
-                    place.take(group)
-                    if not place:
-                        del table[name]
+            tenant.take(group, selector)
         self._count -= found
         if not tenant.groups:
             del self._tenants[subscription.tenant]

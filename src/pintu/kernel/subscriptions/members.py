@@ -95,7 +95,11 @@ def _names(what: str) -> Read:
 
 # --- whom it concerns ---------------------------------------------------------------------------
 def _entities(value: Any, terms: Terms) -> list[dict[str, Any]]:
-    return [_selector(one, terms) for one in _members(value, "entities", MOST_SELECTORS)]
+    found = [_selector(one, terms) for one in _members(value, "entities", MOST_SELECTORS)]
+    many = sum(len(one["id"]) if isinstance(one.get("id"), list) else 1 for one in found)
+    if many > MOST_IDS + MOST_SELECTORS:
+        raise BadRequestData(f"entities names {many} ids, at most {MOST_IDS} are allowed")
+    return found
 
 
 def _selector(member: Any, terms: Terms) -> dict[str, Any]:
