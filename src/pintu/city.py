@@ -205,15 +205,23 @@ def build(
         audit=Audit(store, tables, keys, clock, name=log_name(settings)),
         people=identity.people,
     )
-    rooms.federation = open_federation(
-        tables, clock, rooms.caller, library=library, gate=gate
-    )
-    rooms.subscriptions = open_subscriptions(
-        tables, store, clock, identity.standing, most=settings.subscriptions
-    )
-    rooms.delivery = open_delivery(rooms.subscriptions, rooms, writer(gate))
+    open_telling(rooms, tables, gate)
     open_sharing(rooms, gate, tables, keys)
     return rooms
+
+
+def open_telling(rooms: Rooms, tables: CityTables, gate: ExchangeGate) -> None:
+    """Who else is asked, and who is told: sources of context, subscriptions and their delivery."""
+    store, clock = rooms.store, rooms.clock
+    rooms.federation = open_federation(
+        tables, clock, rooms.caller, library=rooms.library, gate=gate
+    )
+    if rooms.federation.watchers is not None:
+        rooms.federation.watchers.known = rooms.identity.standing
+    rooms.subscriptions = open_subscriptions(
+        tables, store, clock, rooms.identity.standing, most=rooms.settings.subscriptions
+    )
+    rooms.delivery = open_delivery(rooms.subscriptions, rooms, writer(gate))
 
 
 def open_sharing(rooms: Rooms, gate: ExchangeGate, tables: CityTables, keys: Keys) -> None:

@@ -226,7 +226,7 @@ async def test_who_reads_a_tenant_neither_registers_nor_sees_how_sources_are_cal
     """A source gets everybody's questions and writes: that is a right of its own."""
     info = [
         {"key": "Authorization", "value": "Bearer of-the-source"},
-        {"key": "jsonldContext", "value": "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context.jsonld"},
+        {"key": "jsonldContext", "value": "https://words.example/c.jsonld"},
         {"key": "user", "value": "urn:ngsi-ld:request"},
     ]  # fmt: skip
     rooms: Any = broker.broker.rooms
