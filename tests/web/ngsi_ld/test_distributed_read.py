@@ -4,6 +4,7 @@ those who fail (4.3.6, 5.7.1, 5.7.2, 6.3.17).
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from typing import Any
 
@@ -278,6 +279,27 @@ async def test_management_says_how_a_source_is_called(abroad: Abroad) -> None:
     assert abroad.last("b").below.endswith("local=true")
     assert ["199"] == warnings(await abroad.door("GET", LAMPS))
     assert 1 == len(abroad.lines("b"))
+
+
+async def test_a_source_that_lets_us_wait_in_vain_rests(abroad: Abroad) -> None:
+    """Its own time-out ends each question; after the third in a row nobody waits for a while."""
+    await abroad.registers("b", operations=["queryEntity"], management={"timeout": 20})
+
+    async def silent(_: Heard) -> Said:
+        await asyncio.sleep(0.2)
+        return Said(200, b"[]")
+
+    abroad.world.behaviours["b"] = silent
+    for _ in range(5):
+        assert ["199"] == warnings(await abroad.door("GET", LAMPS))
+    assert 3 == len(abroad.lines("b"))
+
+
+async def test_a_long_answer_is_read_beside_the_loop(abroad: Abroad) -> None:
+    """Nobody else waits for it; it says the same."""
+    await abroad.registers("b", operations=["queryEntity"])
+    abroad.world.says("b", 200, [lamp(n, text="x" * 1000) for n in range(300)])
+    assert 300 == len(await abroad.door.json("GET", f"{LAMPS}&limit=1000"))
 
 
 async def test_an_answer_is_kept_for_its_cache_duration(abroad: Abroad) -> None:

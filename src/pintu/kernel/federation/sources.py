@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 TIMEOUT_S: Final = 5.0
 MOST_TIMEOUT_S: Final = 60.0
-COOLDOWN_S: Final = 0.0
-"""A source that failed is asked again at once, unless its registration says otherwise."""
+SLOW: Final = 3
+MOST_REST_S: Final = 10.0
+"""A source that failed is asked again at once, unless its registration says otherwise; one that let
+us wait in vain this often in a row rests a second, then twice as long each time, up to this."""
 MOST_BODY: Final = 16 * 1024 * 1024
 AT_ONCE: Final = 64
 """Requests to one source under way; more wait their turn within their time."""
@@ -106,15 +108,18 @@ class Sources:
             reply = await self._call(registration, question, headers, timeout_s)
         except PintuError as error:
             failed = _failure(registration, error)
+            waited = kind_of(error) == "timeout"
         else:
             answer = _answer(registration, reply)
             if isinstance(answer, Answer) or answer.kind == "loop":
                 took_ms = (time.perf_counter() - began) * 1000
                 health.worked(self._clock.now_us(), took_ms)
                 return answer
-            failed = answer
-        cooldown_s = registration.management.cooldown_s
-        rest_s = COOLDOWN_S if cooldown_s is None else cooldown_s
+            failed, waited = answer, False
+        rest_s = registration.management.cooldown_s
+        if rest_s is None:
+            again = health.in_a_row + 1 - SLOW
+            rest_s = min(2.0 ** min(again, 10), MOST_REST_S) if waited and again >= 0 else 0.0
         health.broke(self._clock.now_us(), failed.detail, int(rest_s * 1e6))
         return failed
 
@@ -140,7 +145,7 @@ class Sources:
                         )
                     )
         except TimeoutError as error:
-            raise Unavailable(f"no answer within {timeout_s:g} s") from error
+            raise Unavailable(f"no answer within {timeout_s:g} s", kind="timeout") from error
 
     def _turns_of(self, endpoint: str) -> asyncio.Semaphore:
         found = self._turns.get(endpoint)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import time
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ from pintu.kernel.clock import iso
 from pintu.kernel.context.record import Record
 from pintu.kernel.errors import BadRequestData, PintuError
 from pintu.kernel.federation import Federation, Share, Wanted
-from pintu.kernel.federation.arrived import Part, local_part, read_answer
+from pintu.kernel.federation.arrived import Arrived, Part, local_part, read_answer
 from pintu.kernel.federation.forwarding import Answer, Came, Failed, Question, warning
 from pintu.kernel.federation.merging import Claims, merge, record_of
 from pintu.kernel.jsonld import Terms
@@ -36,6 +37,10 @@ _COUNT = "ngsild-results-count"
 _MOST_RETRIEVED = 50
 """Entities asked for one by one of a source that answers nothing but retrieveEntity."""
 _IDS_AT_ONCE = 50
+_LONG = 200_000
+"""Bytes of an answer that take longer to read than others should wait."""
+_LONGEST_S = 10.0
+"""A source whose pages take longer altogether is left with what it told."""
 
 
 Pieces = dict[str, list[Record | Part]]
@@ -145,17 +150,18 @@ class Gathering:
     async def _retrieve(self, leg: Leg, spoken: Speech) -> None:
         ids = leg.share.ids[:_MOST_RETRIEVED]
         leg.more = len(leg.share.ids) > _MOST_RETRIEVED
-        for id in ids:
-            share = of_ids(leg.share, (id,))
-            question = retrieval(share, self.asked, spoken)
-            await self._heard(leg, share, question, spoken)
-            if leg.failed is not None:
-                return
+        shares = [of_ids(leg.share, (id,)) for id in ids]
+        asking = [
+            self._heard(leg, share, retrieval(share, self.asked, spoken), spoken)
+            for share in shares
+        ]
+        await asyncio.gather(*asking)
         leg.unfiltered = leg.unfiltered or not self.asked.split
 
     async def _pages(self, leg: Leg, spoken: Speech) -> None:
         """As many pages as the request reaches: a source that never ends is left after those."""
         asked, offset, got = self.asked, 0, 0
+        began = time.monotonic()
         make = batch if leg.operation == "queryBatch" else query
         size = min(asked.reach, MOST_AT_ONCE)
         while True:
@@ -167,6 +173,10 @@ class Gathering:
             got += length
             leg.more = length == size or (leg.count is not None and got < leg.count)
             if not leg.more or not new or got >= asked.reach or size < 1:
+                return
+            if time.monotonic() - began > _LONGEST_S:
+                detail = f"{leg.share.registration.id} was left after {got} entities: it is slow"
+                self._warn(leg, Failed("away", detail))
                 return
             offset += length
 
@@ -198,7 +208,7 @@ class Gathering:
             return 0, 0
         try:
             terms = await self._terms(answer, spoken)
-            arrived = read_answer(answer.body, terms, share, iso(self.call.rooms.clock.now_us()))
+            arrived = await self._read(answer.body, terms, share)
         except PintuError as error:
             detail = f"{share.registration.id}: {error.detail}"
             self._failed(leg, Failed("invalid", detail))
@@ -210,6 +220,13 @@ class Gathering:
         if count.isdigit() and len(count) < 12:
             leg.count = int(count)
         return leg.take(arrived.parts), arrived.size
+
+    async def _read(self, body: bytes, terms: Terms, share: Share) -> Arrived:
+        """The parts in an answer; a long one is read beside the loop, so that nobody waits."""
+        now = iso(self.call.rooms.clock.now_us())
+        if len(body) < _LONG:
+            return read_answer(body, terms, share, now)
+        return await asyncio.to_thread(read_answer, body, terms, share, now)
 
     async def _terms(self, answer: Answer, spoken: Speech) -> Terms:
         """The terms an answer is written in: those asked for, or its own @context in ld+json."""

@@ -136,6 +136,8 @@ def _cut(call: Call, kind: Kind, shares: list[Share]) -> list[Kind]:
         registered = frozenset().union(*(one.types for one in share.selectors))
         types.update(one for one in kind.types if not registered or one in registered)
         pairs.update(pair for pair in kind.attributes if share.lets(pair[0]))
+    allowed = call.projection.types
+    types = types if allowed is None else types & allowed
     if kind.types and not types:
         return []
     seen = tuple(sorted(pair for pair in pairs if call.projection.lets(pair[0])))
