@@ -4,8 +4,9 @@
 city of its own and subscribes to so many entities, each to its own endpoint path of this process.
 At each rate changes go out by the clock, whatever came back; a notification carries the number of
 its change. Beside it the floor of the same moment: an fdatasync of 4 KiB on the disk under test,
-taken between the slices of the load, for the city answers and tells after its commit. Prints p50 and
-p99, what p50 is above the fdatasync's, CPU a change, and what was lost; --check makes bars of it.
+taken between the slices of the load, for the city answers and tells after its commit. Prints p50
+and p99, what p50 is above the fdatasync's, CPU a change, and what was lost; --check makes bars of
+it.
 """
 
 from __future__ import annotations

@@ -46,6 +46,8 @@ LOOP_EDGES: dict[str, str] = {
     "src/pintu/kernel/exchange/agreements/clockwork.py::_run": "2026-11-23 revocations are seen",
     "src/pintu/kernel/audit/checking.py::run": "2026-11-23 the log is compared again",
     "src/pintu/kernel/operations/commands.py::_tell": "2026-11-22 a gone page stops nothing",
+    "src/pintu/kernel/subscriptions/channel.py::_run": "2026-11-23 counted, tried again, parked",
+    "src/pintu/kernel/subscriptions/periodic.py::_round": "2026-11-23 counted; the next round",
     "src/pintu/kernel/timers/timers.py::_call": "2026-11-22 one mistake stops no other timer",
     "src/pintu/kit/sources.py::_keep_connected": "2026-11-22 a foreign protocol raises anything",
     "src/pintu/kit/sources.py::_work": "2026-11-22 the connection an acknowledgement needs is gone",

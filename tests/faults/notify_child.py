@@ -2,8 +2,9 @@
 
 `python -m tests.faults.notify_child FOLDER PORT RATE SEED`: writes lamps, lets somebody unsubscribe
 or lose their right now and then, and prints a line for each deed when it is done: `wrote LAMP
-NUMBER`, `subscribed NAME`, `gone NAME`, `revoked NAME`, each with the machine's monotonic time. A
-line on its input ends the writing; it says `idle` when nobody is owed anything.
+NUMBER`, `subscribed NAME`, `gone NAME`, `revoked NAME`, each with a time: of the town's clock for
+those that end something, which messages tell too, else the machine's monotonic one. A line on its
+input ends the writing; it says `idle` when nobody is owed anything.
 """
 
 from __future__ import annotations
@@ -43,8 +44,13 @@ TIMEOUT_MS = 300
 
 def say(deed: str, *words: object) -> None:
     """A deed that is done: from here on it must be true for ever."""
-    sys.stdout.write(" ".join(map(str, (deed, *words, time.monotonic_ns()))) + "\n")
+    sys.stdout.write(" ".join(map(str, (deed, *words))) + "\n")
     sys.stdout.flush()
+
+
+def now() -> int:
+    """The machine's monotonic time in ns."""
+    return time.monotonic_ns()
 
 
 class FileGate:
@@ -108,7 +114,7 @@ class Life:
             id=_id(name), tenant=1, tenant_name="", asker=Asker(id=name), created_us=now_us
         )
         await self.subscriptions.add(build(read_document(sent, CORE, now_us), filed))
-        say("subscribed", name)
+        say("subscribed", name, now())
 
     async def write(self) -> None:
         """The next number of some lamp, and a secret beside it."""
@@ -123,7 +129,7 @@ class Life:
         }
         outcomes = await self.store.submit([Op(1, id, write.upsert_replace(entity))])
         if outcomes[0].error is None:
-            say("wrote", id, number)
+            say("wrote", id, number, now())
 
     async def live(self) -> None:
         """Write until told to end; now and then somebody comes, goes, or loses their right."""
@@ -138,17 +144,17 @@ class Life:
             elif chance < 0.05 and guests:
                 gone = guests.pop(0)
                 await self.subscriptions.remove(1, gone.id)
-                say("gone", gone.asker.id)
+                say("gone", gone.asker.id, self.clock.now_us())
             elif chance < 0.06 and guests:
                 name = guests[0].asker.id
                 self.gate.revoke(name)
-                say("revoked", name)
+                say("revoked", name, self.clock.now_us())
             await asyncio.sleep(self.dice.random() * 2 / WRITES_S)
         while any(one.owing and not one.stopped for one in self.delivery.channels.values()) or (
             self.delivery.follower.position < self.store.head()
         ):
             await asyncio.sleep(0.02)
-        say("idle")
+        say("idle", now())
 
 
 def _id(name: str) -> str:
