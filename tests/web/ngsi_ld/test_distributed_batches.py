@@ -116,8 +116,8 @@ async def test_a_source_that_is_away_fails_its_members_only(abroad: Abroad) -> N
 
 
 async def test_an_upsert_without_the_operation_is_a_conflict(abroad: Abroad) -> None:
-    """There is no operation on one entity that does the same."""
-    await abroad.registers("one", "redirect")
+    """Where the source has no operation on one entity that does the same either."""
+    await abroad.registers("one", "redirect", operations=["retrieveOps", "mergeEntity"])
     answer = await abroad.door("POST", "/entityOperations/upsert", [lamp(1, level=1)])
     assert 207 == answer.status
     assert [409] == [one["error"]["status"] for one in orjson.loads(answer.body)["errors"]]
@@ -135,6 +135,25 @@ async def test_an_upsert_tells_what_is_new_wherever_it_is(abroad: Abroad) -> Non
     abroad.world.says("one", 204)
     answer = await abroad.door("POST", "/entityOperations/upsert", [lamp(1, a=1), lamp(2, a=1)])
     assert 204 == answer.status
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("", [f"PUT entities/{id_of(1)}", "POST entities"]),
+        ("?options=update", [f"POST entities/{id_of(1)}/attrs/", "POST entities"]),
+    ],
+)
+async def test_an_upsert_one_by_one_makes_what_is_not_there(
+    abroad: Abroad, options: str, expected: list[str]
+) -> None:
+    """It is replaced or added to first; 201 names what was new."""
+    await abroad.registers("one", "redirect")
+    makes = "POST entities"
+    abroad.world.behaviours["one"] = lambda heard: Said(201 if heard.line == makes else 404)
+    answer = await abroad.door("POST", f"/entityOperations/upsert{options}", [lamp(1, a=1)])
+    assert (201, [id_of(1)]) == (answer.status, orjson.loads(answer.body))
+    assert expected == abroad.lines("one")
 
 
 async def test_deleting_many_asks_the_sources_that_may_have_them(abroad: Abroad) -> None:

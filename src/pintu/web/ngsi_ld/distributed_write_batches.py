@@ -8,14 +8,12 @@ every part of it was done.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterable
 from typing import Any, Final
 
 import msgspec
 import orjson
 
-from pintu.kernel.context.read import read_entity
 from pintu.kernel.context.selection import TypeSelection
 from pintu.kernel.errors import Conflict, InvalidRequest, PintuError
 from pintu.kernel.federation.forwarding import Answer, Failed, Question
@@ -23,8 +21,19 @@ from pintu.kernel.federation.splitting import Leg, Split, divide, names_of, part
 from pintu.kernel.federation.words import Registration, Share, Wanted
 from pintu.kernel.jsonld import Terms
 from pintu.web.ngsi_ld.answers import empty, plain
-from pintu.web.ngsi_ld.batches import SLICE, check_size, failed, id_of, read_addition, read_part
+from pintu.web.ngsi_ld.batches import SLICE, check_size, failed, id_of
 from pintu.web.ngsi_ld.distributed_write import AT_ONCE, barred, looping, types_here, without_loops
+from pintu.web.ngsi_ld.distributed_write_kinds import (
+    ADD,
+    ADDS,
+    CREATE,
+    DELETE,
+    MAKES,
+    MERGE,
+    REPLACE,
+    UPDATE,
+    Kind,
+)
 from pintu.web.ngsi_ld.distributed_write_parts import (
     came,
     came_round,
@@ -33,7 +42,6 @@ from pintu.web.ngsi_ld.distributed_write_parts import (
     partial_errors,
     query_of,
     question,
-    segment,
     sources,
     spelling,
     written,
@@ -45,24 +53,6 @@ from pintu.web.ngsi_ld.operation import Call, Result
 
 _MOST_SENT: Final = 1000
 """Members of one forwarded batch: more than many brokers take is sent as several, in order."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kind:
-    """One batch operation: what a source must be registered for, and how members are read."""
-
-    batch: str
-    single: str = ""  # the operation on one entity that does the same, where there is one
-    method: str = ""
-    below: str = ""
-    read: Callable[[Any, Terms], dict[str, Any]] | None = None  # None: members are ids
-    whole: bool = False  # members are whole entities
-    wipes: bool = False
-
-    @property
-    def able(self) -> frozenset[str]:
-        """Operations of which a source needs one."""
-        return frozenset(filter(None, (self.batch, self.single)))
 
 
 class _Member(msgspec.Struct, gc=False):
@@ -81,7 +71,7 @@ class _Batch(msgspec.Struct):
     """A batch under way. `errors` by the member's index, in the order of parts."""
 
     call: Call
-    kind: _Kind
+    kind: Kind
     members: list[_Member]
     errors: list[tuple[int, dict[str, Any]]]
     new: set[str]  # ids that did not exist before
@@ -94,43 +84,33 @@ class _Batch(msgspec.Struct):
         )
 
 
-_CREATE = _Kind(
-    batch="createBatch", single="createEntity", method="POST", read=read_entity, whole=True
-)
-_UPSERT = _Kind(batch="upsertBatch", read=read_entity, whole=True, wipes=True)
-_UPDATE = _Kind(
-    batch="updateBatch", single="appendAttrs", method="POST", below="/attrs/", read=read_addition
-)
-_MERGE = _Kind(batch="mergeBatch", single="mergeEntity", method="PATCH", read=read_part)
-_DELETE = _Kind(batch="deleteBatch", single="deleteEntity", method="DELETE", wipes=True)
-
-
 def create_batch(call: Call) -> Result:
     """5.6.7, distributed."""
-    return _write(call, _CREATE)
+    return _write(call, CREATE)
 
 
 def upsert_batch(call: Call) -> Result:
     """5.6.8, distributed."""
-    return _write(call, _UPSERT)
+    adds = "update" in call.params.get("options", "")
+    return _write(call, ADD if adds else REPLACE)
 
 
 def update_batch(call: Call) -> Result:
     """5.6.9, distributed."""
-    return _write(call, _UPDATE)
+    return _write(call, UPDATE)
 
 
 def merge_batch(call: Call) -> Result:
     """5.6.20, distributed."""
-    return _write(call, _MERGE)
+    return _write(call, MERGE)
 
 
 def delete_batch(call: Call) -> Result:
     """5.6.10, distributed."""
-    return _write(call, _DELETE)
+    return _write(call, DELETE)
 
 
-async def _write(call: Call, kind: _Kind) -> Response:
+async def _write(call: Call, kind: Kind) -> Response:
     check_size(call.document)
     batch = _Batch(call, kind, [], [], set())
     for start in range(0, len(call.document), SLICE):
@@ -169,7 +149,7 @@ def _read(batch: _Batch, start: int) -> list[_Member]:
     return found
 
 
-def _member(call: Call, kind: _Kind, index: int, document: Any) -> _Member:
+def _member(call: Call, kind: Kind, index: int, document: Any) -> _Member:
     terms: Any = call.terms if call.contexts is None else call.contexts[index]
     if kind.read is None:
         id = uri(document, "Entity id")
@@ -262,7 +242,7 @@ async def _sent(batch: _Batch, legs: _Legs, turns: asyncio.Semaphore) -> None:
                 batch.fails(member, problem, registration.id)
     elif found.status == 201:
         ids = {member.id for member, _ in legs}
-        batch.new |= ids & ids_of(found) if batch.kind is _UPSERT else ids
+        batch.new |= ids & ids_of(found) if batch.kind.upserts else ids
     return None
 
 
@@ -292,28 +272,42 @@ async def _question(batch: _Batch, registration: Registration, legs: _Legs) -> Q
 
 async def _one_by_one(batch: _Batch, legs: _Legs, turns: asyncio.Semaphore) -> None:
     """Parts of one entity, one after the other, for a source that takes no batches."""
-    call, kind = batch.call, batch.kind
     for member, leg in legs:
-        registration = leg.registration
-        path = "entities" if kind.whole else f"entities/{segment(member.id)}{kind.below}"
         try:
-            spelled = await spelling(call, registration, member.terms)
+            problem = await _singly(batch, member, leg, turns)
         except PintuError as wrong:
-            batch.fails(member, wrong.problem(), registration.id)
-            continue
-        document = None
-        if kind.read is not None:
-            mine = part(member.document, member.terms, leg.names)
-            document = written(spelled, member.terms, mine)
-        sent = question(kind.method, path, query_of(call, spelled), spelled, document)
+            problem = wrong.problem()
+        if problem is not None:
+            batch.fails(member, problem, leg.registration.id)
+
+
+async def _singly(
+    batch: _Batch, member: _Member, leg: Leg, turns: asyncio.Semaphore
+) -> dict[str, Any] | None:
+    """One part by the first operation its source has; made there when it was not. Its problem."""
+    call, kind, registration = batch.call, batch.kind, leg.registration
+    spelled = await spelling(call, registration, member.terms)
+    document = None
+    if kind.read is not None:
+        document = written(spelled, member.terms, part(member.document, member.terms, leg.names))
+    steps = [one for one in kind.steps if one.operation in registration.operations]
+    first, last = steps[0], steps[-1]
+    problem: dict[str, Any] | None = None
+    for step in (first, last) if last is MAKES and first is not last else (first,):
+        keeps = step in ADDS and "noOverwrite" in call.params.get("options", "")
+        query = "options=noOverwrite" if keeps else ""
+        sent = question(step.method, step.path(member.id), query, spelled, document)
         found = await _asked(call, registration, sent, turns)
         if came_round(leg.takes, found):
-            continue
+            return None
         problem = error_of(found, registration)
-        if problem is None and isinstance(found, Answer) and found.status == 207:
-            problem = next(iter(partial_errors(found, registration).values()))
-        if problem is not None:
-            batch.fails(member, problem, registration.id)
+        if isinstance(found, Answer) and found.status == 207:
+            return next(iter(partial_errors(found, registration).values()))
+        if problem is None and found.status == 201:
+            batch.new.add(member.id)
+        if problem is None or problem["status"] != 404:
+            return problem
+    return problem
 
 
 async def _asked(
@@ -358,7 +352,7 @@ async def _here(batch: _Batch) -> None:
         _local_errors(batch, mine, said["errors"])
 
 
-def _left(kind: _Kind, member: _Member) -> Any:
+def _left(kind: Kind, member: _Member) -> Any:
     if kind.read is None or member.found.left == member.names:
         return member.document
     return part(member.document, member.terms, member.found.left)
@@ -388,8 +382,8 @@ def _told(batch: _Batch) -> Response:
     if batch.errors:
         errors = [error for _, error in sorted(batch.errors, key=lambda one: one[0])]
         return plain(call, {"success": good, "errors": errors}, status=207)
-    if kind is _CREATE:
+    if kind is CREATE:
         return plain(call, good, status=201)
-    if kind is _UPSERT and batch.new:
+    if kind.upserts and batch.new:
         return plain(call, [id for id in good if id in batch.new], status=201)
     return empty(call)

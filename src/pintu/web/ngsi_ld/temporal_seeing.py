@@ -11,6 +11,7 @@ from pintu.kernel.context.selection import Selection
 from pintu.kernel.context.temporal import (
     Chosen,
     Evolution,
+    Instance,
     choose,
     fold,
     keep_last,
@@ -18,6 +19,7 @@ from pintu.kernel.context.temporal import (
 )
 from pintu.kernel.store.past import LogPast
 from pintu.kernel.store.port import settled
+from pintu.kernel.timers.expiry import is_over
 from pintu.web.ngsi_ld.agreed import there
 from pintu.web.ngsi_ld.temporal_asking import Question, Sight
 
@@ -56,6 +58,8 @@ async def rows_of(call: Call, question: Question, id: str, *, limit: int) -> lis
 async def told_of(call: Call, question: Question, id: str, rows: list[Change]) -> Evolution | None:
     """The evolution within what the gate lets through, with what other sources told of it."""
     own = await _own_of(call, question, id, rows)
+    if own is not None:
+        _lasting(own, call.rooms.clock.now_us())
     if question.beside is None:
         return own
     found: Evolution | None = question.beside.merged(id, own, question.read)
@@ -87,6 +91,18 @@ async def _own_of(call: Call, question: Question, id: str, rows: list[Change]) -
     if types is not None:
         evolution.types = types
     return evolution if sight.whole else _seen(evolution, sight)
+
+
+def _lasting(evolution: Evolution, now_us: int) -> None:
+    """Without instances whose own end has passed: they leave no history (4.22)."""
+    for series in evolution.all():
+        if any("expiresAt" in one.document for one in series.instances):
+            series.instances = [one for one in series.instances if not _over(one, now_us)]
+
+
+def _over(instance: Instance, now_us: int) -> bool:
+    end = instance.document.get("expiresAt")
+    return end is not None and is_over(end, now_us)
 
 
 def _behind(rows: list[Change], sight: Sight) -> list[Change]:
