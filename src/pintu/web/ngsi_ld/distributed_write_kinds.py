@@ -1,6 +1,4 @@
-"""The batch operations: what a source must be registered for to do its part of one (5.6.7 to 5.6.10,
-5.6.20).
-"""
+"""The batch operations: what a source must be registered for to do its part (5.6.7 to 5.6.10)."""
 
 from __future__ import annotations
 
