@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from pintu.kernel.context.parse import parse_geo, parse_q, parse_scope
-from pintu.kernel.federation.index import Index
+from pintu.kernel.federation.index import Index, entries_of
 from pintu.kernel.federation.literals import Literals, literal_of
 from pintu.kernel.federation.matching import shares
 from pintu.kernel.federation.words import Registration, Share, Wanted
@@ -158,3 +158,78 @@ def test_what_a_pattern_begins_with() -> None:
     """A character that may be absent is not part of it, nor is anything of an alternative."""
     told = {"^urn:a:.*": "urn:a:", "urn:ab?": "urn:a", "a|b": "", "(?i)urn": "", "a\\.b": "a.b"}
     assert told == {pattern: literal_of(pattern) for pattern in told}
+
+
+_TYPES = some.sampled_from(["A", "B", "C"])
+_NAMES = some.frozensets(some.sampled_from(["x", "y", "z"]), max_size=2)
+_SELECTORS = some.fixed_dictionaries(
+    {"type": _TYPES | some.lists(_TYPES, min_size=1, max_size=2, unique=True)},
+    optional={"id": _IDS, "idPattern": _PATTERNS.filter(bool)},
+)
+
+
+@some.composite
+def _registrations(draw: some.DrawFn) -> list[Registration]:
+    found = []
+    for number in range(draw(some.integers(0, 6))):
+        names = sorted(draw(_NAMES))
+        selectors = draw(some.lists(_SELECTORS, max_size=3))
+        one: dict[str, Any] = {"propertyNames": names} if names else {}
+        if selectors or not names:
+            one["entities"] = selectors or [{"type": "A"}]
+        found.append(registration(str(number), one))
+    return found
+
+
+_WANTED = some.builds(
+    Wanted,
+    ids=some.lists(_IDS, max_size=2, unique=True).map(tuple),
+    types=some.none() | some.lists(_TYPES, min_size=1, max_size=2).map(lambda t: types(*t)),
+    names=_NAMES,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(_registrations(), _WANTED)
+def test_the_index_finds_what_a_search_of_all_finds(
+    registrations: list[Registration], wanted: Wanted
+) -> None:
+    """For any registrations and anything wanted: the same shares as without an index, before and
+    after half of them are gone.
+    """
+    index = Index()
+    for one in registrations:
+        index.add(one)
+    for _ in range(2):
+        every = [
+            entry
+            for one in index.registrations.values()
+            for information in one.information
+            for entry in entries_of(one, information)
+        ]
+        naive = {_key(share) for share in shares(every, wanted, NOW_US)}
+        assert naive == {_key(one) for one in shares(index.candidates(wanted), wanted, NOW_US)}
+        for one in registrations[::2]:
+            index.remove(one.id)
+
+
+def _key(share: Share) -> tuple[Any, ...]:
+    held = share.types
+    return (
+        share.registration.id, frozenset(share.ids), share.id_pattern,
+        None if held is None else frozenset(held.any_of), share.names, frozenset(share.selectors),
+    )  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(_registrations(), _WANTED)
+def test_no_share_is_wider_than_wanted_or_registered(
+    registrations: list[Registration], wanted: Wanted
+) -> None:
+    """Whatever is asked of a source was wanted, and the source is registered for it."""
+    for share in asked(wanted, *registrations):
+        assert not wanted.ids or set(share.ids) <= set(wanted.ids)
+        assert not wanted.names or (share.names and share.names <= wanted.names)
+        held = [one for one in share.registration.information if share.names <= (one.names or
+                share.names) and set(share.selectors) <= set(one.selectors)]  # fmt: skip
+        assert held, "no information of the registration has all of it"

@@ -57,7 +57,9 @@ _IN_TARGET = _IN_ID + b"/?%[]"
 """Nothing in here ends the request line: between `GET ` and known lines it is a target."""
 LONGEST = 1_024  # bytes of a target; longer ones go the ordinary way
 _KEPT_QUERIES = 1_024
-_EVER_NEW = frozenset((b"cookie", b"ngsild-entitymap", b"ngsild-snapshot", b"prefer"))
+_EVER_NEW = frozenset(
+    (b"cookie", b"ngsild-entitymap", b"ngsild-snapshot", b"prefer", b"signature-input")
+)
 """Headers that want to be seen at every request."""
 _READING, _ = ROUTES.find("GET", _URN)
 
