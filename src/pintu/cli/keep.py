@@ -179,6 +179,7 @@ def _copy_files(folder: Path, copy: Path, on_server: bool) -> None:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         known = name.parts[0] in PASSING or "-wal" in name.name or "-shm" in name.name
+        known = known or path.suffix == ".partial"  # a file that is being written is none yet
         if path in left:
             continue
         if path.is_file() and not known and not (copy / name).exists():
