@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from pintu.kernel.context.match import compile_pattern, match_q, matches
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection
+from pintu.kernel.errors import TooComplex
 from pintu.kernel.store.port import Change
+from pintu.kernel.subscriptions import matching
 from pintu.kernel.subscriptions.matching import Matcher
 from pintu.kernel.subscriptions.words import Hit, Subscription, Trigger
 from tests.kernel.subscriptions.made import Doc, changed, lamp, subscribed
@@ -196,6 +198,22 @@ def test_no_subscription_takes_much_of_the_index() -> None:
     assert {"1", "2"} == told(matcher.concerned(change)).keys()
     matcher.remove(one)
     assert {"2"} == told(matcher.concerned(change)).keys()
+
+
+def test_conditions_that_no_index_finds_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more pattern than a tenant may have is refused; what an index finds is not."""
+    monkeypatch.setattr(matching, "MOST_ASKED", 2)
+    matcher = Matcher()
+    for number in range(2):
+        one = subscribed(number, q=f'name~="{number}"')
+        matcher.check_room(one)
+        matcher.add(one)
+    with pytest.raises(TooComplex):
+        matcher.check_room(subscribed(3, q='name~="3"'))
+    for members in ({"q": 'name~="1"'}, {"q": "level>3"}, {"q": "!name", "tenant": 2}):
+        matcher.check_room(subscribed(3, **members))
+    matcher.remove(one)
+    matcher.check_room(subscribed(3, q='name~="3"'))
 
 
 # --- against asking each one ----------------------------------------------------------------------

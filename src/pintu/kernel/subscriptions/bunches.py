@@ -42,18 +42,24 @@ class Group:
     """Subscriptions that wait for the same: triggers, attributes, a selector and conditions."""
 
     __slots__ = (
-        "_asked", "_test", "anchor", "by_name", "key", "linked", "members", "triggers", "watched"
+        "_source", "_test", "anchor", "asked", "by_name", "key", "linked", "members", "triggers",
+        "watched",
     )  # fmt: skip
+    asked: bool
+    """Whether its condition has to be asked each time something happens at its place."""
 
     def __init__(self, key: Any, subscription: Subscription, selector: Selector | None) -> None:
         self.key = key
         self.triggers = subscription.triggers
         self.watched = subscription.watched
         self.linked = linked_depth(subscription.q) > 0
-        self._asked: tuple[Subscription, Selector | None] | None = (subscription, selector)
+        self._source: tuple[Subscription, Selector | None] | None = (subscription, selector)
         self._test: Test | None = None
         self.anchor = anchor_of(subscription.q, subscription.geo)
         self.by_name = subscription.watched is not None
+        parts = (subscription.q, subscription.geo, subscription.scope)
+        asks = any(part is not None for part in parts)
+        self.asked = self.anchor is None and (asks or bool(selector and selector.id_pattern))
         self.members: dict[str, Subscription] = {}
 
     def spread(self, places: int) -> None:
@@ -68,8 +74,8 @@ class Group:
     @property
     def test(self) -> Test | None:
         """The condition, compiled when somebody first asks: most wait for years."""
-        if self._asked is not None:
-            self._test, self._asked = _test(*self._asked), None
+        if self._source is not None:
+            self._test, self._source = _test(*self._source), None
         return self._test
 
 

@@ -118,11 +118,12 @@ class Subscriptions:
 
     # --- changing ---------------------------------------------------------------------------------
     async def add(self, subscription: Subscription) -> None:
-        """Keep a new one; raises AlreadyExists, TooLarge over the city's bound."""
+        """Keep a new one; raises AlreadyExists, TooLarge over the city's bound, TooComplex."""
         async with self._turn:
             self.refuse_double(subscription.tenant, subscription.id)
             if self._count >= self.most:
                 raise TooLarge(f"This city keeps at most {self.most} subscriptions")
+            self.matcher.check_room(subscription)
             self.states.pop(subscription.key, None)
             await self.tables.run(_kept(subscription))
             self._put(subscription)
@@ -134,9 +135,10 @@ class Subscriptions:
             raise AlreadyExists(f"Subscription {id} already exists")
 
     async def replace(self, subscription: Subscription) -> None:
-        """Keep a changed one in place of the one of its id; raises ResourceNotFound."""
+        """Keep a changed one in place of the one of its id; raises ResourceNotFound, TooComplex."""
         async with self._turn:
             self.get(subscription.tenant, subscription.id)
+            self.matcher.check_room(subscription)
             await self.tables.run(_kept(subscription))
             self._put(subscription)
             self._tell("replaced", subscription)

@@ -25,6 +25,9 @@ Retrieve = Callable[[int, str], Record | Awaitable[Record | None] | None]
 Names = tuple[str, ...]
 Told = tuple[Names, frozenset[Trigger]]
 
+MOST_ASKED: Final = 2_000
+"""Different conditions of one tenant that no index finds; each costs some µs a change."""
+
 _ROUNDS: Final = 16
 """How often documents that a linked query leads to are fetched for one change."""
 
@@ -73,7 +76,7 @@ class Place:
 class _Tenant:
     """Everybody who waits for changes of one tenant."""
 
-    __slots__ = ("everywhere", "groups", "ids", "linked", "types")
+    __slots__ = ("asked", "everywhere", "groups", "ids", "linked", "types")
 
     def __init__(self) -> None:
         self.ids: dict[str, Place] = {}
@@ -81,6 +84,7 @@ class _Tenant:
         self.everywhere = Place()
         self.groups: Groups = {}
         self.linked = 0
+        self.asked = 0  # groups that no index finds by what they ask
 
     def places(self, selector: Selector | None) -> Iterator[tuple[dict[str, Place], str]]:
         """Where a selector waits: (table, name); nothing means everywhere."""
@@ -144,8 +148,23 @@ class Matcher:
             if group is None:
                 group = tenant.groups[key] = Group(key, subscription, selector)
                 tenant.linked += group.linked
+                tenant.asked += group.asked
                 tenant.put(group, selector)
             group.members[subscription.id] = subscription
+
+    def check_room(self, subscription: Subscription) -> None:
+        """Raise TooComplex when it brings one more condition that no index finds (a pattern, a
+        negation, alternatives, a linked entity) to a tenant that has many already."""
+        tenant = self._tenants.get(subscription.tenant)
+        if tenant is None or tenant.asked < MOST_ASKED or not _waits(subscription):
+            return
+        for selector in subscription.selectors or (None,):
+            key = _key(subscription, selector)
+            if key not in tenant.groups and Group(key, subscription, selector).asked:
+                raise TooComplex(
+                    f"{tenant.asked} conditions of subscriptions have to be asked at each change "
+                    "already: one that begins with a value, a limit or a place is found by it"
+                )
 
     def remove(self, subscription: Subscription) -> None:
         """Let it wait no more; exactly the value that was added."""
@@ -162,6 +181,7 @@ class Matcher:
                 continue
             del tenant.groups[group.key]
             tenant.linked -= group.linked
+            tenant.asked -= group.asked
             tenant.take(group, selector)
         self._count -= found
         if not tenant.groups:
