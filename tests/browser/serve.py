@@ -14,9 +14,15 @@ from pathlib import Path
 
 import uvicorn
 
+from pintu.kernel.calling import Caller
 from pintu.kernel.intake.words import CommandReport
+from pintu.kernel.jsonld import CORE
 from pintu.kernel.operations.ledger import Entry, Step
 from pintu.kernel.store.port import Op
+from pintu.kernel.subscriptions.opening import open_subscriptions
+from pintu.kernel.subscriptions.reading import Filed, build, read_document
+from pintu.kernel.subscriptions.ways import open_delivery
+from pintu.kernel.subscriptions.words import Asker
 from pintu.kit import Changed
 from pintu.pieces.street_lights.model import Fault, alert_id
 from pintu.pieces.street_lights.service import TABLES, FaultService
@@ -80,11 +86,42 @@ async def note_faults(city: SmallCity) -> None:
         await service.changed(told, city.rooms.clock.now_us())
 
 
+async def tell(city: SmallCity) -> None:
+    """Three subscriptions: one is well, one fails, one is parked; all made up."""
+    rooms = city.rooms
+    rooms.caller = Caller(rooms.egress)
+    rooms.subscriptions = register = open_subscriptions(city.tables, rooms.store, rooms.clock)
+    rooms.delivery = open_delivery(register, rooms)
+    await rooms.delivery.start()
+    number = rooms.store.tenant("demo") or 0
+    for id, name, why in (
+        ("a", "路灯状态 → 演示热线 / lamps → demo hotline", ""),
+        ("b", "告警 → 演示看板 / alerts → demo board", "The endpoint answered 503"),
+        ("c", "演示接收端 / demo endpoint", "The endpoint answered 410: it wants no more"),
+    ):
+        sent = {"type": "Subscription", "entities": [{"type": "Demo"}], "subscriptionName": name}
+        sent["notification"] = {"endpoint": {"uri": f"http://h.example/{id}?key=1"}}
+        document = read_document(sent, CORE, rooms.clock.now_us())
+        known = Asker(id="token:demo")
+        filed = Filed(id=f"urn:s:{id}", tenant=number, tenant_name="demo", asker=known)
+        one = build(document, filed)
+        if register.find(number, one.id) is None:
+            await register.add(one)
+        state = register.state(one)
+        state.times_sent, state.last_success_us = 12, rooms.clock.now_us() - 90_000_000
+        if why:
+            state.times_failed, state.attempts, state.last_error = 3, 3, why
+            state.last_failure_us = rooms.clock.now_us() - 4_000_000
+        if "410" in why:
+            rooms.delivery.park(one, why)
+
+
 async def serve(port: int, lamps: int, rate: float, folder: Path) -> None:
     """Until a signal comes."""
     city = await open_small_city(folder, lamps=lamps)
     obey(city)
     await note_faults(city)
+    await tell(city)
     app = build_app(city.rooms)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1
@@ -94,6 +131,8 @@ async def serve(port: int, lamps: int, rate: float, folder: Path) -> None:
     await uvicorn.Server(config).serve()
     if changing is not None:
         changing.cancel()
+    if city.rooms.delivery is not None:
+        await city.rooms.delivery.stop()
     await city.close()
 
 

@@ -18,9 +18,9 @@ from typing import Any
 
 import orjson
 
-from pintu.kernel.access import WHOLE, Act, Actor, Projection
+from pintu.kernel.access import WHOLE, Act, Actor, Gate, Projection
 from pintu.kernel.calling import Caller
-from pintu.kernel.clock import CityClock
+from pintu.kernel.clock import CityClock, Clock
 from pintu.kernel.context import write
 from pintu.kernel.egress import Egress
 from pintu.kernel.errors import Forbidden
@@ -78,8 +78,10 @@ class FileGate:
 class Life:
     """One life of the town."""
 
-    clock: CityClock
+    clock: Clock
     store: Store
+    caller: Caller | None
+    gate: Gate
 
     def __init__(self, folder: Path, port: int, clock: CityClock, dice: random.Random) -> None:
         self.folder, self.port, self.clock, self.dice = folder, port, clock, dice
@@ -92,7 +94,8 @@ class Life:
         self.egress = Egress(allow=("127.0.0.1",))
         self.caller = Caller(self.egress)
         self.library = ContextLibrary(self.folder / "contexts", egress=Egress(), clock=self.clock)
-        self.gate, self.feed = FileGate(self.folder), Feed(self.store)
+        self.gate = self.agreed = FileGate(self.folder)
+        self.feed = Feed(self.store)
         self.subscriptions = Subscriptions(self.tables, self.store, self.clock)
         self.delivery = open_delivery(self.subscriptions, self)
         await self.delivery.start()
@@ -147,7 +150,7 @@ class Life:
                 say("gone", gone.asker.id, self.clock.now_us())
             elif chance < 0.06 and guests:
                 name = guests[0].asker.id
-                self.gate.revoke(name)
+                self.agreed.revoke(name)
                 say("revoked", name, self.clock.now_us())
             await asyncio.sleep(self.dice.random() * 2 / WRITES_S)
         while any(one.owing and not one.stopped for one in self.delivery.channels.values()) or (
