@@ -83,18 +83,13 @@ def came(call: Call) -> Came:
 def legs_of(call: Call, wanted: Wanted, operations: tuple[str, ...]) -> list[Leg]:
     """The sources to ask, each with the best of the operations it is registered for, in the order
     of registration."""
-    registry = federation(call).registry
-    found: dict[str, list[Leg]] = {}
-    for operation in operations:
-        told = dataclasses.replace(wanted, operation=operation)
-        shares = [
-            share
-            for share in registry.matching(call.tenant_name, told)
-            if share.registration.id not in found
-        ]
-        for share in shares:
-            found.setdefault(share.registration.id, []).append(Leg(share, operation))
-    return [leg for legs in found.values() for leg in legs]
+    found = []
+    for share in federation(call).registry.matching(call.tenant_name, wanted):
+        registered = share.registration.operations
+        best = next((one for one in operations if one in registered), None)
+        if best is not None:
+            found.append(Leg(share, best))
+    return found
 
 
 @dataclass(slots=True)
