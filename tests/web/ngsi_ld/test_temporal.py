@@ -259,6 +259,17 @@ async def test_what_is_hidden_has_no_history(door: Door, projection: Projection)
         assert 403 == (await door(method, path, body)).status
 
 
+async def test_a_fence_holds_where_instances_must_be_told_apart(door: Door) -> None:
+    """Several data sets written behind the fence do not bring back what lies before it."""
+    both = [reading(1, 1), reading(2, 1, datasetId=A)]
+    await door("POST", "/entities", history(power=both, district=reading("D9", 1)))
+    await door("PATCH", f"/entities/{ID}/attrs", {"district": reading("D1", 2)})
+    await door("POST", f"/entities/{ID}/attrs", {"power": [reading(7, 7, datasetId=A)]})
+    door.desk.projection = Projection(rows=Compare(Path("district"), "==", "D1"))
+    assert {1, 7} >= set(await told(door, ONE)) >= {7}
+    assert ["D1"] == await told(door, ONE, "district")
+
+
 async def test_rows_that_are_not_seen_have_no_history(door: Door) -> None:
     """An entity is seen as what it is now: its past only since it is one that may be seen."""
     await door("POST", "/entities", history(power=reading(1, 1), district=reading("D9", 1)))

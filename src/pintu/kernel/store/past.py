@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from pintu.kernel.context.selection import TypeSelection
@@ -40,6 +41,7 @@ class LogPast:
                 found.reverse()
                 return found
             before = page[-1].position
+            await asyncio.sleep(0)
 
     async def ids(
         self, tenant: int, types: TypeSelection | None, after: str, limit: int

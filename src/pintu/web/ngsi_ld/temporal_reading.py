@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pintu.kernel.context.match import compile_selection
-from pintu.kernel.context.temporal import Chosen, cut_page, show
+from pintu.kernel.context.temporal import Asked, Chosen, Evolution, cut_page, show
 from pintu.kernel.errors import DeadlineExceeded, Forbidden, ResourceNotFound, TooComplex
 from pintu.kernel.store.port import settled
 from pintu.web.ngsi_ld import temporal_maps as maps
@@ -58,7 +58,7 @@ async def retrieve_history(call: Call) -> Response:
     evolution = await evolution_of(call, question, id)
     if evolution is None:
         raise ResourceNotFound(f"{id} has no history")
-    if question.wanted and not has_one(evolution, question):
+    if question.wanted and not await _had_one(call, question, evolution):
         raise ResourceNotFound(f"{id} has no history of the attributes asked for")
     chosen = chosen_of(evolution, question)
     shown = narrowed(chosen, question)
@@ -73,6 +73,15 @@ async def retrieve_history(call: Call) -> Response:
     if page is None:
         return data(call, document, *more)
     return data(call, document, (b"content-range", page.header), *more, status=206)
+
+
+async def _had_one(call: Call, question: Question, evolution: Evolution) -> bool:
+    """Has the entity a past of an attribute asked for, at whatever time?"""
+    if has_one(evolution, question) or not question.asked.relation:
+        return has_one(evolution, question)
+    ever = replace(question, asked=Asked())
+    every = await evolution_of(call, ever, evolution.id)
+    return every is not None and has_one(every, question)
 
 
 async def query_histories(call: Call) -> Response:

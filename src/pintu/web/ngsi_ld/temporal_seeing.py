@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -11,9 +12,9 @@ from pintu.kernel.context.selection import Selection
 from pintu.kernel.context.temporal import (
     Chosen,
     Evolution,
+    Folding,
     Instance,
     choose,
-    fold,
     keep_last,
     keep_scoped,
 )
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 ROWS: Final = 200_000
 """Rows of history one answer may be made of."""
+SLICE: Final = 4_000
+"""Rows folded before the loop has its turn."""
 
 
 def past_of(call: Call) -> Past:
@@ -82,15 +85,25 @@ async def _own_of(call: Call, question: Question, id: str, rows: list[Change]) -
                 return None
             types = seen.types if sight.sealed else None
         rows = _behind(rows, sight)
-    evolution = fold(id, rows, question.read)
-    if evolution.unsure:
+    evolution = await _folded(id, rows, question)
+    if evolution.unsure and sight.fence is None:  # behind a fence nothing was left out
         every = await settled(past_of(call).rows(call.tenant, id, limit=ROWS))
-        evolution = fold(id, every, question.read)
+        evolution = await _folded(id, every, question)
     if not evolution.known:
         return None
     if types is not None:
         evolution.types = types
     return evolution if sight.whole else _seen(evolution, sight)
+
+
+async def _folded(id: str, rows: list[Change], question: Question) -> Evolution:
+    """The rows folded; the loop has its turns when they are many."""
+    folding = Folding(id, question.read)
+    for start in range(0, len(rows), SLICE):
+        if start:
+            await asyncio.sleep(0)
+        folding.take_all(rows[start : start + SLICE])
+    return folding.done()
 
 
 def _lasting(evolution: Evolution, now_us: int) -> None:

@@ -10,7 +10,7 @@ from pintu.kernel.context.temporal.choosing import (
     keep_scoped,
 )
 from pintu.kernel.context.temporal.durations import Period, parse_period
-from pintu.kernel.context.temporal.folding import fold, where
+from pintu.kernel.context.temporal.folding import Folding, fold, where
 from pintu.kernel.context.temporal.showing import Look, show
 from pintu.kernel.context.temporal.words import Evolution, Instance, Series
 
@@ -18,6 +18,7 @@ __all__ = [
     "Asked",
     "Chosen",
     "Evolution",
+    "Folding",
     "Instance",
     "Look",
     "Period",

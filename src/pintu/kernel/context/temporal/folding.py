@@ -34,12 +34,14 @@ def fold(id: str, rows: Iterable[Row], names: Collection[str] | None = None) -> 
     `names` are the stored names that are asked for (None: all); no other is decoded further than
     its row. Rows of an earlier life count; what was erased does not.
     """
-    folding = _Folding(id, names)
+    folding = Folding(id, names)
     folding.take_all(rows)
     return folding.done()
 
 
-class _Folding:
+class Folding:
+    """The same a part at a time, for whoever has other things to do in between."""
+
     __slots__ = (
         "_by_time", "_found", "_gap", "_hot", "_last", "_live", "_names", "_present", "_quoted",
         "_scoped", "_told",
