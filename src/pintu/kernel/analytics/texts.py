@@ -147,18 +147,17 @@ def _said(kind: int, column: Column) -> tuple[bytes, Iterable[Any]]:
         # at most 15 digits: the float nearest to the decimal is printed as the decimal
         power = 10.0**scale
         return b"%%.%df" % scale, [mantissa / power for mantissa in mantissas]
-    return b"%b", [said_decimal(*one) for one in zip(mantissas, scale, strict=True)]
-
-
-def said_decimal(mantissa: int, scale: int) -> bytes:
-    """The decimal as it was written."""
-    return b"%.*f" % (scale, mantissa / 10**scale) if scale else b"%d" % mantissa
+    return b"%b", [
+        _FORMS[places] % (mantissa / _POWERS[places])
+        for mantissa, places in zip(mantissas, scale, strict=True)
+    ]
 
 
 def _said_times(column: Sequence[int], digits: int) -> list[bytes]:
     """Times as they were written, without their Z."""
     if not digits:
-        return [_said_hour(at // 3600) + _WITHIN[at % 3600] for at in column]
+        hours = {hour: _said_hour(hour) for hour in {at // 3600 for at in column}}
+        return [hours[at // 3600] + _WITHIN[at % 3600] for at in column]
     power = 10**digits
     found = []
     for one in column:
@@ -168,6 +167,8 @@ def _said_times(column: Sequence[int], digits: int) -> list[bytes]:
     return found
 
 
+_FORMS: Final = [b"%d", *(b"%%.%df" % places for places in range(1, DIGITS + 1))]
+_POWERS: Final = [10.0**places for places in range(DIGITS + 1)]
 _WITHIN: Final = [b":%02d:%02d" % divmod(second, 60) for second in range(3600)]
 
 
