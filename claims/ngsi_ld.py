@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import subprocess
@@ -20,7 +19,6 @@ PAST = ("tests/kernel/analytics",)
 CONTEXTS = ("tests/kernel/jsonld",)
 MANY = "1000"
 LONGEST_S = 3600
-DAY_TAKES_S, KILLS = 240.0, 20
 
 
 def measured(claim: str, module: str, *arguments: str) -> list[Finding]:
@@ -75,18 +73,6 @@ def contexts() -> list[Finding]:
     return tested("contexts: kinds, counters, bundles, hostile ones", *CONTEXTS)
 
 
-def a_day() -> list[Finding]:
-    """24 simulated hours of subscriptions with endpoints that fail, and kill -9 in between."""
-    program = importlib.import_module("tests.faults.notify_kill")
-    figures, wrong = program.day(DAY_TAKES_S, KILLS)
-    told = ", ".join(f"{number} {name}" for name, number in figures.items())
-    print(f"    {told}")
-    figure = f"{figures['changes']} changes, {len(wrong)} promises broken"
-    return [
-        judged("a day of subscriptions, 20 × kill -9", figure, "0", not wrong, "; ".join(wrong))
-    ]
-
-
 def page() -> list[Finding]:
     """docs/ngsi-ld.md is what the kept results make."""
     from tests.conformance.table import page as made
@@ -95,35 +81,27 @@ def page() -> list[Finding]:
     return [judged("docs/ngsi-ld.md", "as made", "as made", kept == made())]
 
 
-_of = "claims.ngsi_ld_conformance"
+_of, _told = "claims.ngsi_ld_conformance", "claims.notifications"
 
 CLAIMS = [
     Claim(name="the page", measure=page),
     Claim(name="properties", measure=proofs),
+    Claim(name="a quick day of failures", measure=of(_told, "a_quick_day")),
     Claim(name="contexts", measure=contexts, full=True),
     Claim(
         name="idle subscriptions",
         measure=bench("10,000 idle subscriptions", "bench.matching", "--quick"),
         speed=True,
     ),
-    Claim(
-        name="outgoing calls",
-        measure=bench("an outgoing POST", "bench.calling"),
-        speed=True,
-    ),
+    Claim(name="outgoing calls", measure=of(_told, "one_call"), speed=True),
     Claim(name="properties, many", measure=partial(proofs, MANY), full=True),
     Claim(name="official edition", measure=of(_of, "official"), full=True),
     Claim(name="full edition", measure=of(_of, "everything"), full=True),
     Claim(name="interoperability", measure=of(_of, "interoperability"), full=True),
     Claim(name="outside clients", measure=of(_of, "outside_clients"), full=True),
     Claim(name="province", measure=of("claims.ngsi_ld_province", "measure"), full=True),
-    Claim(name="a day of subscriptions", measure=a_day, full=True),
-    Claim(
-        name="notifications",
-        measure=bench("notifications", "bench.notify", "--check"),
-        speed=True,
-        full=True,
-    ),
+    Claim(name="a day of failures", measure=of(_told, "a_day"), full=True),
+    Claim(name="notifications", measure=of(_told, "speed"), speed=True, full=True),
     Claim(
         name="federation",
         measure=bench("a query over several brokers", "bench.federation"),
