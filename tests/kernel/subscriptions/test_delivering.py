@@ -12,7 +12,7 @@ import pytest
 from pintu.kernel.access import Projection
 from pintu.kernel.clock import iso
 from pintu.kernel.errors import Forbidden, TooManyRequests
-from pintu.kernel.subscriptions import channel, delivering
+from pintu.kernel.subscriptions import channel, delivering, following
 from pintu.kernel.subscriptions.states import TAKEN, Outcome
 from tests.kernel.subscriptions.town import Document, Town, fast, until
 
@@ -105,7 +105,7 @@ async def test_a_dead_endpoint_keeps_nobody_else_waiting_and_no_memory(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it is owed stays in the log over a bound; when it is well again it hears all of it."""
-    monkeypatch.setattr(channel, "MOST_HITS", 8)
+    monkeypatch.setattr(channel, "MOST_RESTING", 8)
     dead, well = await town.subscribe("dead"), await town.subscribe("well")
     broken = True
 
@@ -295,3 +295,59 @@ async def test_an_endpoint_that_answers_410_is_parked_at_once(town: Town) -> Non
     state = town.subscriptions.state(town.subscription("a"))
     await until(lambda: bool(state.parked))
     assert 1 == town.ear.asked[uri]
+
+
+async def test_a_failing_endpoint_keeps_few_hits_in_memory(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it failed, what is over a small bound is left to the log."""
+    monkeypatch.setattr(channel, "MOST_RESTING", 4)
+    uri = await town.subscribe("a")
+    asked = asyncio.Event()
+
+    async def fail(_: Document) -> Outcome:
+        await asked.wait()
+        return FAILED
+
+    town.ear.behave[uri] = fail
+    for value in range(12):
+        await town.change(1, value)
+    owed = town.delivery.channels[town.subscription("a").key]
+    await until(lambda: len(owed.queue) == 12)
+    asked.set()
+    await until(lambda: owed.behind)
+    kept = len(owed.queue)
+    town.ear.behave.clear()
+    await until(lambda: len(town.ear.entities(uri)) == 12)
+    assert (4, list(range(12))) == (kept, powers(town.ear.entities(uri)))
+
+
+async def test_many_subscribers_of_one_change_are_all_told(town: Town) -> None:
+    """More than are told in one turn of the loop."""
+    uris = [await town.subscribe(f"n{number}") for number in range(120)]
+    await town.change(1, 1)
+    await until(lambda: all(len(town.ear.entities(uri)) == 1 for uri in uris))
+    assert 120 == sum(town.ear.asked.values())
+
+
+async def test_who_is_far_behind_keeps_nobody_nearer_waiting(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that come back at once: the one that is owed little is through first."""
+    monkeypatch.setattr(following, "PAGE", 2)
+    far = await town.subscribe("far")
+    for value in range(30):
+        await town.change(1, value)
+    near = await town.subscribe("near")
+    await until(lambda: len(town.ear.entities(far)) == 30)
+    await town.change(1, 30)
+    await until(lambda: bool(town.ear.entities(near)))
+    for id, seen in (("far", 0), ("near", 30)):
+        found = town.delivery.channels.get(town.subscription(id).key)
+        found = found or town.delivery._channel(town.subscription(id))
+        found.behind, found.seen = True, seen
+    town.ear.heard.clear()
+    town.delivery.hungry(found)
+    await until(lambda: len(town.ear.entities(far)) == 31)
+    await until(lambda: len(town.ear.entities(near)) == 1)
+    assert list(range(31)) == powers(town.ear.entities(far))

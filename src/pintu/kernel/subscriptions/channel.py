@@ -26,6 +26,9 @@ log = logging.getLogger("pintu.subscriptions")
 MOST_HITS: Final = 200
 """Hits one channel keeps in memory."""
 
+MOST_RESTING: Final = 20
+"""The same while its endpoint fails: ten thousand dead ones cost little."""
+
 MOST_TOGETHER: Final = 100
 """Entities of one message."""
 
@@ -84,7 +87,7 @@ class Channel:
         position = hit.change.position
         if self.behind or position <= self.seen or self.state.paused:
             return
-        if len(self.queue) >= MOST_HITS:
+        if len(self.queue) >= self._most:
             self.behind, self.seen = True, position - 1
             return
         self.queue.append(hit)
@@ -95,7 +98,7 @@ class Channel:
         """A change read from the log for it; False when there is no room for it."""
         position = hit.change.position
         if position > self.seen:
-            if len(self.queue) >= MOST_HITS:
+            if len(self.queue) >= self._most:
                 self.seen = position - 1
                 return False
             self.queue.append(hit)
@@ -127,7 +130,18 @@ class Channel:
     def has_room(self) -> bool:
         """Whether the log is to be read for it now."""
         resting = self._timer is not None or self.stopped
-        return self.behind and not resting and len(self.queue) < MOST_HITS // 2
+        return self.behind and not resting and len(self.queue) < self._most // 2
+
+    @property
+    def _most(self) -> int:
+        return MOST_RESTING if self.state.attempts else MOST_HITS
+
+    def _trim(self) -> None:
+        """Its endpoint fails: what is over the bound is read from the log again."""
+        if len(self.queue) > MOST_RESTING:
+            self.behind, self.seen = True, self.queue[MOST_RESTING].change.position - 1
+            while len(self.queue) > MOST_RESTING:
+                self.queue.pop()
 
     async def settled(self, wait_s: float) -> None:
         """Wait a moment for what is being sent: whoever asks how it goes hears of it."""
@@ -234,6 +248,7 @@ class Channel:
             if states.parks(state.attempts, outcome):
                 self.park(outcome.detail)
             else:
+                self._trim()
                 endpoint = self.subscription.endpoint
                 self._later(states.pause_s(state.attempts, endpoint, outcome, random.random()))
         self._desk.changed(self)

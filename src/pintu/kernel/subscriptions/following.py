@@ -23,7 +23,7 @@ PAGE: Final = 200
 """Rows of the log read at once for those who are behind."""
 
 AT_ONCE: Final = 50
-"""Changes matched before others get their turn on the loop."""
+"""Changes matched, and subscribers of one change told, before others get their turn."""
 
 AWAY_S: Final = 1.0
 Rebuild = Callable[[Change], Awaitable[Change]]
@@ -81,8 +81,10 @@ class Follower:
             except PintuError as error:  # the store is away: what happened waits for it
                 log.warning("Change %d cannot be matched now: %s", change.position, error)
                 await asyncio.sleep(AWAY_S)
-        if hits:
-            self._take(hits)
+        for at in range(0, len(hits), AT_ONCE):
+            if at:
+                await asyncio.sleep(0)
+            self._take(hits[at : at + AT_ONCE])
 
     async def concerned(self, change: Change, matcher: Matcher | None = None) -> list[Hit]:
         """Whom a change concerns; one that comes from the log is made whole first."""
@@ -120,14 +122,19 @@ class Reader:
     async def _run(self) -> None:
         try:
             while behind := [one for one in self._channels() if one.has_room]:
-                await self._page({one.subscription.key: one for one in behind})
+                behind.sort(key=lambda one: one.seen)
+                await self._page(behind[0].seen, behind)
                 await asyncio.sleep(0)
+                if behind[-1].has_room:  # who is nearly here does not wait for who is far behind
+                    await self._page(behind[-1].seen, behind)
+                    await asyncio.sleep(0)
         finally:
             self._task = None
 
-    async def _page(self, readers: dict[Key, Channel]) -> None:
-        asked = list(readers.values())
-        after = min(one.seen for one in asked)
+    async def _page(self, after: int, behind: list[Channel]) -> None:
+        """Read on from a position for those who are there or near."""
+        near = [one for one in behind if after <= one.seen <= after + PAGE and one.has_room]
+        readers = {one.subscription.key: one for one in near}
         try:
             rows = await settled(self._store.changes(after, PAGE))
             if rows and rows[0].position > after + 1:
@@ -143,7 +150,7 @@ class Reader:
                 one.behind = False  # from here on the follower tells it
                 if not rows:
                     one.seen = max(one.seen, self._follower.position)
-        for one in asked:  # also those that had no room for all of it
+        for one in near:  # also those that had no room for all of it
             one.go_on()
 
     async def _row(self, row: Change, readers: dict[Key, Channel]) -> None:
