@@ -220,6 +220,7 @@ def test_conditions_that_no_index_finds_are_bounded(monkeypatch: pytest.MonkeyPa
 NAMES = ["level", "name", "power"]
 Q = [
     "level>1", "name==\"a\"|level==0", "!power", "level==2", "level==1,\"a\"", "level<=1;name",
+    "level==3|name==\"a\"|power>2", "(level==1|level==2);(power<2|name)",
     "name==\"a\";level>0", "power>=2", "power==0..1", "level!=1",
 ]  # fmt: skip
 NEAR = {"georel": "near;maxDistance==500", "geometry": "Point"}

@@ -18,6 +18,7 @@ from pintu.kernel.context.selection import (
     Compare,
     GeoSelection,
     OneOf,
+    Or,
     Q,
     Range,
     Selection,
@@ -42,7 +43,7 @@ class Group:
     """Subscriptions that wait for the same: triggers, attributes, a selector and conditions."""
 
     __slots__ = (
-        "_source", "_test", "anchor", "asked", "by_name", "key", "linked", "members", "triggers",
+        "_source", "_test", "anchors", "asked", "by_name", "key", "linked", "members", "triggers",
         "watched",
     )  # fmt: skip
     asked: bool
@@ -55,11 +56,11 @@ class Group:
         self.linked = linked_depth(subscription.q) > 0
         self._source: tuple[Subscription, Selector | None] | None = (subscription, selector)
         self._test: Test | None = None
-        self.anchor = anchor_of(subscription.q, subscription.geo)
+        self.anchors = anchors_of(subscription.q, subscription.geo)
         self.by_name = subscription.watched is not None
         parts = (subscription.q, subscription.geo, subscription.scope)
         asks = any(part is not None for part in parts)
-        self.asked = self.anchor is None and (asks or bool(selector and selector.id_pattern))
+        self.asked = not self.anchors and (asks or bool(selector and selector.id_pattern))
         self.members: dict[str, Subscription] = {}
 
     def spread(self, places: int) -> None:
@@ -68,8 +69,9 @@ class Group:
         watched = len(self.watched) if self.watched else 1
         if places * watched > MOST_ENTRIES:
             self.by_name, watched = False, 1
-        if self.anchor is not None and places * watched * len(self.anchor[2]) > MOST_ENTRIES:
-            self.anchor = None
+        entries = sum(len(keys) for _, _, keys in self.anchors)
+        if places * watched * entries > MOST_ENTRIES:
+            self.anchors, self.asked = (), True
 
     @property
     def test(self) -> Test | None:
@@ -99,15 +101,32 @@ def _test(one: Subscription, selector: Selector | None) -> Test | None:
 
 
 # --- what a condition asks first ------------------------------------------------------------------
-def anchor_of(q: Q | None, geo: GeoSelection | None) -> Anchor | None:
-    """The part of a condition that excludes most: a value, else a place, else a limit."""
-    parts = q.parts if isinstance(q, And) else (q,)
-    found = [_compared(part) for part in parts if isinstance(part, Compare)]
-    anchors = [one for one in found if one is not None]
+def anchors_of(q: Q | None, geo: GeoSelection | None) -> tuple[Anchor, ...]:
+    """The part of a condition that excludes most: values, else a place, else limits; of
+    alternatives one each. Nothing when there is no such part.
+    """
+    found = [] if q is None else _choices(q)
     if geo is not None and (place := _placed(geo)) is not None:
-        anchors.append(place)
-    order = ("values", "cells", "above", "below")
-    return min(anchors, key=lambda one: order.index(one[0]), default=None)
+        found.append((place,))
+    return min(found, key=_worth, default=())
+
+
+def _choices(q: Q) -> list[tuple[Anchor, ...]]:
+    """Each a way to find a condition by: one of them is true whenever the condition is."""
+    if isinstance(q, And):
+        return [one for part in q.parts for one in _choices(part)]
+    if isinstance(q, Or):
+        best = [min(_choices(part), key=_worth, default=()) for part in q.parts]
+        return [tuple(one for some in best for one in some)] if all(best) else []
+    one = _compared(q) if isinstance(q, Compare) else None
+    return [] if one is None else [(one,)]
+
+
+_ORDER: Final = ("values", "cells", "above", "below")
+
+
+def _worth(anchors: tuple[Anchor, ...]) -> tuple[int, int]:
+    return max(_ORDER.index(kind) for kind, _, _ in anchors), len(anchors)
 
 
 def _compared(part: Compare) -> Anchor | None:
@@ -195,40 +214,31 @@ class Bunch:
 
     def put(self, group: Group) -> None:
         """Let a group wait here."""
-        if group.anchor is None:
+        if not group.anchors:
             self._plain[group.key] = group
-            return
-        kind, name, keys = group.anchor
-        if kind in ("values", "cells"):
-            by_value = (self._by_value if kind == "values" else self._cells).setdefault(name, {})
-            for key in keys:
-                by_value.setdefault(key, {})[group.key] = group
-            return
-        ladders = self._above if kind == "above" else self._below
-        ladders.setdefault(name, Ladder()).put(keys[0], group)
+        for kind, name, keys in group.anchors:
+            if kind in ("values", "cells"):
+                table = self._by_value if kind == "values" else self._cells
+                by_value = table.setdefault(name, {})
+                for key in keys:
+                    by_value.setdefault(key, {})[group.key] = group
+            else:
+                ladders = self._above if kind == "above" else self._below
+                ladders.setdefault(name, Ladder()).put(keys[0], group)
 
     def take(self, group: Group) -> None:
         """Let it wait here no more."""
-        if group.anchor is None:
-            self._plain.pop(group.key, None)
-            return
-        kind, name, keys = group.anchor
-        if kind in ("values", "cells"):
-            tables = self._by_value if kind == "values" else self._cells
-            by_value = tables.get(name, {})
-            for key in keys:
-                kept = by_value.get(key, {})
-                if kept.pop(group.key, None) is not None and not kept:
-                    del by_value[key]
-            if not by_value:
-                tables.pop(name, None)
-            return
-        ladders = self._above if kind == "above" else self._below
-        ladder = ladders.get(name)
-        if ladder is not None:
-            ladder.take(keys[0], group)
-            if not ladder:
-                del ladders[name]
+        self._plain.pop(group.key, None)
+        for kind, name, keys in group.anchors:
+            if kind in ("values", "cells"):
+                _take_values(self._by_value if kind == "values" else self._cells, name, keys, group)
+            else:
+                ladders = self._above if kind == "above" else self._below
+                ladder = ladders.get(name)
+                if ladder is not None:
+                    ladder.take(keys[0], group)
+                    if not ladder:
+                        del ladders[name]
 
     def collect(self, event: Event, found: Groups) -> None:
         """Add those whose condition may hold."""
@@ -250,3 +260,15 @@ class Bunch:
             cells = event.cells(name)
             for cell in by_cell if cells is None else cells:
                 found.update(by_cell.get(cell, _NOBODY))
+
+
+def _take_values(
+    tables: dict[str, dict[Any, Groups]], name: str, keys: tuple[Any, ...], group: Group
+) -> None:
+    by_value = tables.get(name, {})
+    for key in keys:
+        kept = by_value.get(key)
+        if kept is not None and kept.pop(group.key, None) is not None and not kept:
+            del by_value[key]
+    if not by_value:
+        tables.pop(name, None)
