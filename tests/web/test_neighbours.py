@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from pintu.kernel.errors import Forbidden, PintuError
 from pintu.kernel.federation import Registration
 from pintu.web.neighbours import Neighbourhood, Offered
 from tests.kernel.exchange.nodes.town import ADMIN, NodeCity, free_port, joined
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LAMP = {
     "id": "urn:ngsi-ld:Lamp:1",
@@ -49,21 +51,32 @@ class Two:
             return await client.request(method, path, headers=headers, **more)
 
 
-@pytest.fixture
-async def two(tmp_path: Path) -> AsyncIterator[Two]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cities(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Two]:
+    folder = tmp_path_factory.mktemp("two")
     ports = free_port(), free_port()
     allow = tuple(f"127.0.0.1:{one}" for one in ports)
-    east = await NodeCity("east", tmp_path / "east", ports[0], allow, plain=True).open()
-    west = await NodeCity("west", tmp_path / "west", ports[1], allow, plain=True).open()
+    east = await NodeCity("east", folder / "east", ports[0], allow, plain=True).open()
+    west = await NodeCity("west", folder / "west", ports[1], allow, plain=True).open()
     found = Two(east, west)
     for entity in (LAMP, POLE):
-        assert (
-            201 == (await found.ask(east, "POST", "/ngsi-ld/v1/entities", json=entity)).status_code
-        )
+        made = await found.ask(east, "POST", "/ngsi-ld/v1/entities", json=entity)
+        assert 201 == made.status_code
     await joined(west, east)
     yield found
     await east.close()
     await west.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def two(cities: Two) -> Two:
+    """Two neighbours that offer each other nothing."""
+    await cities.of(cities.east).offer(ADMIN, "west", Offered())
+    for one in cities.registered():
+        federation = cities.west.city.rooms.federation
+        assert federation is not None
+        await federation.registry.remove("", one.id)
+    return cities
 
 
 async def until(holds: Callable[[], object]) -> None:
@@ -158,24 +171,6 @@ async def test_persons_are_never_offered(two: Two) -> None:
     assert (200, []) == (seen.status_code, seen.json())
 
 
-async def test_who_leaves_is_asked_no_more(two: Two) -> None:
-    """Parting undoes both sides at once; a suspended neighbour is refused."""
-    await two.of(two.east).offer(ADMIN, "west", Offered(types=("Lamp",)))
-    await two.of(two.west).look(two.west.nodes.joined()[0])
-    await two.east.nodes.joining.change(ADMIN, "west", "suspended")
-    assert 403 == (await signed(two, "GET", "/ngsi-ld/v1/types")).status_code
-    await two.east.nodes.joining.change(ADMIN, "west", "joined")
-    await two.west.nodes.joining.change(ADMIN, "east", "left")
-    await until(lambda: not two.registered())
-    await two.west.nodes.tell_all()
-    offers = two.east.city.rooms.federation
-    assert offers is not None
-    assert offers.offers is not None
-    await until(lambda: offers.offers is not None and not offers.offers.of("west"))
-    with pytest.raises(PintuError):
-        await two.of(two.east).offer(ADMIN, "west", Offered(types=("Lamp",)))
-
-
 async def test_offers_over_the_api_are_the_operators(two: Two) -> None:
     """Who operates the city offers; anybody else is refused, and the neighbour hears of it."""
     path = "/api/v1/nodes/west/offer"
@@ -219,3 +214,23 @@ async def test_the_page_shows_whom_the_city_asks(two: Two) -> None:
     async with httpx.AsyncClient(base_url=two.west.url, trust_env=False) as client:
         answer = await client.post("/neighbours/tap", data=told)
         assert answer.status_code in (401, 403)
+
+
+async def test_who_leaves_is_asked_no_more(two: Two) -> None:
+    """Parting undoes both sides at once; a suspended neighbour is refused. The last test here: the
+    two are strangers afterwards.
+    """
+    await two.of(two.east).offer(ADMIN, "west", Offered(types=("Lamp",)))
+    await two.of(two.west).look(two.west.nodes.joined()[0])
+    await two.east.nodes.joining.change(ADMIN, "west", "suspended")
+    assert 403 == (await signed(two, "GET", "/ngsi-ld/v1/types")).status_code
+    await two.east.nodes.joining.change(ADMIN, "west", "joined")
+    await two.west.nodes.joining.change(ADMIN, "east", "left")
+    await until(lambda: not two.registered())
+    await two.west.nodes.tell_all()
+    offers = two.east.city.rooms.federation
+    assert offers is not None
+    assert offers.offers is not None
+    await until(lambda: offers.offers is not None and not offers.offers.of("west"))
+    with pytest.raises(PintuError):
+        await two.of(two.east).offer(ADMIN, "west", Offered(types=("Lamp",)))
