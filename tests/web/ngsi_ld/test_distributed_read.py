@@ -181,6 +181,7 @@ async def test_only_sources_in_reach_of_a_place_are_asked(abroad: Abroad) -> Non
         (Said(200, orjson.dumps([{"id": "urn:ngsi-ld:Pump:9", "type": "Pump"}])), "111"),
         (b"", "199"),
         (b"HTTP/9.9 hello\r\n\r\n", "111"),
+        (b"HTTP/1.1 200 OK\r\nNGSILD-Tenant: other\r\nContent-Length: 2\r\n\r\n[]", "111"),
     ],
 )
 async def test_whoever_fails_is_told_and_spoils_nothing(
@@ -282,17 +283,25 @@ async def test_management_says_how_a_source_is_called(abroad: Abroad) -> None:
 
 
 async def test_a_source_that_lets_us_wait_in_vain_rests(abroad: Abroad) -> None:
-    """Its own time-out ends each question; after the third in a row nobody waits for a while."""
-    await abroad.registers("b", operations=["queryEntity"], management={"timeout": 20})
+    """Its own time-out ends each question; after the third in a row nobody waits for a second."""
+    id = await abroad.registers("b", operations=["queryEntity"], management={"timeout": 20})
+    federation = abroad.door.broker.rooms.federation
+    assert federation is not None
+    sources = federation.sources
+    assert sources is not None
 
     async def silent(_: Heard) -> Said:
         await asyncio.sleep(0.2)
         return Said(200, b"[]")
 
     abroad.world.behaviours["b"] = silent
-    for _ in range(5):
+    rests = []
+    for _ in range(3):
         assert ["199"] == warnings(await abroad.door("GET", LAMPS))
-    assert 3 == len(abroad.lines("b"))
+        health = sources.health("", id)
+        assert health is not None
+        rests.append((health.rests_until_us - health.last_failed_us) // 1_000_000)
+    assert [0, 0, 1] == rests
 
 
 async def test_a_long_answer_is_read_beside_the_loop(abroad: Abroad) -> None:

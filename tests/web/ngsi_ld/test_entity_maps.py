@@ -110,3 +110,15 @@ async def test_another_tenant_has_other_maps(abroad: Abroad) -> None:
     below = place(made).removeprefix("/ngsi-ld/v1")
     assert 404 == (await abroad.door("GET", below, ngsild_tenant="other")).status
     assert 200 == (await abroad.door("GET", below)).status
+
+
+async def test_a_source_that_keeps_maps_is_linked(abroad: Abroad) -> None:
+    """It is asked to hold on to what it tells, and the map says where (4.3.6.7)."""
+    await abroad.registers("b", operations=["queryEntity", "createEntityMap"])
+    body = orjson.dumps([lamp(3)])
+    said = b"HTTP/1.1 201 OK\r\nNGSILD-EntityMap: /maps/7\r\nContent-Length: %d\r\n\r\n" % len(body)
+    abroad.world.behaviours["b"] = lambda _: said + body
+    made = await abroad.door.json("GET", "/entityMaps?type=Lamp")
+    source = "urn:ngsi-ld:ContextSourceRegistration:b"
+    assert {source: "/maps/7"} == made["linkedMaps"]
+    assert "entityMap=true" in abroad.last("b").below

@@ -174,6 +174,10 @@ def _key(registration: Registration, question: Question, headers: Pairs) -> Key:
 
 
 def _answer(registration: Registration, reply: Reply) -> Answer | Failed:
+    told = reply.headers.get("ngsild-tenant")
+    if told is not None and told != registration.source_tenant:
+        # it answers of somebody else's things: a proxy that mixes connections up, or worse
+        return Failed("invalid", f"{registration.id} answered for tenant {told[:100]!r}")
     if 200 <= reply.status < 300 or reply.status == 404:
         return Answer(reply.status, reply.headers, reply.body)
     if reply.status == 508:

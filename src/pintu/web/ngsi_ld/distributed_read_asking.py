@@ -88,6 +88,7 @@ class Asked:
     reach: int = 1
     count: bool = False
     split: bool = False
+    maps: bool = False  # sources that can are to hold on to what they tell (4.3.6.7)
 
 
 def of_ids(share: Share, ids: tuple[str, ...]) -> Share:
@@ -115,6 +116,8 @@ def query(share: Share, asked: Asked, speech: Speech, offset: int = 0) -> Questi
     if _filters(asked, speech):
         fields += [(name, _written(asked.params[name])) for name in FILTERS if name in asked.params]
     fields += [("options", "sysAttrs"), *_page(asked, offset)]
+    if asked.maps and "createEntityMap" in share.registration.operations and not offset:
+        fields.append(("entityMap", "true"))
     return Question("GET", "entities", _text(fields), speech.headers)
 
 

@@ -59,6 +59,7 @@ class Leg:
     unfiltered: bool = False  # it was not told the filters
     warnings: list[tuple[bytes, bytes]] = field(default_factory=list)
     failed: Failed | None = None
+    map: str = ""  # where the source keeps which entities it told
 
     def take(self, parts: Iterable[Part]) -> int:
         """Keep parts that are new; how many were."""
@@ -211,6 +212,7 @@ class Gathering:
         if arrived.strange:
             detail = f"{share.registration.id} answered {arrived.strange} that cannot be used: "
             self._warn(leg, Failed("invalid", detail + arrived.why))
+        leg.map = answer.headers.get("ngsild-entitymap", leg.map)[:1000]
         count = answer.headers.get(_COUNT, "")
         if count.isdigit() and len(count) < 12:
             leg.count = int(count)

@@ -186,19 +186,25 @@ async def make(
     size = Window(_MOST - 1)
     query = read_asked(call, params, size)
     sources: dict[str, tuple[str, ...]] = {}
+    linked: dict[str, str] = {}
     warnings: Pairs = ()
     selectors: list[dict[str, Any]] = params.get("entities") or [{}]
     for selector in selectors:
         asked = {key: value for key, value in params.items() if key != "entities"} | selector
         legs = distributed_read.legs_for(call, asked, operations) if _registered(call) else []
-        gathering = Gathering(call, legs, distributed_read.asked_of(call, asked, size))
+        wanted = dataclasses.replace(distributed_read.asked_of(call, asked, size), maps=True)
+        gathering = Gathering(call, legs, wanted)
         pieces: dict[str, list[Record | Part]] = {}
         records, _ = await distributed_read.gathered(query, asked, gathering, pieces)
         for record in records[:_MOST]:
             where = [HERE if isinstance(one, Record) else one.source for one in pieces[record.id]]
             sources[record.id] = tuple(dict.fromkeys((*sources.get(record.id, ()), *where)))
         warnings += gathering.warnings
-    return _maps(call).make(_key(call), sources, lifetime_s), warnings
+        linked |= {leg.share.registration.id: leg.map for leg in legs if leg.map}
+    call.rows = len(sources)
+    made = _maps(call).make(_key(call), sources, lifetime_s)
+    made.linked = linked
+    return made, warnings
 
 
 def create_map(call: Call) -> Result:
