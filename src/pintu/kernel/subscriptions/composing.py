@@ -266,7 +266,7 @@ async def _told(
         previous=telling.show_changes,
         deleted_us=change.at_us,
     )
-    record = _record(hit, after)
+    record = _record(hit, change.body if projection.whole else orjson.dumps(after))
     return await _linked(plan, links, record, picture.shown(record, before, names, lost))
 
 
@@ -323,12 +323,10 @@ def _times(hit: Hit) -> Times:
     return found
 
 
-def _record(hit: Hit, after: Doc) -> Record:
+def _record(hit: Hit, body: bytes | None) -> Record:
     change = hit.change
     created = change.created_us or change.at_us
-    return Record(
-        0, change.id, change.types, orjson.dumps(after), created, change.at_us, change.times
-    )
+    return Record(0, change.id, change.types, body or b"{}", created, change.at_us, change.times)
 
 
 # --- the gate -----------------------------------------------------------------------------------
