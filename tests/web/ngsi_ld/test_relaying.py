@@ -127,6 +127,26 @@ async def test_split_entities_are_looked_at_together(abroad: Abroad) -> None:
     assert [lamp(1, name="a", level=99)] == await told(abroad)
 
 
+async def test_fragments_of_other_sources_are_put_beside(abroad: Abroad) -> None:
+    """A split entity is told as it is over all sources."""
+    await abroad.registers("one", operations=OPS)
+    await abroad.registers("two", operations=["retrieveEntity"])
+    abroad.world.says("two", 200, lamp(1, name="b"))
+    remote = await subscribed(abroad, splitEntities=True)
+    abroad.world.says("one", 404)
+    assert 200 == await tells(abroad, remote, lamp(1, level=99))
+    assert [lamp(1, name="b", level=99)] == await told(abroad)
+
+
+async def test_a_deletion_is_told_as_one(abroad: Abroad) -> None:
+    """To whoever wants to hear of deletions."""
+    await abroad.registers("one", operations=OPS)
+    remote = await subscribed(abroad, notificationTrigger=["entityDeleted"])
+    gone = {"id": "urn:ngsi-ld:Lamp:1", "type": "Lamp", "deletedAt": "2026-01-01T00:00:00Z"}
+    assert 200 == await tells(abroad, remote, gone)
+    assert ["urn:ngsi-ld:Lamp:1"] == [one["id"] for one in await told(abroad) if "deletedAt" in one]
+
+
 async def test_a_source_that_comes_later_is_asked_too(abroad: Abroad) -> None:
     """And is told when the subscription goes."""
     abroad.world.says("one", 201)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import orjson
 
@@ -15,13 +16,13 @@ from pintu.kernel.errors import BadRequestData, PintuError, ResourceNotFound
 from pintu.kernel.federation import Registration, Share, Wanted
 from pintu.kernel.federation.registry import Registry
 from pintu.kernel.jsonld import CORE, Terms
-from pintu.kernel.store.port import settled
 from pintu.kernel.subscriptions.showing import shown
-from pintu.kernel.subscriptions.words import Selector, State, Subscription
-from pintu.web.ngsi_ld.answers import problem
+from pintu.kernel.subscriptions.words import Selector, State, Subscription, Trigger
+from pintu.web.ngsi_ld.answers import JSON, problem
 from pintu.web.ngsi_ld.documents import read_json
 from pintu.web.ngsi_ld.message import Request, Response
 from pintu.web.ngsi_ld.negotiation import linked_context
+from pintu.web.ngsi_ld.operation import Call
 
 if TYPE_CHECKING:
     from pintu.web.ngsi_ld.relaying import Relaying
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 NOTIFIED: Final = "/ngsi-ld/ex/remote-notify"
 """Where sources tell; who knows the id of a subscription there was given it by this broker."""
 
+GONE: Final = b""
+"""The document of an entity that was deleted."""
 MOST: Final = 1_000
 """Entities of one notification."""
 _HANDED_ON: Final = (
@@ -75,8 +78,9 @@ def reduced(
     }
     if not subscription.split_entities:
         copied |= {name: own[name] for name in _FILTERS if name in own}
-    if subscription.watched and limit:
-        copied["watchedAttributes"] = sorted(map(terms.shown, subscription.watched & limit))
+    if limit and not subscription.interval_s:
+        watched = limit & subscription.watched if subscription.watched else limit
+        copied["watchedAttributes"] = sorted(map(terms.shown, watched))
     entities = [one for share in shares for one in _entities(share, terms)]
     return {
         "id": id, "type": "Subscription", **({"entities": entities} if entities else {}), **copied,
@@ -169,17 +173,39 @@ async def _believed(
         return None
     entity = mine
     now_us = relaying.rooms.clock.now_us()
-    times = now_us, now_us
+    head = number, entity["id"], tuple(sorted(types))
+    if "deletedAt" in member:
+        wants = Trigger.ENTITY_DELETED in subscription.triggers
+        return Record(*head, GONE, now_us, now_us) if wants else None
     if subscription.split_entities:
-        here = await settled(relaying.rooms.store.retrieve(subscription.tenant, entity["id"]))
-        if here is not None:
-            entity = {**orjson.loads(here.body), **entity}
-            times = here.created_us, now_us
-    record = Record(number, entity["id"], tuple(sorted(types)), orjson.dumps(entity), *times)
+        entity = {**await _everywhere(relaying, subscription, entity["id"]), **entity}
+    record = Record(*head, orjson.dumps(entity), now_us, now_us)
     wanted = Selection(
         tenant=subscription.tenant, q=subscription.q, geo=subscription.geo, scope=subscription.scope
     )
     return record if matches(entity, wanted, record) else None
+
+
+async def _everywhere(relaying: Relaying, subscription: Subscription, id: str) -> dict[str, Any]:
+    """What this broker and all sources have of an entity; empty when nobody has any (5.8.6)."""
+    from pintu.web.ngsi_ld.routes import ROUTES
+
+    rooms, asker = relaying.rooms, subscription.asker
+    path = f"/ngsi-ld/v1/entities/{quote(id, safe=':')}".encode()
+    operation, parts = ROUTES.find("GET", path)
+    act = asker.act(subscription.tenant_name)
+    projection = rooms.gate.decide(asker.actor(), act)
+    call = Call(
+        operation, Request("GET", path, b"", {}), parts, {}, rooms, subscription.tenant_name,
+        subscription.tenant, projection, CORE, JSON, actor=asker.actor(), act=act,
+    )  # fmt: skip
+    try:
+        result = (operation.distributed or operation.handler)(call)
+        response = result if isinstance(result, Response) else await result
+    except PintuError:
+        return {}
+    found: dict[str, Any] = orjson.loads(response.body) if response.status == 200 else {}
+    return read_entity(found, CORE) if found else {}
 
 
 def _cut(

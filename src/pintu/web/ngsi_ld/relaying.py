@@ -25,13 +25,14 @@ from pintu.kernel.federation.forwarding import Answer, Came, Question
 from pintu.kernel.federation.relays import Key, Relay, Relays
 from pintu.kernel.federation.watching import read_watcher
 from pintu.kernel.jsonld import CORE
+from pintu.kernel.store.port import Change
 from pintu.kernel.subscriptions import states
-from pintu.kernel.subscriptions.channel import NOTHING, Paused
-from pintu.kernel.subscriptions.words import Subscription
+from pintu.kernel.subscriptions.channel import NOTHING, Paused, Told
+from pintu.kernel.subscriptions.words import Hit, Subscription, Trigger
 from pintu.web.ngsi_ld.answers import JSON, LD_JSON, link_header
 from pintu.web.ngsi_ld.distributed_write_parts import segment
 from pintu.web.ngsi_ld.info import alias
-from pintu.web.ngsi_ld.relayed import NOTIFIED, reduced, shares_of
+from pintu.web.ngsi_ld.relayed import GONE, NOTIFIED, reduced, shares_of
 from pintu.web.ngsi_ld.subscribed_via import VIA
 
 if TYPE_CHECKING:
@@ -342,7 +343,13 @@ class Relaying:
             return 0
         if state.parked or state.paused:
             return LONGEST_PAUSE_S
-        told = await delivery.teller.entities(subscription, records)
+        gone = [_deletion(subscription, one) for one in records if one.body == GONE]
+        there = [one for one in records if one.body != GONE]
+        told: Told = NOTHING
+        if there:
+            told = await delivery.teller.entities(subscription, there)
+        if gone and (told is NOTHING or (not isinstance(told, Paused) and told.taken)):
+            told = await delivery.teller.changes(subscription, gone)
         if isinstance(told, Paused):
             state.paused = told.why
             return LONGEST_PAUSE_S
@@ -355,6 +362,17 @@ class Relaying:
         if states.parks(state.attempts, told):
             state.parked = told.detail or "It failed too often"
         return states.pause_s(state.attempts, subscription.endpoint, told, 0.5)
+
+
+def _deletion(subscription: Subscription, gone: Record) -> Hit:
+    """An entity that a source says was deleted, as a change; of what it was nothing is known."""
+    before = orjson.dumps({"id": gone.id, "type": gone.types[0] if gone.types else ""})
+    change = Change(
+        position=0, tenant=subscription.tenant, id=gone.id, types=gone.types, verb="deleted",
+        at_us=gone.modified_us, source="", changed=None, payload=b"", previous=0,
+        before=before,
+    )  # fmt: skip
+    return Hit(subscription, change, (), frozenset({Trigger.ENTITY_DELETED}))
 
 
 def open_relaying(rooms: Rooms) -> Relaying | None:

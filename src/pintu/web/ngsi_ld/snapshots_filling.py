@@ -32,13 +32,14 @@ async def fill(call: Call, room: Snapshots, snapshot: Snapshot) -> None:
     details: list[dict[str, Any]] = []
     for query in snapshot.queries:
         try:
-            for record in await _asked(call, query):
+            records = await _asked(call, query)
+            for record in records:
                 found.setdefault(record.id, record)
-            details.append({"resultStatus": "success"})
+            details.append({"resultStatus": "success" if records else "empty"})
         except PintuError as error:
             details.append({"resultStatus": "failure", "error": error.problem()})
     good = sum(one["resultStatus"] == "success" for one in details)
-    status = "success" if good == len(details) else "partialSuccess" if good else "failure"
+    status = "success" if good == len(details) else "partial" if good else "failure"
     try:
         await room.fill(snapshot, found.values())
     except PintuError as error:

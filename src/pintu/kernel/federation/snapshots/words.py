@@ -8,7 +8,8 @@ import msgspec
 
 from pintu.kernel.clock import iso
 
-Status = Literal["preparing", "success", "partialSuccess", "failure"]
+Status = Literal["preparing", "success", "partial", "failure"]
+"""success: every query yielded something; partial: some did; failure: none (5.16.1.4)."""
 
 MOST_ENTITIES: Final = 20_000
 """Entities of one snapshot."""
