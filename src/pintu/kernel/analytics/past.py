@@ -133,6 +133,7 @@ class WholePast:
             if len(page) < step:
                 return found[::-1]
             before = page[-1].position
+            await asyncio.sleep(0)
 
 
 def too_many(id: str, limit: int) -> TooComplex:

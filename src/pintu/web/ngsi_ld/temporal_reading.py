@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pintu.kernel.context.match import compile_selection
-from pintu.kernel.context.temporal import Asked, Chosen, Evolution, cut_page, show
+from pintu.kernel.context.temporal import Asked, Chosen, Evolution, Range, cut_page, show
 from pintu.kernel.errors import DeadlineExceeded, Forbidden, ResourceNotFound, TooComplex
 from pintu.kernel.store.port import settled
 from pintu.web.ngsi_ld import temporal_maps as maps
@@ -39,10 +40,14 @@ if TYPE_CHECKING:
     from pintu.web.ngsi_ld.message import Response
     from pintu.web.ngsi_ld.operation import Call
 
+T = TypeVar("T")
+Doc = dict[str, Any]
 DEADLINE_S: Final = 20.0
 TOO_LONG: Final = f"A temporal query may take {DEADLINE_S:g} s: narrow it by id, type or time"
 IDS: Final = 500
 """Ids looked up at once."""
+MANY: Final = 20_000
+"""Instances that take so long to go through that others must be answered meanwhile."""
 TOGETHER: Final = 16
 """Entities whose rows are asked for at the same time."""
 
@@ -60,19 +65,32 @@ async def retrieve_history(call: Call) -> Response:
         raise ResourceNotFound(f"{id} has no history")
     if question.wanted and not await _had_one(call, question, evolution):
         raise ResourceNotFound(f"{id} has no history of the attributes asked for")
-    chosen = chosen_of(evolution, question)
-    shown = narrowed(chosen, question)
     call.rows, call.fields = 1, fields_of(question)
-    page = None
-    if question.look.form != "aggregatedValues":
-        page = cut_page([shown], question.asked, call.rooms.settings.temporal_page)
-    document = show(shown, call.terms, question.look)
+
+    def made() -> tuple[list[Doc], Range | None]:
+        chosen = narrowed(chosen_of(evolution, question), question)
+        return _shown(call, question, [chosen])
+
+    [document], page = await _apart(evolution.size, made)
     if not document:
         raise ResourceNotFound(f"{id} has none of the members asked for")
     more = maps.of_one(call, id)
     if page is None:
         return data(call, document, *more)
     return data(call, document, (b"content-range", page.header), *more, status=206)
+
+
+def _shown(call: Call, question: Question, kept: list[Chosen]) -> tuple[list[Doc], Range | None]:
+    """Entities as they are told, and the part of the time when that is not all."""
+    page = None
+    if kept and question.look.form != "aggregatedValues":
+        page = cut_page(kept, question.asked, call.rooms.settings.temporal_page)
+    return [show(one, call.terms, question.look) for one in kept], page
+
+
+async def _apart(size: int, work: Callable[[], T]) -> T:
+    """What work makes; on a thread when there are many instances, so that others are answered."""
+    return work() if size < MANY else await asyncio.to_thread(work)
 
 
 async def _had_one(call: Call, question: Question, evolution: Evolution) -> bool:
@@ -148,10 +166,8 @@ async def _query(call: Call, params: dict[str, Any], part: Window) -> Response:
     if making:
         held = maps.made(call, params, ids)
     call.rows, call.fields = len(kept), fields_of(question)
-    page = None
-    if kept and question.look.form != "aggregatedValues":
-        page = cut_page(kept, question.asked, call.rooms.settings.temporal_page)
-    members = [show(one, call.terms, question.look) for one in kept]
+    size = sum(one.evolution.size for one in kept)
+    members, page = await _apart(size, lambda: _shown(call, question, kept))
     headers = page_headers(
         call.request.path,
         call.request.query,
@@ -219,7 +235,7 @@ async def _found(
                 if evolution is None:
                     continue
                 for question, test in zip(questions, tests, strict=True):
-                    chosen = chosen_of(evolution, question)
+                    chosen = await _apart(evolution.size, partial(chosen_of, evolution, question))
                     if not chosen.empty and test(chosen):
                         yield chosen
                         break

@@ -107,6 +107,11 @@ class Evolution(msgspec.Struct, gc=False):
     unsure: bool = False  # rows were left out that might have said what had changed
     known: bool = False  # something was told of it that was not erased since
 
+    @property
+    def size(self) -> int:
+        """How many instances there are."""
+        return sum(len(one.instances) for one in self.all())
+
     def all(self) -> Iterator[Series]:
         """Every series of attributes that has instances."""
         for series in self.series.values():
