@@ -15,7 +15,6 @@ from pintu.web.ngsi_ld import (
     distributed_write_purge,
     entity_maps,
     info,
-    missing,
     provision,
     purge,
     snapshots,
@@ -229,6 +228,5 @@ TABLE: dict[str, Methods] = {
     **subscriptions.TABLE,
     **subscribed_via.TABLE,
     **temporal.TABLE,
-    **missing.operations(),
 }
 ROUTES = Routes(TABLE)
