@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,8 +14,12 @@ import pytest
 
 from claims.exchange_leaks_city import PURPOSE, Scene, open_scene
 from pintu.kernel.access import Actor, Mask, Projection
+from pintu.kernel.context.write import append
 from pintu.kernel.exchange.agreements.words import Agreement, Limits, Terms
+from pintu.kernel.store.port import Op
 from pintu.kernel.subscriptions.opening import open_subscriptions
+from pintu.kernel.subscriptions.states import TAKEN, Outcome
+from pintu.kernel.subscriptions.words import Endpoint, Message
 from pintu.kernel.tables import open_tables
 from pintu.web.ngsi_ld.message import Request, Response
 from tests.web.ngsi_ld.doors import Door, header, open_door
@@ -249,3 +254,62 @@ async def test_whoever_has_an_agreement_may_ask_to_be_told(scene: Scene) -> None
     [kept] = room.every()
     assert ("ag-1", PURPOSE) == (kept.asker.agreement, kept.asker.purpose)
     assert 204 == (await ask(scene, "DELETE", f"{HERE}/{ID}")).status
+
+
+class Ear:
+    """Every endpoint of the city."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    async def send(self, endpoint: Endpoint, message: Message) -> Outcome:
+        """It arrives."""
+        self.heard.append(orjson.loads(message.body))
+        return TAKEN
+
+
+async def test_a_notification_is_a_read_of_the_moment_it_is_sent(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the agreement lets be seen is told, with a row of the log; when it ended, nothing is."""
+    rooms, ear = scene.city.rooms, Ear()
+    assert rooms.delivery is not None
+    assert rooms.subscriptions is not None
+    assert rooms.audit is not None
+    monkeypatch.setattr(rooms.delivery.teller.ways, "sender", lambda endpoint: ear)
+    told = {"endpoint": {"uri": "http://192.0.2.7/n"}, "showChanges": True}
+    await ask(scene, "POST", HERE, wish(entities=[{"type": "Sensor"}], notification=told))
+    one = next(one for one in scene.entities if one["type"] == "Sensor" and "level" in one)
+
+    async def write(level: int) -> None:
+        value = {"type": "Property", "value": level}
+        fragment = {
+            "id": one["id"],
+            "level": value,
+            "code": {"type": "VocabProperty", "vocab": "x"},
+        }
+        await rooms.store.submit([Op(1, one["id"], append(fragment))])
+
+    await write(7)
+    await until(lambda: bool(ear.heard))
+    [entity] = ear.heard[0]["data"]
+    assert {"id", "type", "district", "level", "note"} >= {*entity}
+    assert (7, one["level"]["value"]) == (
+        entity["level"]["value"], entity["level"]["previousValue"],
+    )  # fmt: skip
+    rows = [one.row for one in await rooms.audit.rows(0, 500) if one.row.what == "read"]
+    assert ("ag-1/1", PURPOSE) == (rows[-1].agreement, rows[-1].purpose)
+    scene.shelf.known = {}
+    for callback in scene.shelf.heard:
+        callback(Agreement(id="ag-1", version=1, terms=TERMS, state="revoked"))
+    await write(8)
+    [kept] = rooms.subscriptions.every()
+    await until(lambda: bool(rooms.subscriptions and rooms.subscriptions.state(kept).paused))
+    assert 1 == len(ear.heard)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds, five seconds at most."""
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0.01)
