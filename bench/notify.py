@@ -35,7 +35,7 @@ NUMBER = re.compile(rb'"number":\{"type":"Property","value":(\d+)')
 SLICES = 10
 SYNCS = 20
 LATE_S = 5.0
-LANES = 32
+LANES = 128
 ABOVE_MS, P99_MS, BUSY_P99_MS = 0.7, 3.0, 50.0
 
 

@@ -131,7 +131,9 @@ class Delivery:
 
     def _channel(self, subscription: Subscription) -> Channel:
         state = self.subscriptions.state(subscription)
-        made = Channel(subscription, state, self, state.cursor)
+        # tables of a backup may be a moment newer than its log
+        seen = min(state.cursor, self.store.head())
+        made = Channel(subscription, state, self, seen)
         self.channels[subscription.key] = made
         return made
 
