@@ -53,12 +53,13 @@ async def _serve(settings: Settings, listener: int | None) -> None:
 
 
 def _config(settings: Settings, city: City) -> uvicorn.Config:
-    lane = "auto" if settings.plain else fast_lane(Broker(city.rooms))
+    # h11 writes header names as they are told, httptools in small letters: there are clients that
+    # look for Location letter by letter
     return uvicorn.Config(
         city.application(),
         host=settings.host,
         port=settings.port,
-        http="httptools" if lane == "auto" else lane,
+        http="h11" if settings.plain else fast_lane(Broker(city.rooms)),
         ws="none",
         loop="none",
         lifespan="auto",
