@@ -87,6 +87,7 @@ async def test_who_has_a_receipt_gets_the_proof(town: Town, tmp_path: Path) -> N
         assert 200 == (await client.get(asked + receipt.leaf)).status_code
         assert 404 == (await client.get(f"{asked}{'0' * 64}")).status_code
         assert 404 == (await client.get(f"{API}/proof/999999")).status_code
+        assert 404 == (await client.get(f"{API}/proof/{2**70}")).status_code
 
 
 @pytest.mark.parametrize("path", ["rows", "search", "export", "search?person=x"])

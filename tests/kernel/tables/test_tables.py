@@ -13,7 +13,7 @@ from alembic.operations import Operations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pintu.kernel.errors import AlreadyExists, ConfigurationError
+from pintu.kernel.errors import AlreadyExists, BadRequestData, ConfigurationError
 from pintu.kernel.tables import (
     CityTables,
     OpenTables,
@@ -98,6 +98,14 @@ def test_two_processes_that_start_at_once_migrate_once(city: Opener) -> None:
     for one in threads:
         one.join()
     assert [2, 2, 2, 2] == [one.register(LAMPS).version() for one in opened]
+
+
+def test_a_number_no_table_can_hold_is_the_askers_mistake(lamps: OpenTables) -> None:
+    """Both stores' have 64 bits."""
+    ask = sa.select(sa.func.count()).where(sa.literal(2**70) == sa.func.length(LAMP.c.id))
+    for run in (lamps.read_now, lamps.run_now):
+        with pytest.raises(BadRequestData, match="64 bits|out of range"):
+            run(lambda c: c.execute(ask))
 
 
 def test_newer_tables_are_refused(city: Opener, lamps: OpenTables) -> None:

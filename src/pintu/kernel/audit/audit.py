@@ -309,7 +309,8 @@ class Audit:
 
     async def body(self, number: int) -> bytes:
         """The bytes of one row; ResourceNotFound when there is none."""
-        found = await settled(self._store.notes(number - 1, 1)) if number > 0 else []
+        there = 0 < number <= self._store.notes_head()
+        found = await settled(self._store.notes(number - 1, 1)) if there else []
         if not found or found[0][0] != number:
             raise ResourceNotFound(f"The log has no row {number}")
         return found[0][1]

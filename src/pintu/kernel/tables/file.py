@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from pintu.kernel.errors import AlreadyExists, DiskFull, PintuError, Unavailable
+from pintu.kernel.errors import AlreadyExists, BadRequestData, DiskFull, PintuError, Unavailable
 
 T = TypeVar("T")
 BUSY_TIMEOUT_S = 10.0
@@ -57,6 +57,8 @@ class TableFile:
                 return work(connection)
         except (OperationalError, IntegrityError) as error:
             raise translated(self.name, error.orig) from error
+        except OverflowError as error:
+            raise _too_large(self.name) from error
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """As `run`, for work that only reads: it waits for nobody's write."""
@@ -69,6 +71,8 @@ class TableFile:
                 return work(connection)
         except OperationalError as error:
             raise translated(self.name, error.orig) from error
+        except OverflowError as error:
+            raise _too_large(self.name) from error
 
     def version(self) -> int:
         """The number of the newest migration applied."""
@@ -131,6 +135,10 @@ def sync_file(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _too_large(name: str) -> PintuError:
+    return BadRequestData(f"A number asked of the tables of {name} has more than 64 bits")
 
 
 def translated(name: str, error: BaseException | None) -> PintuError:
