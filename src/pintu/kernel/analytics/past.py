@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Key = tuple[int, str]
 Span = tuple[int | None, int | None]
 STEP: Final = 1_000
+FEW: Final = 64
+"""Rows of the log that are looked at first, where most are packed."""
 EXTRA: Final = 1_000
 """Rows that always come are in packs, too, and counted once at the end."""
 
@@ -122,7 +124,7 @@ class WholePast:
         found: list[Change] = []
         before: int | None = None
         while True:
-            step = min(STEP, limit + 1)
+            step = min(STEP if found or not after else FEW, limit + 1)
             page = await settled(self._log(tenant, id, before=before, limit=step))
             for row in page:
                 if row.position <= after:
