@@ -47,6 +47,7 @@ def test_how_a_source_is_called() -> None:
     assert "http://source.example/a" == one.endpoint
 
 
+EXPLODES = "((a{1,100}){1,100}){1,100}$"
 LAMPS = {"entities": [{"type": "Lamp"}]}
 
 
@@ -58,6 +59,7 @@ LAMPS = {"entities": [{"type": "Lamp"}]}
         ({"information": [{}]}, "neither entities nor attributes"),
         ({"information": [{"entities": [{"id": "urn:x"}]}]}, "needs a type"),
         ({"information": [{"entities": [{"type": "A", "idPattern": "("}]}]}, "does not compile"),
+        ({"information": [{"entities": [{"type": "A", "idPattern": EXPLODES}]}]}, "not compile"),
         ({"information": [{"entities": [{"type": "A", "id": "x"}]}]}, "is not a URI"),
         ({"information": [{**LAMPS, "strange": 1}]}, "no member strange"),
         ({"endpoint": "ftp://x.example"}, "not an http or https address"),
