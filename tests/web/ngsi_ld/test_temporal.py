@@ -119,6 +119,15 @@ async def test_a_wrong_history_is_refused(door: Door, path: str, body: Any) -> N
     assert 404 == (await door("GET", ONE)).status
 
 
+async def test_a_strict_tenant_keeps_to_its_words_in_the_past_too(door: Door) -> None:
+    """Invented types and attributes are refused."""
+    told = history(powerState=[{**reading("on", 1), "type": "Property"}])
+    refused = await door("POST", HISTORY, told, ngsild_tenant="strict")
+    assert 400 == refused.status
+    known = {**told, "type": "Streetlight"}
+    assert 201 == (await door("POST", HISTORY, known, ngsild_tenant="strict")).status
+
+
 LAMPS = f"{HISTORY}?type=Lamp&timerel=after&timeAt={at(0)}"
 
 

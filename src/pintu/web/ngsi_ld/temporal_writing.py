@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from pintu.kernel.context.members import is_null_instance
 from pintu.kernel.context.scalars import check_name
 from pintu.kernel.context.temporal import Evolution, Instance, Series, fold
 from pintu.kernel.context.temporal import writing as told
@@ -16,7 +17,7 @@ from pintu.kernel.errors import (
 )
 from pintu.kernel.store.port import Op, settled
 from pintu.web.ngsi_ld.answers import empty
-from pintu.web.ngsi_ld.guard import allow_names
+from pintu.web.ngsi_ld.guard import allow_names, check_words
 from pintu.web.ngsi_ld.identifiers import uri
 from pintu.web.ngsi_ld.message import Response
 from pintu.web.ngsi_ld.params import flag
@@ -36,6 +37,7 @@ async def create_history(call: Call) -> Response:
     """5.6.11: tell instances of an entity; 201 when nothing was known of it, else 204."""
     id, types, instances = told.read_history(call.document, call.terms)
     _allow(call, instances)
+    _check_words(call, id, types, instances)
     known = await _known(call, id)
     types = types if known is None else tuple(sorted({*known.types, *types}))
     await _submit(call, id, told.record(types, instances))
@@ -53,6 +55,7 @@ async def append_history(call: Call) -> Response:
         raise InvalidRequest("The fragment has no attribute")
     _allow(call, instances)
     known = await _there(call, id)
+    _check_words(call, id, known.types, instances)
     await _submit(call, id, told.record(known.types, instances))
     return empty(call)
 
@@ -194,6 +197,17 @@ def _allow(call: Call, instances: dict[str, Any]) -> None:
         allow_names(projection, instances)
         if not instances and (projection.attributes is not None or projection.withheld):
             raise Forbidden("You may not delete a history of which you see only a part")
+
+
+def _check_words(call: Call, id: str, types: tuple[str, ...], instances: dict[str, Any]) -> None:
+    """The past of a strict tenant is told in the vocabulary's words, too."""
+    if call.tenant_name not in call.rooms.settings.strict_tenants:
+        return
+    kind: Any = types[0] if len(types) == 1 else list(types)
+    for name, members in instances.items():
+        for one in members if name != "scope" else ():
+            if not is_null_instance(one):
+                check_words({"id": id, "type": kind, name: one})
 
 
 async def _submit(call: Call, id: str, transform: Transform) -> None:
