@@ -122,3 +122,18 @@ async def test_a_source_that_keeps_maps_is_linked(abroad: Abroad) -> None:
     source = "urn:ngsi-ld:ContextSourceRegistration:b"
     assert {source: "/maps/7"} == made["linkedMaps"]
     assert "entityMap=true" in abroad.last("b").below
+
+
+async def test_one_entity_has_its_map(abroad: Abroad) -> None:
+    """Asked for with the entity it is made; named it is used; named and gone it is made anew."""
+    await filled(abroad)
+    path = "/entities/urn:ngsi-ld:Lamp:1"
+    first = await abroad.door("GET", f"{path}?entityMap=true")
+    document = await abroad.door.json("GET", place(first).removeprefix("/ngsi-ld/v1"))
+    assert ["urn:ngsi-ld:Lamp:1"] == list(document["entityMap"])
+    assert "@none" == document["entityMap"]["urn:ngsi-ld:Lamp:1"][0]
+    again = await abroad.door("GET", path, ngsild_entitymap=place(first))
+    assert (200, place(first)) == (again.status, place(again))
+    dead = await abroad.door("GET", path, ngsild_entitymap=f"{place(first)}gone")
+    assert place(dead) not in (place(first), f"{place(first)}gone")
+    assert [] == header(await abroad.door("GET", path), b"ngsild-entitymap")

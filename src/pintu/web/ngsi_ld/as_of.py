@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pintu.kernel.context.linking import Look
 from pintu.kernel.context.record import Record
 from pintu.web.api.past_picture import checked_moment
-from pintu.web.ngsi_ld import consumption, distributed_read, entity_maps
+from pintu.web.ngsi_ld import consumption, entity_maps
 from pintu.web.ngsi_ld.agreed import cut, there
 from pintu.web.ngsi_ld.identifiers import uri
 from pintu.web.ngsi_ld.message import Response
@@ -34,12 +34,12 @@ def query_distributed(call: Call) -> Result:
 
 def retrieve_entity(call: Call) -> Result:
     """5.7.1, now or as of a moment."""
-    return _retrieve(call) if "at" in call.params else consumption.retrieve_entity(call)
+    return _retrieve(call) if "at" in call.params else entity_maps.retrieve_entity(call)
 
 
 def retrieve_distributed(call: Call) -> Result:
     """The same over all sources; their past is not asked for."""
-    return _retrieve(call) if "at" in call.params else distributed_read.retrieve_entity(call)
+    return _retrieve(call) if "at" in call.params else entity_maps.retrieve_distributed(call)
 
 
 async def _query(call: Call) -> Response:

@@ -14,13 +14,13 @@ from pintu.kernel.errors import BadRequestData
 from pintu.kernel.federation.arrived import Part
 from pintu.kernel.federation.maps import HERE, EntityMap, EntityMaps
 from pintu.kernel.federation.members import moment_of, seconds_of
-from pintu.kernel.store.port import Page
+from pintu.kernel.store.port import Page, settled
 from pintu.web.ngsi_ld import consumption, distributed_read
 from pintu.web.ngsi_ld.agreed import cut
 from pintu.web.ngsi_ld.answers import Pairs, data, empty
 from pintu.web.ngsi_ld.asking import ORDER_PARAMS, SELECT_PARAMS
 from pintu.web.ngsi_ld.consumption import Query, read_asked, shown
-from pintu.web.ngsi_ld.distributed_read_asking import BATCHING, QUERYING, of_ids
+from pintu.web.ngsi_ld.distributed_read_asking import BATCHING, QUERYING, RETRIEVING, of_ids
 from pintu.web.ngsi_ld.distributed_read_gathering import Gathering
 from pintu.web.ngsi_ld.identifiers import uri
 from pintu.web.ngsi_ld.message import Response
@@ -54,6 +54,48 @@ def query_distributed(call: Call) -> Result:
     if "entityMap" not in call.params and HEADER not in call.request.headers:
         return distributed_read.query_entities(call)
     return _by_params(call, distributed_read.query_entities)
+
+
+def retrieve_entity(call: Call) -> Result:
+    """5.7.1, here alone; with a map of the one entity where one is asked for or named (5.7.1.4)."""
+    if not _holds(call):
+        return consumption.retrieve_entity(call)
+    return _one(call, consumption.retrieve_entity, ())
+
+
+def retrieve_distributed(call: Call) -> Result:
+    """The same over all sources."""
+    if not _holds(call):
+        return distributed_read.retrieve_entity(call)
+    asked = {**call.params, "id": [call.parts[0]]}
+    legs = distributed_read.legs_for(call, asked, RETRIEVING)
+    sources = tuple(leg.share.registration.id for leg in legs)
+    way = distributed_read.retrieve_entity if legs else consumption.retrieve_entity
+    return _one(call, way, sources)
+
+
+def _holds(call: Call) -> bool:
+    """Whether a map is asked for, or named."""
+    return flag(call.params, "entityMap") or HEADER in call.request.headers
+
+
+async def _one(call: Call, way: Way, sources: tuple[str, ...]) -> Response:
+    """What `way` answers, and the place of the map it holds on to: the named one, else a new one
+    of this broker and the sources that were asked."""
+    told = way(call)
+    response = told if isinstance(told, Response) else await told
+    if response.status != 200:
+        return response
+    found = _maps(call).find(_key(call), _named_by(call))
+    if found is None:
+        id = uri(call.parts[0], "Entity id")
+        here = await settled(call.rooms.store.retrieve(call.tenant, id)) is not None
+        where = ((HERE,) if here or not sources else ()) + sources
+        lifetime = call.params.get("entityMapLifetime")
+        seconds = None if lifetime is None else seconds_of(lifetime, "entityMapLifetime")
+        found = _maps(call).make(_key(call), {id: where}, seconds)
+    response.headers = (*response.headers, _header(found))
+    return response
 
 
 def query_by_post(call: Call) -> Result:
@@ -93,7 +135,7 @@ async def _paged(
     query = read_asked(call, params, part)
     if query.join is not None and _registered(call):
         query.join.look = distributed_read.finder(call)
-    named = call.request.headers.get(HEADER, b"").decode("latin-1").rstrip("/").rpartition("/")[2]
+    named = _named_by(call)
     found = _maps(call).find(_key(call), named) if named else None
     warnings: Pairs = ()
     made = found is None
@@ -240,6 +282,11 @@ def delete_map(call: Call) -> Result:
 
 def _named(call: Call) -> EntityMap:
     return _maps(call).get(_key(call), uri(call.parts[0], "Entity map id"))
+
+
+def _named_by(call: Call) -> str:
+    """The id of the map that a request names in its header; empty when it names none."""
+    return call.request.headers.get(HEADER, b"").decode("latin-1").rstrip("/").rpartition("/")[2]
 
 
 def _maps(call: Call) -> EntityMaps:
