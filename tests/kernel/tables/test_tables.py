@@ -104,7 +104,7 @@ def test_a_number_no_table_can_hold_is_the_askers_mistake(lamps: OpenTables) -> 
     """Both stores' have 64 bits."""
     ask = sa.select(sa.func.count()).where(sa.literal(2**70) == sa.func.length(LAMP.c.id))
     for run in (lamps.read_now, lamps.run_now):
-        with pytest.raises(BadRequestData, match="64 bits|out of range"):
+        with pytest.raises(BadRequestData, match=r"64 bits|out of range"):
             run(lambda c: c.execute(ask))
 
 
