@@ -69,10 +69,9 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     from it.
 
     `payload`: for created and replaced the whole stored document; for updated `{attr: instance(s)
-    | null}` of what was written (null: deleted); for deleted empty; for recorded, amended and erased
-    what `context/temporal` reads. `previous` is the position of
-    the entity's change before this one (0: none), so that an entity's history is a linked list
-    through the log.
+    | null}` of what was written (null: deleted); for deleted empty; for recorded, amended and
+    erased what `context/temporal` reads. `previous` is the position of the entity's change before
+    this one (0: none), so that an entity's history is a linked list through the log.
     """
 
     position: int
