@@ -64,6 +64,7 @@ from pintu.settings import Settings, store_changed
 from pintu.web.neighbours import open_neighbourhood
 from pintu.web.notifying import writer
 from pintu.web.rooms import Rooms
+from pintu.web.source_notices import publish_through
 
 log = logging.getLogger("pintu.city")
 
@@ -218,6 +219,7 @@ def open_telling(rooms: Rooms, tables: CityTables, gate: ExchangeGate) -> None:
     )
     if rooms.federation.watchers is not None:
         rooms.federation.watchers.known = rooms.identity.standing
+        publish_through(rooms.federation.watchers, rooms.egress)
     rooms.subscriptions = open_subscriptions(
         tables, store, clock, rooms.identity.standing, most=rooms.settings.subscriptions
     )

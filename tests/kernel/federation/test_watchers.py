@@ -5,7 +5,7 @@ unsubscribed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -155,20 +155,54 @@ async def test_what_is_over_or_paused_hears_nothing(town: Town) -> None:
     assert [] == town.post.said
 
 
-async def test_failures_are_counted(town: Town) -> None:
-    """An endpoint that is away, or says 500: sent and failed, and the next one is tried."""
+async def test_failures_are_counted_and_tried_again(town: Town) -> None:
+    """An endpoint that is away, then says 500, then takes it: three times sent, twice failed; what
+    came meanwhile is told after it. After the last attempt the next one has its turn.
+    """
+    town.watchers.pauses_s = (0.02, 0.02, 0.02)
     id = await town.subscribe()
     town.post.status = 0
     await town.registry.add(registration("1"))
-    await town.settle()
+    await until(lambda: len(town.post.asked) == 1)
     town.post.status = 500
     await town.registry.add(registration("2"))
-    await town.settle()
+    await until(lambda: len(town.post.asked) == 2)
     town.post.status = 204
-    await town.registry.add(registration("3"))
     await town.settle()
     told = town.watchers.counts(town.watchers.get("", id)).shown()
-    assert ("ok", 3, 2) == (told["status"], told["timesSent"], told["timesFailed"])
+    assert ("ok", 4, 2) == (told["status"], told["timesSent"], told["timesFailed"])
+    assert [["1"], ["1"], ["1"], ["2"]] == [ids for _, ids in town.post.said]
+    town.post.status = 500
+    await town.registry.add(registration("3"))
+    await town.registry.add(registration("4"))
+    await town.settle()
+    assert [["3"]] * 4 + [["4"]] * 4 == [ids for _, ids in town.post.said[4:]]
+
+
+async def test_over_mqtt(town: Town) -> None:
+    """An mqtt endpoint is published to, with its notifierInfo."""
+    sent: list[Any] = []
+
+    async def publish(endpoint: Any, headers: Any, body: bytes) -> None:
+        sent.append((endpoint.uri, endpoint.way, orjson.loads(body)["triggerReason"]))
+
+    town.watchers.publish = publish
+    endpoint = {
+        "uri": "mqtt://listener.example/town/sources",
+        "notifierInfo": [{"key": "MQTT-QoS", "value": "1"}],
+    }
+    await town.subscribe(notification={"endpoint": endpoint})
+    await town.registry.add(registration("1"))
+    await town.settle()
+    assert [(endpoint["uri"], (("MQTT-QoS", "1"),), "newlyMatching")] == sent
+
+
+async def until(holds: Callable[[], object]) -> None:
+    for _ in range(300):
+        if holds():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it never came true")
 
 
 async def test_a_slow_endpoint_costs_no_memory(town: Town) -> None:
@@ -242,7 +276,8 @@ async def test_subscriptions_outlive_a_restart(tmp_path: Path, stores: str) -> N
         ({"watchedAttributes": []}, "list that is not empty"),
         ({"q": "level>"}, "q"),
         ({"notification": None}, "needs notification"),
-        ({"notification": {"endpoint": {"uri": "gopher://x.example"}}}, "http or https"),
+        ({"notification": {"endpoint": {"uri": "gopher://x.example"}}}, "http, https, mqtt"),
+        ({"notification": {"endpoint": {"uri": "mqtt://x.example"}}}, "names no topic"),
         ({"timeInterval": 5, "throttling": 5}, "goes with neither"),
         ({"expiresAt": "2001-01-01T00:00:00Z"}, "lies in the past"),
         ({"throttling": -1}, "seconds above 0"),

@@ -17,6 +17,7 @@ from pintu.kernel.jsonld import Terms
 
 CORE_CONTEXT = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.8.jsonld"
 _REL = "http://www.w3.org/ns/json-ld#context"
+Pairs = tuple[tuple[str, str], ...]
 Telling = Sequence[tuple[Registration, list[dict[str, Any]]]]
 """Registrations with the information of each that is wanted, in stored names."""
 
@@ -50,7 +51,7 @@ class Counts(msgspec.Struct):
 
 def notification(
     watcher: Watcher, why: Why, telling: Telling, terms: Terms, now_us: int
-) -> tuple[tuple[tuple[str, str], ...], bytes]:
+) -> tuple[Pairs, bytes]:
     """Headers and body of one notification, in the subscriber's names."""
     context = CORE_CONTEXT if terms.source is None else terms.source
     ld = watcher.endpoint.accept == "application/ld+json"

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
@@ -19,11 +19,18 @@ import sqlalchemy as sa
 from pintu.kernel.access import Act, Actor, Deed, Gate
 from pintu.kernel.calling import Ask, Caller
 from pintu.kernel.clock import Clock
-from pintu.kernel.errors import AlreadyExists, Forbidden, PintuError, ResourceNotFound, TooLarge
+from pintu.kernel.errors import (
+    AlreadyExists,
+    Forbidden,
+    PintuError,
+    ResourceNotFound,
+    TooLarge,
+    Unavailable,
+)
 from pintu.kernel.federation.registry import Happened, Registry
 from pintu.kernel.federation.schema import TABLES, WATCHER
-from pintu.kernel.federation.telling import Counts, Telling, notification
-from pintu.kernel.federation.watching import Watcher, Why, read_watcher
+from pintu.kernel.federation.telling import Counts, Pairs, Telling, notification
+from pintu.kernel.federation.watching import Endpoint, Watcher, Why, read_watcher
 from pintu.kernel.jsonld import CORE, ContextLibrary, Terms
 from pintu.kernel.tables import CityTables, put_rows
 
@@ -35,6 +42,12 @@ WAITING: Final = 200
 """Notifications that may wait for one slow endpoint; the oldest are counted as failed."""
 AT_ONCE: Final = 1_000
 """Registrations in one notification."""
+
+
+PAUSES_S: Final = (10.0, 60.0, 300.0)
+"""City seconds before a notification that was not taken is sent again; then it is let go."""
+Publish = Callable[[Endpoint, Pairs, bytes], Awaitable[None]]
+"""(endpoint, headers, body); raises PintuError when it was not taken."""
 
 
 @dataclass(slots=True)
@@ -66,6 +79,10 @@ class Watchers:
         self._standing: dict[Key, _Standing] = {}
         self._changing = asyncio.Lock()
         self.caller: Caller | None = None
+        self.publish: Publish | None = None
+        """To MQTT brokers; None: none are spoken to."""
+        self.closing: Callable[[], Awaitable[None]] | None = None
+        self.pauses_s = PAUSES_S
         self.gate: Gate | None = None
         self.known: Callable[[Actor], Actor | None] = lambda actor: actor
         """What an actor may do now; None when their account has ended."""
@@ -93,6 +110,8 @@ class Watchers:
         for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        if self.closing is not None:
+            await self.closing()
 
     async def _take_up(self, row: Any) -> None:
         context = orjson.loads(row["context"])
@@ -250,19 +269,34 @@ class Watchers:
             if standing.watcher.status(self._clock.now_us()) != "active":
                 standing.waiting.clear()
                 return
+            await self._through(standing, why, telling)
+
+    async def _through(self, standing: _Standing, why: Why, telling: Telling) -> None:
+        """One notification until it is taken, or nobody tries any more; those after it wait."""
+        for pause_s in (*self.pauses_s, None):
             try:
                 await self._send(standing, why, telling)
             except PintuError as error:
                 self._count(standing, error.detail)
+                if pause_s is None or isinstance(error, Forbidden):
+                    return
             else:
-                self._count(standing, "")
+                return self._count(standing, "")
+            rest_s = max(pause_s, standing.watcher.endpoint.cooldown_s)
+            await asyncio.sleep(rest_s / self._clock.rate)
+            if standing.watcher.status(self._clock.now_us()) != "active":
+                return
 
     async def _send(self, standing: _Standing, why: Why, telling: Telling) -> None:
         watcher, endpoint = standing.watcher, standing.watcher.endpoint
         self._permit(watcher)
+        headers, body = notification(watcher, why, telling, standing.terms, self._clock.now_us())
+        if endpoint.uri.startswith("mqtt"):
+            if self.publish is None:
+                raise Forbidden("This broker publishes to no MQTT broker")
+            return await self.publish(endpoint, headers, body)
         if self.caller is None:
             raise Forbidden("This broker calls nobody")
-        headers, body = notification(watcher, why, telling, standing.terms, self._clock.now_us())
         reply = await self.caller.call(
             Ask(
                 method="POST", url=endpoint.uri, headers=headers, body=body,
@@ -270,7 +304,7 @@ class Watchers:
             )
         )  # fmt: skip
         if not 200 <= reply.status < 300:
-            raise Forbidden(f"The endpoint answered {reply.status}")
+            raise Unavailable(f"The endpoint answered {reply.status}")
 
     def _permit(self, watcher: Watcher) -> None:
         """A notification is a read: raises Forbidden when who subscribed may not see all of the

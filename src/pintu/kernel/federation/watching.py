@@ -42,6 +42,7 @@ class Endpoint:
     uri: str
     accept: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
+    way: tuple[tuple[str, str], ...] = ()  # notifierInfo: MQTT-Version, MQTT-QoS
     timeout_s: float = 5.0
     cooldown_s: float = 0.0
 
@@ -270,21 +271,28 @@ def _endpoint(notification: Any) -> Endpoint:
         _ = parts.port
     except ValueError as error:
         raise BadRequestData(f"uri of endpoint is not an address: {error}") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadRequestData("uri of endpoint is not an http or https address")
+    if parts.scheme not in ("http", "https", "mqtt", "mqtts") or not parts.hostname:
+        raise BadRequestData("uri of endpoint is not an http, https, mqtt or mqtts address")
+    if parts.scheme.startswith("mqtt") and not parts.path.strip("/"):
+        raise BadRequestData("uri of endpoint names no topic")
     accept = value.get("accept", "application/json")
     if accept not in ("application/json", "application/ld+json"):
         raise BadRequestData("accept of endpoint is neither application/json nor ld+json")
-    info = value.get("receiverInfo", [])
-    if not isinstance(info, list) or not all(_pair(one) for one in info):
-        raise BadRequestData("receiverInfo is not a list of keys with values")
     return Endpoint(
         uri=uri,
         accept=accept,
-        headers=tuple((one["key"], one["value"]) for one in info),
+        headers=_pairs(value, "receiverInfo"),
+        way=_pairs(value, "notifierInfo"),
         timeout_s=min(_seconds(value.get("timeout"), "timeout") / 1000 or 5.0, 60.0),
         cooldown_s=_seconds(value.get("cooldown"), "cooldown") / 1000,
     )
+
+
+def _pairs(value: dict[str, Any], name: str) -> tuple[tuple[str, str], ...]:
+    info = value.get(name, [])
+    if not isinstance(info, list) or not all(_pair(one) for one in info):
+        raise BadRequestData(f"{name} is not a list of keys with values")
+    return tuple((one["key"], one["value"]) for one in info)
 
 
 def _pair(value: Any) -> bool:
