@@ -20,7 +20,8 @@ from pintu.kernel.identity.schema import SESSION, TOKEN
 HOUR_US = 3_600_000_000
 PREFIX = "pintu_"
 GRANT = re.compile(
-    r"admin|\*|(?:read|write|command|register|operate):(?:\*|[A-Za-z0-9_.-]{1,64})|push:[a-z][a-z0-9_]{0,63}"
+    r"admin|\*|(?:read|write|command|register|operate):(?:\*|[A-Za-z0-9_.-]{1,64})"
+    r"|push:[a-z][a-z0-9_]{0,63}"
 )
 KINDS = ("person", "device", "service", "piece")
 MAX_TOKENS = 10_000
