@@ -133,9 +133,9 @@ async def test_fragments_of_other_sources_are_put_beside(abroad: Abroad) -> None
     await abroad.registers("two", operations=["retrieveEntity"])
     abroad.world.says("two", 200, lamp(1, name="b"))
     remote = await subscribed(abroad, splitEntities=True)
-    abroad.world.says("one", 404)
     assert 200 == await tells(abroad, remote, lamp(1, level=99))
     assert [lamp(1, name="b", level=99)] == await told(abroad)
+    assert ["POST subscriptions"] == abroad.lines("one"), "who told is not asked"
 
 
 async def test_a_deletion_is_told_as_one(abroad: Abroad) -> None:

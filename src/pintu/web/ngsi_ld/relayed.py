@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -178,7 +180,8 @@ async def _believed(
         wants = Trigger.ENTITY_DELETED in subscription.triggers
         return Record(*head, GONE, now_us, now_us) if wants else None
     if subscription.split_entities:
-        entity = {**await _everywhere(relaying, subscription, entity["id"]), **entity}
+        besides = await _besides(relaying, subscription, registration, entity["id"])
+        entity = {**besides, **entity}
     record = Record(*head, orjson.dumps(entity), now_us, now_us)
     wanted = Selection(
         tenant=subscription.tenant, q=subscription.q, geo=subscription.geo, scope=subscription.scope
@@ -186,11 +189,30 @@ async def _believed(
     return record if matches(entity, wanted, record) else None
 
 
-async def _everywhere(relaying: Relaying, subscription: Subscription, id: str) -> dict[str, Any]:
-    """What this broker and all sources have of an entity; empty when nobody has any (5.8.6)."""
+class _Others:
+    """The registrations but the one whose source has just told."""
+
+    def __init__(self, registry: Registry, id: str) -> None:
+        self._registry, self._id = registry, id
+
+    def matching(self, tenant: str, wanted: Wanted) -> list[Share]:
+        """As the registry has it."""
+        found = self._registry.matching(tenant, wanted)
+        return [share for share in found if share.registration.id != self._id]
+
+
+async def _besides(
+    relaying: Relaying, subscription: Subscription, told: Registration, id: str
+) -> dict[str, Any]:
+    """What this broker and all other sources have of an entity; empty when nobody has any
+    (5.8.6).
+    """
     from pintu.web.ngsi_ld.routes import ROUTES
 
-    rooms, asker = relaying.rooms, subscription.asker
+    rooms, asker = copy.copy(relaying.rooms), subscription.asker
+    assert rooms.federation is not None
+    others: Any = _Others(rooms.federation.registry, told.id)
+    rooms.federation = dataclasses.replace(rooms.federation, registry=others)
     path = f"/ngsi-ld/v1/entities/{quote(id, safe=':')}".encode()
     operation, parts = ROUTES.find("GET", path)
     act = asker.act(subscription.tenant_name)
