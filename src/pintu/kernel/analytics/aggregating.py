@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from pintu.kernel.analytics.rolling import ALL, ASK_ROWS
-from pintu.kernel.analytics.rollups import BUCKET, DAY_US, HOUR_US, LEVELS, loosened, start_of
+from pintu.kernel.analytics.rollups import BUCKET, DAY_US, HOUR_US, LEVELS, loosened_all, start_of
 from pintu.kernel.analytics.schema import ROLLUP
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ def _buckets(connection: Connection, ask: Ask, level: str) -> tuple[Any, Any, An
     asked."""
     length, places = LEVELS[level]
     low, high = ask.low_us // length // places, (ask.high_us - 1) // length // places
-    owners: list[Any] = []
-    starts: list[Any] = []
-    bodies: list[Any] = []
+    owners: list[int] = []
+    starts: list[int] = []
+    bodies: list[bytes] = []
     number_of = {id: n for n, id in enumerate(sorted(ask.ids))}
     ids = list(number_of)
     for start in range(0, len(ids), 500):
@@ -100,14 +100,14 @@ def _buckets(connection: Connection, ask: Ask, level: str) -> tuple[Any, Any, An
         if _unsummed(connection, ask, some):
             return None
         for id, span, body in connection.execute(asked):
-            buckets = loosened(body)
-            bodies.append(buckets)
-            owners.append(np.full(len(buckets), number_of[id]))
-            starts.append(np.full(len(buckets), start_of(level, span)))
+            owners.append(number_of[id])
+            starts.append(start_of(level, span))
+            bodies.append(body)
     if not bodies:
         return None
-    rows, owner = np.concatenate(bodies), np.concatenate(owners)
-    begins = np.concatenate(starts) + rows["place"].astype(np.int64) * length
+    rows, spans = loosened_all(bodies)
+    owner = np.array(owners)[spans]
+    begins = np.array(starts)[spans] + rows["place"].astype(np.int64) * length
     inside = (begins >= ask.low_us) & (begins < ask.high_us)
     rows, owner, begins = rows[inside], owner[inside], begins[inside]
     order = np.lexsort((begins, owner))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -293,17 +293,48 @@ def _bodies(
         return
     keys = column.indices.to_numpy()
     ends = [*(np.flatnonzero(np.diff(keys)) + 1).tolist(), len(keys)]
-    table = None
+    group: _Group | None = None
     for start, end in zip([0, *ends[:-1]], ends, strict=True):
         if int(keys[start]) in wanted:
-            table = table or file.read_row_group(number)
-            for body, base in _packs(table.slice(start, end - start)):
+            group = group or _Group(file.read_row_group(number))
+            for body, base in _packs(group.part(start, end)):
                 yield names[keys[start]], body, base
 
 
-def _packs(part: Any) -> Iterator[tuple[Body, bytes | None]]:
+class _Group:
+    """The columns of one group, of which parts are taken as lists."""
+
+    def __init__(self, table: pa.Table) -> None:
+        columns = {name: table.column(name).combine_chunks() for name in SCHEMA.names}
+        self._plain = {name: columns[name].to_numpy() for name in ("position", "gap", "previous")}
+        self._named = {
+            name: (columns[name].dictionary.to_pylist(), columns[name].indices.to_numpy())
+            for name in ("form", "template")
+        }
+        self._lists = {
+            name: (columns[name].offsets.to_numpy(), columns[name].values.to_numpy())
+            for name in ("decimals", "scales", "floats", "times")
+        }
+        self._base = columns["base"]
+
+    def part(self, start: int, end: int) -> dict[str, list[Any]]:
+        """Rows from `start` to `end`, column by column."""
+        found: dict[str, list[Any]] = {
+            name: column[start:end].tolist() for name, column in self._plain.items()
+        }
+        for name, (values, indices) in self._named.items():
+            found[name] = [values[n] for n in indices[start:end].tolist()]
+        for name, (offsets, values) in self._lists.items():
+            ends = offsets[start : end + 1].tolist()
+            first = ends[0]
+            flat = values[first : ends[-1]].tolist()
+            found[name] = [flat[a - first : b - first] for a, b in pairwise(ends)]
+        found["base"] = self._base[start:end].to_pylist()
+        return found
+
+
+def _packs(column: dict[str, list[Any]]) -> Iterator[tuple[Body, bytes | None]]:
     """One entity's rows, cut where it is told how it stood."""
-    column = {name: part.column(name).to_pylist() for name in SCHEMA.names if name != "id"}
     bases = column["base"]
     starts = [0, *(n for n, base in enumerate(bases) if n and base is not None)]
     positions, ats = column["position"], sums(column["gap"])

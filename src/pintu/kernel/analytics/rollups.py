@@ -8,7 +8,7 @@ that has something besides numbers, says so, and is computed from rows.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import fsum, isfinite
 from typing import Any, Final
 
@@ -102,3 +102,19 @@ def loosened(kept: bytes) -> Any:
     """The buckets that were squeezed."""
     plain = np.frombuffer(zlib.decompress(kept), np.uint8)
     return plain.reshape(BUCKET.itemsize, -1).T.copy().view(BUCKET).reshape(-1)
+
+
+def loosened_all(kept: Sequence[bytes]) -> tuple[Any, Any]:
+    """(buckets of many spans, for each the number of its span), those of one size together: what
+    numpy is called for each span would cost more than the rest.
+    """
+    plain = [zlib.decompress(one) for one in kept]
+    sizes = np.array([len(one) for one in plain]) // BUCKET.itemsize
+    found, owners = [], []
+    for size in np.unique(sizes):
+        mine = np.flatnonzero(sizes == size)
+        bytes_of = np.frombuffer(b"".join([plain[n] for n in mine.tolist()]), np.uint8)
+        turned = bytes_of.reshape(len(mine), BUCKET.itemsize, size).transpose(0, 2, 1)
+        found.append(np.ascontiguousarray(turned).view(BUCKET).reshape(-1))
+        owners.append(np.repeat(mine, size))
+    return np.concatenate(found), np.concatenate(owners)
