@@ -14,6 +14,7 @@ from pintu.kernel.analytics.packs import loosen, rows_within, unpack
 from pintu.kernel.analytics.schema import ALWAYS, FILE, PACK
 from pintu.kernel.errors import TooComplex, Unavailable
 from pintu.kernel.store.port import Change, Store, settled
+from pintu.kernel.tables import TableFile
 
 if TYPE_CHECKING:
     from pintu.kernel.analytics.aggregating import Ask, Sums
@@ -26,6 +27,8 @@ Span = tuple[int | None, int | None]
 STEP: Final = 1_000
 FEW: Final = 64
 """Rows of the log that are looked at first, where most are packed."""
+PACKS_HERE: Final = 3
+"""Packs that are unpacked on the loop."""
 EXTRA: Final = 1_000
 """Rows that always come are in packs, too, and counted once at the end."""
 
@@ -39,6 +42,7 @@ class WholePast:
         self._opened = opened
         self._packing = packing
         self._folder = folder
+        self._near = isinstance(opened, TableFile)
         self.sums: Callable[[Ask], Awaitable[Sums | None]] | None = None
 
     async def rows(
@@ -57,9 +61,12 @@ class WholePast:
             return tail
         span = (since_us, until_us)
         key = (tenant, id)
-        older, files = await self._opened.read(
-            lambda c: (_packs(c, key, span, limit), _files(c, key, span))
-        )
+        read = self._opened.read_now(lambda c: _few(c, key, span)) if self._near else None
+        if read is None:
+            read = await self._opened.read(
+                lambda c: (_packs(c, key, span, limit), _files(c, key, span))
+            )
+        older, files = read
         if files:
             older += await asyncio.to_thread(self._filed, key, span, files)
         known = {one.position: one for one in older}
@@ -160,6 +167,7 @@ _INSIDE = sa.select(PACK.c.body).where(
     PACK.c.tenant == _KEY[0], PACK.c.id == _KEY[1], _overlap(PACK)
 )
 _KEPT = sa.select(ALWAYS.c.body).where(ALWAYS.c.tenant == _KEY[0], ALWAYS.c.id == _KEY[1])
+_INSIDE_FEW, _KEPT_FEW = _INSIDE.limit(PACKS_HERE + 1), _KEPT.limit(PACKS_HERE + 1)
 _FILED = sa.select(FILE.c.path, FILE.c.last, FILE.c.low, FILE.c.high, FILE.c.first).where(
     FILE.c.tenant == _KEY[0], FILE.c.packed == 0, FILE.c.gone_us == 0, _overlap(FILE)
 )
@@ -182,6 +190,25 @@ def _packs(connection: Connection, key: Key, span: Span, limit: int) -> list[Cha
         if len(found) > limit + EXTRA:
             raise too_many(key[1], limit)
     return found
+
+
+def _few(
+    connection: Connection, key: Key, span: Span
+) -> tuple[list[Change], list[tuple[str, int]]] | None:
+    """The same and the files, where that is so little that the loop reads it itself: a thread
+    costs more. None where it is not."""
+    low, high = _bounds(span)
+    asked = {"tenant": key[0], "id": key[1], "low": low, "high": high}
+    bodies = connection.execute(_INSIDE_FEW, asked).all()
+    if len(bodies) > PACKS_HERE:
+        return None
+    kept = connection.execute(_KEPT_FEW, asked).all()
+    if len(kept) > PACKS_HERE:
+        return None
+    found = [row for (body,) in kept for row in unpack(body, *key)]
+    for (body,) in bodies:
+        found += rows_within(loosen(body), key, (low, high))
+    return found, _files(connection, key, span)
 
 
 def _files(
