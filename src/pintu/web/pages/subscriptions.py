@@ -10,7 +10,7 @@ from litestar import Response, get, post
 from litestar.response import Redirect
 
 from pintu.kernel.access import Act, Deed
-from pintu.kernel.errors import PintuError, ResourceNotFound, Unavailable
+from pintu.kernel.errors import PintuError, ResourceNotFound, Unauthorized, Unavailable
 from pintu.kernel.subscriptions.states import standing
 from pintu.web.house import house_of
 from pintu.web.pages.render import page
@@ -72,6 +72,8 @@ async def subscriptions(
 ) -> Response[Any]:
     """Own subscriptions, or all of them for whoever runs the city; what is wrong first."""
     visit = enter(request, house_of(request).rooms, None)
+    if not visit.signed_in and not visit.may(Deed.OPERATE, DATA_SET):
+        raise Unauthorized("Who looks at subscriptions says who they are: sign in")
     return shown(visit, state=how, q=q[:200], start=max(0, start), done=done)
 
 
