@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from pintu.kernel.context.temporal import Evolution, fold, where
 from pintu.kernel.context.temporal.words import tombstone
 from pintu.kernel.jsonld import NULL
@@ -57,11 +59,37 @@ def test_a_late_reading_is_an_instance_and_not_the_present() -> None:
     assert [9, 8] == values(found, "power", A)
 
 
+def test_what_was_written_older_than_it_was_is_the_present() -> None:
+    """A replacement knows no late readings, nor does who writes over NGSI-LD."""
+    log = Log().created(power=prop(1, "02:00:00"))
+    log.replaced(power=[prop(0, "01:00:00"), prop(9, dataset=A)])
+    log.replaced(power=prop(0, "01:00:00"))
+    assert [1, 0] == values(fold(ID, log.rows), "power")
+    log = Log().created(power=[prop(1, "02:00:00"), prop(9, dataset=A)])
+    log.updated(power=[prop(0, "01:00:00"), prop(9, dataset=A)])
+    log.updated(power=[prop(1, "02:00:00"), prop(9, dataset=A)])
+    handed_in = fold(ID, log.rows)
+    assert [1, 0] == values(handed_in, "power")
+    written = [replace(row, source="token:clerk") for row in log.rows]
+    assert [1, 0, 1] == values(fold(ID, written), "power")
+
+
 def test_what_only_history_knows() -> None:
     """Several instances at once, joined to those of the present; one time is told once."""
     log = Log().recorded(power=[prop(1, "01:00:00"), prop(2, "02:00:00")]).created(power=prop(3))
     log.recorded(power=[prop(7, "02:00:00"), prop(4)])
     assert [1, 7, 3, 4] == values(fold(ID, log.rows), "power")
+
+
+def test_what_history_was_told_before_is_no_reason_to_leave_out_a_write() -> None:
+    """The present had no such instance, or another one: it was written, whatever was recorded."""
+    log = Log().created(level=prop(9)).recorded(power=prop(1))
+    log.updated(power=[prop(1), prop(8, dataset=A)])
+    assert [1, 1] == values(fold(ID, log.rows), "power")
+    log.updated(power=[prop(2), prop(8, dataset=A)]).recorded(power=prop(3))
+    log.updated(power=[prop(3), prop(8, dataset=A)])
+    assert [1, 1, 2, 3, 3] == values(fold(ID, log.rows), "power")
+    assert [8] == values(fold(ID, log.rows), "power", A)
 
 
 def test_an_instance_changes_by_its_id_and_keeps_it() -> None:

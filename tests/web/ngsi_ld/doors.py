@@ -44,11 +44,11 @@ class Desk:
 
     def actor(self, headers: dict[bytes, bytes], peer: str) -> Any:
         """Everybody is the same person."""
-        return SimpleNamespace(id="tester")
+        return SimpleNamespace(id="token:tester")
 
     def recall(self, raw: bytes | None, local: bool) -> Any:
         """The same person again."""
-        return SimpleNamespace(id="tester")
+        return SimpleNamespace(id="token:tester")
 
     def decide(self, actor: Any, act: Any) -> Projection:
         """The projection told; writing to tenant `locked` is forbidden."""

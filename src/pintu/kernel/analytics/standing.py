@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from pintu.kernel.context.late import is_late
+from pintu.kernel.context.late import is_late, last_write_holds
 from pintu.kernel.context.members import instances
 from pintu.kernel.context.record import PAST_VERBS, Record, Times
 from pintu.kernel.context.times import DEFAULT, time_key
@@ -16,8 +16,6 @@ from pintu.kernel.store.port import Change
 
 Doc = dict[str, Any]
 MEMBERS: Final = frozenset({"id", "type", "scope", "expiresAt"})
-_ACTORS: Final = ("token:", "person:", "node:", "anonymous")
-"""Sources that write over what is there, whenever it was observed; others keep what is newer."""
 
 
 class Standing(msgspec.Struct, array_like=True, gc=False):
@@ -52,7 +50,7 @@ class Standing(msgspec.Struct, array_like=True, gc=False):
             types = list(row.types)
             doc = self.doc = {"id": row.id, "type": types[0] if len(types) == 1 else types}
             self.created_us = row.at_us
-        told = not row.source.startswith(_ACTORS)
+        told = not last_write_holds(row.source)
         changed = False
         for name, written in payload.items():
             was, value = doc.get(name), written

@@ -9,10 +9,13 @@ and the last write is the present one.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pintu.kernel.context.members import instances, is_null_instance
 from pintu.kernel.context.merging import by_dataset, whole
+
+_CALLERS: Final = ("token:", "person:", "node:", "anonymous")
+"""Who writes over NGSI-LD; everybody else hands in readings."""
 
 Late = dict[str | None, dict[str, Any]]
 """The late instances of one attribute, whole, by datasetId."""
@@ -31,6 +34,13 @@ def is_late(present: dict[str, Any], instance: dict[str, Any]) -> bool:
     """Whether an instance was observed before the one that is stored."""
     at, known = instance.get("observedAt"), present.get("observedAt")
     return at is not None and known is not None and is_earlier(at, known)
+
+
+def last_write_holds(source: str) -> bool:
+    """Whether what this source of a log row wrote is the present, whenever it was observed; what
+    others hand in is late when it is older.
+    """
+    return source.startswith(_CALLERS)
 
 
 def without_late(name: str, present: Any, attribute: Any) -> tuple[Any, Late]:

@@ -13,7 +13,7 @@ import msgspec
 import orjson
 
 from pintu.kernel.context.changes import NOT_ATTRIBUTES
-from pintu.kernel.context.late import is_late
+from pintu.kernel.context.late import is_late, last_write_holds
 from pintu.kernel.context.members import instances
 from pintu.kernel.context.record import PAST_VERBS, Record, Times
 from pintu.kernel.context.times import DEFAULT, time_key
@@ -27,8 +27,6 @@ MOST_ROWS: Final = 5_000
 STEP: Final = 200
 KEPT: Final = 2_000
 """Entities whose latest document is remembered between two rows."""
-
-_ACTORS: Final = ("token:", "person:", "node:", "anonymous")
 
 
 class Chain(Protocol):
@@ -156,7 +154,7 @@ def _types(row: Change) -> Any:
 def _without_late(was: Any, value: Any, row: Change) -> Any:
     """What was written, but for readings a source handed in after newer ones: they changed the
     past alone."""
-    if was is None or row.source.startswith(_ACTORS):
+    if was is None or last_write_holds(row.source):
         return value
     old = {one.get("datasetId"): one for one in instances(was)}
     kept = []

@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from pintu.kernel.clock import iso
-from pintu.kernel.context.late import is_late
+from pintu.kernel.context.late import is_late, last_write_holds
 from pintu.kernel.context.members import is_null_instance
 from pintu.kernel.context.temporal.words import (
     Doc,
@@ -162,6 +162,7 @@ class Folding:
         live = self._live.setdefault(name, {})
         self._found.unsure = self._found.unsure or self._gap
         told: Live = {one.get("datasetId"): one for one in attribute or ()}
+        holds = row.verb != "updated" or last_write_holds(row.source)
         if not told and not live:  # nobody told what it was
             self._gone(row, name, None, {"type": "Property"})
         for gone in [key for key in live if key not in told]:
@@ -170,13 +171,13 @@ class Folding:
             known = live.get(dataset)
             if known == instance:
                 continue
-            if known is None or not is_late(known, instance):
-                live[dataset] = instance
             at_us = row.at_us
-            series = self._found.one(name, dataset)
-            if series.instances and series.instances[-1].document == instance:
+            instances = self._found.one(name, dataset).instances
+            if known is None or holds or not is_late(known, instance):
+                live[dataset] = instance
+            elif instances and instances[-1].document == instance:
                 continue  # a late one, told again with others
-            series.instances.append(Instance(instance, row.position, 0, at_us, at_us))
+            instances.append(Instance(instance, row.position, 0, at_us, at_us))
 
     def _gone(self, row: Row, name: str, dataset: str | None, instance: Doc) -> None:
         document = tombstone(instance.get("type", "Property"), dataset)

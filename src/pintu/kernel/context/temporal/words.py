@@ -50,6 +50,11 @@ class Row(Protocol):
         ...
 
     @property
+    def source(self) -> str:
+        """Who did it."""
+        ...
+
+    @property
     def payload(self) -> bytes:
         """What was written."""
         ...
