@@ -72,9 +72,10 @@ def test_files_hold_what_is_told(tmp_path: Path) -> None:
         [count] = connection.execute("SELECT count(*) FROM pupil").fetchone()
     connection.close()
     assert IN_BOTH == count
-    sheet = load_workbook(tmp_path / "health.xlsx", read_only=True).active
-    assert sheet is not None
-    rows = list(sheet.iter_rows(values_only=True))
+    book = load_workbook(tmp_path / "health.xlsx", read_only=True)
+    assert book.active is not None
+    rows = list(book.active.iter_rows(values_only=True))
+    book.close()
     assert (CHILDREN + 2, "身份证号") == (len(rows), rows[1][0])
     truth = json.loads((tmp_path / "departments-truth.json").read_text("utf-8"))
     assert (14, 98) == (truth["fields"], len(truth["differ"]))

@@ -24,9 +24,10 @@ def test_both_departments_hold_the_same_children(folder: Path) -> None:
     truth = json.loads((folder / "registers-truth.json").read_text("utf-8"))
     with closing(sqlite3.connect(folder / "health.db")) as connection:
         health = dict(connection.execute("SELECT sfzh, lxdh || zz || jzrq FROM jzjl"))
-    sheet = load_workbook(folder / "education.xlsx", read_only=True).active
-    assert sheet is not None
-    _title, headings, *rows = sheet.iter_rows(values_only=True)
+    book = load_workbook(folder / "education.xlsx", read_only=True)
+    assert book.active is not None
+    _title, headings, *rows = book.active.iter_rows(values_only=True)
+    book.close()
     pupils = [dict(zip(headings, row, strict=True)) for row in rows]
     differ = [
         one["身份证号"]
