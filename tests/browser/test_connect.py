@@ -76,9 +76,7 @@ def mute() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def town(
-    tmp_path_factory: pytest.TempPathFactory, chromium: Browser, mute: int
-) -> Iterator[Town]:
+def town(tmp_path_factory: pytest.TempPathFactory, chromium: Browser, mute: int) -> Iterator[Town]:
     """A small city in which somebody connected a list of halls, and wrote one file wrong."""
     data = tmp_path_factory.mktemp("town")
     file = tmp_path_factory.mktemp("files") / "halls.csv"

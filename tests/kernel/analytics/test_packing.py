@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
@@ -40,6 +41,29 @@ async def test_rows_are_the_same_wherever_they_lie(town: Town) -> None:
     assert 0 < await town.history.packing.trim(town.clock.now)
     assert after != {id: await town.log(id) for id in ids}
     assert after == {id: await town.rows(id) for id in ids}
+
+
+async def test_packing_ends_although_somebody_writes_on(town: Town) -> None:
+    """What comes meanwhile waits for the next time, and nobody who asks for a moment waits for it."""
+    await town.write(sensor(1), count=reading(0))
+    over = asyncio.Event()
+
+    async def write_on(id: str) -> None:
+        number = 0
+        while not over.is_set():
+            number += 1
+            await town.write(id, count=reading(number))
+
+    writing = [asyncio.create_task(write_on(sensor(number))) for number in range(8)]
+    try:
+        async with asyncio.timeout(20):
+            assert 1 <= await town.history.pack()
+            moment = town.history.moment(town.clock.now)
+            assert await moment.retrieve(1, sensor(1)) is not None
+    finally:
+        over.set()
+        await asyncio.gather(*writing)
+    assert town.history.packing.waiting
 
 
 async def test_the_chain_goes_on_where_the_log_ends(town: Town) -> None:

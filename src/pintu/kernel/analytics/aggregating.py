@@ -57,7 +57,7 @@ async def aggregate(history: History, ask: Ask) -> Sums | None:
     if ask.step_us <= 0 or ask.step_us % HOUR_US or ask.low_us % HOUR_US or ask.high_us % HOUR_US:
         return None
     if history.packing.waiting:
-        await history.pack()
+        await history.packing.ahead(ask.tenant, ask.ids)
     level = (
         "d" if not (ask.step_us % DAY_US or ask.low_us % DAY_US or ask.high_us % DAY_US) else "h"
     )

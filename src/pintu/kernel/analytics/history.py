@@ -30,7 +30,6 @@ NIGHT: Final = (2, 10)
 LOOK_S: Final = 20.0
 """How often somebody looks whether there is enough to pack, in real seconds."""
 HOUR_US: Final = 3_600_000_000
-REFRESH_US: Final = 10_000_000
 MANY: Final = 50_000
 """So many rows of the log are packed before an hour has passed."""
 MOST: Final = 1_000_000
@@ -102,9 +101,11 @@ class History:
             await self.packing.trim(now - HOUR_US)
 
     async def pack(self) -> int:
-        """Pack everything the log holds now; how many rows."""
-        packed = 0
-        while rows := await self.packing.round():
+        """Pack everything the log holds now; how many rows. What comes meanwhile waits for the
+        next time: where much is written there is always something.
+        """
+        packed, head = 0, self.store.head()
+        while self.packing.packed < head and (rows := await self.packing.round()):
             packed += rows
         self._packed_us = self._clock.now_us()
         return packed
@@ -113,11 +114,8 @@ class History:
         """The first moment that can be told: what was before it was let go of; 0: all of it."""
         return await self.opened.read(lambda c: mark(c, BEGINS))
 
-    async def moment(self, at_us: int, *, deadline_s: float = DEADLINE_S) -> Moment:
-        """The city as of a moment; what waits to be packed is packed first, but not at each ask."""
-        now = self._clock.now_us()
-        if self.packing.waiting and not 0 <= now - self._packed_us < REFRESH_US:
-            await self.pack()
+    def moment(self, at_us: int, *, deadline_s: float = DEADLINE_S) -> Moment:
+        """The city as of a moment, the rows that wait to be packed included."""
         return Moment(self, at_us, deadline_s=deadline_s)
 
     async def night(self) -> int:

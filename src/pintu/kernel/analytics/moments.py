@@ -142,13 +142,15 @@ class Moment:
         """How each entity stood; one that is not there stands as nothing."""
         packing, opened = self._history.packing, self._history.opened
         packed = packing.packed
-        tails = {id: await self._tail(tenant, id, packed) for id in ids}
-        late = [id for id in ids if tails[id]]
-        found = await opened.read(lambda c: _stood(c, tenant, late)) if late else {}
-        for id in late:
-            standing = found.setdefault(id, Standing(times={}))
-            for row in tails[id]:
-                standing.apply(row)
+        stood = await packing.stood(tenant, ids)  # before the rows after it: a round may come by
+        found: dict[str, Standing] = {}
+        for id in ids:
+            position, told = stood.get(id, (0, None))
+            tail = await packing.tail(tenant, id, max(packed, position))
+            if rows := self._until(tail):
+                found[id] = read_standing(told)
+                for row in rows:
+                    found[id].apply(row)
         early = [id for id in ids if id not in found]
         if early and packed:
             packs = await opened.read(lambda c: _packs(c, tenant, early, self.at_us))
@@ -188,21 +190,6 @@ class Moment:
                 there.setdefault(id, read_standing(base))
             found.update(there)
         return found
-
-    async def _tail(self, tenant: int, id: str, packed: int) -> list[Change]:
-        """Rows of the log after the last packed one and up to the moment, oldest first; empty when
-        the last row up to the moment is packed."""
-        found: list[Change] = []
-        before: int | None = None
-        while True:
-            page = await settled(self._history.log(tenant, id, before=before, limit=200))
-            for row in page:
-                if row.position <= packed:
-                    return self._until(found[::-1])
-                found.append(row)
-            if len(page) < 200:
-                return self._until(found[::-1])
-            before = page[-1].position
 
     def _until(self, rows: Iterable[Change]) -> list[Change]:
         kept: list[Change] = []

@@ -48,6 +48,7 @@ ROUND_BYTES: Final = 24 * 1024 * 1024
 READ: Final = 500
 SLICE_ROWS: Final = 1_000
 """Rows that one transaction packs: other threads wait for its Python."""
+TAIL: Final = 200
 PAUSE_S: Final = 0.005
 """Between two of them the loop has the interpreter to itself."""
 FULL: Final = 512
@@ -87,11 +88,13 @@ class Packing:
 
     def __init__(self, store: Store, opened: OpenTables, also: Also) -> None:
         self._store = store
+        self._log = store.history  # the log's rows alone, wherever the store's name leads later
         self._opened = opened
         self._also = also
         self.packed = opened.read_now(lambda c: mark(c, PACKED))
         self.safe = opened.read_now(lambda c: mark(c, SAFE))
         self.rows = 0  # packed by this process
+        self._one = asyncio.Lock()  # two who pack would write the same packs
 
     @property
     def waiting(self) -> int:
@@ -112,9 +115,7 @@ class Packing:
             after = rows[-1].position
         if not found:
             return 0
-        for part in _parts(found):
-            await self._opened.run(partial(self._pack, part))
-            await asyncio.sleep(PAUSE_S)
+        await self._put(found)
 
         def done(connection: Connection) -> None:
             put_mark(connection, PACKED, max(after, mark(connection, PACKED)))
@@ -124,6 +125,38 @@ class Packing:
         self.packed, self.safe = after, began
         self.rows += len(found)
         return len(found)
+
+    async def ahead(self, tenant: int, ids: Sequence[str]) -> None:
+        """Pack what some entities have in the log before its turn comes; rounds pass it over."""
+        packed, found = self.packed, list[Change]()
+        stood = await self.stood(tenant, ids)
+        for id in ids:
+            found += await self.tail(tenant, id, max(packed, stood[id][0] if id in stood else 0))
+        if found:
+            await self._put(found)
+
+    async def stood(self, tenant: int, ids: Iterable[str]) -> dict[str, tuple[int, bytes]]:
+        """Of entities that were packed: their last packed row, and how they stood then."""
+        wanted = [((tenant, id), list[Change]()) for id in ids]
+        found = await self._opened.read(lambda c: _stood(c, wanted))
+        return {id: told for (_, id), told in found.items()}
+
+    async def tail(self, tenant: int, id: str, after: int) -> list[Change]:
+        """An entity's rows in the log after a position, oldest first."""
+        found: list[Change] = []
+        before: int | None = None
+        while True:
+            page = await settled(self._log(tenant, id, before=before, limit=TAIL))
+            found += [row for row in page if row.position > after]
+            if len(page) < TAIL or page[-1].position <= after:
+                return found[::-1]
+            before = page[-1].position
+
+    async def _put(self, found: Iterable[Change]) -> None:
+        async with self._one:
+            for part in _parts(found):
+                await self._opened.run(partial(self._pack, part))
+                await asyncio.sleep(PAUSE_S)
 
     async def trim(self, before_us: int) -> int:
         """Drop rows of the log that are older, packed for a while and passed by every cursor."""

@@ -47,7 +47,7 @@ async def past_picture(pictures: Pictures, tenant: int, at: str) -> PastPicture:
         history = pictures.rooms.history
         assert history is not None
         known = PastPicture(pictures.rooms, tenant, pictures.looks)
-        known.moment = await history.moment(at_us, deadline_s=DEADLINE_S)
+        known.moment = history.moment(at_us, deadline_s=DEADLINE_S)
         await known.ready()
         while len(pictures.past) >= KEPT:
             pictures.past.pop(next(iter(pictures.past)))

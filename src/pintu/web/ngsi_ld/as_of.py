@@ -63,7 +63,7 @@ async def moment_of(call: Call) -> Moment:
     at_us = call.at_us = await checked_moment(call.rooms, call.params["at"])
     history = call.rooms.history
     assert history is not None
-    return await history.moment(at_us)
+    return history.moment(at_us)
 
 
 def _look(call: Call, moment: Moment) -> Look:

@@ -64,9 +64,7 @@ class NodeCity:
     async def open(self) -> NodeCity:
         self.folder.mkdir(parents=True, exist_ok=True)
         told = {"PINTU_NODE_NAME": self.name, "PINTU_EGRESS_ALLOW": ",".join(self.allow)}
-        settings = load_settings(
-            self.folder, told, port=self.port, pieces=False, plain=self.plain
-        )
+        settings = load_settings(self.folder, told, port=self.port, pieces=False, plain=self.plain)
         self.city = await City.open(settings)
         config = uvicorn.Config(
             self.city.application(), host="127.0.0.1", port=self.port, log_config=None,
