@@ -44,7 +44,7 @@ async def test_rows_are_the_same_wherever_they_lie(town: Town) -> None:
 
 
 async def test_packing_ends_although_somebody_writes_on(town: Town) -> None:
-    """What comes meanwhile waits for the next time, and nobody who asks for a moment waits for it."""
+    """What comes meanwhile waits for the next time; nobody who asks for a moment waits for it."""
     await town.write(sensor(1), count=reading(0))
     over = asyncio.Event()
 
