@@ -64,12 +64,16 @@ class Moment:
         found: list[tuple[Record, Doc]] = []
         test = compile_selection(selection)
         ids = await self._candidates(selection)
+        whole = selection.count or selection.order
+        enough = MOST if whole else selection.offset + selection.limit
         for start in range(0, len(ids), AT_ONCE):
             for record in await self._records(selection.tenant, ids[start : start + AT_ONCE]):
                 if record is not None:
                     doc = orjson.loads(record.body)
                     if await self._holds(test, selection.tenant, record, doc):
                         found.append((record, doc))
+            if len(found) >= enough:
+                break
         if selection.order:
             key = compile_order(selection.order)
             found.sort(key=lambda one: key(*one))
@@ -141,18 +145,15 @@ class Moment:
     async def _states(self, tenant: int, ids: list[str]) -> dict[str, Standing]:
         """How each entity stood; one that is not there stands as nothing."""
         packing, opened = self._history.packing, self._history.opened
-        packed = packing.packed
-        stood = await packing.stood(tenant, ids)  # before the rows after it: a round may come by
+        stood, tails = await packing.ends(tenant, ids)
         found: dict[str, Standing] = {}
-        for id in ids:
-            position, told = stood.get(id, (0, None))
-            tail = await packing.tail(tenant, id, max(packed, position))
+        for id, tail in tails.items():
             if rows := self._until(tail):
-                found[id] = read_standing(told)
+                found[id] = read_standing(stood.get(id))
                 for row in rows:
                     found[id].apply(row)
         early = [id for id in ids if id not in found]
-        if early and packed:
+        if early:
             packs = await opened.read(lambda c: _packs(c, tenant, early, self.at_us))
             found.update(await asyncio.to_thread(self._folded, tenant, packs))
             left = frozenset(id for id in early if id not in found)

@@ -48,7 +48,9 @@ ROUND_BYTES: Final = 24 * 1024 * 1024
 READ: Final = 500
 SLICE_ROWS: Final = 1_000
 """Rows that one transaction packs: other threads wait for its Python."""
-TAIL: Final = 200
+TAIL: Final = 16
+"""Rows asked of an entity's end at first: mostly few wait to be packed."""
+TOGETHER: Final = 16
 PAUSE_S: Final = 0.005
 """Between two of them the loop has the interpreter to itself."""
 FULL: Final = 512
@@ -128,29 +130,35 @@ class Packing:
 
     async def ahead(self, tenant: int, ids: Sequence[str]) -> None:
         """Pack what some entities have in the log before its turn comes; rounds pass it over."""
-        packed, found = self.packed, list[Change]()
-        stood = await self.stood(tenant, ids)
-        for id in ids:
-            found += await self.tail(tenant, id, max(packed, stood[id][0] if id in stood else 0))
-        if found:
+        _, tails = await self.ends(tenant, ids)
+        if found := [row for tail in tails.values() for row in tail]:
             await self._put(found)
 
-    async def stood(self, tenant: int, ids: Iterable[str]) -> dict[str, tuple[int, bytes]]:
-        """Of entities that were packed: their last packed row, and how they stood then."""
+    async def ends(
+        self, tenant: int, ids: Sequence[str]
+    ) -> tuple[dict[str, bytes], dict[str, list[Change]]]:
+        """Of entities: how each stood after its last packed row, and its rows after that one."""
+        packed = self.packed
         wanted = [((tenant, id), list[Change]()) for id in ids]
-        found = await self._opened.read(lambda c: _stood(c, wanted))
-        return {id: told for (_, id), told in found.items()}
+        stood = await self._opened.read(lambda c: _stood(c, wanted))  # before what comes after it
+        tails: dict[str, list[Change]] = {}
+        for start in range(0, len(ids), TOGETHER):
+            some = ids[start : start + TOGETHER]
+            after = (max(packed, stood.get((tenant, id), (0,))[0]) for id in some)
+            found = await asyncio.gather(*map(partial(self._tail, tenant), some, after))
+            tails.update(zip(some, found, strict=True))
+        return {id: told for (_, id), (_, told) in stood.items()}, tails
 
-    async def tail(self, tenant: int, id: str, after: int) -> list[Change]:
+    async def _tail(self, tenant: int, id: str, after: int) -> list[Change]:
         """An entity's rows in the log after a position, oldest first."""
         found: list[Change] = []
-        before: int | None = None
+        before, limit = None, TAIL
         while True:
-            page = await settled(self._log(tenant, id, before=before, limit=TAIL))
+            page = await settled(self._log(tenant, id, before=before, limit=limit))
             found += [row for row in page if row.position > after]
-            if len(page) < TAIL or page[-1].position <= after:
+            if len(page) < limit or page[-1].position <= after:
                 return found[::-1]
-            before = page[-1].position
+            before, limit = page[-1].position, min(limit * 4, READ)
 
     async def _put(self, found: Iterable[Change]) -> None:
         async with self._one:
