@@ -48,6 +48,7 @@ from pintu.kernel.jsonld import ContextLibrary
 from pintu.kernel.linkage.acting import Guard
 from pintu.kernel.linkage.linkage import Linkage
 from pintu.kernel.operations import Commands, Patience
+from pintu.kernel.operations.opening import open_operations
 from pintu.kernel.store.opening import CITY_FILE, open_store
 from pintu.kernel.store.pausing import Pausable
 from pintu.kernel.store.port import Store
@@ -109,6 +110,8 @@ class City:
                 await rooms.federation.start()
             if rooms.history is not None:
                 await rooms.history.start()
+            if rooms.operations is not None:
+                await rooms.operations.start()
             if socket:
                 if rooms.nodes is not None:
                     await rooms.nodes.start()
@@ -142,9 +145,10 @@ class City:
             nodes = (rooms.neighbours.stop, *nodes)
         judged = (rooms.gate.close,) if isinstance(rooms.gate, ExchangeGate) else ()
         past = (rooms.history.stop,) if rooms.history is not None else ()
+        acted = (rooms.operations.stop,) if rooms.operations is not None else ()
         over = (self._expiry.stop,) if self._expiry is not None else ()
         told = (rooms.delivery.stop,) if rooms.delivery is not None else ()
-        own = (*told, *over, rooms.timers.stop, rooms.intake.stop, *past, *judged)
+        own = (*told, *over, rooms.timers.stop, *acted, rooms.intake.stop, *past, *judged)
         known = (rooms.federation.stop,) if rooms.federation is not None else ()
         calls = (rooms.caller.close,) if rooms.caller is not None else ()
         for stop in (*nodes, *own, *known, *calls, *agreed, *audit, rooms.store.close):
@@ -208,6 +212,7 @@ def build(
     )
     open_telling(rooms, tables, gate)
     open_sharing(rooms, gate, tables, keys)
+    rooms.operations = open_operations(rooms, tables)
     return rooms
 
 

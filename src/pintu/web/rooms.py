@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pintu.kernel.jsonld import ContextLibrary
     from pintu.kernel.linkage.linkage import Linkage
     from pintu.kernel.operations import Commands
+    from pintu.kernel.operations.opening import OperationsRoom
     from pintu.kernel.store.port import Past, Store
     from pintu.kernel.subscriptions.delivering import Delivery
     from pintu.kernel.subscriptions.keeping import Subscriptions
@@ -109,3 +110,4 @@ class Rooms:
     caller: Caller | None = None  # calls to addresses that somebody typed
     subscriptions: Subscriptions | None = None  # who asked to be told of changes
     delivery: Delivery | None = None  # tells them
+    operations: OperationsRoom | None = None  # alerts to incidents, plans, orders, the roster
