@@ -212,7 +212,6 @@ def build(
     )
     open_telling(rooms, tables, gate)
     open_sharing(rooms, gate, tables, keys)
-    rooms.operations = open_operations(rooms, tables)
     return rooms
 
 
@@ -245,6 +244,7 @@ def open_sharing(rooms: Rooms, gate: ExchangeGate, tables: CityTables, keys: Key
     if rooms.federation is not None and rooms.federation.offers is not None:
         gate.join(offered=rooms.federation.offers.decide)
     rooms.history = open_history(rooms, tables)
+    rooms.operations = open_operations(rooms, tables)
 
 
 def identity_of(settings: Settings, tables: CityTables, clock: Clock) -> Identity:
