@@ -26,6 +26,7 @@ class Deed(StrEnum):
     DELETE = "delete"
     COMMAND = "command"
     REGISTER = "register"  # say which other brokers answer for a tenant: everybody's calls go there
+    RESPOND = "respond"  # work in the operations room: take alarms, approve steps, close orders
     OPERATE = "operate"  # quarantine, tokens, backup: the administrator's own work
 
 

@@ -20,6 +20,7 @@ WORD = {
     Deed.DELETE: "write",
     Deed.COMMAND: "command",
     Deed.REGISTER: "register",
+    Deed.RESPOND: "respond",
     Deed.OPERATE: "operate",
 }
 DOING = {
@@ -28,13 +29,14 @@ DOING = {
     Deed.DELETE: "Deleting from",
     Deed.COMMAND: "Commanding devices of",
     Deed.REGISTER: "Registering sources for",
+    Deed.RESPOND: "Working in the operations room of",
     Deed.OPERATE: "Operating",
 }
 
 
 def grant_for(deed: Deed, tenant: str) -> str:
     """The grant a deed needs: `read:TENANT`, `write:TENANT` (deletes too), `command:TENANT`,
-    `register:TENANT`, `operate:TENANT`.
+    `register:TENANT`, `respond:TENANT`, `operate:TENANT`.
 
     The default tenant is called `default` in a grant; `*` stands for every tenant.
     """

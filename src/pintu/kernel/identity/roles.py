@@ -4,6 +4,8 @@
 |---|---|
 | any member of an organisation | reads the tenant the city shows |
 | officer, steward | also write to the tenants of their organisation |
+| duty, supervisor | also work in the operations room and command devices of those tenants |
+| foreman | also works in the operations room of those tenants |
 | admin of the organisation `city` | operates the city: accounts, sources, tokens |
 
 An administrator's grant opens no data set with persons and no log: only members of the owning
@@ -25,6 +27,13 @@ WRITES: Final = frozenset(("officer", "steward"))
 
 MAKES_PEOPLE: Final = frozenset(("owner",))
 """Roles that make accounts and give roles in their own organisation (never `admin`)."""
+
+
+RESPONDS: Final = frozenset(("duty", "supervisor", "foreman"))
+"""Roles that work in the operations room; a crew does its own orders only and needs no grant."""
+
+COMMANDS: Final = frozenset(("duty", "supervisor"))
+"""Roles that send commands to devices."""
 
 
 def acting_for(person: Person, wish: str) -> str:
@@ -52,4 +61,9 @@ def grants_of(
     if organisation is not None and roles & WRITES:
         for tenant in organisation.tenants:
             grants |= {f"read:{tenant or 'default'}", f"write:{tenant or 'default'}"}
+    if organisation is not None and roles & RESPONDS:
+        for tenant in organisation.tenants:
+            grants |= {f"read:{tenant or 'default'}", f"respond:{tenant or 'default'}"}
+            if roles & COMMANDS:
+                grants.add(f"command:{tenant or 'default'}")
     return frozenset(grants)

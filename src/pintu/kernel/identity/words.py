@@ -7,7 +7,8 @@ from typing import Final, Literal
 import msgspec
 
 Role = Literal[
-    "officer", "owner", "deputy", "steward", "clerk", "auditor", "admin", "resident"
+    "officer", "owner", "deputy", "steward", "clerk", "auditor", "admin", "resident",
+    "duty", "supervisor", "foreman", "crew",
 ]  # fmt: skip
 
 ROLES: Final[dict[str, dict[str, str]]] = {
@@ -24,6 +25,10 @@ ROLES: Final[dict[str, dict[str, str]]] = {
         "zh": "系统管理员",
         "en": "administrator",
     },  # of the city only: operates, sees no person
+    "duty": {"zh": "值班员", "en": "duty officer"},  # takes alarms, approves steps, commands
+    "supervisor": {"zh": "带班领导", "en": "shift supervisor"},  # the second person where two must
+    "foreman": {"zh": "班组长", "en": "foreman"},  # gives orders to crews, closes them
+    "crew": {"zh": "外勤班组", "en": "crew"},  # does its own crew's orders, on a phone
 }
 """What a member of an organisation may be there; `resident` needs no organisation."""
 
