@@ -48,10 +48,11 @@ async def take_in(rooms: Rooms, tables: CityTables, *, data: bool = True) -> Non
     """Everything that is not there yet, or the people alone without `data`; a failure leaves the
     city without some of it, and says so in the log: the demo is never worth a city."""
     try:
-        if rooms.configuration.find("datasets", "demo_vaccinations") is None:
+        known = rooms.configuration.find("datasets", "demo_vaccinations") is not None
+        if not known or rooms.identity.people.find_login("demo_duty") is None:
             told = await make_up(rooms.settings.seed)
             await _people(rooms, told)
-            if not data:
+            if known or not data:
                 return
             for one in told["data_sets"]:
                 await _data_set(rooms, tables, one)

@@ -299,7 +299,7 @@ async def test_one_call_takes_the_departments_away(town: Departments) -> None:
     headers = {"authorization": f"Bearer {token}"}
     answer = await town.stranger().delete("/api/v1/demo/departments", headers=headers)
     assert 200 == answer.status_code, answer.text
-    assert {"agreements": 1, "data_sets": 2, "accounts": 10} == answer.json()
+    assert {"agreements": 1, "data_sets": 2, "accounts": 17} == answer.json()
     names = {one.name for one in town.city.rooms.exchange.described()}
     assert not {one for one in names if one.startswith("demo_")}
     assert await before.rows(0, 5)

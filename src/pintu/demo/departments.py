@@ -76,6 +76,12 @@ ORGANISATIONS: Final = (
         "name": {"zh": "演示第一小学", "en": "Demo No. 1 Primary School"},
         "parent": "education",
     },
+    {
+        "id": "operations",
+        "kind": "department",
+        "name": {"zh": "演示市运行管理中心", "en": "Demo Operations Centre"},
+        "tenants": ["demo"],
+    },
 )
 PEOPLE: Final = (
     # login, name, what they are
@@ -88,6 +94,13 @@ PEOPLE: Final = (
     ("demo_education", "褚演示", (("education", "owner"), ("education", "steward"))),
     ("demo_planner", "蒋演示", (("education", "officer"),)),
     ("demo_auditor", "卫演示", (("city", "auditor"),)),
+    ("demo_duty", "沈演示", (("operations", "duty"),)),
+    ("demo_deputy_duty", "韩演示", (("operations", "duty"),)),
+    ("demo_supervisor", "杨演示", (("operations", "supervisor"),)),
+    ("demo_foreman", "朱演示", (("operations", "foreman"),)),
+    ("demo_crew_1", "秦演示", (("operations", "crew"),)),
+    ("demo_crew_2", "许演示", (("operations", "crew"),)),
+    ("demo_crew_3", "何演示", (("operations", "crew"),)),
 )
 AGREEMENT: Final = {
     "data_set": "demo_vaccinations",
