@@ -51,9 +51,7 @@ LAMPS: Final[dict[str, Any]] = {
     "provider": "context",
     "type": TYPE,
     "owner": "works",
-    "columns": [
-        {"name": one, "kind": "point" if one == "location" else "text"} for one in FIELDS
-    ],
+    "columns": [{"name": one, "kind": "point" if one == "location" else "text"} for one in FIELDS],
 }
 
 
@@ -108,9 +106,7 @@ def decisions() -> tuple[float, float, float]:
     calls = []
     for number in chance.sample(range(AGREEMENTS), IN_USE):
         actor = Actor(id=f"token:{number}", organisation=f"org{number % 1000}")
-        act = Act(
-            deed=Deed.READ, agreement=f"ag-{number:010d}", purpose=PURPOSE, reason=REASON
-        )
+        act = Act(deed=Deed.READ, agreement=f"ag-{number:010d}", purpose=PURPOSE, reason=REASON)
         calls.append((actor, act))
     first = _timed(gate.decide, calls)
     under = min(_timed(gate.decide, calls * 10) for _ in range(5))
@@ -175,9 +171,7 @@ def served(n: int, entities: int) -> dict[str, float]:
             city.stop()
 
 
-def _measured(
-    city: City, floors: Floors, token: str, sizes: tuple[int, int]
-) -> dict[str, float]:
+def _measured(city: City, floors: Floors, token: str, sizes: tuple[int, int]) -> dict[str, float]:
     n, entities = sizes
     made = {"op": "batch_new", "n": entities // 500, "size": 500, "first": 0}
     load({**made, "port": city.port, "token": city.token, "connections": 2})

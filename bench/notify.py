@@ -28,8 +28,8 @@ from typing import Any, cast
 
 import uvloop
 
-from bench.floors import Floors
-from bench.http_ops import LISTED_FLOORS_US, City, free_port, wait_ready
+from bench.http_ops import City
+from bench.machine import times_listed
 from bench.measuring import at
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -273,20 +273,6 @@ def shown(rate: int, seen: dict[str, float], scale: float) -> bool:
     return held and not seen["lost"]
 
 
-def machine(folder: Path) -> float:
-    """How many times the listed floor a durable upsert costs here, now; at least 1."""
-    floors = Floors(folder, 2_000, port := free_port())
-    try:
-        wait_ready(f"http://127.0.0.1:{port}/ngsi-ld/echo", 60)
-        upsert_us = floors.take("upsert").cpu_us
-    finally:
-        floors.stop()
-    listed_us = LISTED_FLOORS_US["upsert"]
-    scale = max(1.0, upsert_us / listed_us)
-    print(f"durable upsert {upsert_us:.1f} µs of CPU, listed {listed_us:.0f}: bars × {scale:.2f}")
-    return scale
-
-
 def main() -> int:
     """Measure; 1 when --check asks for bars and one is missed."""
     reader = argparse.ArgumentParser(description=__doc__)
@@ -301,7 +287,7 @@ def main() -> int:
         place = Path(folder) / "city"
         place.mkdir()
         (Path(folder) / "floors").mkdir()
-        scale = machine(Path(folder) / "floors")
+        scale = times_listed(Path(folder) / "floors", "upsert")
         city = City(place, "--open", "--no-pieces")
         try:
             found = uvloop.run(every(asked, city))
