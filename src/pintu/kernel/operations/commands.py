@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from pintu.kernel.access import Act, Actor, Deed, Gate
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import (
     BadRequestData,
+    OperationNotSupported,
     PintuError,
     StateConflict,
     TooLarge,
@@ -51,6 +52,17 @@ class Patience:
     send_s: float = 30.0  # for a process that takes it
     answer_s: float = 10.0  # for the device, the first time; doubled each time after
     effect_s: float = 120.0  # for the effect to be measured after the device answered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One of many commands asked for at once."""
+
+    piece: str
+    name: str
+    target: str
+    arguments: dict[str, Any]
+    key: str
 
 
 Dispatch = Callable[[Command], None]
@@ -141,6 +153,25 @@ class Commands:
         self._tell(entry, first)
         self._send(entry.command)
         return entry.command
+
+    async def request_many(
+        self, actor: Actor, asked: Sequence[Ask], *, tenant: str = ""
+    ) -> list[Command]:
+        """Ask for many things at once, in one transaction; the commands in the order asked."""
+        return [
+            await self.request(
+                actor, one.piece, one.name, one.target, one.arguments, key=one.key, tenant=tenant
+            )
+            for one in asked
+        ]
+
+    async def stop_all(self, actor: Actor, reason: str, *, tenant: str = "") -> None:
+        """The operator's stop: nothing is sent any more, what no device answered is taken back."""
+        raise OperationNotSupported("The stop is being built")
+
+    async def release(self, actor: Actor, reason: str, *, tenant: str = "") -> bool:
+        """Let commands go again: two persons must ask; True when the second did."""
+        raise OperationNotSupported("The stop is being built")
 
     async def cancel(self, actor: Actor, id: str, reason: str = "") -> Entry:
         """Take a command back before its device answered; StateConflict afterwards."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pintu.kernel.operations.journal import Journal
+from pintu.kernel.operations.playbooks.plays import Plays
 
 if TYPE_CHECKING:
     from pintu.kernel.tables import CityTables
@@ -27,6 +28,7 @@ class OperationsRoom:
 
     journal: Journal
     parts: list[Part] = field(default_factory=list)
+    plays: Plays | None = None  # playbooks at work
 
     async def start(self) -> None:
         """Each part after those it needs."""
@@ -45,4 +47,6 @@ def open_operations(rooms: Any, tables: CityTables) -> OperationsRoom:
     journal = Journal(rooms.intake, rooms.clock)
     room = OperationsRoom(journal=journal)
     room.parts.append(journal)
+    room.plays = Plays(journal)
+    room.parts.append(room.plays)
     return room
