@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pintu.kernel.operations.journal import Journal
+from pintu.kernel.operations.orders import Orders, open_orders
 from pintu.kernel.operations.playbooks.plays import Plays
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class OperationsRoom:
     journal: Journal
     parts: list[Part] = field(default_factory=list)
     plays: Plays | None = None  # playbooks at work
+    orders: Orders | None = None  # work orders, crews, closure proof
 
     async def start(self) -> None:
         """Each part after those it needs."""
@@ -49,4 +51,5 @@ def open_operations(rooms: Any, tables: CityTables) -> OperationsRoom:
     room.parts.append(journal)
     room.plays = Plays(journal)
     room.parts.append(room.plays)
+    room.orders = open_orders(rooms, tables, journal)
     return room

@@ -1,0 +1,27 @@
+"""Opening the orders room over what a city has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pintu.kernel.operations.journal import Journal
+from pintu.kernel.operations.orders.looking import ContextLook
+from pintu.kernel.operations.orders.orders import Orders
+from pintu.kernel.operations.orders.schema import TABLES
+from pintu.kernel.operations.orders.service import ServiceClock
+
+if TYPE_CHECKING:
+    from pintu.kernel.tables import CityTables
+
+
+def open_orders(rooms: Any, tables: CityTables, journal: Journal) -> Orders:
+    """The orders room of a city; it joins the journal."""
+    opened = tables.register(TABLES)
+    journal.join(opened)
+
+    async def effect_us(tenant: str, target: str) -> int:
+        found = await rooms.commands.for_target(target, tenant=tenant, limit=20)
+        return max((one.changed_us for one in found if one.state == "confirmed"), default=0)
+
+    look = ContextLook(rooms.store, effect_us)
+    return Orders(opened, journal, rooms.gate, look, ServiceClock(zone=rooms.settings.tz))
