@@ -5,11 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pintu.kernel.operations.incidents.opening import open_incidents
 from pintu.kernel.operations.journal import Journal
 from pintu.kernel.operations.orders import Orders, open_orders
 from pintu.kernel.operations.playbooks.plays import Plays
+from pintu.kernel.operations.roster.opening import open_roster
 
 if TYPE_CHECKING:
+    from pintu.kernel.operations.roster.channels import OperatorChannels
+    from pintu.kernel.operations.roster.duty import Duty
+    from pintu.kernel.operations.roster.notifier import Notifier
+    from pintu.kernel.operations.roster.roster import Roster
+    from pintu.kernel.operations.roster.ways import Ways
+    from pintu.kernel.operations.incidents.room import Incidents
     from pintu.kernel.tables import CityTables
 
 
@@ -29,8 +37,14 @@ class OperationsRoom:
 
     journal: Journal
     parts: list[Part] = field(default_factory=list)
+    incidents: Incidents | None = None  # what happened, from alarms
     plays: Plays | None = None  # playbooks at work
     orders: Orders | None = None  # work orders, crews, closure proof
+    roster: Roster | None = None  # who is on duty
+    duty: Duty | None = None  # rings until somebody has it
+    notifier: Notifier | None = None  # messages with receipts
+    ways: Ways | None = None  # to people, private
+    channels: OperatorChannels | None = None
 
     async def start(self) -> None:
         """Each part after those it needs."""
@@ -49,7 +63,10 @@ def open_operations(rooms: Any, tables: CityTables) -> OperationsRoom:
     journal = Journal(rooms.intake, rooms.clock)
     room = OperationsRoom(journal=journal)
     room.parts.append(journal)
+    room.incidents = open_incidents(rooms, tables, journal)
+    room.parts.append(room.incidents)
     room.plays = Plays(journal)
     room.parts.append(room.plays)
     room.orders = open_orders(rooms, tables, journal)
+    open_roster(room, rooms, tables)
     return room

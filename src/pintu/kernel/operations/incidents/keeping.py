@@ -1,0 +1,141 @@
+"""Alarms, incidents and detectors on disk: every statement of this room, inside a transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from pintu.kernel.operations.incidents.schema import ALARM, INCIDENT, PLACE
+from pintu.kernel.operations.incidents.words import LIVE, Alarm, Incident, Reason
+from pintu.kernel.tables import put_rows
+
+READER: Final = "alerts"
+_PLAIN: Final = tuple(
+    one.name for one in ALARM.columns if one.name not in ("number", "name", "causes", "reason")
+)
+
+
+def add_alarms(connection: Connection, alarms: Sequence[Alarm]) -> None:
+    """Keep new alarms; each gets its number."""
+    for one in alarms:
+        done = connection.execute(ALARM.insert().values(_row(one))).inserted_primary_key
+        one.number = int(done[0]) if done else 0
+
+
+def put_alarms(connection: Connection, alarms: Iterable[Alarm]) -> None:
+    """Keep what became of alarms that have a number."""
+    rows = [_row(one) | {"number": one.number} for one in alarms]
+    put_rows(connection, ALARM, rows)
+
+
+def put_incidents(connection: Connection, incidents: Iterable[Incident]) -> None:
+    """Keep incidents as they are now."""
+    rows = [
+        {
+            "id": one.id,
+            "tenant": one.tenant,
+            "state": one.state,
+            "opened_us": one.opened_us,
+            "changed_us": one.changed_us,
+            "told": msgspec.json.encode(one).decode(),
+        }
+        for one in incidents
+    ]
+    put_rows(connection, INCIDENT, rows)
+
+
+def live_incidents(connection: Connection) -> list[Incident]:
+    """Every incident that is somebody's business, oldest first."""
+    asked = sa.select(INCIDENT.c.told).where(INCIDENT.c.state.in_(sorted(LIVE)))
+    rows = connection.execute(asked.order_by(INCIDENT.c.opened_us))
+    return [_incident(row.told) for row in rows]
+
+
+def find_incident(connection: Connection, id: str) -> Incident | None:
+    """One incident, whatever its state."""
+    row = connection.execute(sa.select(INCIDENT.c.told).where(INCIDENT.c.id == id)).first()
+    return None if row is None else _incident(row.told)
+
+
+def list_incidents(
+    connection: Connection,
+    tenant: str,
+    states: Sequence[str],
+    since_us: int,
+    limit: int,
+) -> list[Incident]:
+    """Incidents of some states opened since then, newest first."""
+    where = [INCIDENT.c.tenant == tenant, INCIDENT.c.state.in_(states)]
+    where.append(INCIDENT.c.opened_us >= since_us)
+    asked = sa.select(INCIDENT.c.told).where(*where)
+    rows = connection.execute(asked.order_by(INCIDENT.c.opened_us.desc()).limit(limit))
+    return [_incident(row.told) for row in rows]
+
+
+def opened_on(connection: Connection, day: str) -> int:
+    """The highest number of the incidents called DAY-NUMBER."""
+    asked = sa.select(INCIDENT.c.id).where(INCIDENT.c.id.like(f"{day}-%"))
+    found = [row.id.rpartition("-")[2] for row in connection.execute(asked)]
+    return max((int(one) for one in found if one.isdigit()), default=0)
+
+
+def alarms_where(
+    connection: Connection, *where: Any, limit: int = 1_000, offset: int = 0
+) -> list[Alarm]:
+    """Alarms, oldest first."""
+    asked = sa.select(ALARM).where(*where).order_by(ALARM.c.number)
+    return [_alarm(row) for row in connection.execute(asked.limit(limit).offset(offset))]
+
+
+def alarms_of(
+    connection: Connection, incident: str, limit: int = 1_000, offset: int = 0
+) -> list[Alarm]:
+    """The alarms of one incident, oldest first."""
+    return alarms_where(connection, ALARM.c.incident == incident, limit=limit, offset=offset)
+
+
+def move_alarms(connection: Connection, frm: str, into: str, reason: Reason) -> int:
+    """All alarms of an incident become another's; how many."""
+    change = ALARM.update().where(ALARM.c.incident == frm)
+    told = msgspec.json.encode(reason).decode()
+    return int(connection.execute(change.values(incident=into, reason=told)).rowcount)
+
+
+def position(connection: Connection) -> int | None:
+    """The log's position up to which alerts were taken in; None before the first time."""
+    asked = sa.select(PLACE.c.position).where(PLACE.c.name == READER)
+    row = connection.execute(asked).first()
+    return None if row is None else int(row.position)
+
+
+def put_position(connection: Connection, position: int) -> None:
+    """Alerts up to here are taken in."""
+    put_rows(connection, PLACE, [{"name": READER, "position": position}])
+
+
+def _row(one: Alarm) -> dict[str, Any]:
+    row: dict[str, Any] = {name: getattr(one, name) for name in _PLAIN}
+    row["name"] = json.dumps(one.name, ensure_ascii=False)
+    row["causes"] = json.dumps(one.causes, ensure_ascii=False)
+    row["reason"] = msgspec.json.encode(one.reason).decode()
+    return row
+
+
+def _alarm(row: Any) -> Alarm:
+    told = {name: getattr(row, name) for name in _PLAIN}
+    return Alarm(
+        number=int(row.number),
+        name=json.loads(row.name),
+        causes=json.loads(row.causes),
+        reason=msgspec.json.decode(row.reason, type=Reason),
+        **told,
+    )
+
+
+def _incident(told: str) -> Incident:
+    return msgspec.json.decode(told, type=Incident)
