@@ -12,12 +12,12 @@ from pintu.kernel.operations.playbooks.plays import Plays
 from pintu.kernel.operations.roster.opening import open_roster
 
 if TYPE_CHECKING:
+    from pintu.kernel.operations.incidents.room import Incidents
     from pintu.kernel.operations.roster.channels import OperatorChannels
     from pintu.kernel.operations.roster.duty import Duty
     from pintu.kernel.operations.roster.notifier import Notifier
     from pintu.kernel.operations.roster.roster import Roster
     from pintu.kernel.operations.roster.ways import Ways
-    from pintu.kernel.operations.incidents.room import Incidents
     from pintu.kernel.tables import CityTables
 
 
@@ -46,6 +46,8 @@ class OperationsRoom:
     ways: Ways | None = None  # to people, private
     channels: OperatorChannels | None = None
 
+    warnings: Warnings | None = None  # to the public, CAP 1.2
+
     async def start(self) -> None:
         """Each part after those it needs."""
         for part in self.parts:
@@ -69,4 +71,6 @@ def open_operations(rooms: Any, tables: CityTables) -> OperationsRoom:
     room.parts.append(room.plays)
     room.orders = open_orders(rooms, tables, journal)
     open_roster(room, rooms, tables)
+    room.warnings = open_warnings(rooms, tables, room)
+    room.parts.append(room.warnings)
     return room

@@ -1,0 +1,190 @@
+"""What a message means beside what is known already: pure.
+
+Where a message can be read in two ways, the reading that keeps people warned holds: an Update of
+something unknown is a warning, a Cancel of something unknown ends nothing, and nobody ends the
+warning of somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from pintu.kernel.operations.warnings.geometry import geocodes_of, shape_of_message
+from pintu.kernel.operations.warnings.states import follows
+from pintu.kernel.operations.warnings.words import (
+    RANK,
+    Info,
+    Message,
+    PublicWarning,
+    instant_us,
+)
+
+DEFAULT_TERM_US: Final = 24 * 3_600_000_000
+"""How long a warning holds whose authority told no end."""
+ACTING: Final = frozenset(("Actual", "Exercise"))
+"""Statuses that make a warning; System, Test and Draft messages are kept and change nothing."""
+
+DOUBTS: Final = {
+    "updates_nothing": "It updates a message that never came here: taken as a new warning",
+    "foreign": "It refers to another authority's warning, which stays in force",
+    "updates_ended": "It updates a warning that had been cancelled: taken as a new one",
+    "disputed": "Another authority says that this is over",
+    "no_area": "It names no area: nobody can say whom it concerns",
+    "clock": "It was sent in the future: a clock is wrong",
+}
+"""Code → what somebody should look at."""
+
+TELLS_TO_ACT: Final = frozenset(("Shelter", "Evacuate", "Prepare", "Execute", "Avoid"))
+AHEAD_US: Final = 3_600_000_000
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What a message does: `effect` as of `Taken`; `stays` is the warning it goes on with, `ends`
+    those that end by it."""
+
+    effect: str
+    stays: PublicWarning | None = None
+    ends: tuple[PublicWarning, ...] = ()
+    disputes: tuple[PublicWarning, ...] = ()
+    doubt: str = ""
+    reason: str = ""
+
+
+def judge(message: Message, referred: Sequence[PublicWarning], now_us: int) -> Verdict:
+    """What a message does to the warnings it refers to and that are known here."""
+    if message.status not in ACTING:
+        return Verdict(effect="kept", reason=f"It is a message of status {message.status}")
+    if message.msg_type in ("Ack", "Error"):
+        effect = "acknowledged" if message.msg_type == "Ack" else "reported"
+        if not referred:
+            return Verdict(effect="kept", reason=f"This {message.msg_type} names nothing known")
+        return Verdict(effect=effect, ends=tuple(referred))
+    own = [one for one in referred if one.message.sender == message.sender]
+    others = tuple(one for one in referred if one.message.sender != message.sender)
+    if message.msg_type == "Cancel":
+        return _cancel(message, own, others)
+    if message.msg_type == "Update":
+        return _update(message, own, others, now_us)
+    return Verdict(effect="issued", doubt=doubt_of(message, now_us))
+
+
+def _cancel(
+    message: Message, own: Sequence[PublicWarning], others: tuple[PublicWarning, ...]
+) -> Verdict:
+    sent_us = message.key[2]
+    ends = tuple(one for one in own if follows(one.state, "cancel") and one.sent_us <= sent_us)
+    if ends:
+        return Verdict(effect="cancelled", ends=ends, disputes=_live(others))
+    if others:
+        reason = "Only who sent a warning ends it; what it names stays in force"
+        return Verdict(effect="kept", disputes=_live(others), reason=reason)
+    if any(one.in_force for one in own):
+        return Verdict(effect="kept", reason="A newer message of the same warning stands")
+    reason = "It cancels what had ended" if own else "It cancels nothing that is known here"
+    return Verdict(effect="kept", reason=reason)
+
+
+def _update(
+    message: Message,
+    own: Sequence[PublicWarning],
+    others: tuple[PublicWarning, ...],
+    now_us: int,
+) -> Verdict:
+    doubt = doubt_of(message, now_us)
+    live = [one for one in own if follows(one.state, "update")]
+    if live:
+        if all(one.sent_us > message.key[2] for one in live):
+            return Verdict(effect="kept", reason="A newer message of the same warning stands")
+        # the oldest goes on: who took orders from it knows it by its id
+        live.sort(key=lambda one: (not one.in_force, one.from_us, one.id))
+        ends = tuple(one for one in live[1:] if one.in_force)
+        return Verdict(effect="updated", stays=live[0], ends=ends, doubt=doubt)
+    if own:
+        return Verdict(effect="issued", doubt=doubt or "updates_ended")
+    if others:
+        return Verdict(effect="issued", doubt="foreign")
+    return Verdict(effect="issued", doubt="updates_nothing")
+
+
+def _live(some: Iterable[PublicWarning]) -> tuple[PublicWarning, ...]:
+    return tuple(one for one in some if one.in_force)
+
+
+def doubt_of(message: Message, now_us: int) -> str:
+    """What is odd about a message by itself."""
+    if message.key[2] > now_us + AHEAD_US:
+        return "clock"
+    if shape_of_message(message) is None and not geocodes_of(message):
+        return "no_area"
+    return ""
+
+
+def span_us(message: Message) -> tuple[int, int, bool]:
+    """(from, until, whether no end was told): from the first beginning to the last end of its
+    parts; a part that begins nowhere begins when it was sent."""
+    sent_us = message.key[2]
+    begins = [begin_us(one, sent_us) for one in message.infos] or [sent_us]
+    ends = [instant_us(one.expires) for one in message.infos if one.expires]
+    endless = len(ends) < len(message.infos) or not message.infos
+    if endless:
+        ends.append(max(begins) + DEFAULT_TERM_US)
+    return min(begins), max(ends), endless
+
+
+def begin_us(info: Info, sent_us: int) -> int:
+    """When what it warns of begins: onset, else effective, else when it was sent."""
+    told = info.onset or info.effective
+    return instant_us(told) if told else sent_us
+
+
+# --- warnings that contradict ---------------------------------------------------------------------
+def contradict(one: PublicWarning, other: PublicWarning) -> bool:
+    """Whether two warnings in force cannot both be followed: the same kind of danger at one place
+    and time, but two steps of severity apart, or with advice that excludes the other's."""
+    if one.id == other.id or not (one.acts and other.acts):
+        return False
+    if one.from_us >= other.until_us or other.from_us >= one.until_us:
+        return False
+    kinds = [{kind for info in w.message.infos for kind in info.categories} for w in (one, other)]
+    if not kinds[0] & kinds[1]:
+        return False
+    if not (_far_apart(one.message, other.message) or _opposite(one.message, other.message)):
+        return False
+    return overlap(one.message, other.message)
+
+
+def _far_apart(one: Message, other: Message) -> bool:
+    return abs(RANK[one.severity] - RANK[other.severity]) >= 2
+
+
+def _opposite(one: Message, other: Message) -> bool:
+    says, says_too = responses(one), responses(other)
+    for a, b in ((says, says_too), (says_too, says)):
+        if "AllClear" in a and b & TELLS_TO_ACT:
+            return True
+        if "Evacuate" in a and "Evacuate" not in b and "Shelter" in b and "Shelter" not in a:
+            return True
+    return False
+
+
+def responses(message: Message) -> frozenset[str]:
+    """All that it tells people to do."""
+    return frozenset(one for info in message.infos for one in info.responses)
+
+
+def overlap(one: Message, other: Message) -> bool:
+    """Whether some place belongs to both areas."""
+    if geocodes_of(one) & geocodes_of(other):
+        return True
+    here, there = shape_of_message(one), shape_of_message(other)
+    if here is None or there is None:
+        return False
+    return bool(here.intersects(there) and here.intersection(there).area > 0)
+
+
+def strictest(some: Iterable[PublicWarning]) -> PublicWarning:
+    """Which of some is followed until a person says otherwise: the worst, then the newest."""
+    return max(some, key=lambda one: (RANK[one.message.severity], one.sent_us, one.id))

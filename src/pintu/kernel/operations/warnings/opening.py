@@ -1,0 +1,80 @@
+"""Opening the room of warnings: its doors to playbooks and to people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pintu.kernel.access import Actor
+from pintu.kernel.operations.warnings.geometry import geojson, shape_of_message
+from pintu.kernel.operations.warnings.warnings import Warnings
+
+if TYPE_CHECKING:
+    from pintu.kernel.operations.opening import OperationsRoom
+    from pintu.kernel.operations.warnings.words import PublicWarning
+    from pintu.kernel.tables import CityTables
+
+SELF: Final = Actor(id="operations/warnings", kind="service", grants=frozenset(("admin",)))
+"""Who proposes plans because of a warning; people approve them."""
+
+
+def open_warnings(rooms: Any, tables: CityTables, room: OperationsRoom) -> Warnings:
+    """The room over a city's others; playbooks and messages are found when they are needed, so
+    that it does not matter which part is opened first."""
+    warnings = Warnings(tables, rooms.timers, rooms.clock, rooms.gate, room.journal)
+    plans = Plans(room)
+    warnings.following.on("start", plans.start)
+    warnings.following.on("narrow", plans.narrow)
+    warnings.following.on("undo", plans.undo)
+    return warnings
+
+
+class Plans:
+    """What playbooks do because of warnings."""
+
+    def __init__(self, room: OperationsRoom) -> None:
+        self._room = room
+
+    async def start(self, warning: PublicWarning, key: str) -> None:
+        """Propose every playbook that fits; the same for the same cause is proposed once."""
+        plays: Any = self._room.plays
+        if plays is None:
+            return
+        for book in plays.list_playbooks():
+            if fits(book.fit, warning):
+                await plays.propose(
+                    SELF,
+                    book.name,
+                    warning.cause,
+                    area=area_of(warning),
+                    tenant=warning.tenant,
+                )
+
+    async def narrow(self, warning: PublicWarning, key: str) -> None:
+        """Take back what lies outside of the area as it is now."""
+        plays: Any = self._room.plays
+        area = area_of(warning)
+        if plays is not None and area is not None:
+            reason = f"warning updated to version {warning.version}"
+            await plays.narrow(warning.cause, area, who=SELF.id, reason=reason)
+
+    async def undo(self, warning: PublicWarning, key: str) -> None:
+        """Take everything back."""
+        plays: Any = self._room.plays
+        if plays is not None:
+            await plays.undo(warning.cause, SELF.id, f"warning {warning.state}")
+
+
+def fits(fit: Any, warning: PublicWarning) -> bool:
+    """Whether a playbook is for such a warning."""
+    message = warning.message
+    return (
+        "warning" in fit.kinds
+        and (not fit.categories or message.category in fit.categories)
+        and (not fit.severities or message.severity in fit.severities)
+    )
+
+
+def area_of(warning: PublicWarning) -> dict[str, Any] | None:
+    """The warning's place as GeoJSON; None when it names places by codes only."""
+    shape = shape_of_message(warning.message)
+    return None if shape is None else geojson(shape)
