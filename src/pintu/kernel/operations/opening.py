@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pintu.kernel.operations.incidents.opening import open_incidents
 from pintu.kernel.operations.journal import Journal
 from pintu.kernel.operations.orders import Orders, open_orders
-from pintu.kernel.operations.playbooks.plays import Plays
+from pintu.kernel.operations.playbooks.opening import open_plays
 from pintu.kernel.operations.roster.opening import open_roster
 
 if TYPE_CHECKING:
+    from pintu.kernel.operations.playbooks.plays import Plays
     from pintu.kernel.operations.incidents.room import Incidents
     from pintu.kernel.operations.roster.channels import OperatorChannels
     from pintu.kernel.operations.roster.duty import Duty
@@ -67,7 +68,7 @@ def open_operations(rooms: Any, tables: CityTables) -> OperationsRoom:
     room.parts.append(journal)
     room.incidents = open_incidents(rooms, tables, journal)
     room.parts.append(room.incidents)
-    room.plays = Plays(journal)
+    room.plays = open_plays(rooms, tables, journal)
     room.parts.append(room.plays)
     room.orders, watch = open_orders(rooms, tables, journal)
     room.parts.append(watch)

@@ -8,9 +8,12 @@ import msgspec
 
 from pintu.kernel.errors import BadRequestData
 from pintu.kernel.operations.orders.states import REASONED, Verb, after
-from pintu.kernel.operations.orders.words import Deadline, Order, Pause, Proof
+from pintu.kernel.operations.orders.words import SEVERITIES, Deadline, Order, Pause, Proof
 
 LONGEST_REASON: Final = 500
+MOST_NAMED: Final = 200
+"""Causes and alarms that an order carries; the links to more are kept beside it."""
+
 LONGEST_AGO_S: Final = 7 * 86_400.0
 
 
@@ -90,12 +93,16 @@ def missing(order: Order, deadline: Deadline, at_us: int) -> Order:
     )
 
 
-def joined(order: Order, cause: str, alarms: tuple[str, ...], at_us: int) -> Order:
-    """The order with one more cause, and the alarms that came with it."""
-    causes = order.causes if not cause or cause in order.causes else (*order.causes, cause)
-    more = tuple(one for one in dict.fromkeys(alarms) if one not in order.alarms)
+def joined(order: Order, other: Order, at_us: int) -> Order:
+    """The order with the causes and alarms of another for the same work, as bad as the worse."""
+    causes = tuple(dict.fromkeys((*order.causes, *other.causes)))
+    alarms = tuple(dict.fromkeys((*order.alarms, *other.alarms)))
     return msgspec.structs.replace(
-        order, causes=causes, alarms=(*order.alarms, *more), changed_us=at_us
+        order,
+        causes=causes[:MOST_NAMED],
+        alarms=alarms[:MOST_NAMED],
+        severity=min(order.severity, other.severity, key=SEVERITIES.index),
+        changed_us=at_us,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,8 +20,16 @@ from pintu.kernel.errors import (
 from pintu.kernel.operations.journal import Deed as Entry
 from pintu.kernel.operations.journal import Journal, enter, tell
 from pintu.kernel.operations.orders import crews, rows
-from pintu.kernel.operations.orders.changing import Said, changed, checked, done_us, joined
-from pintu.kernel.operations.orders.closing import Verdict, judge
+from pintu.kernel.operations.orders.changing import (
+    MOST_NAMED,
+    Said,
+    changed,
+    checked,
+    done_us,
+    joined,
+    missing,
+)
+from pintu.kernel.operations.orders.closing import Verdict, judge, settles
 from pintu.kernel.operations.orders.looking import Look
 from pintu.kernel.operations.orders.ranking import Ranked, rank
 from pintu.kernel.operations.orders.schema import ORDER
@@ -35,6 +43,8 @@ log = logging.getLogger("pintu.operations")
 
 OVERRIDES: Final = frozenset(("foreman", "supervisor"))
 """Roles that may close an order against its sensor, with a reason."""
+
+Done = tuple[Order, list[Entry]]
 
 LONGEST: Final = 500
 MOST: Final = 500
@@ -59,6 +69,7 @@ class Orders:
         self.tables, self._journal, self._gate, self._look = opened, journal, gate, look
         self.service = clock or ServiceClock()
         self.clock = journal.clock
+        self.plan: Callable[[Order], Awaitable[None]] | None = None  # after every deed
 
     # --- opening ----------------------------------------------------------------------------------
     async def open_order(
@@ -72,13 +83,15 @@ class Orders:
         severity: str,
         key: str,
         alarms: Sequence[str] = (),
+        also: Sequence[str] = (),
     ) -> Order:
         """Open an order, or join the cause to the one that is there for the same work.
 
         `actor`: a person (who must have `respond:TENANT`) or the name of a part of the house
         (`playbook`, `timer`, `detector`). `what`: a kind of `KINDS`, or other words. `target`: an
         entity's id. `cause`: `incident:ID`, `command:ID`, `play:ID` or an alert's id, which is then
-        an alarm of the order too. The same actor and key again: the same order.
+        an alarm of the order too; `also` names further causes. The same actor and key again: the
+        same order.
 
         Raises what the gate raises, BadRequestData for words that cannot be.
         """
@@ -86,7 +99,8 @@ class Orders:
             self._gate.decide(actor, Act(deed=Deed.RESPOND, tenant=tenant))
         who = actor.id if isinstance(actor, Actor) else actor
         kind = _checked(what, target, severity, key)
-        raised = [one for one in (*alarms, cause) if ":Alert:" in one]
+        causes = tuple(dict.fromkeys(one for one in (cause, *also) if one))
+        raised = [one for one in (*alarms, *causes) if ":Alert:" in one]
         place, where = await self._look.thing(tenant, target)
         now_us = self.clock.now_us()
         order = Order(
@@ -95,8 +109,8 @@ class Orders:
             what=KINDS[kind] if what == kind else {"zh": what.strip(), "en": what.strip()},
             target=target,
             severity=msgspec.convert(severity, type=Severity),
-            causes=(cause,) if cause else (),
-            alarms=tuple(dict.fromkeys(raised))[:MOST],
+            causes=causes,
+            alarms=tuple(dict.fromkeys(raised))[:MOST_NAMED],
             place=place,
             where=where[:200],
             opened_us=now_us,
@@ -104,19 +118,14 @@ class Orders:
         )
         body = rows.digest("open", tenant, what, target, cause)
 
-        def work(connection: Connection) -> tuple[Order, list[Entry]]:
+        def work(connection: Connection) -> Done:
             again = rows.known(connection, who, key, body)
             if again is not None:
                 return again, []
-            there = rows.same_work(connection, tenant, target, kind)
-            if there is None:
-                made, verb = rows.insert(connection, order), "opened"
-            else:
-                made = rows.save(connection, joined(there, cause, order.alarms, now_us))
-                verb = "joined"
+            made, verb = _placed(connection, order)
             rows.keep_key(connection, who, key, body, made)
             detail = {"cause": cause, "kind": kind, "target": target, "severity": severity}
-            return made, [self._entered(connection, made, verb, who, "", detail)]
+            return made, [self._entered(connection, made, (verb, who, ""), detail)]
 
         made, deeds = await self.tables.run(work)
         await self._after(made, deeds)
@@ -124,14 +133,15 @@ class Orders:
 
     # --- deeds ------------------------------------------------------------------------------------
     async def deed(
-        self, actor: Actor, id: str, verb: str, key: str, reason: str = "", **more: Any
+        self, actor: Actor | str, id: str, verb: str, key: str, reason: str = "", **more: Any
     ) -> Order:
-        """Do something with an order as a person: `assign` (with `crew`), `release`, `confirm`,
+        """Do something with an order: `assign` (with `crew`), `release`, `confirm`,
         `decline`, `arrive`, `suspend`, `resume`, `report`, `reopen`, `close`, `override`, `cancel`,
         `escalate`, `note`; `ago_s`: how long ago it was done.
 
         The room (`respond:TENANT`) may do all of them, a crew its own orders' `CREW` verbs; only a
-        foreman or supervisor overrides a sensor. Raises BadRequestData, Forbidden,
+        foreman or supervisor overrides a sensor; a part of the house is named by a text and is not
+        asked. Raises BadRequestData, Forbidden,
         ResourceNotFound, StateConflict (also when the sensor that raised it does not agree).
         """
         try:
@@ -142,13 +152,15 @@ class Orders:
         if said.verb not in HAND:
             raise BadRequestData(f"Nobody can {said.verb} an order by hand")
         order = await self.get(id)
-        await self.allow(actor, order, said.verb)
+        if isinstance(actor, Actor):
+            await self.allow(actor, order, said.verb)
+        who = actor.id if isinstance(actor, Actor) else actor
         proof = await self._proof(order, said)
         now_us = self.clock.now_us()
         body = rows.digest(order.number, said.verb, said.reason, said.crew)
 
-        def work(connection: Connection) -> tuple[Order, list[Entry]]:
-            again = rows.known(connection, actor.id, key, body)
+        def work(connection: Connection) -> Done:
+            again = rows.known(connection, who, key, body)
             if again is not None:
                 return again, []
             now = rows.get(connection, order.number)
@@ -158,7 +170,7 @@ class Orders:
                 raise StateConflict(f"Order {id} changed meanwhile: look at it again")
             at_us = done_us(now, said, now_us, self.clock.rate)
             made = rows.save(connection, changed(now, said, at_us, proof))
-            rows.keep_key(connection, actor.id, key, body, made)
+            rows.keep_key(connection, who, key, body, made)
             detail: dict[str, Any] = {"was": now.state}
             if said.ago_s:
                 detail["done_us"] = at_us
@@ -167,7 +179,7 @@ class Orders:
             if proof:
                 detail["proof"] = proof
             verb = PAST[said.verb]
-            return made, [self._entered(connection, made, verb, actor.id, said.reason, detail)]
+            return made, [self._entered(connection, made, (verb, who, said.reason), detail)]
 
         made, deeds = await self.tables.run(work)
         await self._after(made, deeds)
@@ -193,7 +205,44 @@ class Orders:
 
     async def settle(self, order: Order) -> Order:
         """Close an order by itself when its sensor says so; as it is then."""
-        return order
+        if order.state not in ("open", "reported"):
+            return order
+        verdict = await self.verdict(order)
+        if not settles(order, verdict):
+            return order
+        now_us = self.clock.now_us()
+
+        def work(connection: Connection) -> Done:
+            now = rows.get(connection, order.number)
+            if now.changed_us != order.changed_us or now.state != order.state:
+                return now, []  # somebody was quicker: what was judged is no more
+            said = Said(verb="settle", key="settle")
+            made = rows.save(connection, changed(now, said, now_us, verdict.proof))
+            detail = {"was": now.state, "proof": verdict.proof, "why": verdict.why}
+            return made, [self._entered(connection, made, (PAST["settle"], "sensor", ""), detail)]
+
+        made, deeds = await self.tables.run(work)
+        await self._after(made, deeds)
+        return made
+
+    async def overdue(self, id: str) -> Order:
+        """Escalate an order for each deadline that has passed, once a deadline; as it is then."""
+        now_us = self.clock.now_us()
+
+        def work(connection: Connection) -> Done:
+            order, deeds = rows.get(connection, int(id)), []
+            for deadline, due_us in self.service.deadlines(order).items():
+                if not 0 < due_us <= now_us or deadline in order.missed:
+                    continue
+                order = rows.save(connection, missing(order, deadline, now_us))
+                detail = {"deadline": deadline, "due_us": due_us, "level": order.level}
+                told = (PAST["escalate"], "timer", "")
+                deeds.append(self._entered(connection, order, told, detail))
+            return order, deeds
+
+        made, deeds = await self.tables.run(work)
+        await self._after(made, deeds)
+        return made
 
     async def allow(self, actor: Actor, order: Order, verb: str = "") -> None:
         """Whether somebody may see an order and do this with it; Forbidden when not. An order of
@@ -246,6 +295,14 @@ class Orders:
         limit = MOST if finished else 10_000
         return await self.tables.read(lambda c: rows.select(c, where, limit))
 
+    async def unfinished(self) -> list[Order]:
+        """Every order of every tenant that goes on."""
+        return await self.tables.read(rows.unfinished)
+
+    async def waiting_for(self, alert: str, about: str) -> list[Order]:
+        """The orders that may close by themselves when an alert about a thing is over."""
+        return await self.tables.read(lambda c: rows.waiting_for(c, alert, about))
+
     async def queue(self, tenant: str, crew: str = "") -> list[Ranked]:
         """What a crew has to do, most urgent first; "" is everything that goes on."""
         found = await self.list_orders(tenant, crews=(crew,) if crew else ())
@@ -256,11 +313,11 @@ class Orders:
         self,
         connection: Connection,
         order: Order,
-        verb: str,
-        who: str,
-        reason: str,
+        said: tuple[str, str, str],
         detail: dict[str, Any],
     ) -> Entry:
+        """The deed (verb, who, reason) in the journal, and the entity for the city."""
+        verb, who, reason = said
         name = ""
         if order.crew:
             name = crews.get(connection, order.crew).name.get("zh", order.crew)
@@ -280,8 +337,20 @@ class Orders:
         )
 
     async def _after(self, order: Order, deeds: list[Entry]) -> None:
-        if deeds:
-            await self._journal.told(self.tables, deeds)
+        if not deeds:
+            return
+        await self._journal.told(self.tables, deeds)
+        if self.plan is not None:
+            await self.plan(order)
+
+
+def _placed(connection: Connection, order: Order) -> tuple[Order, str]:
+    """A new order, or the one for the same work with what this one brings."""
+    there = rows.same_work(connection, order.tenant, order.target, order.kind)
+    if there is None:
+        return rows.insert(connection, order), "opened"
+    rows.link(connection, there.number, order.causes, order.alarms)
+    return rows.save(connection, joined(there, order, order.changed_us)), "joined"
 
 
 def _checked(what: str, target: str, severity: str, key: str) -> str:

@@ -27,21 +27,18 @@ def insert(connection: Connection, order: Order) -> Order:
 
 def save(connection: Connection, order: Order) -> Order:
     """Keep an order as it is now, with the links to its causes and alarms."""
+    link(connection, order.number, order.causes, order.alarms)
     connection.execute(ORDER.update().where(ORDER.c.number == order.number).values(_columns(order)))
-    roles: tuple[tuple[str, Sequence[str]], ...] = (
-        ("cause", order.causes),
-        ("alarm", order.alarms),
-    )
-    add_rows(
-        connection,
-        LINK,
-        [
-            {"thing": thing, "number": order.number, "role": role}
-            for role, things in roles
-            for thing in things
-        ],
-    )
     return order
+
+
+def link(
+    connection: Connection, number: int, causes: Sequence[str], alarms: Sequence[str] = ()
+) -> None:
+    """Have an order found by its causes and alarms."""
+    told = [("cause", one) for one in causes] + [("alarm", one) for one in alarms]
+    found = [{"thing": thing, "number": number, "role": role} for role, thing in told]
+    add_rows(connection, LINK, found)
 
 
 def _columns(order: Order) -> dict[str, Any]:
@@ -87,6 +84,16 @@ def linked(
     if role is not None:
         of = of.where(LINK.c.role == role)
     return select(connection, [ORDER.c.number.in_(of)], limit)
+
+
+def waiting_for(connection: Connection, alert: str, about: str) -> list[Order]:
+    """Orders that an alert raised and nobody has begun, and what is reported about its thing."""
+    raised = sa.select(LINK.c.number).where(LINK.c.thing == alert, LINK.c.role == "alarm")
+    by_alarm = ORDER.c.number.in_(raised) & ORDER.c.state.in_(("open", "reported"))
+    by_thing = (
+        sa.false() if not about else ((ORDER.c.target == about) & (ORDER.c.state == "reported"))
+    )
+    return select(connection, [by_alarm | by_thing])
 
 
 def same_work(connection: Connection, tenant: str, target: str, kind: str) -> Order | None:

@@ -9,13 +9,14 @@ from pintu.kernel.operations.orders.looking import ContextLook
 from pintu.kernel.operations.orders.orders import Orders
 from pintu.kernel.operations.orders.schema import TABLES
 from pintu.kernel.operations.orders.service import ServiceClock
+from pintu.kernel.operations.orders.watching import Watch
 
 if TYPE_CHECKING:
     from pintu.kernel.tables import CityTables
 
 
-def open_orders(rooms: Any, tables: CityTables, journal: Journal) -> Orders:
-    """The orders room of a city; it joins the journal."""
+def open_orders(rooms: Any, tables: CityTables, journal: Journal) -> tuple[Orders, Watch]:
+    """The orders room of a city, which joins the journal, and what runs by itself in it."""
     opened = tables.register(TABLES)
     journal.join(opened)
 
@@ -24,4 +25,5 @@ def open_orders(rooms: Any, tables: CityTables, journal: Journal) -> Orders:
         return max((one.changed_us for one in found if one.state == "confirmed"), default=0)
 
     look = ContextLook(rooms.store, effect_us)
-    return Orders(opened, journal, rooms.gate, look, ServiceClock(zone=rooms.settings.tz))
+    orders = Orders(opened, journal, rooms.gate, look, ServiceClock(zone=rooms.settings.tz))
+    return orders, Watch(orders, journal, rooms.timers, rooms.feed, rooms.store)
