@@ -118,6 +118,7 @@ def test_final_states_have_no_way_out_and_every_state_has_a_way_there() -> None:
 async def test_the_ledger_obeys_the_table(open_life: Callable[..., Life], state: str) -> None:
     """A command brought into each state takes exactly the steps the table has."""
     ways: dict[str, tuple[str, ...]] = {
+        "held": ("hold",),
         "desired": (),
         "sent": ("send",),
         "acknowledged": ("send", "acknowledge"),

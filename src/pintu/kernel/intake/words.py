@@ -71,9 +71,10 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 CommandState = Literal[
-    "desired", "sent", "acknowledged", "confirmed", "failed", "timed_out", "cancelled"
+    "held", "desired", "sent", "acknowledged", "confirmed", "failed", "timed_out", "cancelled"
 ]
-"""`confirmed` = the effect was measured. Final: confirmed, failed, timed_out, cancelled."""
+"""`held` = a second person must allow it; `confirmed` = the effect was measured. Final: confirmed,
+failed, timed_out, cancelled."""
 
 
 class Command(msgspec.Struct, frozen=True):

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from pintu.kernel.errors import ResourceNotFound, StateConflict
+from pintu.kernel.errors import (
+    PintuError,
+    ResourceNotFound,
+    StateConflict,
+    TooManyRequests,
+)
 from pintu.kernel.intake.words import Command, CommandState
+from pintu.kernel.operations.journal import Deed
 from pintu.kernel.operations.schema import COMMAND, STEP
 from pintu.kernel.operations.states import FINAL, Event, after
+
+AT_ONCE: Final = 500
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +32,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     state: CommandState
     basis: str
     changed_us: int
+    cause: str = ""  # what it is part of: "play:ID"
 
     @property
     def final(self) -> bool:
@@ -33,7 +43,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that happened to a command: who, when, what came of it."""
 
-    number: int
+    number: int  # 0 in what listeners are told: only reading gives it
     command: str
     event: str  # request, or an event of the state table
     state: CommandState
@@ -43,82 +53,212 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that is to be kept, with the key that stands for it."""
+
+    command: Command
+    key: str
+    held: bool = False
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A step that somebody wants to be taken."""
+
+    id: str
+    event: Event
+    who: str
+    at_us: int
+    detail: str = ""
+
+
+Taken = tuple[Entry, Step]
+Outcome = tuple[list[Taken | PintuError], list[Deed]]
+Rates = Mapping[tuple[str, str], tuple[int, int]]
+"""(piece, command) → (most, since when they are counted)."""
+
+
 def body_hash(command: Command) -> bytes:
     """What an idempotency key stands for: the same key with another of these is a conflict."""
     body = [command.tenant, command.piece, command.name, command.target, command.arguments]
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
 
 
-def insert(connection: Connection, command: Command, *, basis: str, key: str) -> tuple[Entry, bool]:
-    """Keep a new command, or give back the one of the same actor and key; True when it is new.
+def insert(
+    connection: Connection, asked: list[Asked], *, basis: str, cause: str, rates: Rates
+) -> list[Entry | PintuError]:
+    """Keep new commands, or give back those of the same actor and key, in the order asked.
 
-    Raises StateConflict when that key was used for something else.
+    Where a key was used for something else a StateConflict stands instead, where its device was
+    told too often a TooManyRequests. `held` ones wait for a second person.
     """
-    digest = body_hash(command)
-    row = connection.execute(
-        sa.select(COMMAND).where(COMMAND.c.actor == command.actor, COMMAND.c.key == key)
-    ).first()
-    if row is not None:
-        if row.body != digest:
-            raise StateConflict(
-                f"Key {key!r} was used for another command ({row.id})", command=row.id
-            )
-        return _entry(row), False
-    connection.execute(
-        COMMAND.insert().values(
-            id=command.id,
-            tenant=command.tenant,
-            piece=command.piece,
-            name=command.name,
-            target=command.target,
-            arguments=json.dumps(command.arguments, ensure_ascii=False),
-            actor=command.actor,
-            basis=basis,
-            key=key,
-            body=digest,
-            state="desired",
-            attempt=1,
-            created_us=command.created_us,
-            changed_us=command.created_us,
+    known = _known(connection, asked)
+    counts = _counted(connection, asked, known, rates)
+    found: list[Entry | PintuError] = []
+    rows: list[dict[str, Any]] = []
+    steps: list[dict[str, Any]] = []
+    for one in asked:
+        command, digest = one.command, body_hash(one.command)
+        before = known.get(one.key)
+        if before is not None:
+            if before[0] != digest:
+                id = before[1].command.id
+                told = f"Key {one.key!r} was used for another command ({id})"
+                found.append(StateConflict(told, command=id))
+            else:
+                found.append(before[1])
+            continue
+        rate = rates.get((command.piece, command.name))
+        if rate is not None:
+            told_to = (command.piece, command.name, command.target)
+            counts[told_to] = counts.get(told_to, 0) + 1
+            if counts[told_to] > rate[0]:
+                text = f"{command.target} was told {command.name} {rate[0]} times already"
+                found.append(TooManyRequests(text))
+                continue
+        state: CommandState = "held" if one.held else "desired"
+        entry = Entry(
+            command=command, state=state, basis=basis, changed_us=command.created_us, cause=cause
         )
-    )
-    _note(connection, command.id, "request", "desired", 1, command.actor, command.created_us, basis)
-    return Entry(command=command, state="desired", basis=basis, changed_us=command.created_us), True
+        known[one.key] = (digest, entry)
+        found.append(entry)
+        rows.append(_command_row(entry, one.key, digest))
+        steps.append(_step_row(entry, "request", "desired", command.actor, basis))
+        if one.held:
+            steps.append(_step_row(entry, "hold", "held", "rule", "takes two persons"))
+    if rows:
+        connection.execute(COMMAND.insert(), rows)
+        connection.execute(STEP.insert(), steps)
+    return found
 
 
-def step(
-    connection: Connection, id: str, event: Event, *, who: str, at_us: int, detail: str
-) -> tuple[Entry, Step]:
-    """Take one step of the state table; StateConflict when there is none, ResourceNotFound without
-    a command.
-    """
-    entry = get(connection, id)
-    state = after(entry.state, event)
-    attempt = entry.command.attempt + (event == "retry")
-    connection.execute(
-        COMMAND.update()
-        .where(COMMAND.c.id == id)
-        .values(state=state, attempt=attempt, changed_us=at_us)
-    )
-    number = _note(connection, id, event, state, attempt, who, at_us, detail)
-    command = msgspec.structs.replace(entry.command, attempt=attempt)
-    taken = Step(
-        number=number,
-        command=id,
-        event=event,
-        state=state,
-        attempt=attempt,
-        who=who,
-        at_us=at_us,
-        detail=detail,
-    )
-    return Entry(command=command, state=state, basis=entry.basis, changed_us=at_us), taken
+def _known(connection: Connection, asked: list[Asked]) -> dict[str, tuple[bytes, Entry]]:
+    """What the same actor asked for with the same keys before."""
+    known: dict[str, tuple[bytes, Entry]] = {}
+    for at in range(0, len(asked), AT_ONCE):
+        some = asked[at : at + AT_ONCE]
+        where = COMMAND.c.actor == some[0].command.actor
+        mine = sa.select(COMMAND).where(where, COMMAND.c.key.in_([one.key for one in some]))
+        known |= {row.key: (row.body, _entry(row)) for row in connection.execute(mine)}
+    return known
 
 
-def _note(connection: Connection, *values: Any) -> int:
-    names = ("command", "event", "state", "attempt", "who", "at_us", "detail")
-    done = connection.execute(STEP.insert().values(dict(zip(names, values, strict=True))))
-    return int(done.inserted_primary_key[0]) if done.inserted_primary_key else 0
+def _counted(
+    connection: Connection,
+    asked: list[Asked],
+    known: dict[str, tuple[bytes, Entry]],
+    rates: Rates,
+) -> dict[tuple[str, str, str], int]:
+    """How often each device was told each command that has a rate, within the rate's time."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for (piece, name), (_, since_us) in rates.items():
+        new = {
+            one.command.target
+            for one in asked
+            if one.key not in known and (one.command.piece, one.command.name) == (piece, name)
+        }
+        targets = sorted(new)
+        for at in range(0, len(targets), AT_ONCE):
+            rows = (
+                sa.select(COMMAND.c.target, sa.func.count())
+                .where(
+                    COMMAND.c.tenant == asked[0].command.tenant,
+                    COMMAND.c.target.in_(targets[at : at + AT_ONCE]),
+                    COMMAND.c.created_us > since_us,
+                    COMMAND.c.piece == piece,
+                    COMMAND.c.name == name,
+                )
+                .group_by(COMMAND.c.target)
+            )
+            for target, count in connection.execute(rows):
+                counts[piece, name, target] = int(count)
+    return counts
+
+
+def take_steps(connection: Connection, wanted: list[Wanted]) -> list[Taken | PintuError]:
+    """Take steps of the state table in order, one transaction for all; what cannot be taken is the
+    StateConflict or ResourceNotFound that says why, and stops no other."""
+    entries = _entries(connection, [one.id for one in wanted])
+    found: list[Taken | PintuError] = []
+    taken: list[Taken] = []
+    rows: list[dict[str, Any]] = []
+    for one in wanted:
+        entry = entries.get(one.id)
+        if entry is None:
+            found.append(ResourceNotFound(f"Command {one.id} does not exist"))
+            continue
+        try:
+            state = after(entry.state, one.event)
+        except StateConflict as error:
+            found.append(error)
+            continue
+        attempt = entry.command.attempt + (one.event == "retry")
+        command = msgspec.structs.replace(entry.command, attempt=attempt)
+        entry = msgspec.structs.replace(entry, command=command, state=state, changed_us=one.at_us)
+        entries[one.id] = entry
+        step = _step_row(entry, one.event, state, one.who, one.detail)
+        rows.append(step)
+        taken.append((entry, Step(number=0, **step)))
+        found.append(taken[-1])
+    if rows:
+        connection.execute(STEP.insert(), rows)
+        _move(connection, {entry.command.id: entry for entry, _ in taken})
+    return found
+
+
+def _move(connection: Connection, entries: dict[str, Entry]) -> None:
+    """Bring the commands' rows to where their last step led: few statements, as many move alike."""
+    alike: dict[tuple[str, int, int], list[str]] = {}
+    for id, entry in entries.items():
+        now = (entry.state, entry.command.attempt, entry.changed_us)
+        alike.setdefault(now, []).append(id)
+    for (state, attempt, at_us), ids in alike.items():
+        values = {"state": state, "attempt": attempt, "changed_us": at_us}
+        for at in range(0, len(ids), AT_ONCE):
+            some = COMMAND.c.id.in_(ids[at : at + AT_ONCE])
+            connection.execute(COMMAND.update().where(some).values(values))
+
+
+def _entries(connection: Connection, ids: list[str]) -> dict[str, Entry]:
+    found: dict[str, Entry] = {}
+    for at in range(0, len(ids), AT_ONCE):
+        rows = sa.select(COMMAND).where(COMMAND.c.id.in_(ids[at : at + AT_ONCE]))
+        found |= {row.id: _entry(row) for row in connection.execute(rows)}
+    return found
+
+
+def _command_row(entry: Entry, key: str, digest: bytes) -> dict[str, Any]:
+    command = entry.command
+    return {
+        "id": command.id,
+        "tenant": command.tenant,
+        "piece": command.piece,
+        "name": command.name,
+        "target": command.target,
+        "arguments": json.dumps(command.arguments, ensure_ascii=False),
+        "actor": command.actor,
+        "basis": entry.basis,
+        "key": key,
+        "body": digest,
+        "state": entry.state,
+        "attempt": 1,
+        "created_us": command.created_us,
+        "changed_us": command.created_us,
+        "cause": entry.cause,
+    }
+
+
+def _step_row(
+    entry: Entry, event: str, state: CommandState, who: str, detail: str
+) -> dict[str, Any]:
+    return {
+        "command": entry.command.id,
+        "event": event,
+        "state": state,
+        "attempt": entry.command.attempt,
+        "who": who,
+        "at_us": entry.changed_us,
+        "detail": detail,
+    }
 
 
 def get(connection: Connection, id: str) -> Entry:
@@ -133,6 +273,31 @@ def steps(connection: Connection, id: str) -> list[Step]:
     """Every step of a command, oldest first."""
     rows = connection.execute(sa.select(STEP).where(STEP.c.command == id).order_by(STEP.c.number))
     return [Step(**row) for row in rows.mappings()]
+
+
+def steps_of(connection: Connection, ids: list[str]) -> dict[str, list[Step]]:
+    """Every step of several commands, by command, oldest first."""
+    found: dict[str, list[Step]] = {id: [] for id in ids}
+    for at in range(0, len(ids), AT_ONCE):
+        some = sa.select(STEP).where(STEP.c.command.in_(ids[at : at + AT_ONCE]))
+        for row in connection.execute(some.order_by(STEP.c.number)).mappings():
+            found[row["command"]].append(Step(**row))
+    return found
+
+
+def counts(connection: Connection, tenant: str, since_us: int) -> dict[str, int]:
+    """How many commands asked for since a time are in each state."""
+    asked = (
+        sa.select(COMMAND.c.state, sa.func.count())
+        .where(COMMAND.c.tenant == tenant, COMMAND.c.created_us >= since_us)
+        .group_by(COMMAND.c.state)
+    )
+    return {row[0]: int(row[1]) for row in connection.execute(asked)}
+
+
+def get_many(connection: Connection, ids: list[str]) -> dict[str, Entry]:
+    """Commands by id; those there are none of are absent."""
+    return _entries(connection, ids)
 
 
 def select(connection: Connection, where: list[Any], limit: int) -> list[Entry]:
@@ -176,4 +341,10 @@ def _entry(row: Any) -> Entry:
         row.created_us,
         row.attempt,
     )
-    return Entry(command=command, state=row.state, basis=row.basis, changed_us=row.changed_us)
+    return Entry(
+        command=command,
+        state=row.state,
+        basis=row.basis,
+        changed_us=row.changed_us,
+        cause=row.cause,
+    )

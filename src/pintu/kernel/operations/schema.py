@@ -1,10 +1,11 @@
-"""What the ledger keeps: each command, and each step it took."""
+"""What the ledger keeps: each command, each step it took, the stops, and the deeds about them."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic.operations import Operations
 
+from pintu.kernel.operations.journal import create_journal, journal_tables
 from pintu.kernel.tables import PrivateTables, row_number
 
 METADATA = sa.MetaData()
@@ -26,7 +27,10 @@ COMMAND = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("changed_us", sa.BigInteger, nullable=False),
+    # what it is part of: "play:ID", "" for one by itself
+    sa.Column("cause", sa.String, nullable=False, server_default=""),
     sa.UniqueConstraint("actor", "key", name="asked_once"),
+    sa.Index("command_cause", "cause"),
     sa.Index("command_target", "tenant", "target", "created_us"),
     sa.Index("command_state", "state", "piece"),
     sa.Index("command_created", "created_us"),
@@ -44,6 +48,22 @@ STEP = sa.Table(
     sa.Column("at_us", sa.BigInteger, nullable=False),
     sa.Column("detail", sa.String, nullable=False),
 )
+
+STOP = sa.Table(
+    "stop",
+    METADATA,
+    sa.Column("number", row_number(), primary_key=True),
+    sa.Column("tenant", sa.String, nullable=False),
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    sa.Column("who", sa.String, nullable=False),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("asked_by", sa.String, nullable=False),  # the first of the two who release it
+    sa.Column("asked_us", sa.BigInteger, nullable=False),
+    sa.Column("released_by", sa.String, nullable=False),
+    sa.Column("released_us", sa.BigInteger, nullable=False),  # 0: it stands
+)
+
+journal_tables(METADATA)
 
 
 def _first(op: Operations) -> None:
@@ -82,4 +102,23 @@ def _first(op: Operations) -> None:
     op.create_index("ix_step_command", "step", ["command"])
 
 
-TABLES = PrivateTables(name="operations", metadata=METADATA, migrations=(_first,))
+def _second(op: Operations) -> None:
+    cause = sa.Column("cause", sa.String, nullable=False, server_default="")
+    op.add_column("command", cause)
+    op.create_index("command_cause", "command", ["cause"])
+    op.create_table(
+        "stop",
+        sa.Column("number", row_number(), primary_key=True),
+        sa.Column("tenant", sa.String, nullable=False),
+        sa.Column("since_us", sa.BigInteger, nullable=False),
+        sa.Column("who", sa.String, nullable=False),
+        sa.Column("reason", sa.String, nullable=False),
+        sa.Column("asked_by", sa.String, nullable=False),
+        sa.Column("asked_us", sa.BigInteger, nullable=False),
+        sa.Column("released_by", sa.String, nullable=False),
+        sa.Column("released_us", sa.BigInteger, nullable=False),
+    )
+    create_journal(op)
+
+
+TABLES = PrivateTables(name="operations", metadata=METADATA, migrations=(_first, _second))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pintu.kernel.errors import StateConflict
 from pintu.kernel.intake.words import CommandState
 
-Event = Literal["send", "acknowledge", "confirm", "fail", "retry", "give_up", "cancel"]
+Event = Literal[
+    "hold", "allow", "send", "acknowledge", "confirm", "fail", "retry", "give_up", "cancel"
+]
 
-EVENTS: tuple[Event, ...] = ("send", "acknowledge", "confirm", "fail", "retry", "give_up", "cancel")
+EVENTS: tuple[Event, ...] = get_args(Event)
 STATES: tuple[CommandState, ...] = (
+    "held",
     "desired",
     "sent",
     "acknowledged",
@@ -22,6 +25,12 @@ STATES: tuple[CommandState, ...] = (
 FINAL: frozenset[CommandState] = frozenset({"confirmed", "failed", "timed_out", "cancelled"})
 
 TABLE: dict[tuple[CommandState, Event], CommandState] = {
+    # Where harm is possible a second person must allow what the first asked for.
+    ("desired", "hold"): "held",
+    ("held", "allow"): "desired",
+    ("held", "fail"): "failed",  # an interlock shut meanwhile
+    ("held", "give_up"): "timed_out",
+    ("held", "cancel"): "cancelled",
     ("desired", "send"): "sent",
     ("desired", "acknowledge"): "acknowledged",  # the answer overtook the report of sending
     ("desired", "confirm"): "confirmed",

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import heapq
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ ATTEMPTS = 10
 HANDLER_TIMEOUT_S = 60.0
 PAUSE_S = 1.0  # before the second call, doubled each time after; real seconds
 AT_ONCE = 32
+AT_ONCE_ROWS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +130,31 @@ class Timers:
         entry = self._enter(name, key, at_us, payload)
         self._file.run_now(_row(name, key, entry))
         self._push(name, key, at_us)
+
+    async def set_many(
+        self, name: str, wanted: Sequence[tuple[str, int, Any]], *, gone: Iterable[str] = ()
+    ) -> None:
+        """As `set` for many (key, time, payload) of one name, and `cancel` for the keys in `gone`,
+        in one transaction. Raises TooLarge when there is no room for all; then none is set."""
+        keys = [key for key in gone if self._entries.pop((name, key), None) is not None]
+        if len(self._entries) + len(wanted) > MAX_TIMERS:
+            raise TooLarge(f"There are {len(self._entries)} timers already")
+        entered = [(key, self._enter(name, key, at, told)) for key, at, told in wanted]
+        rows = [_values(name, key, entry) for key, entry in entered]
+
+        def work(connection: Connection) -> None:
+            for at in range(0, len(keys), AT_ONCE_ROWS):
+                some = TIMER.c.key.in_(keys[at : at + AT_ONCE_ROWS])
+                connection.execute(TIMER.delete().where(TIMER.c.name == name, some))
+            put_rows(connection, TIMER, rows)
+
+        try:
+            if rows or keys:
+                await self._file.run(work)
+        finally:  # also of what could not be written: in this life it fires all the same
+            for key, entry in entered:
+                if self._entries.get((name, key)) is entry:
+                    self._push(name, key, entry.at_us)
 
     def _enter(self, name: str, key: str, at_us: int, payload: Any) -> _Entry:
         if not name or not key or len(name) > 100 or len(key) > 300:
@@ -255,9 +281,13 @@ class Timers:
 
 
 def _row(name: str, key: str, entry: _Entry) -> Callable[[Connection], None]:
-    row = {"name": name, "key": key, "at_us": entry.at_us, "payload": entry.payload}
-    row |= {"attempts": 0, "error": ""}
+    row = _values(name, key, entry)
     return lambda connection: put_rows(connection, TIMER, [row])
+
+
+def _values(name: str, key: str, entry: _Entry) -> dict[str, Any]:
+    row = {"name": name, "key": key, "at_us": entry.at_us, "payload": entry.payload}
+    return row | {"attempts": 0, "error": ""}
 
 
 def _mine(statement: Any, name: str, key: str, entry: _Entry) -> Any:

@@ -1,0 +1,71 @@
+"""Handing commands to the processes that take them, a window at a time a piece: five thousand at
+once must neither fill a socket nor stand in front of the one that is asked for next."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from pintu.kernel.intake.words import Command
+
+WINDOW: Final = 500
+Dispatch = Callable[[Command], None]
+
+
+class Pacing:
+    """Who takes commands, and what was given to them and not reported on yet."""
+
+    def __init__(self) -> None:
+        self._dispatchers: list[Dispatch] = []
+        self._given: dict[str, set[str]] = {}
+        self._next: dict[str, deque[Command]] = {}
+
+    def on_dispatch(self, dispatch: Dispatch) -> Callable[[], None]:
+        """Give every command that is to be sent to `dispatch`; returns how to stop that."""
+        self._dispatchers.append(dispatch)
+        return lambda: self._dispatchers.remove(dispatch)
+
+    def give(self, commands: Iterable[Command]) -> None:
+        """Hand them out, or line them up behind what was."""
+        pieces: dict[str, None] = {}
+        for command in commands:
+            pieces[command.piece] = None
+            self._next.setdefault(command.piece, deque()).append(command)
+        for piece in pieces:
+            self._pump(piece)
+
+    def heard(self, command: Command) -> None:
+        """Something became of a command: there is room for another."""
+        given = self._given.get(command.piece)
+        if given is not None and command.id in given:
+            given.discard(command.id)
+            self._pump(command.piece)
+
+    def take_back(self, ids: frozenset[str]) -> None:
+        """These are not to be given any more."""
+        for piece, lined in self._next.items():
+            self._next[piece] = deque(one for one in lined if one.id not in ids)
+
+    def fresh(self, pieces: frozenset[str], commands: list[Command]) -> list[Command]:
+        """A process that has these pieces begins anew: the first of what it must be given; the
+        others follow."""
+        for piece in pieces:
+            self._given[piece], self._next[piece] = set(), deque()
+        first: list[Command] = []
+        for command in commands:
+            given = self._given[command.piece]
+            if len(given) < WINDOW:
+                given.add(command.id)
+                first.append(command)
+            else:
+                self._next[command.piece].append(command)
+        return first
+
+    def _pump(self, piece: str) -> None:
+        lined, given = self._next.get(piece), self._given.setdefault(piece, set())
+        while lined and len(given) < WINDOW:
+            command = lined.popleft()
+            given.add(command.id)
+            for dispatch in list(self._dispatchers):
+                dispatch(command)
