@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pintu.kernel.operations.playbooks.looking import Looking
 from pintu.kernel.operations.playbooks.plays import Plays
 
 if TYPE_CHECKING:
