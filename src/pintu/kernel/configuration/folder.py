@@ -21,7 +21,9 @@ from pintu.kernel.errors import (
     TooLarge,
 )
 
-KINDS: Final = ("sources", "mappings", "datasets", "pages", "words", "policies", "agreements")
+KINDS: Final = (
+    "sources", "mappings", "datasets", "pages", "words", "policies", "agreements", "channels",
+)  # fmt: skip
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 LARGEST_FILE: Final = 1_000_000
 MOST_FILES: Final = 5_000  # of one kind
