@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pintu.kernel.operations.incidents.opening import open_incidents
 from pintu.kernel.operations.journal import Journal
-from pintu.kernel.operations.orders import Orders, open_orders
+from pintu.kernel.operations.orders import OrderHand, Orders, open_orders
 from pintu.kernel.operations.playbooks.opening import open_plays
 from pintu.kernel.operations.roster.opening import open_roster
+from pintu.kernel.operations.warnings.opening import open_warnings
 
 if TYPE_CHECKING:
-    from pintu.kernel.operations.playbooks.plays import Plays
     from pintu.kernel.operations.incidents.room import Incidents
+    from pintu.kernel.operations.playbooks.plays import Plays
     from pintu.kernel.operations.roster.channels import OperatorChannels
     from pintu.kernel.operations.roster.duty import Duty
     from pintu.kernel.operations.roster.notifier import Notifier
     from pintu.kernel.operations.roster.roster import Roster
     from pintu.kernel.operations.roster.ways import Ways
+    from pintu.kernel.operations.warnings.warnings import Warnings
     from pintu.kernel.tables import CityTables
 
 
@@ -72,6 +74,7 @@ def open_operations(rooms: Any, tables: CityTables) -> OperationsRoom:
     room.parts.append(room.plays)
     room.orders, watch = open_orders(rooms, tables, journal)
     room.parts.append(watch)
+    room.plays.hands["order"] = OrderHand(room.orders)
     open_roster(room, rooms, tables)
     room.warnings = open_warnings(rooms, tables, room)
     room.parts.append(room.warnings)
