@@ -6,9 +6,10 @@ reason)`, `list_for(cause)` and `queue(tenant, crew)`; they hear of orders in th
 `order:ID`.
 """
 
+from pintu.kernel.operations.orders.hand import OrderHand
 from pintu.kernel.operations.orders.orders import Orders
 from pintu.kernel.operations.orders.ranking import Ranked
 from pintu.kernel.operations.orders.wiring import open_orders
 from pintu.kernel.operations.orders.words import KINDS, Crew, Order, Shift
 
-__all__ = ["KINDS", "Crew", "Order", "Orders", "Ranked", "Shift", "open_orders"]
+__all__ = ["KINDS", "Crew", "Order", "OrderHand", "Orders", "Ranked", "Shift", "open_orders"]

@@ -78,9 +78,10 @@ def add_shift(connection: Connection, shift: Shift) -> Shift:
     return msgspec.structs.replace(shift, number=number)
 
 
-def drop_shift(connection: Connection, number: int) -> None:
+def drop_shift(connection: Connection, crew: str, number: int) -> None:
     """Forget a shift; nothing when there is none."""
-    connection.execute(SHIFT.delete().where(SHIFT.c.number == number))
+    gone = SHIFT.delete().where(SHIFT.c.crew == crew, SHIFT.c.number == number)
+    connection.execute(gone)
 
 
 def shifts(connection: Connection, crew: str, since_us: int, until_us: int) -> list[Shift]:

@@ -30,6 +30,7 @@ from pintu.kernel.operations.orders.changing import (
     missing,
 )
 from pintu.kernel.operations.orders.closing import Verdict, judge, settles
+from pintu.kernel.operations.orders.desk import Desk
 from pintu.kernel.operations.orders.looking import Look
 from pintu.kernel.operations.orders.ranking import Ranked, rank
 from pintu.kernel.operations.orders.schema import ORDER
@@ -69,6 +70,7 @@ class Orders:
         self.tables, self._journal, self._gate, self._look = opened, journal, gate, look
         self.service = clock or ServiceClock()
         self.clock = journal.clock
+        self.desk = Desk(opened, journal, gate)
         self.plan: Callable[[Order], Awaitable[None]] | None = None  # after every deed
 
     # --- opening ----------------------------------------------------------------------------------
