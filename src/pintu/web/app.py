@@ -67,6 +67,8 @@ from pintu.web.pages import (
 from pintu.web.pages import search as search_page
 from pintu.web.pages.connect_looks import Looks
 from pintu.web.visit import AnyRequest
+from pintu.web.wall import page as wall_page
+from pintu.web.wall import reading as wall_reading
 
 if TYPE_CHECKING:
     from pintu.kernel.operations.ledger import Entry, Step
@@ -95,6 +97,7 @@ PAGES: tuple[Any, ...] = (
     *connect.PAGES,
     *connect_mapping.PAGES,
     *vocabulary.PAGES,
+    *wall_page.PAGES,
     map.city_map,
     map.alert_list,
     things.things,
@@ -132,6 +135,7 @@ API: tuple[Any, ...] = (
     *catalogue_api.HANDLERS,
     *islands_api.HANDLERS,
     *moving.HANDLERS,
+    *wall_reading.HANDLERS,
     reading.map_lamps,
     reading.map_base,
     reading.one_entity,

@@ -18,6 +18,7 @@ from pintu.kernel.errors import TooManyRequests, Unavailable
 from pintu.kernel.store.port import settled
 from pintu.web.api.picture import Picture, Pictures
 from pintu.web.api.points import Box
+from pintu.web.wall.keeping import Walls, figures
 
 if TYPE_CHECKING:
     from pintu.kernel.store.port import Change
@@ -33,7 +34,7 @@ MAX_FRAMES = 40
 MAX_BYTES = 1_000_000
 MAX_CLIENTS = 500
 REPLAY = 5_000
-TOPICS = frozenset({"map", "alerts", "entity", "commands", "sources"})
+TOPICS = frozenset({"map", "alerts", "entity", "commands", "sources", "wall"})
 
 
 def frame(event: str, data: Any, id: str = "") -> bytes:
@@ -48,6 +49,7 @@ class Client:
 
     tenant: int
     topics: frozenset[str]
+    tenant_name: str = ""
     box: Box | None = None  # None: the page shows cells, not points
     entity: str = ""
     after: str = ""
@@ -82,6 +84,7 @@ class Hub:
     def __init__(self, rooms: Rooms, pictures: Pictures) -> None:
         self.rooms = rooms
         self.pictures = pictures
+        self.walls = Walls(rooms)
         self.clients: set[Client] = set()
         self.dropped = 0
         self._rows: dict[int, dict[int, int]] = {}  # tenant → row → oldest change not yet told
@@ -98,10 +101,12 @@ class Hub:
     # --- what happened --------------------------------------------------------------------------
     def committed(self, changes: list[Change]) -> None:
         """Take one commit in; called on the loop after it is durable."""
-        if not self.pictures.by_tenant and not self.clients:
+        if not (self.pictures.by_tenant or self.walls.by_tenant or self.clients):
             return
         if not self.clients:
             self.pictures.forget_idle()
+            self.walls.forget_idle()
+        self.walls.committed(changes)
         self._position = changes[-1].position if changes else self._position
         for tenant, picture in self.pictures.by_tenant.items():
             # The changes of one commit share one time but for microseconds.
@@ -137,6 +142,8 @@ class Hub:
             await self._greet(client, picture)
         else:
             client.push(frame("hello", {}))
+        if "wall" in client.topics:
+            await self.walls.of(client.tenant)  # its page asks for what stands there after hello
         self.clients.add(client)
         if self._ticker is None or self._ticker.done():
             self._ticker = asyncio.get_running_loop().create_task(self._tick_on())
@@ -214,6 +221,7 @@ class Hub:
         commands, self._commands = self._commands, []
         alerts = self._alerts_changed()
         sources = self._sources_changed() if self._ticks % SLOW_TICKS == 0 else None
+        walls = self._wall_frames(alive)
         position = self._position or self.rooms.store.head()
         for client in list(self.clients):
             if alive and client.still is not None and not client.still():
@@ -225,6 +233,8 @@ class Hub:
             news = rows.get(client.tenant, {})
             if found is not None and "map" in client.topics and (news or alive):
                 client.push(self._map_frame(client, found, news, here))
+            if "wall" in client.topics and client.tenant in walls:
+                client.push(walls[client.tenant])
             if found is not None and "alerts" in client.topics and client.tenant in alerts:
                 client.push(frame("alerts", {"open": len(found.alerts)}, here))
             changed = entities.get((client.tenant, client.entity))
@@ -262,6 +272,24 @@ class Hub:
             data["gone"] = gone
         data["size"] = len(points)
         return frame("map", data, here)
+
+    def _wall_frames(self, alive: bool) -> dict[int, bytes]:
+        """What walls are told, written out once a tenant; figures with every fourth tick."""
+        tenants = {one.tenant: one.tenant_name for one in self.clients if "wall" in one.topics}
+        events = self.walls.events(set(tenants))
+        frames = {}
+        for tenant, name in tenants.items():
+            event = events.get(tenant)
+            if event is None and not alive:
+                continue
+            told = event or {"entities": [], "gone": [], "at_us": self.rooms.clock.now_us()}
+            told["sent"] = time.time_ns() // 1_000_000
+            if alive:
+                found = self.pictures.by_tenant.get(tenant)
+                seen = found.changes_seen if found is not None else 0
+                told["figures"] = figures(self.rooms, name, seen)
+            frames[tenant] = frame("wall", told)
+        return frames
 
     def _tell_commands(
         self, client: Client, commands: list[tuple[str, dict[str, Any]]], here: str

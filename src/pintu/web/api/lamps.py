@@ -72,8 +72,11 @@ class Cells:
         return size, cells
 
 
-def map_data(picture: Picture, cells: Cells, box: Box | None, zoom: float) -> dict[str, Any]:
-    """What the map draws: `mode` points (columns, coordinates in millionths of a degree) or cells.
+def map_data(
+    picture: Picture, cells: Cells, box: Box | None, zoom: float, *, most: int = MAX_POINTS
+) -> dict[str, Any]:
+    """What the map draws: `mode` points (columns, coordinates in millionths of a degree) or cells
+    where there are more than `most`.
 
     `position` is where the event stream must go on from.
     """
@@ -89,15 +92,15 @@ def map_data(picture: Picture, cells: Cells, box: Box | None, zoom: float) -> di
         "kinds": points.kinds,
     }
     rows: list[int] = []
-    if box is None or len(points) <= MAX_POINTS:
+    if box is None or len(points) <= most:
         wanted = box or points.bounds() or (0.0, 0.0, 0.0, 0.0)
-        rows = list(points.rows_in(wanted)) if len(points) <= MAX_POINTS else []
+        rows = list(points.rows_in(wanted)) if len(points) <= most else []
     else:
         for row in points.rows_in(box):
             rows.append(row)
-            if len(rows) > MAX_POINTS:
+            if len(rows) > most:
                 break
-    if len(rows) > MAX_POINTS or (box is None and len(points) > MAX_POINTS):
+    if len(rows) > most or (box is None and len(points) > most):
         size, all_cells = cells.at(picture, int(zoom))
         west, south, east, north = (s * 1e6 for s in box or (-180.0, -90.0, 180.0, 90.0))
         inside = [c for c in all_cells if west <= c[0] <= east and south <= c[1] <= north]

@@ -20,7 +20,7 @@ from pintu.web.api.looks import THING, Looks
 from pintu.web.api.points import Point, Points
 
 if TYPE_CHECKING:
-    from pintu.kernel.store.port import Change, Page
+    from pintu.kernel.store.port import Change, Page, Store
     from pintu.web.api.past_picture import PastPicture
     from pintu.web.rooms import Rooms
 
@@ -196,12 +196,7 @@ class Picture:
             if change.id in self.alerts:
                 return self._end_alert(change.id)
             return self.points.remove(change.id)
-        body = change.body
-        if body is None and change.verb in ("created", "replaced"):
-            body = change.payload
-        if body is None:
-            found = self.rooms.store.retrieve(change.tenant, change.id)
-            body = found.body if isinstance(found, Record) else None
+        body = body_of(self.rooms.store, change)
         if body is None:
             return None
         entity = orjson.loads(body)
@@ -213,6 +208,18 @@ class Picture:
         """Open alerts, worst and newest first; of one entity when named."""
         chosen = [a for a in self.alerts.values() if about is None or a.about == about]
         return sorted(chosen, key=lambda alert: alert.order)
+
+
+def body_of(store: Store, change: Change) -> bytes | None:
+    """The document after a change; None when the thing is gone."""
+    if change.verb == "deleted":
+        return None
+    if change.body is not None:
+        return change.body
+    if change.verb in ("created", "replaced"):
+        return change.payload
+    found = store.retrieve(change.tenant, change.id)
+    return found.body if isinstance(found, Record) else None
 
 
 def _text(value: object) -> str:

@@ -183,19 +183,20 @@ async def events(
     entity: str = "",
     after: str = "",
 ) -> Stream:
-    """`topics` of map, alerts, entity, commands, sources; `bbox` narrows the map's; `after` (or
+    """`topics` of map, alerts, entity, commands, sources, wall; `bbox` narrows map; `after` (or
     Last-Event-ID) is where to go on from. `resync` says: load again."""
     house = house_of(request)
     visit = enter(request, house.rooms)
     wanted = frozenset(topics.split(","))
     if not wanted <= TOPICS:
         raise InvalidRequest(f"Topic {min(wanted - TOPICS)!r} is none of {sorted(TOPICS)}")
-    if {"map", "alerts", "entity"} & wanted:
+    if {"map", "alerts", "entity", "wall"} & wanted:
         visit.whole_rows()
     house.hub.admit()
     client = Client(
         tenant=visit.number,
         topics=wanted,
+        tenant_name=visit.tenant,
         box=read_box(bbox),
         entity=entity[:2_000],
         after=request.headers.get("last-event-id", "") or after,

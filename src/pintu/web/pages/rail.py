@@ -55,6 +55,7 @@ SHOWN_TO: Final[dict[str, Callable[[Visit], bool]]] = {
     "/linkage": _not_resident,
     "/boards": _not_resident,
     "/work": _not_resident,
+    "/wall": _not_resident,
     "/data-sets": _not_resident,
     "/nodes": _operates,
     "/subscriptions": _operates,

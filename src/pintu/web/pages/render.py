@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NAVIGATION = (
     ("/", mark("Map"), "map"),
+    ("/wall", mark("Wall"), "wall"),
     ("/work", mark("My work"), "work"),
     ("/boards", mark("Pages"), "boards"),
     ("/data-sets", mark("Data sets"), "data"),

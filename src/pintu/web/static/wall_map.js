@@ -1,0 +1,149 @@
+// The wall's map: the points of the city, quiet; above them what is wrong, never hidden in a cluster.
+"use strict";
+window.pintuWall.Map = class {
+  constructor(box, points, hidden) {
+    const { looks, signed } = window.pintuStyle;
+    this.box = box; this.points = points; this.hidden = hidden; this.looks = looks; this.signed = signed;
+    this.scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+    this.mode = ""; this.drawn = new Set(); this.rows = []; this.layers = new Set(); this.changes = 0;
+    this.still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const bounds = JSON.parse(box.dataset.bounds) || [120.0, 30.0, 120.4, 30.4];
+    this.bounds = [[bounds[0], bounds[1]], [bounds[2], bounds[3]]];
+    maplibregl.setWorkerUrl(new URL(box.dataset.worker, location.href).href);
+    this.gl = new maplibregl.Map({
+      container: box, style: window.pintuStyle.style(), attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false,
+      bounds: this.bounds, fitBoundsOptions: { padding: 30 }, maxZoom: 20, fadeDuration: 0, hash: "map",
+      localIdeographFontFamily: '"Noto Sans SC Variable", sans-serif',
+      locale: { "NavigationControl.ZoomIn": box.dataset.zoomIn, "NavigationControl.ZoomOut": box.dataset.zoomOut, "NavigationControl.ResetBearing": box.dataset.north, "Map.Title": box.dataset.label },
+    });
+    this.gl.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
+    this.gl.addControl(new maplibregl.ScaleControl({ maxWidth: 120 * this.scale }), "bottom-right");
+    this.gl.touchZoomRotate.disableRotation();
+    this.ready = new Promise((done) => { if (this.gl.isStyleLoaded()) done(); else this.gl.once("style.load", done); }).then(() => this.dress());
+    this.gl.on("moveend", () => this.draw());
+  }
+
+  static collection(features) { return { type: "FeatureCollection", features }; }
+  static point(id, [lon, lat], properties) { return { type: "Feature", id, properties, geometry: { type: "Point", coordinates: [lon, lat] } }; }
+  put(source, features) { this.gl.getSource(source).setData(this.constructor.collection(features)); }
+
+  dress() {
+    const root = getComputedStyle(document.documentElement);
+    const colour = (name) => root.getPropertyValue("--" + name).trim();
+    const empty = () => ({ type: "geojson", data: this.constructor.collection([]) });
+    const font = ["Noto Sans SC Variable"], gl = this.gl, k = this.scale;
+    window.pintuStyle.addSigns(gl);
+    const image = (name, path, fill, line) => {
+      const canvas = document.createElement("canvas");
+      canvas.width = canvas.height = 64;
+      const pen = canvas.getContext("2d"), shape = new Path2D(path);
+      pen.lineJoin = "round"; pen.strokeStyle = colour("ground"); pen.lineWidth = 14; pen.stroke(shape);
+      if (fill) { pen.fillStyle = fill; pen.fill(shape); }
+      if (line) { pen.fillStyle = colour("ground"); pen.fill(shape); pen.strokeStyle = line; pen.lineWidth = 8; pen.stroke(shape); }
+      gl.addImage(name, pen.getImageData(0, 0, 64, 64), { pixelRatio: 2 });
+    };
+    image("wall-incident", "M22 7h20l15 15v20L42 57H22L7 42V22z", colour("red"));
+    image("wall-incident-seen", "M22 7h20l15 15v20L42 57H22L7 42V22z", "", colour("red"));
+    image("wall-alarm", "M32 7 59 56H5z", colour("red"));
+    image("wall-alarm-low", "M32 9 56 54H8z", "", colour("soft"));
+    image("wall-order", "M32 7 57 32 32 57 7 32z", "", colour("blue"));
+    for (const name of ["fresh", "streets", "areas", "things"]) gl.addSource(name, empty());
+    const text = { "text-font": font, "text-size": 15 * k, "text-offset": [0, 1.3], "text-anchor": "top", "text-optional": true, "text-max-width": 14 };
+    const paint = { "text-color": colour("text"), "text-halo-color": colour("ground"), "text-halo-width": 2 * k };
+    const of = (layer) => ["==", ["get", "layer"], layer];
+    gl.addLayer({ id: "wall-streets", type: "line", source: "streets", layout: { "line-cap": "round" }, paint: { "line-color": ["case", [">=", ["get", "bad"], 2], colour("red"), colour("text")], "line-width": ["interpolate", ["linear"], ["zoom"], 10, 2.5 * k, 15, 7 * k], "line-opacity": .85 } }, "cells");
+    gl.addLayer({ id: "wall-areas", type: "fill", source: "areas", paint: { "fill-color": ["case", of("incidents"), colour("red"), colour("text")], "fill-opacity": .07 } }, "cells");
+    gl.addLayer({ id: "wall-warnings", type: "line", source: "areas", filter: of("warnings"), paint: { "line-color": colour("text"), "line-width": 3 * k, "line-dasharray": [3, 2] } });
+    gl.addLayer({ id: "wall-incident-areas", type: "line", source: "areas", filter: of("incidents"), paint: { "line-color": colour("red"), "line-width": 3 * k } });
+    gl.addLayer({ id: "wall-fresh", type: "circle", source: "fresh", paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 10, 2.2 * k, 15, 8 * k], "circle-color": colour("blue"), "circle-opacity": .35, "circle-stroke-width": k, "circle-stroke-color": colour("blue") } }, "signs");
+    const symbol = (id, layer, size, more = {}) => gl.addLayer({ id, type: "symbol", source: "things", filter: of(layer), layout: { "icon-image": ["get", "i"], "icon-size": size * k, "icon-allow-overlap": true, "icon-ignore-placement": true, "symbol-sort-key": ["-", 9, ["get", "o"]], ...more }, paint: more["text-field"] ? paint : {} });
+    symbol("wall-orders", "orders", .55);
+    symbol("wall-alarms", "alarms", .62);
+    symbol("wall-warning-names", "warnings", .1, { "text-field": ["get", "t"], ...text, "text-anchor": "center", "text-offset": [0, 0] });
+    gl.addLayer({ id: "wall-rings", type: "circle", source: "things", filter: ["all", of("incidents"), ["==", ["get", "new"], 1]], paint: { "circle-radius": 26 * k, "circle-color": colour("red"), "circle-opacity": .12, "circle-stroke-color": colour("red"), "circle-stroke-width": 2.5 * k } });
+    symbol("wall-incidents", "incidents", .95, { "text-field": ["get", "t"], ...text, "text-size": 18 * k, "text-optional": false, "text-allow-overlap": true });
+    for (const id of ["place-names", "road-names"]) gl.setLayoutProperty(id, "text-size", 13 * k);
+    gl.setLayoutProperty("cell-count", "text-size", 12 * k);
+    for (const id of ["cells", "cell-count"]) gl.setFilter(id, [">", ["get", "n"], 0]);
+    gl.moveLayer("chosen");
+  }
+
+  view() {
+    const b = this.gl.getBounds();
+    const w = (b.getEast() - b.getWest()) / 2, h = (b.getNorth() - b.getSouth()) / 2;
+    return [b.getWest() - w, Math.max(-85, b.getSouth() - h), b.getEast() + w, Math.min(85, b.getNorth() + h)];
+  }
+
+  // Points where the view holds few, cells where it holds many; what is wrong is drawn by itself always.
+  draw() {
+    if (!this.dressed) return;
+    const { points, constructor: { point } } = this;
+    const view = this.view(), shown = this.layers.has("points") ? null : this.hidden;
+    const rows = shown ? points.within(view, shown, this.gl.getZoom() >= 15 ? 12000 : 4000) : [];
+    this.mode = rows ? "points" : "cells";
+    this.gl.removeFeatureState({ source: "lamps" });
+    this.drawn = new Set(rows || []);
+    this.put("lamps", (rows || []).map((row) => point(row, this.place(row), { s: points.state[row], l: points.level[row] })));
+    const size = Math.max(1, Math.round(360 / (512 * 2 ** Math.floor(this.gl.getZoom())) * 44 * this.scale * 1e6));
+    const cells = rows ? [] : points.cells(view, size, this.hidden);
+    this.put("cells", cells.map(([x, y, n, look], i) => point(i, [x / 1e6, y / 1e6], { n, bad: 0, c: this.looks[look].alarm ? this.looks[0].shown : this.looks[look].shown, text: String(n) })));
+    this.signs();
+  }
+  place(row) { return [this.points.lon[row] / 1e6, this.points.lat[row] / 1e6]; }
+
+  signs() {
+    const { points, looks, signed, constructor: { point } } = this;
+    const wanted = new Set(this.layers.has("points") ? [] : [...points.alarmed].slice(0, 3000));
+    for (const row of this.drawn) if (signed[points.state[row]]) wanted.add(row);
+    this.put("signs", [...wanted].filter((row) => !this.hidden.has(points.state[row])).map((row) => point(row, this.place(row), { i: "look-" + points.state[row], o: looks[points.state[row]].alarm ? 1 : 0 })));
+  }
+
+  // Rows of a map event, after the columns took them in.
+  changed(flat) {
+    if (!this.dressed) return;
+    let redraw = false;
+    for (let i = 0; i < flat.length; i += 4) {
+      const row = flat[i], s = flat[i + 1];
+      this.changes += 1;
+      if (this.signed[s] || this.looks[s].alarm) redraw = true;
+      if (this.drawn.has(row)) this.gl.setFeatureState({ source: "lamps", id: row }, { s, l: flat[i + 2] });
+    }
+    this.dirty = true;
+    if (redraw && !this.signing) this.signing = setTimeout(() => { this.signing = 0; this.signs(); }, 700);
+  }
+
+  // Once a second: what changed shines for a moment, and cells are counted again.
+  beat() {
+    if (!this.dressed) return;
+    const rows = this.still ? [] : this.points.recent(Date.now() - 1100, 1500);
+    if (rows.length || this.shining) this.put("fresh", rows.filter((row) => this.points.there[row] && !this.hidden.has(this.points.state[row])).map((row) => this.constructor.point(row, this.place(row), {})));
+    this.shining = rows.length;
+    if (this.dirty && this.mode === "cells" && (this.beats = (this.beats || 0) + 1) % 3 === 0) { this.dirty = false; this.draw(); }
+  }
+
+  // The rows of the lists.
+  things(lists, title) {
+    if (!this.dressed) return;
+    const { point } = this.constructor, features = [], areas = [], streets = [];
+    const area = (row, layer) => { if (row.lines) areas.push({ type: "Feature", properties: { layer, id: row.id }, geometry: row.lines }); };
+    const add = (rows, layer, icon) => rows.slice(0, 2000).forEach((row) => {
+      if (layer === "incidents" || layer === "warnings") area(row, layer);
+      if (row.at) features.push(point(features.length, row.at, { layer, id: row.id, i: icon(row), o: row.order, t: title(row), new: row.status === "acknowledged" || row.who ? 0 : 1 }));
+    });
+    const shown = (name) => !this.layers.has(name);
+    if (shown("streets")) for (const row of lists.streets) if (row.lines) streets.push({ type: "Feature", properties: { id: row.id, bad: row.status === "closed" || row.status === "alarm" ? 2 : 1 }, geometry: row.lines });
+    if (shown("orders")) add(lists.orders, "orders", () => "wall-order");
+    if (shown("alarms")) add([...lists.alarms, ...lists.grouped], "alarms", (row) => row.order < 3 ? "wall-alarm" : "wall-alarm-low");
+    if (shown("warnings")) add(lists.warnings, "warnings", () => "");
+    if (shown("incidents")) add(lists.incidents, "incidents", (row) => row.status === "acknowledged" || row.who ? "wall-incident-seen" : "wall-incident");
+    this.put("things", features); this.put("areas", areas); this.put("streets", streets);
+  }
+
+  choose(at) { if (this.dressed) this.put("chosen", at ? [this.constructor.point(0, at, {})] : []); }
+  fly(row) {
+    if (!row.at) return;
+    this.gl.jumpTo({ center: row.at, zoom: Math.max(this.gl.getZoom(), 15) });
+    this.choose(row.at);
+  }
+  whole() { this.gl.fitBounds(this.bounds, { padding: 30, animate: false }); }
+};

@@ -1,0 +1,2 @@
+// Replay of a past hour on the wall.
+"use strict";
