@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from pintu.demo import air_command, device_command
+from pintu.demo import air_command, device_command, things_command
 from pintu.demo.broker import DemoBroker
 from pintu.demo.city_time import read_clock
 from pintu.demo.district import Site, base_map, build_roads, make_sites, place_lamps
@@ -52,8 +52,10 @@ def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     air_command.add_arguments(parser)
     device_command.add_arguments(parser)
+    things_command.add_arguments(parser)
     told = parser.parse_args(arguments)
     mistakes = air_command.mistakes(told) + device_command.mistakes(told) + lamp_mistakes(told)
+    mistakes += things_command.mistakes(told)
     if mistakes:
         parser.error("; ".join(mistakes))
     return told
@@ -91,6 +93,7 @@ async def run(told: argparse.Namespace) -> None:
             told.registers.parent / "departments", stdout=sys.stderr,
         )  # fmt: skip
     stations = air_command.prepare(told)
+    world = things_command.prepare(told, roads, sites)
     if told.only_files:
         return
     server = DemoBroker()
@@ -102,6 +105,8 @@ async def run(told: argparse.Namespace) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             print(air_command.start(told, stations, group), flush=True)
+            if world is not None:
+                print(things_command.start(told, world, broker, group), flush=True)
             for number, site in enumerate(sites):
                 gateway = Gateway(
                     SiteState(site, plan, told.seed),
