@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from pintu.kernel.analytics.aggregating import aggregate
+from pintu.kernel.analytics.between import Span, rows_between
 from pintu.kernel.analytics.filing import Filing
 from pintu.kernel.analytics.moments import DEADLINE_S, Moment
 from pintu.kernel.analytics.packing import DAY_US, Packing, mark
@@ -20,7 +22,7 @@ from pintu.kernel.analytics.rolling import roll_up
 from pintu.kernel.analytics.schema import BEGINS, TABLES
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError
-from pintu.kernel.store.port import Store, settled
+from pintu.kernel.store.port import Change, Store, settled
 from pintu.kernel.tables import CityTables
 from pintu.kernel.timers import Firing, Timers
 
@@ -117,6 +119,15 @@ class History:
     def moment(self, at_us: int, *, deadline_s: float = DEADLINE_S) -> Moment:
         """The city as of a moment, the rows that wait to be packed included."""
         return Moment(self, at_us, deadline_s=deadline_s)
+
+    def between(
+        self, since_us: int, until_us: int, *, tenant: int = 1
+    ) -> AsyncIterator[list[Change]]:
+        """Every row that was written in a tenant from a moment to before another, by position,
+        some thousand at a time: from the log, packs and files; what comes meanwhile is not waited
+        for. Raises TooComplex for too much, Unavailable where a file cannot be read.
+        """
+        return rows_between(self, Span(tenant, since_us, until_us))
 
     async def night(self) -> int:
         """Move the days that are over to files, let go of what is too old; how many rows moved."""

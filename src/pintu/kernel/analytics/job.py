@@ -14,8 +14,9 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from pintu.kernel.analytics.filed import bodies_in
 from pintu.kernel.analytics.packs import Body, body_of, loosen, rows_of
-from pintu.kernel.analytics.parquet import FILE_ROWS, DayFile, Written, bodies_in
+from pintu.kernel.analytics.parquet import FILE_ROWS, DayFile, Written
 from pintu.kernel.analytics.schema import PACK
 from pintu.kernel.analytics.standing import kept, read_standing
 from pintu.kernel.errors import PintuError

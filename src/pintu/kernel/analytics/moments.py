@@ -178,7 +178,7 @@ class Moment:
 
     def _bases(self, ids: frozenset[str], files: list[tuple[str, str, str]]) -> dict[str, Standing]:
         """How entities stood before their first row in files, newest file first; blocks."""
-        from pintu.kernel.analytics.parquet import bodies_in
+        from pintu.kernel.analytics.filed import bodies_in
 
         found: dict[str, Standing] = {}
         for path, low, high in files:
@@ -216,7 +216,7 @@ class Moment:
         self, tenant: int, ids: frozenset[str], files: list[tuple[str, str, str]]
     ) -> dict[str, Standing]:
         """From files, newest first, each read once for all who are looked for; blocks."""
-        from pintu.kernel.analytics.parquet import bodies_in  # a city without old days loads none
+        from pintu.kernel.analytics.filed import bodies_in  # a city without old days loads none
 
         found: dict[str, Standing] = {}
         left = set(ids)

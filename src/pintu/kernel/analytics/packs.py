@@ -85,6 +85,26 @@ def loosen(packed: bytes) -> Body:
     return _decode(zlib.decompress(packed))
 
 
+def compact(body: Body) -> bytes:
+    """A body as it is kept in memory for a while: not squeezed."""
+    return _encode(body)
+
+
+def read_compact(told: bytes) -> Body:
+    """What `compact` told."""
+    return _decode(told)
+
+
+def positions_of(body: Body) -> list[int]:
+    """The position of each row."""
+    return list(accumulate(body.positions))
+
+
+def ats_of(body: Body) -> list[int]:
+    """When each row was written, µs."""
+    return list(accumulate(body.ats))
+
+
 def body_of(rows: Sequence[Change]) -> Body:
     """Rows of one entity, oldest first, in columns; what would not come back equal stays text."""
     first = rows[0]
@@ -247,25 +267,54 @@ def rows_within(body: Body, key: Key, span: tuple[int, int]) -> list[Change]:
             unit = 10 ** (kind - TIME)
             first, last = low // 1_000_000 * unit - unit, high // 1_000_000 * unit + unit
             wanted = [one or first <= at <= last for one, at in zip(wanted, column, strict=True)]
-    if all(wanted):
-        return rows_of(body, *key)
-    positions = list(accumulate(body.positions))
-    previous = [0, *positions[:-1]]
-    for n, told in body.previous.items():
-        previous[n] = told
-    some = [_some(kind, column, wanted) for kind, column in
-            zip(marks(form.template), columns, strict=True)]  # fmt: skip
-    texts = fill(form.template, some, sum(wanted))
-    places = zip(positions, accumulate(body.ats), previous, strict=True)
-    return _rows(key, form, texts, compress(places, wanted))
+    if not any(wanted):
+        return []
+    return rows_of(body if all(wanted) else selected(body, wanted), *key)
 
 
-def _some(kind: int, column: Any, wanted: list[bool]) -> Any:
-    if kind != NUMBER:
+def selected(body: Body, wanted: Sequence[bool]) -> Body:
+    """The rows of a body that are wanted (at least one), as a body."""
+    positions, ats = list(accumulate(body.positions)), list(accumulate(body.ats))
+    kept = list(compress(range(len(positions)), wanted))
+    previous: dict[int, int] = {}
+    for n, row in enumerate(kept):
+        told = body.previous.get(row, positions[row - 1] if row else 0)
+        if told != (positions[kept[n - 1]] if n else 0):
+            previous[n] = told
+    which = body.which
+    parts = [wanted] if not which else [
+        [one for one, form in zip(wanted, which, strict=True) if form == number]
+        for number in range(len(body.forms))
+    ]  # fmt: skip
+    there = [number for number, part in enumerate(parts) if any(part)]
+    places = {number: n for n, number in enumerate(there)}
+    return Body(
+        [body.forms[number] for number in there],
+        [places[which[row]] for row in kept] if len(there) > 1 else [],
+        differences([positions[row] for row in kept]),
+        differences([ats[row] for row in kept]),
+        previous,
+        [
+            [
+                _some(kind, column, parts[number])
+                for kind, column in zip(
+                    marks(body.forms[number].template), body.holes[number], strict=True
+                )
+            ]
+            for number in there
+        ],
+    )
+
+
+def _some(kind: int, column: Any, wanted: Sequence[bool]) -> Any:
+    """A column as it is kept, cut to the rows that are wanted."""
+    if kind == DOUBLE:
         return list(compress(column, wanted))
+    if kind != NUMBER:
+        return differences(list(compress(accumulate(column), wanted)))
     scale, mantissas = column
     some = scale if isinstance(scale, int) else list(compress(scale, wanted))
-    return some, list(compress(mantissas, wanted))
+    return [some, differences(list(compress(accumulate(mantissas), wanted)))]
 
 
 def _rows(

@@ -105,7 +105,7 @@ class WholePast:
 
     def _filed(self, key: Key, span: Span, files: list[tuple[str, int]]) -> list[Change]:
         """Rows of an entity in files; blocks."""
-        from pintu.kernel.analytics.parquet import rows_in  # a city without old days loads none
+        from pintu.kernel.analytics.filed import rows_in  # a city without old days loads none
 
         found: list[Change] = []
         for path, _ in files:

@@ -1,0 +1,80 @@
+"""All rows of a span come in the log's order, wherever they lie, each once."""
+
+from __future__ import annotations
+
+import random
+
+from pintu.kernel.analytics import between
+from pintu.kernel.store.port import Change
+from tests.kernel.analytics.conftest import DAY_US, Town, reading, sensor
+
+HOUR_US = 3_600_000_000
+
+
+async def lived(town: Town, seed: int, writes: int = 40, step_us: int = DAY_US // 20) -> None:
+    """Random writes of a few sensors."""
+    chance = random.Random(seed)
+    for n in range(writes):
+        town.clock.now += chance.randrange(step_us)
+        id = sensor(chance.randrange(6))
+        if chance.random() < 0.1:
+            await town.delete(id)
+        elif chance.random() < 0.2:
+            await town.write(id, said={"type": "Property", "value": f"text {n}"})
+        else:
+            await town.write(id, a=reading(n / 2, town.clock.now if n % 3 else None))
+
+
+async def whole(town: Town) -> list[Change]:
+    """Every row there ever was, as the log told it."""
+    return [row for rows in [await town.log(sensor(n)) for n in range(6)] for row in rows]
+
+
+async def spans(town: Town, known: list[Change], seed: int) -> None:
+    """Some spans are what the rows that were noted say."""
+    chance = random.Random(seed)
+    first, last = known[0].at_us, known[-1].at_us
+    for _ in range(12):
+        low, high = sorted(chance.randrange(first - 10, last + 10) for _ in range(2))
+        found = [row async for rows in town.history.between(low, high) for row in rows]
+        assert [row for row in known if low <= row.at_us < high] == found
+
+
+async def test_a_span_is_the_rows_the_log_had(town: Town) -> None:
+    """In the log, in packs, in files, in all of them; however small the windows are."""
+    rows: dict[int, Change] = {}
+
+    async def note() -> list[Change]:
+        rows.update((row.position, row) for row in await whole(town))
+        return [rows[position] for position in sorted(rows)]
+
+    await lived(town, 1)
+    await spans(town, await note(), 1)
+    await town.history.pack()
+    await spans(town, await note(), 2)
+    await lived(town, 2)
+    await town.history.packing.ahead(1, [sensor(1), sensor(2)])
+    await spans(town, await note(), 3)
+    await town.history.night()
+    await town.history.night()
+    await town.history.packing.trim(town.clock.now)
+    await lived(town, 3, 20, HOUR_US)
+    known = await note()
+    await spans(town, known, 4)
+    before, between.WINDOW = between.WINDOW, 7
+    try:
+        await spans(town, known, 5)
+    finally:
+        between.WINDOW = before
+
+
+async def test_a_clock_set_back_does_not_mix_the_order(town: Town) -> None:
+    """By position, whatever the clock said: what was twice is told twice."""
+    await lived(town, 4, 20, HOUR_US)
+    town.clock.now -= 5 * HOUR_US
+    await lived(town, 5, 20, HOUR_US)
+    known = sorted(await whole(town), key=lambda row: row.position)
+    middle = known[10].at_us
+    await town.history.pack()
+    found = [row async for rows in town.history.between(middle, 2**62) for row in rows]
+    assert [row for row in known if row.at_us >= middle] == found
