@@ -134,12 +134,12 @@ def mark(connection: Connection, receipt: Receipt, state: str, at_us: int) -> Re
 def withdraw(
     connection: Connection, tenant: str, subject: str, kind: str, at_us: int
 ) -> list[Receipt]:
-    """What was not sent yet about a subject is sent no more; of one kind of message, or "" all."""
+    """What was not sent yet about a subject is sent no more; of one kind of message, or for "" all
+    but the all-clear itself."""
     of_kind = sa.select(MESSAGE.c.id).where(
         MESSAGE.c.tenant == tenant, MESSAGE.c.subject == subject
     )
-    if kind:
-        of_kind = of_kind.where(MESSAGE.c.kind == kind)
+    of_kind = of_kind.where(MESSAGE.c.kind == kind if kind else MESSAGE.c.kind != "all_clear")
     found = select(connection, [RECEIPT.c.message.in_(of_kind), RECEIPT.c.state.in_(OPEN)], 100_000)
     return [mark(connection, one, "withdrawn", at_us) for one in found]
 
