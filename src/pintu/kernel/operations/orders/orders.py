@@ -118,7 +118,9 @@ class Orders:
             opened_us=now_us,
             changed_us=now_us,
         )
-        body = rows.digest("open", tenant, what, target, cause)
+        # a part of the house may gather under another thing the second time it is asked
+        asked = (what, target) if isinstance(actor, Actor) else ()
+        body = rows.digest("open", tenant, cause, *asked)
 
         def work(connection: Connection) -> Done:
             again = rows.known(connection, who, key, body)

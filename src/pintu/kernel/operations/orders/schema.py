@@ -33,7 +33,7 @@ LINK = sa.Table(
     METADATA,
     sa.Column("thing", sa.String, primary_key=True),  # a cause, or the id of an alarm
     sa.Column("number", sa.BigInteger, primary_key=True),
-    sa.Column("role", sa.String, nullable=False),  # cause | alarm
+    sa.Column("role", sa.String, primary_key=True),  # cause | alarm
 )
 KEY = sa.Table(
     "key",
@@ -91,7 +91,7 @@ def _first(op: Operations) -> None:
         "link",
         sa.Column("thing", sa.String, primary_key=True),
         sa.Column("number", sa.BigInteger, primary_key=True),
-        sa.Column("role", sa.String, nullable=False),
+        sa.Column("role", sa.String, primary_key=True),
     )
     op.create_table(
         "key",

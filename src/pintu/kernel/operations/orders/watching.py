@@ -49,6 +49,7 @@ class Watch:
         self._orders, self._journal, self._timers = orders, journal, timers
         self._feed, self._store = feed, store
         self._tasks: set[asyncio.Task[None]] = set()
+        self._one = asyncio.Lock()
         self._stream: Subscription | None = None
         self._deaf = journal.listen(self._heard)
         orders.plan = self.plan
@@ -81,6 +82,7 @@ class Watch:
     # --- deadlines --------------------------------------------------------------------------------
     async def plan(self, order: Order) -> None:
         """Look at an order again when its next deadline is over; never when it is finished."""
+        order = await self._orders.get(order.id)  # somebody may have been quicker
         deadlines = self._orders.service.deadlines(order)
         at_us = next_look_us(order, deadlines, self._orders.clock.now_us())
         if at_us:
@@ -136,16 +138,20 @@ class Watch:
         asked = wanted(deed)
         if asked is None:
             return
-        key = f"{deed.room}:{deed.number}"
-        many = await self._many(deed)
-        if many:
-            asked |= {"what": "inspect", "target": many}
         try:
-            await self._orders.open_order(BY, deed.tenant, key=key, **asked)
+            async with self._one:  # counted and opened by one at a time
+                await self._open_or_gather(deed, asked)
         except BadRequestData as error:
             log.error("No order for %s %s: %s", deed.subject, deed.verb, error.detail)
         except PintuError as error:
             log.warning("The order for %s is opened later: %s", deed.subject, error.detail)
+
+    async def _open_or_gather(self, deed: Deed, asked: dict[str, Any]) -> None:
+        key = f"{deed.room}:{deed.number}"
+        many = await self._many(deed)
+        if many:
+            asked = asked | {"what": "inspect", "target": many}
+        await self._orders.open_order(BY, deed.tenant, key=key, **asked)
 
     async def _many(self, deed: Deed) -> str:
         """What a play's further missing effects are gathered under when there are many already: a
