@@ -17,7 +17,7 @@ from pintu.demo.collectors import Collector
 from pintu.demo.district import build_roads, make_sites, place_lamps
 from pintu.demo.events import APART_KM, HOUR, Course, Planner
 from pintu.demo.sensing import shown
-from pintu.demo.things import KINDS, TYPES, Thing, cut_roads, place_things, road_list
+from pintu.demo.things import KINDS, TYPES, Thing, lay_out, road_list
 from pintu.kernel.intake.doors.mapped import Mapped, compile_source
 from pintu.kernel.intake.doors.mqtt import payload_of
 from pintu.kernel.intake.words import Envelope, Unreadable, Update
@@ -30,8 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PIECE = ROOT / "src" / "pintu" / "pieces" / "street_things"
 T = 1_795_370_400.0
 ROADS = build_roads()
-STRETCHES = cut_roads(ROADS)
-THINGS = place_things(STRETCHES, make_sites(place_lamps(ROADS, 200, 1), 4), 1)
+LAYOUT = lay_out(ROADS, make_sites(place_lamps(ROADS, 200, 1), 4), 1)
+THINGS = LAYOUT.things
 
 
 @cache
@@ -54,7 +54,7 @@ def collector(kind: str, course: Course, things: list[Thing] = THINGS) -> Collec
 
 def test_the_same_seed_is_the_same_city() -> None:
     """Places and incidents are the same twice; another seed makes others."""
-    told = [Planner(THINGS, STRETCHES, seed).afternoon(T) for seed in (1, 1, 2)]
+    told = [Planner(LAYOUT, seed).afternoon(T) for seed in (1, 1, 2)]
     assert (True, False) == (told[0] == told[1], told[0] == told[2])
     assert KINDS == Counter(one.kind for one in THINGS)
 
@@ -69,12 +69,12 @@ def test_every_fixture_is_read_and_valid() -> None:
             assert isinstance(one, Update), one
             check(one.entity)
             found[one.entity["type"]] += 1
-    assert {*TYPES.values(), "RoadSegment", "Alert"} == set(found)
+    assert {*TYPES.values(), "RoadSegment", "Sewer", "Device", "Alert"} == set(found)
 
 
 def test_an_incident_is_alarms_that_come_and_go() -> None:
     """Every sign of an incident is raised once and ended once; the state hash of none stays."""
-    (event,) = (Planner(THINGS, STRETCHES, 3).make("power", T),)
+    (event,) = (Planner(LAYOUT, 3).make("power", T),)
     assert event is not None
     mapped, seen = reader(), []
     for kind in KINDS:
@@ -94,7 +94,7 @@ def test_an_incident_is_alarms_that_come_and_go() -> None:
 
 def test_nothing_on_the_wire_says_what_is_wrong() -> None:
     """Inventory and readings name no incident, no lie and no number of either."""
-    planner = Planner(THINGS, STRETCHES, 1)
+    planner = Planner(LAYOUT, 1)
     course = Course(planner.afternoon(T), planner.lies(T, hours=6))
     told = b"".join(
         body for kind in KINDS
@@ -121,7 +121,7 @@ def test_things_are_quiet_when_nothing_changes() -> None:
 
 def test_a_clock_a_day_ahead_waits_in_quarantine_and_its_alarm_does_not() -> None:
     """A reading from tomorrow is held with its reason; an alarm is heard at once."""
-    planner = Planner(THINGS, STRETCHES, 1)
+    planner = Planner(LAYOUT, 1)
     lies = [one for one in planner.lies(T - HOUR, hours=1, count=8) if one.kind == "clock_ahead"]
     lie = lies[0]
     thing = next(one for one in THINGS if one.id == lie.thing)
@@ -137,7 +137,7 @@ def test_a_clock_a_day_ahead_waits_in_quarantine_and_its_alarm_does_not() -> Non
 
 def test_a_chatterer_chatters() -> None:
     """It raises and ends its alarm every half minute."""
-    planner = Planner(THINGS, STRETCHES, 1)
+    planner = Planner(LAYOUT, 1)
     lie = next(one for one in planner.lies(T, hours=6) if one.kind == "chatter")
     thing = next(one for one in THINGS if one.id == lie.thing)
     course = Course([], [lie])
@@ -148,7 +148,7 @@ def test_a_chatterer_chatters() -> None:
 
 def test_incidents_of_a_plan_are_apart(tmp_path: Path) -> None:
     """Two of one plan are apart in place or in time, and the truth tells each once."""
-    planner = Planner(THINGS, STRETCHES, 5)
+    planner = Planner(LAYOUT, 5)
     course = Course(planner.afternoon(T) + planner.storm(T + 6 * HOUR))
     near = [
         (a.id, b.id) for a in course.events for b in course.events
@@ -163,5 +163,5 @@ def test_incidents_of_a_plan_are_apart(tmp_path: Path) -> None:
 
 def test_roads_have_lines() -> None:
     """Every stretch is a line of two points and more, none as long as two stretches and a half."""
-    told = road_list(STRETCHES)
+    told = road_list(LAYOUT.stretches)
     assert all(len(one["line"]["coordinates"]) > 1 and one["length_km"] < 1.5 for one in told)

@@ -14,7 +14,7 @@ import orjson
 from pintu.demo.city_time import iso
 from pintu.demo.events import Course
 from pintu.demo.gateways import Broker
-from pintu.demo.sensing import alarm, reading, shown, told_at
+from pintu.demo.sensing import SAID, alarm, reading, shown, told_at
 from pintu.demo.things import OWNERS, Thing, inventory
 
 LOOK_S: Final = 2.0  # real seconds between two looks for signs
@@ -80,11 +80,20 @@ class Collector:
     def _with_place(self, one: Thing, told: dict[str, Any]) -> dict[str, Any]:
         (place,) = inventory([one])
         at_s = told.pop("at_s")
+        zh, en = SAID[told["what"]]
         return {
-            **told, "ts": iso(at_s), "name": place["name"], "lon": place["lon"],
-            "lat": place["lat"], "road": one.road, "owner": OWNERS[one.kind],
-            "about": one.entity, "state": "raised" if told["raised"] else "ended", "demo": True,
-        }  # fmt: skip
+            **told,
+            "ts": iso(at_s),
+            "name": f"{zh}：{place['name']}",
+            "name_en": f"{en}: {place['name_en']}",
+            "lon": place["lon"],
+            "lat": place["lat"],
+            "road": one.road,
+            "owner": OWNERS[one.kind],
+            "about": one.entity,
+            "state": "raised" if told["raised"] else "ended",
+            "demo": True,
+        }
 
     def _messages(self, what: str, items: list[dict[str, Any]]) -> list[Message]:
         topic = f"things/{self.kind}/{what}"

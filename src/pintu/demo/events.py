@@ -11,64 +11,70 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pintu.demo.things import Stretch, Thing
+from pintu.demo.things import Layout, Thing
 
 HOUR: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventKind:
-    """How wide an incident reaches, how long it lasts, and what it does to which things: the sign
-    that a thing shows, and which share of those in reach."""
+    """What an incident does to which things: the sign a thing shows, and the share that shows it.
 
-    reach_km: tuple[float, float]
+    `within`: what those have in common (a `sewer`, the `station` it drains into, a `cabinet`, a
+    network `node`) or, of `place` and `road`, that they are within `reach_km`. `seed`: the kind of
+    thing it begins with, which always shows its sign.
+    """
+
+    within: str
     lasts_h: tuple[float, float]
     signs: dict[str, tuple[str, float]]
-    at_least: int  # things that must be in reach for it to be seen at all
-    along: bool = False  # only along one road
+    at_least: int  # things that show a sign
+    reach_km: float = 1.5
+    seed: str = ""
 
 
 KINDS: Final[dict[str, EventKind]] = {
     "burst": EventKind(
-        reach_km=(0.22, 0.4), lasts_h=(1.0, 4.0), at_least=5,
+        within="sewer", lasts_h=(1.0, 4.0), at_least=6, seed="drain",
         signs={"drain": ("high_water", 0.9), "manhole": ("overflow", 0.8),
-               "underpass": ("high_water", 0.9), "signal": ("dark", 0.3)},
+               "underpass": ("high_water", 0.9)},
+    ),
+    "pumps": EventKind(
+        within="station", lasts_h=(1.0, 3.0), at_least=12, seed="station", reach_km=3.0,
+        signs={"station": ("pumps_down", 1.0), "drain": ("high_water", 0.8),
+               "manhole": ("overflow", 0.5), "underpass": ("high_water", 0.8)},
     ),
     "power": EventKind(
-        reach_km=(0.3, 0.55), lasts_h=(0.5, 2.5), at_least=5,
-        signs={"signal": ("dark", 0.95), "camera": ("offline", 0.9), "drain": ("offline", 0.3)},
+        within="cabinet", lasts_h=(0.5, 2.5), at_least=4, seed="signal",
+        signs={"signal": ("dark", 0.95), "camera": ("offline", 0.9)},
     ),
     "fibre": EventKind(
-        reach_km=(0.35, 0.7), lasts_h=(1.0, 5.0), at_least=5,
+        within="node", lasts_h=(1.0, 5.0), at_least=5, seed="camera",
         signs={"camera": ("offline", 0.95)},
     ),
     "covers": EventKind(
-        reach_km=(0.3, 0.5), lasts_h=(0.5, 3.0), at_least=3, along=True,
-        signs={"manhole": ("open", 0.9)},
+        within="road", lasts_h=(0.5, 3.0), at_least=3, seed="manhole", reach_km=0.25,
+        signs={"manhole": ("open", 0.8)},
     ),
     "fire": EventKind(
-        reach_km=(0.1, 0.16), lasts_h=(0.3, 1.0), at_least=2,
+        within="place", lasts_h=(0.3, 1.0), at_least=2, seed="bin", reach_km=0.14,
         signs={"bin": ("hot", 0.95), "camera": ("smoke", 0.8)},
     ),
     "crash": EventKind(
-        reach_km=(0.09, 0.14), lasts_h=(0.5, 2.0), at_least=2,
+        within="place", lasts_h=(0.5, 2.0), at_least=2, seed="signal", reach_km=0.14,
         signs={"signal": ("knocked", 0.95), "camera": ("crash", 0.9)},
     ),
-    "flood": EventKind(  # the storm's own
-        reach_km=(0.35, 0.6), lasts_h=(1.5, 4.0), at_least=8,
-        signs={"drain": ("high_water", 0.95), "manhole": ("overflow", 0.7),
-               "underpass": ("high_water", 0.95)},
-    ),
     "river": EventKind(
-        reach_km=(0.8, 1.1), lasts_h=(3.0, 6.0), at_least=4,
+        within="place", lasts_h=(3.0, 6.0), at_least=4, seed="river", reach_km=0.9,
         signs={"river": ("high_water", 0.98)},
     ),
 }  # fmt: skip
-AFTERNOON: Final = ("burst", "power", "fibre", "covers", "fire", "crash")
-STORM: Final = ("flood", "flood", "flood", "flood", "river", "power", "power", "crash")
-APART_KM, APART_S = 0.9, 1.5 * HOUR
-"""Two incidents of one plan are this far apart, in place or in time: nearer ones would be one."""
-LIES: Final = ("chatter", "stuck", "clock_behind", "clock_ahead")
+AFTERNOON: Final = ("burst", "pumps", "power", "fibre", "covers", "fire", "crash")
+STORM: Final = ("burst", "burst", "burst", "pumps", "pumps", "river", "power", "power", "crash")
+APART_KM, APART_S = 1.2, 1.5 * HOUR
+"""Two incidents of one plan are so far apart, in place or in time: nearer ones would be one."""
+LIES: Final = ("chatter", "stuck", "clock_behind", "clock_ahead", *("glitch",) * 4)
+GLITCH_S: Final = 70.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,70 +163,77 @@ class Course:
 
 
 class Planner:
-    """Makes incidents of a seed, each with enough things in reach to be seen."""
+    """Makes incidents of a seed, each with enough things in it to be seen."""
 
-    def __init__(self, things: Sequence[Thing], stretches: Sequence[Stretch], seed: int) -> None:
-        self._things, self._stretches = list(things), list(stretches)
+    def __init__(self, layout: Layout, seed: int) -> None:
+        self._things = layout.things
+        self._station = {one.id: one.station for one in layout.sewers}
         self._chance = random.Random(f"events {seed}")
         self.made: list[Event] = []
 
     def make(
-        self,
-        kind: str,
-        begins_s: float,
-        *,
-        near: tuple[float, float] | None = None,
-        count: int | None = None,
+        self, kind: str, begins_s: float, *, road: str = "", count: int | None = None
     ) -> Event | None:
-        """One incident, away from those made before unless told where; with `count` as wide as it
-        must be for so many things. None when no place for it is found."""
-        chance = self._chance
-        for _ in range(400):
-            place = near or chance.choice(self._stretches).middle
-            if near is None and self._too_near(place, begins_s):
+        """One incident, away from those made before; with `road` on that road whatever else there
+        is, with `count` of exactly so many things. None when no place for it is found."""
+        told, chance = KINDS[kind], self._chance
+        seeds = [one for one in self._things if one.kind == told.seed]
+        seeds = [one for one in seeds if one.road == road] or seeds if road else seeds
+        for first in chance.sample(seeds, len(seeds)):
+            inside = self._inside(told, first)
+            if count is not None:
+                inside = inside[:count]
+            place, reach_km = _around(inside)
+            if not road and self._too_near(place, reach_km, begins_s):
                 continue
-            event = self._there(kind, place, begins_s, count)
-            if event is not None:
-                self.made.append(event)
-                return event
+            signs = self._signs(told, inside, sure=count is not None)
+            if len(signs) < (count or told.at_least):
+                continue
+            event = Event(
+                id=f"E{len(self.made) + 1:04d}", kind=kind, x=place[0], y=place[1],
+                reach_km=reach_km, begins_s=begins_s, signs=signs,
+                ends_s=begins_s + chance.uniform(*told.lasts_h) * HOUR,
+            )  # fmt: skip
+            self.made.append(event)
+            return event
         return None
 
-    def _too_near(self, place: tuple[float, float], begins_s: float) -> bool:
+    def _inside(self, told: EventKind, first: Thing) -> list[Thing]:
+        """What shares with the first thing what this kind of incident is within, nearest first."""
+        here = (first.x, first.y)
+        found = [
+            one
+            for one in self._things
+            if one.kind in told.signs
+            and math.dist((one.x, one.y), here) <= told.reach_km
+            and self._shares(told.within, one, first)
+        ]
+        return sorted(found, key=lambda one: math.dist((one.x, one.y), here))
+
+    def _shares(self, within: str, one: Thing, first: Thing) -> bool:
+        if within == "station":
+            return first.id in (one.id, self._station.get(one.sewer))
+        if within == "place":
+            return True
+        return bool(getattr(one, within) == getattr(first, within) != "")
+
+    def _signs(
+        self, told: EventKind, inside: list[Thing], *, sure: bool
+    ) -> dict[str, tuple[str, float]]:
+        signs: dict[str, tuple[str, float]] = {}
+        for number, one in enumerate(inside):
+            sign, share = told.signs[one.kind]
+            if number == 0 or sure or self._chance.random() < share:
+                after = number / len(inside) * 240 + self._chance.uniform(0, 60)
+                signs[one.id] = (sign, round(after if number else 0.0, 1))
+        return signs
+
+    def _too_near(self, place: tuple[float, float], reach_km: float, begins_s: float) -> bool:
         return any(
-            math.dist((one.x, one.y), place) < APART_KM + one.reach_km
+            math.dist((one.x, one.y), place) < APART_KM + one.reach_km + reach_km
             and one.begins_s - APART_S < begins_s < one.ends_s + APART_S
             for one in self.made
         )
-
-    def _there(
-        self, kind: str, place: tuple[float, float], begins_s: float, count: int | None
-    ) -> Event | None:
-        told, chance = KINDS[kind], self._chance
-        lasts = chance.uniform(*told.lasts_h) * HOUR
-        inside = [one for one in self._things if one.kind in told.signs]
-        inside.sort(key=lambda one: math.dist((one.x, one.y), place))
-        if count is not None:
-            inside = inside[:count]
-            reach = max(0.1, math.dist((inside[-1].x, inside[-1].y), place))
-        else:
-            reach = chance.uniform(*told.reach_km)
-            inside = [one for one in inside if math.dist((one.x, one.y), place) <= reach]
-        if told.along:
-            roads = sorted({one.road for one in inside})
-            road = chance.choice(roads) if roads else ""
-            inside = [one for one in inside if one.road == road]
-        signs: dict[str, tuple[str, float]] = {}
-        for one in inside:
-            sign, share = told.signs[one.kind]
-            if count is not None or chance.random() < share:
-                far = math.dist((one.x, one.y), place) / reach
-                signs[one.id] = (sign, round(far * 240 + chance.uniform(0, 90), 1))
-        if len(signs) < told.at_least:
-            return None
-        return Event(
-            id=f"E{len(self.made) + 1:04d}", kind=kind, x=place[0], y=place[1], reach_km=reach,
-            begins_s=begins_s, ends_s=begins_s + lasts, signs=signs,
-        )  # fmt: skip
 
     def afternoon(self, from_s: float, *, hours: float = 6.0, count: int = 12) -> list[Event]:
         """Incidents spread over some hours, every kind about as often."""
@@ -241,14 +254,29 @@ class Planner:
             made.append(self.make(kind, from_s + hours * HOUR * share))
         return [one for one in made if one is not None]
 
-    def lies(self, from_s: float, *, hours: float, count: int = 8) -> list[Lie]:
-        """Things that lie for some hours: none of them is in an incident."""
+    def lies(self, from_s: float, *, hours: float, count: int = len(LIES)) -> list[Lie]:
+        """Things that lie: some tell of what is not (none of these is in an incident), some have
+        a clock that is a day off (half of these are)."""
         taken = {thing for one in self.made for thing in one.signs}
-        free = [one for one in self._things if one.id not in taken and one.kind != "camera"]
+        free = [one.id for one in self._things if one.id not in taken and one.kind != "station"]
+        free = self._chance.sample(free, count)
+        inside = self._chance.sample(sorted(taken), min(count, len(taken)))
         found = []
-        for number, one in enumerate(self._chance.sample(free, count)):
+        for number in range(count):
             begins = from_s + self._chance.uniform(0, hours * 0.5) * HOUR
-            ends = begins + self._chance.uniform(0.5, hours * 0.5) * HOUR
+            ends = begins + self._chance.uniform(0.5, max(0.5, hours * 0.2)) * HOUR
             kind = LIES[number % len(LIES)]
-            found.append(Lie(thing=one.id, kind=kind, begins_s=begins, ends_s=ends))
+            thing = free[number]
+            if kind == "glitch":
+                ends = begins + GLITCH_S
+            elif kind.startswith("clock") and number % 2 and inside:
+                thing, begins, ends = inside.pop(), from_s, from_s + hours * HOUR
+            found.append(Lie(thing=thing, kind=kind, begins_s=begins, ends_s=ends))
         return found
+
+
+def _around(things: Sequence[Thing]) -> tuple[tuple[float, float], float]:
+    """The middle of some things, and how far the furthest of them is from it."""
+    x = sum(one.x for one in things) / len(things)
+    y = sum(one.y for one in things) / len(things)
+    return (round(x, 4), round(y, 4)), max(math.dist((one.x, one.y), (x, y)) for one in things)

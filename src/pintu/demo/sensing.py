@@ -12,6 +12,7 @@ from pintu.demo.things import ALERT_M, DANGER_M, Thing
 
 DAY_S: Final = 86_400.0
 ALARMS: Final = {
+    "pumps_down": ("infrastructure", "critical"),
     "high_water": ("infrastructure", "high"),
     "overflow": ("infrastructure", "high"),
     "open": ("infrastructure", "high"),
@@ -20,13 +21,27 @@ ALARMS: Final = {
     "crash": ("traffic", "high"),
     "knocked": ("traffic", "medium"),
     "dark": ("traffic", "high"),
-    "offline": ("energy", "medium"),
-    "full": ("service", "low"),
+    "offline": ("infrastructure", "medium"),
+    "full": ("service", "informational"),
 }
 """Sign → category and severity of the alarm a thing raises with it."""
+SAID: Final = {
+    "pumps_down": ("泵站停机", "Pumps stopped"),
+    "high_water": ("水位超限", "High water"),
+    "overflow": ("检查井冒溢", "Manhole overflows"),
+    "open": ("井盖开启", "Cover open"),
+    "hot": ("垃圾箱高温", "Bin is hot"),
+    "smoke": ("画面有烟", "Smoke seen"),
+    "crash": ("疑似碰撞", "Crash suspected"),
+    "knocked": ("信号灯受损", "Signal damaged"),
+    "dark": ("信号灯灭灯", "Signal dark"),
+    "offline": ("设备离线", "Device offline"),
+    "full": ("垃圾箱已满", "Bin is full"),
+}
+"""What the owner's platform calls it."""
 OWN_SIGN: Final = {
     "river": "high_water", "underpass": "high_water", "drain": "high_water", "manhole": "overflow",
-    "bin": "hot", "camera": "offline", "signal": "dark",
+    "bin": "hot", "camera": "offline", "signal": "dark", "station": "pumps_down",
 }  # fmt: skip
 """What a thing of a kind says when it lies."""
 FULL, CHATTER_S, HOT_C = 0.92, 25.0, 86.0
@@ -40,6 +55,8 @@ def shown(thing: Thing, at_s: float, course: Course) -> str:
     lie = course.lie(thing.id, at_s)
     if lie == "stuck" or (lie == "chatter" and int(at_s / CHATTER_S) % 2):
         return OWN_SIGN[thing.kind]
+    if lie == "glitch":
+        return "offline"
     if thing.kind == "bin" and _filled(thing, at_s) >= FULL:
         return "full"
     return ""
@@ -61,6 +78,8 @@ def reading(thing: Thing, at_s: float, sign: str, rain: float) -> dict[str, Any]
     elif thing.kind == "bin":
         warm = HOT_C if sign == "hot" else air_celsius(at_s)
         item |= {"full_percent": round(_filled(thing, at_s) * 50) * 2, "celsius": round(warm)}
+    elif thing.kind == "station":
+        item["pumps"] = 0 if sign == "pumps_down" else 3 if rain > 0.2 else 1
     elif thing.kind == "camera":
         item["on"] = sign != "offline"
     else:
@@ -74,12 +93,15 @@ def reading(thing: Thing, at_s: float, sign: str, rain: float) -> dict[str, Any]
 def alarm(thing: Thing, sign: str, at_s: float, *, raised: bool) -> dict[str, Any]:
     """What a thing tells when its sign comes or goes."""
     category, severity = ALARMS[sign]
+    if thing.kind == "river" and sign == "high_water":
+        category = "naturalDisaster"
     return {
         "id": f"{thing.id}-{sign}",
         "thing": thing.id,
         "what": sign,
         "category": category,
         "severity": severity,
+        "by": f"{thing.kind}/{thing.id}",
         "raised": raised,
         "at_s": round(at_s, 3),
     }

@@ -17,10 +17,9 @@ from pintu.demo.district import Road, Site
 from pintu.demo.events import HOUR, KINDS, Course, Event, Planner
 from pintu.demo.gateways import Broker
 from pintu.demo.things import KINDS as THINGS
-from pintu.demo.things import Stretch, Thing, cut_roads, place_things, road_list
+from pintu.demo.things import Layout, lay_out, node_list, road_list, sewer_list
 
 CONTROL: Final = "demo/control"
-ROADS: Final = "things/roads/inventory"
 STORM_H: Final = 5.0
 MOST_THINGS: Final = 200
 
@@ -56,8 +55,7 @@ def mistakes(told: argparse.Namespace) -> list[str]:
 class World:
     """The things, what happens to them, and who makes it happen."""
 
-    stretches: list[Stretch]
-    things: list[Thing]
+    layout: Layout
     course: Course
     planner: Planner
     clock: CityTime
@@ -86,12 +84,11 @@ class World:
 
     def incident(self, told: dict[str, object], now_s: float) -> list[Event]:
         """Let one incident begin now: `kind`, and where told the number of things in it."""
-        kind, things, road = str(told.get("kind", "burst")), told.get("things"), told.get("road")
+        kind, things = str(told.get("kind", "pumps")), told.get("things")
         if kind not in KINDS:
             return []
         count = min(MOST_THINGS, int(things)) if isinstance(things, int) else None
-        near = next((one.middle for one in self.stretches if one.road == road), None)
-        made = self.planner.make(kind, now_s, near=near, count=count)
+        made = self.planner.make(kind, now_s, road=str(told.get("road") or ""), count=count)
         return self._add([made] if made is not None else [])
 
     def _add(self, events: list[Event]) -> list[Event]:
@@ -108,15 +105,14 @@ def prepare(told: argparse.Namespace, roads: list[Road], sites: list[Site]) -> W
     """The things with what will happen to them; the file of the truth written where asked for."""
     if told.no_things:
         return None
-    stretches = cut_roads(roads)
-    things = place_things(stretches, sites, told.seed)
+    layout = lay_out(roads, sites, told.seed)
     now_s = told.clock.now_s()
-    planner = Planner(things, stretches, told.seed)
+    planner = Planner(layout, told.seed)
     events = planner.afternoon(now_s, count=told.things_incidents) if told.things_incidents else []
     lies = planner.lies(now_s, hours=6, count=told.things_lies)
     world = World(
-        stretches=stretches, things=things, course=Course(events, lies), planner=planner,
-        clock=told.clock, truth=told.things_truth,
+        layout=layout, course=Course(events, lies), planner=planner, clock=told.clock,
+        truth=told.things_truth,
     )  # fmt: skip
     if told.things_storm:
         world.storm(now_s)
@@ -128,13 +124,25 @@ def prepare(told: argparse.Namespace, roads: list[Road], sites: list[Site]) -> W
 def start(told: argparse.Namespace, world: World, broker: Broker, group: asyncio.TaskGroup) -> str:
     """Let every platform talk; gives a line that says what they tell."""
     for number, kind in enumerate(THINGS):
-        some = [one for one in world.things if one.kind == kind]
+        some = [one for one in world.layout.things if one.kind == kind]
         looks = int(told.things_interval / LOOK_S)
         talk = Talk(
             Collector(kind, some, world.course, again_after=looks), told.clock, seed=told.seed
         )
-        if number == 0:  # one of them also tells the roads, and hears what is to happen
-            talk.first.append((ROADS, orjson.dumps({"items": road_list(world.stretches)})))
+        if number == 0:  # one of them also tells what others hang on, and hears what is to happen
+            talk.first += _ground(world.layout)
             talk.listens_to, talk.on_message = CONTROL, world.hear
         group.create_task(talk.run(broker, 0.3 * (number + 1)))
-    return f"演示 / demo: {len(world.things)} things along {len(world.stretches)} stretches of road"
+    return f"演示 / demo: {len(world.layout.things)} things along the streets"
+
+
+def _ground(layout: Layout) -> list[tuple[str, bytes]]:
+    """What things stand on and hang on, told once and kept by the broker."""
+    told = {
+        "roads": road_list(layout.stretches),
+        "sewers": sewer_list(layout.sewers),
+        "nodes": node_list(layout.nodes),
+    }
+    return [
+        (f"things/{name}/inventory", orjson.dumps({"items": items})) for name, items in told.items()
+    ]
