@@ -27,7 +27,7 @@ def entity_of(order: Order, crew_name: str, due_us: int) -> dict[str, Any]:
         place = {"type": "Point", "coordinates": list(order.place)}
         told["location"] = {"type": "GeoProperty", "value": place}
     if order.causes:
-        told["cause"] = _said(list(order.causes))
+        told["orderCauses"] = _said(list(order.causes))
     if order.alarms:
         told["alerts"] = {"type": "Relationship", "object": list(order.alarms)}
     if crew_name:
