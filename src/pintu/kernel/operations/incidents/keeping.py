@@ -10,27 +10,19 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from pintu.kernel.operations.incidents.schema import ALARM, INCIDENT, PLACE
-from pintu.kernel.operations.incidents.words import LIVE, Alarm, Incident, Reason
+from pintu.kernel.operations.incidents.schema import ALARM, DETECTOR, INCIDENT, PLACE
+from pintu.kernel.operations.incidents.words import LIVE, Alarm, Detector, Incident, Reason
 from pintu.kernel.tables import put_rows
 
 READER: Final = "alerts"
 _PLAIN: Final = tuple(
-    one.name for one in ALARM.columns if one.name not in ("number", "name", "causes", "reason")
+    one.name for one in ALARM.columns if one.name not in ("name", "causes", "reason")
 )
 
 
-def add_alarms(connection: Connection, alarms: Sequence[Alarm]) -> None:
-    """Keep new alarms; each gets its number."""
-    for one in alarms:
-        done = connection.execute(ALARM.insert().values(_row(one))).inserted_primary_key
-        one.number = int(done[0]) if done else 0
-
-
 def put_alarms(connection: Connection, alarms: Iterable[Alarm]) -> None:
-    """Keep what became of alarms that have a number."""
-    rows = [_row(one) | {"number": one.number} for one in alarms]
-    put_rows(connection, ALARM, rows)
+    """Keep alarms as they are now, by their numbers."""
+    put_rows(connection, ALARM, [_row(one) for one in alarms])
 
 
 def put_incidents(connection: Connection, incidents: Iterable[Incident]) -> None:
@@ -99,6 +91,37 @@ def alarms_of(
     return alarms_where(connection, ALARM.c.incident == incident, limit=limit, offset=offset)
 
 
+def newest_of(connection: Connection, tenant: str, alerts: Sequence[str]) -> dict[str, Alarm]:
+    """The newest alarm of each of some alerts."""
+    found: dict[str, Alarm] = {}
+    for at in range(0, len(alerts), 500):
+        some = alerts[at : at + 500]
+        where = (ALARM.c.tenant == tenant, ALARM.c.alert.in_(some))
+        newest = sa.select(sa.func.max(ALARM.c.number)).where(*where).group_by(ALARM.c.alert)
+        for row in connection.execute(sa.select(ALARM).where(ALARM.c.number.in_(newest))):
+            found[row.alert] = _alarm(row)
+    return found
+
+
+def newest_number(connection: Connection) -> int:
+    """The highest number of an alarm; 0 before the first."""
+    return int(connection.execute(sa.select(sa.func.max(ALARM.c.number))).scalar() or 0)
+
+
+def detectors(connection: Connection, tenant: str | None = None) -> list[Detector]:
+    """How every detector did."""
+    asked = sa.select(DETECTOR)
+    if tenant is not None:
+        asked = asked.where(DETECTOR.c.tenant == tenant)
+    rows = connection.execute(asked.order_by(DETECTOR.c.detector))
+    return [Detector(**row._asdict()) for row in rows]
+
+
+def put_detectors(connection: Connection, detectors: Iterable[Detector]) -> None:
+    """Keep how detectors did."""
+    put_rows(connection, DETECTOR, [msgspec.structs.asdict(one) for one in detectors])
+
+
 def move_alarms(connection: Connection, frm: str, into: str, reason: Reason) -> int:
     """All alarms of an incident become another's; how many."""
     change = ALARM.update().where(ALARM.c.incident == frm)
@@ -129,7 +152,6 @@ def _row(one: Alarm) -> dict[str, Any]:
 def _alarm(row: Any) -> Alarm:
     told = {name: getattr(row, name) for name in _PLAIN}
     return Alarm(
-        number=int(row.number),
         name=json.loads(row.name),
         causes=json.loads(row.causes),
         reason=msgspec.json.decode(row.reason, type=Reason),
@@ -139,3 +161,10 @@ def _alarm(row: Any) -> Alarm:
 
 def _incident(told: str) -> Incident:
     return msgspec.json.decode(told, type=Incident)
+
+
+def loose(connection: Connection, tenant: str, limit: int) -> list[Alarm]:
+    """Alarms of no incident: those that hold first, then the newest."""
+    where = (ALARM.c.tenant == tenant, ALARM.c.incident == "")
+    asked = sa.select(ALARM).where(*where).order_by(ALARM.c.cleared_us != 0, ALARM.c.number.desc())
+    return [_alarm(row) for row in connection.execute(asked.limit(limit))]

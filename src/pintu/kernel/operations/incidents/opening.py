@@ -13,4 +13,4 @@ if TYPE_CHECKING:
 
 def open_incidents(rooms: Any, tables: CityTables, journal: Journal) -> Incidents:
     """The room, reading the feed of `rooms`; starts nothing."""
-    return Incidents(tables, journal, rooms.clock)
+    return Incidents(tables, journal, rooms)

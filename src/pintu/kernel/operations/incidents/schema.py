@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from pintu.kernel.operations.journal import create_journal, journal_tables
-from pintu.kernel.tables import PrivateTables, row_number
+from pintu.kernel.tables import PrivateTables
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
@@ -18,7 +18,7 @@ DEED, OUTBOX = journal_tables(METADATA)
 
 def _alarm() -> list[sa.Column[object]]:
     return [
-        sa.Column("number", row_number(), primary_key=True),
+        sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("tenant", sa.String, nullable=False),
         sa.Column("alert", sa.String, nullable=False),
         sa.Column("incident", sa.String, nullable=False),
@@ -36,6 +36,7 @@ def _alarm() -> list[sa.Column[object]]:
         sa.Column("clock_off_us", sa.BigInteger, nullable=False),
         sa.Column("lon", sa.Float, nullable=True),
         sa.Column("lat", sa.Float, nullable=True),
+        sa.Column("extent_m", sa.BigInteger, nullable=False),
         sa.Column("causes", sa.String, nullable=False),  # JSON
         sa.Column("confidence", sa.Float, nullable=False),
         sa.Column("repeats", sa.BigInteger, nullable=False),

@@ -65,6 +65,7 @@ class Alarm(msgspec.Struct, kw_only=True):
     clock_off_us: int = 0
     lon: float | None = None
     lat: float | None = None
+    extent_m: int = 0  # across; 0 for a point
     causes: dict[str, int] = {}
     confidence: float = 0.6
     repeats: int = 1
@@ -102,7 +103,8 @@ class Incident(msgspec.Struct, kw_only=True):
     lon: float | None = None
     lat: float | None = None
     radius_m: int = 0
-    cause: str = ""
+    cause: str = ""  # what most of its alarms depend on
+    cause_name: dict[str, str] = {}
     flood: str = ""  # the detector that is not to be believed
     opened_us: int = 0
     first_us: int = 0
@@ -130,3 +132,21 @@ class Incident(msgspec.Struct, kw_only=True):
     def quiet(self) -> bool:
         """Whether everything that raised it is over."""
         return not self.alarms_open
+
+
+class Detector(msgspec.Struct, kw_only=True):
+    """How a detector did: alarms it raised, incidents that were true or false alarms, floods."""
+
+    tenant: str
+    detector: str
+    alarms: int = 0
+    confirmed: int = 0
+    mistaken: int = 0
+    floods: int = 0
+    clock_off_us: int = 0
+    last_us: int = 0
+
+    @property
+    def reliability(self) -> float:
+        """The share of its incidents that were true: 0.8 before anything is known."""
+        return (self.confirmed + 4.0) / (self.confirmed + self.mistaken + 5.0)

@@ -1,0 +1,95 @@
+"""What may be one incident: how near in space and time for which kinds of alarms. Data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+MINUTE_US: Final = 60 * 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """So many metres and so much time apart two alarms may be."""
+
+    metres: float
+    us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Windows of time in µs of the city; see `clustering` for what each is for."""
+
+    same_us: int = 60 * MINUTE_US  # another alarm about the same thing
+    again_us: int = 6 * 60 * MINUTE_US  # the same alert once more
+    cause_us: int = 30 * MINUTE_US  # one thing alarms, and another that depends on it
+    shared_us: int = 10 * MINUTE_US  # two that depend on one thing that says nothing
+    shared_steps: int = 2  # from both to it, together
+    extent_m: float = 6_000.0  # no incident grows wider by nearness alone
+    waits_medium_us: int = 2 * MINUTE_US  # alone and unconfirmed, before it is an incident
+    waits_low_us: int = 10 * MINUTE_US
+    passes_us: int = 30 * MINUTE_US  # over and never looked at: it is closed as passed
+    passes_grave_us: int = 24 * 60 * MINUTE_US
+    follows_us: int = 30 * MINUTE_US  # what comes again so soon after closing goes on from it
+
+
+USUAL: Final = Near(150.0, 10 * MINUTE_US)
+RELATED: Final[dict[frozenset[str], Near]] = {
+    frozenset(("streetlight",)): Near(150.0, 10 * MINUTE_US),
+    frozenset(("environment",)): Near(1_500.0, 120 * MINUTE_US),
+    frozenset(("weather",)): Near(2_000.0, 60 * MINUTE_US),
+    frozenset(("naturalDisaster",)): Near(1_000.0, 60 * MINUTE_US),
+    frozenset(("infrastructure",)): Near(250.0, 30 * MINUTE_US),
+    frozenset(("traffic",)): Near(250.0, 15 * MINUTE_US),
+    frozenset(("streetlight", "energy")): Near(200.0, 15 * MINUTE_US),
+    frozenset(("infrastructure", "energy")): Near(200.0, 15 * MINUTE_US),
+    frozenset(("streetlight", "traffic")): Near(60.0, 10 * MINUTE_US),
+    frozenset(("streetlight", "infrastructure")): Near(80.0, 10 * MINUTE_US),
+    frozenset(("traffic", "infrastructure")): Near(120.0, 15 * MINUTE_US),
+    frozenset(("naturalDisaster", "infrastructure")): Near(500.0, 60 * MINUTE_US),
+    frozenset(("naturalDisaster", "weather")): Near(1_000.0, 60 * MINUTE_US),
+    frozenset(("weather", "infrastructure")): Near(400.0, 60 * MINUTE_US),
+    frozenset(("naturalDisaster", "traffic")): Near(300.0, 45 * MINUTE_US),
+    frozenset(("weather", "traffic")): Near(300.0, 45 * MINUTE_US),
+    frozenset(("environment", "weather")): Near(300.0, 30 * MINUTE_US),
+    frozenset(("security", "traffic")): Near(100.0, 10 * MINUTE_US),
+}
+BY_PERSON: Final = Near(150.0, 30 * MINUTE_US)
+"""What somebody reports is near what is measured there, whatever its kind."""
+
+ALIKE: Final = frozenset(("environment",))
+"""Categories in which only alarms of one subcategory are near each other: a limit exceeded here and
+a doctored reading there are two things."""
+
+FURTHEST_M: Final = max(one.metres for one in RELATED.values())
+
+DEPENDS: Final[dict[str, str]] = {
+    "refStreetlightControlCabinet": "power",
+    "refStreetlightGroup": "power",
+    "refPowerSource": "power",
+    "refFeeder": "power",
+    "refSubstation": "power",
+    "refStation": "power",
+    "refParent": "part",
+    "isPartOf": "part",
+    "isPoweredBy": "power",
+    "poweredBy": "power",
+    "refCabinet": "power",
+    "controlledBy": "data",
+    "refGateway": "data",
+    "refPump": "water",
+    "refDrain": "water",
+    "refSewer": "water",
+    "drainsInto": "water",
+    "dependsOn": "part",
+}
+"""Relationships by which one thing depends on another. Streets, districts and owners are left out:
+what lies in one street fails for different reasons, and nearness has its own rule."""
+
+NAMED: Final[dict[str, str]] = {"circuit": "power", "gateway": "data"}
+"""Properties that name what a thing depends on without a link."""
+
+BY_DATA: Final = frozenset(("silent", "offline", "deviceOffline", "sourceSilent", "sourceDown"))
+"""Only such alarms have a lost connection as their cause."""
+
+MOST_STEPS: Final = 4
