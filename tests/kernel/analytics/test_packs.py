@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pintu.kernel.analytics.packs import body_of, joined, loosen, pack, rows_of, squeeze, unpack
+from pintu.kernel.analytics.columns import body_of, rows_of
+from pintu.kernel.analytics.packs import (
+    joined,
+    loosen,
+    observed,
+    pack,
+    pack_of,
+    rows_within,
+    squeeze,
+    unpack,
+)
 from pintu.kernel.analytics.texts import cut
 from pintu.kernel.store.port import VERBS, Change
 
@@ -75,13 +85,46 @@ def test_rows_come_back_equal(rows: list[Change]) -> None:
     assert rows == unpack(pack(rows), 1, SENSOR)
 
 
+@settings(max_examples=60, deadline=None)
+@given(chains())
+def test_columns_come_back_equal(rows: list[Change]) -> None:
+    """What a day's file takes apart is put together again, byte for byte."""
+    assert rows == rows_of(body_of(rows), 1, SENSOR)
+
+
+@settings(max_examples=60, deadline=None)
+@given(chains(), st.integers(0, 10**13), st.integers(0, 10**12))
+def test_what_was_written_in_a_time_is_among_its_rows(
+    rows: list[Change], low: int, length: int
+) -> None:
+    """Nothing of a span is left out, and nothing that comes along is made up."""
+    span = (low, low + length)
+    found = rows_within(loosen(pack(rows)), (1, SENSOR), span)
+    assert [row for row in rows if row in found] == found
+    assert [] == [row for row in rows if span[0] <= row.at_us <= span[1] and row not in found]
+
+
+def test_what_tells_of_a_time_is_among_its_rows() -> None:
+    """Late samples are found by the time they tell, at any precision and in any zone."""
+    told = ("2026-11-23T08:00:00Z", "2026-11-23T16:00:00.25+08:00", "2020-01-01T00:00:00Z")
+    rows = [
+        Change(n, 1, SENSOR, ("Sensor",), "updated", 1_900_000_000_000_000 + n, "", ("t",),
+               b'{"t":{"value":1,"observedAt":"%b"}}' % at.encode(), n - 1)
+        for n, at in enumerate(told, 1)
+    ]  # fmt: skip
+    eight = 1_795_420_800_000_000
+    packed = loosen(pack(rows))
+    assert rows[:2] == rows_within(packed, (1, SENSOR), (eight, eight + 1_000_000))
+    assert (1_577_836_800_000_000, eight + 1_000_000) == observed(packed)
+
+
 @settings(max_examples=40, deadline=None)
 @given(chains(), st.integers(0, 12))
 def test_packs_grow_by_joining(rows: list[Change], where: int) -> None:
     """A pack that later rows were joined to is a pack of all rows."""
     one, two = rows[:where], rows[where:]
     if one and two:
-        both = squeeze(joined(loosen(pack(one)), body_of(two)))
+        both = squeeze(joined(loosen(pack(one)), pack_of(two)))
         assert rows == unpack(both, 1, SENSOR)
 
 
@@ -96,7 +139,8 @@ def test_numbers_keep_the_form_they_came_in(number: str) -> None:
 
 
 def test_a_sample_is_a_few_bytes() -> None:
-    """Samples of one attribute share one template: a number and a time each are left."""
+    """Samples of one attribute share one template: a number and a time each are left. Squeezed as
+    they are they take little more."""
     texts = [
         b'{"t":{"type":"Property","value":%d.%d,"observedAt":"2026-11-23T08:%02d:00Z"}}'
         % (n, n % 10, n)
@@ -108,4 +152,4 @@ def test_a_sample_is_a_few_bytes() -> None:
         for n, text in enumerate(texts)
     ]
     assert all(a.position == b.previous for a, b in pairwise(rows))
-    assert len(pack(rows)) < 12 * len(rows)
+    assert len(pack(rows)) < 20 * len(rows)

@@ -1,6 +1,6 @@
 """Every row of a span of time, in the order of the log, wherever the rows lie: log, packs, files.
 
-The span is looked through once: of each pack and file what falls into it is kept in columns, a few
+The span is looked through once: of each pack and file what falls into it is kept packed, some ten
 bytes a row. Then rows are made a window of positions at a time, so that a day of a busy city is
 never in memory whole. Rows that come while it is read are not waited for.
 """
@@ -15,16 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from pintu.kernel.analytics.packs import (
-    Body,
-    ats_of,
-    compact,
-    loosen,
-    positions_of,
-    read_compact,
-    rows_of,
-    selected,
-)
+from pintu.kernel.analytics.packs import pack, unpack
 from pintu.kernel.analytics.schema import FILE, PACK
 from pintu.kernel.errors import TooComplex, Unavailable
 from pintu.kernel.store.port import Change, settled
@@ -37,7 +28,7 @@ WINDOW: Final = 20_000
 READ: Final = 1_000
 MOST_PACKS: Final = 100_000
 MOST_ROWS: Final = 50_000_000
-"""More than that of one span is not kept, even in columns."""
+"""More than that of one span is not kept, even packed."""
 
 
 class Span(NamedTuple):
@@ -49,12 +40,12 @@ class Span(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Rows of one entity that fall into a span: their first and last position, and the columns."""
+    """A pack with rows of one entity that fall into a span, and their first and last position."""
 
     id: str
     first: int
     last: int
-    body: bytes
+    packed: bytes
 
 
 async def rows_between(history: History, span: Span) -> AsyncIterator[list[Change]]:
@@ -97,12 +88,11 @@ def _window(span: Span, pieces: list[Piece], low: int, high: int) -> list[Change
     """The rows of a window, each once; blocks."""
     found: dict[int, Change] = {}
     for piece in pieces:
-        body = read_compact(piece.body)
-        wanted = [low <= one < high for one in positions_of(body)]
-        if not any(wanted):
-            continue
-        part = body if all(wanted) else selected(body, wanted)
-        found.update((row.position, row) for row in rows_of(part, span.tenant, piece.id))
+        found.update(
+            (row.position, row)
+            for row in unpack(piece.packed, span.tenant, piece.id)
+            if low <= row.position < high and span.since_us <= row.at_us < span.until_us
+        )
     return [found[position] for position in sorted(found)]
 
 
@@ -112,32 +102,38 @@ def _pieces(
     """What packs and files hold of a span; blocks."""
     found: list[Piece] = []
     rows = 0
-    for id, body in _bodies(folder, span, packs, files):
-        positions = positions_of(body)
-        found.append(Piece(id, min(positions), max(positions), compact(body)))
-        rows += len(positions)
-        if rows > MOST_ROWS:
-            raise TooComplex(f"That time holds more than {MOST_ROWS:,} changes: ask for less")
+    for id, packed in packs:
+        inside = [
+            row.position
+            for row in unpack(packed, span.tenant, id)
+            if span.since_us <= row.at_us < span.until_us
+        ]
+        if inside:
+            found.append(Piece(id, min(inside), max(inside), packed))
+            rows += len(inside)
+            _few_enough(rows)
+    for path in files:
+        for id, some in _filed(folder / path, span):
+            found.append(Piece(id, some[0].position, some[-1].position, pack(some)))
+            rows += len(some)
+            _few_enough(rows)
     return found
 
 
-def _bodies(
-    folder: Path, span: Span, packs: list[tuple[str, bytes]], files: list[str]
-) -> Iterator[tuple[str, Body]]:
-    for id, packed in packs:
-        body = loosen(packed)
-        wanted = [span.since_us <= at < span.until_us for at in ats_of(body)]
-        if all(wanted):
-            yield id, body
-        elif any(wanted):
-            yield id, selected(body, wanted)
-    for path in files:
-        from pintu.kernel.analytics.filed import bodies_between  # a young city loads none
+def _few_enough(rows: int) -> None:
+    if rows > MOST_ROWS:
+        raise TooComplex(f"That time holds more than {MOST_ROWS:,} changes: ask for less")
 
-        try:
-            yield from bodies_between(folder / path, span.since_us, span.until_us)
-        except OSError as error:
-            raise Unavailable(f"History cannot be read: {path}: {error}") from error
+
+def _filed(path: Path, span: Span) -> Iterator[tuple[str, list[Change]]]:
+    from pintu.kernel.analytics.columns import rows_of
+    from pintu.kernel.analytics.filed import bodies_between  # a young city loads none
+
+    try:
+        for id, body in bodies_between(path, span.since_us, span.until_us):
+            yield id, rows_of(body, span.tenant, id)
+    except OSError as error:
+        raise Unavailable(f"History cannot be read: {path.name}: {error}") from error
 
 
 def _overlap(table: sa.Table, span: Span) -> list[sa.ColumnElement[bool]]:

@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pintu.kernel.analytics.packs import (
+from pintu.kernel.analytics.columns import (
     Body,
     Form,
     Key,

@@ -14,8 +14,9 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from pintu.kernel.analytics.columns import Body, body_of, rows_of
 from pintu.kernel.analytics.filed import bodies_in
-from pintu.kernel.analytics.packs import Body, body_of, loosen, rows_of
+from pintu.kernel.analytics.packs import unpack
 from pintu.kernel.analytics.parquet import FILE_ROWS, DayFile, Written
 from pintu.kernel.analytics.schema import PACK
 from pintu.kernel.analytics.standing import kept, read_standing
@@ -81,13 +82,14 @@ def _packed(order: Order, connection: Connection) -> Bodies:
     asked = asked.add_columns(PACK.c.base)
     rule = (PACK.c.day == order.day, PACK.c.last > order.after, PACK.c.first <= order.up_to)
     ordered = asked.where(*rule).order_by(PACK.c.tenant, PACK.c.id, PACK.c.first)
-    rows: Any = connection.execution_options(yield_per=200).execute(ordered)
-    for tenant, id, first, last, packed, base in rows:
-        body: Body | None = loosen(packed)
+    found: Any = connection.execution_options(yield_per=200).execute(ordered)
+    for tenant, id, first, last, packed, base in found:
+        rows = unpack(packed, tenant, id)
+        body: Body | None
         if first <= order.after or last > order.up_to:
-            body, base = _some(
-                rows_of(loosen(packed), tenant, id), base, (order.after, order.up_to)
-            )
+            body, base = _some(rows, base, (order.after, order.up_to))
+        else:
+            body = body_of(rows)
         if body is not None:
             yield tenant, id, body, base
 

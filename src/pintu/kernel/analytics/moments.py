@@ -16,7 +16,8 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from pintu.kernel.analytics.packs import loosen, rows_of
+from pintu.kernel.analytics.columns import rows_of
+from pintu.kernel.analytics.packs import unpack
 from pintu.kernel.analytics.schema import FILE, PACK, RETYPED, STAND
 from pintu.kernel.analytics.standing import Standing, read_standing
 from pintu.kernel.context.match import compile_selection
@@ -44,10 +45,13 @@ Found = tuple[str, bytes, bytes | None]
 class Moment:
     """`select` and `retrieve` of a store, as of one moment. One for each question."""
 
-    def __init__(self, history: History, at_us: int, *, deadline_s: float = DEADLINE_S) -> None:
+    def __init__(
+        self, history: History, at_us: int, *, deadline_s: float = DEADLINE_S, most: int = MOST
+    ) -> None:
         self._history = history
         self._store = history.store
         self.at_us = at_us
+        self._most = most
         self._ends = monotonic() + deadline_s
         self._known: dict[tuple[int, str], Record | None] = {}
         self.examined = 0
@@ -65,7 +69,7 @@ class Moment:
         test = compile_selection(selection)
         ids = await self._candidates(selection)
         whole = selection.count or selection.order
-        enough = MOST if whole else selection.offset + selection.limit
+        enough = self._most if whole else selection.offset + selection.limit
         for start in range(0, len(ids), AT_ONCE):
             for record in await self._records(selection.tenant, ids[start : start + AT_ONCE]):
                 if record is not None:
@@ -96,8 +100,8 @@ class Moment:
             try:
                 return bool(test(doc, record, lookup))
             except _Wanted as wanted:
-                if len(known) > MOST:
-                    raise TooComplex(f"A query may look at {MOST:,} entities of the past") from None
+                if len(known) > self._most:
+                    raise self._too_many() from None
                 [known[tenant, wanted.id]] = await self._records(tenant, [wanted.id])
 
     async def _candidates(self, selection: Selection) -> list[str]:
@@ -109,8 +113,8 @@ class Moment:
         while True:
             page = await settled(self._store.past_ids(tenant, selection.types, after, 1000))
             found += page
-            if len(found) > MOST:
-                raise TooComplex(f"A query may look at {MOST:,} entities of the past: narrow it")
+            if len(found) > self._most:
+                raise self._too_many()
             if len(page) < 1000:
                 break
             after = page[-1]
@@ -207,7 +211,7 @@ class Moment:
         for id, body, base in packs:
             self._in_time()
             standing = read_standing(base)
-            for row in self._until(rows_of(loosen(body), tenant, id)):
+            for row in self._until(unpack(body, tenant, id)):
                 standing.apply(row)
             found[id] = standing
         return found
@@ -238,6 +242,9 @@ class Moment:
             except OSError as error:
                 raise Unavailable(f"History cannot be read: {path}: {error}") from error
         return found
+
+    def _too_many(self) -> TooComplex:
+        return TooComplex(f"A query may look at {self._most:,} entities of the past: narrow it")
 
     def _in_time(self) -> None:
         if monotonic() > self._ends:

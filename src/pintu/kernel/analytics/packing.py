@@ -13,18 +13,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, groupby
+from time import monotonic
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from pintu.kernel.analytics.packs import (
-    Body,
-    body_of,
+    Pack,
     joined,
     loosen,
     observed,
     pack,
+    pack_of,
     squeeze,
 )
 from pintu.kernel.analytics.schema import (
@@ -51,10 +52,14 @@ SLICE_ROWS: Final = 1_000
 TAIL: Final = 16
 """Rows asked of an entity's end at first: mostly few wait to be packed."""
 TOGETHER: Final = 16
+REST: Final = 2.0
+HURRY: Final = 1_000_000
+"""With so many rows waiting nothing is left to others but what they take."""
 PAUSE_S: Final = 0.005
 """Between two of them the loop has the interpreter to itself."""
+SMALL: Final = 64
 FULL: Final = 512
-"""A pack with so many rows is joined no more."""
+"""A pack with few rows is always joined to, one with so many never."""
 
 Key = tuple[int, str]
 Part = list[tuple[Key, list[Change]]]
@@ -70,7 +75,7 @@ class Place:
     last: int
     day: int
     rows: int
-    body: Body | None = None  # when it was read or made here
+    body: Pack | None = None  # when it was read or made here
     base: bytes | None = None
 
 
@@ -104,7 +109,9 @@ class Packing:
         return max(self._store.head() - self.packed, 0)
 
     async def round(self) -> int:
-        """Pack what the log holds after the mark, up to some ten thousand rows; how many."""
+        """Pack what the log holds after the mark, up to some ten thousand rows; how many. Most of
+        the time is left to those who read and write, unless the log gets too long meanwhile.
+        """
         began = after = self.packed
         found: list[Change] = []
         size = 0
@@ -117,7 +124,7 @@ class Packing:
             after = rows[-1].position
         if not found:
             return 0
-        await self._put(found)
+        await self._put(found, REST if self.waiting < HURRY else 0)
 
         def done(connection: Connection) -> None:
             put_mark(connection, PACKED, max(after, mark(connection, PACKED)))
@@ -160,11 +167,13 @@ class Packing:
                 return found[::-1]
             before, limit = page[-1].position, min(limit * 4, READ)
 
-    async def _put(self, found: Iterable[Change]) -> None:
+    async def _put(self, found: Iterable[Change], rest: float = 0) -> None:
+        """Pack some rows, pausing `rest` times as long as each part took."""
         async with self._one:
             for part in _parts(found):
+                began = monotonic()
                 await self._opened.run(partial(self._pack, part))
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(max(PAUSE_S, rest * (monotonic() - began)))
 
     async def trim(self, before_us: int) -> int:
         """Drop rows of the log that are older, packed for a while and passed by every cursor."""
@@ -190,8 +199,10 @@ class Packing:
                 retyped.append({"tenant": key[0], "id": key[1]})
             for day, some in groupby(mine, lambda one: one.at_us // DAY_US):
                 changed = list(some)
-                body = body_of(changed)
-                place = next((one for one in places if one.day == day and one.rows < FULL), None)
+                body = pack_of(changed)
+                place = next(
+                    (one for one in places if one.day == day and _grows(one, changed)), None
+                )
                 if place is None:
                     base = None if standing.doc is None else kept(standing)
                     place = Place(body.positions[0], 0, day, 0, base=base)
@@ -220,6 +231,13 @@ class Packing:
         add_rows(connection, ALWAYS, always)
         if fresh:
             self._also(connection, fresh)
+
+
+def _grows(place: Place, changes: Sequence[Change]) -> bool:
+    """Whether rows are joined to a pack: it is read and squeezed anew, so it must be small, or
+    not much more than what comes."""
+    most = max(SMALL, 2 * len(changes))
+    return place.rows <= most and place.rows + len(changes) <= FULL
 
 
 def _parts(changes: Iterable[Change]) -> Iterator[Part]:
@@ -270,13 +288,20 @@ def _by_tenant(part: Part) -> Iterator[tuple[int, list[str]]]:
             yield tenant, ids[start : start + 500]
 
 
+_BODY = sa.select(PACK.c.body, PACK.c.base).where(
+    PACK.c.tenant == sa.bindparam("of"),
+    PACK.c.id == sa.bindparam("which"),
+    PACK.c.first == sa.bindparam("begun"),
+)
+
+
 def _read(connection: Connection, key: Key, place: Place) -> None:
-    mine = (PACK.c.tenant == key[0], PACK.c.id == key[1], PACK.c.first == place.first)
-    row: Any = connection.execute(sa.select(PACK.c.body, PACK.c.base).where(*mine)).one()
+    mine = {"of": key[0], "which": key[1], "begun": place.first}
+    row: Any = connection.execute(_BODY, mine).one()
     place.body, place.base = loosen(row.body), row.base
 
 
-def _row(key: Key, day: int, body: Body) -> dict[str, Any]:
+def _row(key: Key, day: int, body: Pack) -> dict[str, Any]:
     ats = list(accumulate(body.ats))
     earliest, latest = observed(body)
     return {

@@ -1,38 +1,29 @@
-"""A pack: rows of one entity's chain, taken apart into columns and squeezed. Pure.
+"""A pack: rows of one entity's chain, one behind the other as they were, and squeezed. Pure.
 
-Rows that say the same in the same form share it; what differs (positions, times, values) becomes
-columns of differences, which compress well. `unpack(pack(rows)) == rows`, whatever the rows are:
-a pack is read back before anybody trusts it.
+Every write is packed while the city works, so packing must cost little: texts are not taken apart,
+squeezing finds what they share. Columns are made of them at night, when a day becomes a file
+(`columns`).
 """
 
 from __future__ import annotations
 
+import re
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import accumulate, compress, pairwise
 from typing import Any, Final
 
 import msgspec
-import orjson
 
-from pintu.kernel.analytics.texts import (
-    DOUBLE,
-    NUMBER,
-    TIME,
-    WHOLE,
-    Cut,
-    cut,
-    fill,
-    marks,
-    uncut,
-    untold,
-)
 from pintu.kernel.store.port import VERB_NUMBER, VERBS, Change
 
 Key = tuple[int, str]
-LEVEL: Final = 6
+LEVEL: Final = 1
+"""Texts that differ in a number or two are squeezed nearly as well as by higher levels."""
 ALL_TIMES: Final = (-(2**62), 2**62)
+OBSERVED: Final = re.compile(rb'observedAt"\s*:\s*"([^"]*)"')
 
 
 class Form(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -41,11 +32,10 @@ class Form(msgspec.Struct, frozen=True, array_like=True, gc=False):
     types: tuple[str, ...]
     verb: int
     source: str
-    changed: tuple[str, ...] | None  # None for updated, too: the payload's keys
-    template: bytes
+    changed: tuple[str, ...] | None
 
 
-class Body(msgspec.Struct, array_like=True, gc=False):
+class Pack(msgspec.Struct, array_like=True, gc=False):
     """A pack before it is squeezed; every column in the order of the rows."""
 
     forms: list[Form]
@@ -53,83 +43,63 @@ class Body(msgspec.Struct, array_like=True, gc=False):
     positions: list[int]  # differences
     ats: list[int]  # differences
     previous: dict[int, int]  # of rows whose previous is not the row before them
-    holes: list[list[Any]]  # a form, a hole: a column of what stood in it
+    told: list[int] | None  # seconds from what a row tells of to when it came; None: unknown
+    lengths: list[int]
+    text: bytes
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Body).decode
-
-
-def differences(values: Sequence[int]) -> list[int]:
-    """The first value, then how much each is more than the one before."""
-    return [*values[:1], *(b - a for a, b in pairwise(values))]
-
-
-def sums(column: Sequence[int]) -> list[int]:
-    """The values of a column of differences."""
-    return list(accumulate(column))
+_decode = msgspec.msgpack.Decoder(Pack).decode
 
 
 def pack(rows: Sequence[Change]) -> bytes:
-    """Rows of one entity, oldest first, as one small value; read back once to be sure."""
-    return squeeze(body_of(rows))
+    """Rows of one entity, oldest first, as one small value."""
+    return squeeze(pack_of(rows))
 
 
-def squeeze(body: Body) -> bytes:
-    """A body as it is kept."""
-    return zlib.compress(_encode(body), LEVEL)
+def unpack(packed: bytes, tenant: int, id: str) -> list[Change]:
+    """The rows of a pack, as the log had them."""
+    return rows_of(loosen(packed), (tenant, id))
 
 
-def loosen(packed: bytes) -> Body:
-    """The body that was squeezed."""
+def squeeze(told: Pack) -> bytes:
+    """A pack as it is kept."""
+    return zlib.compress(_encode(told), LEVEL)
+
+
+def loosen(packed: bytes) -> Pack:
+    """The pack that was squeezed."""
     return _decode(zlib.decompress(packed))
 
 
-def compact(body: Body) -> bytes:
-    """A body as it is kept in memory for a while: not squeezed."""
-    return _encode(body)
+def pack_of(rows: Sequence[Change]) -> Pack:
+    """Rows of one entity, oldest first."""
+    forms: dict[tuple[Any, ...], int] = {}
+    which = [
+        forms.setdefault((row.types, row.verb, row.source, row.changed), len(forms)) for row in rows
+    ]
+    texts = [row.payload for row in rows]
+    positions = [row.position for row in rows]
+    befores = zip([0, *positions], rows, strict=False)
+    return Pack(
+        [Form(types, VERB_NUMBER[verb], source, named) for types, verb, source, named in forms],
+        which if len(forms) > 1 else [],
+        _differences(positions),
+        _differences([row.at_us for row in rows]),
+        {n: row.previous for n, (before, row) in enumerate(befores) if row.previous != before},
+        _told(rows),
+        list(map(len, texts)),
+        b"".join(texts),
+    )
 
 
-def read_compact(told: bytes) -> Body:
-    """What `compact` told."""
-    return _decode(told)
-
-
-def positions_of(body: Body) -> list[int]:
-    """The position of each row."""
-    return list(accumulate(body.positions))
-
-
-def ats_of(body: Body) -> list[int]:
-    """When each row was written, µs."""
-    return list(accumulate(body.ats))
-
-
-def body_of(rows: Sequence[Change]) -> Body:
-    """Rows of one entity, oldest first, in columns; what would not come back equal stays text."""
-    first = rows[0]
-    body = _taken(rows, cut)
-    if rows_of(body, first.tenant, first.id) != list(rows):
-        body = _taken(rows, uncut)
-    return body
-
-
-def joined(one: Body, two: Body) -> Body:
-    """The rows of `one`, then those of `two`: columns are put together, no text is read again."""
+def joined(one: Pack, two: Pack) -> Pack:
+    """The rows of `one`, then those of `two`."""
     count, last = len(one.positions), sum(one.positions)
     numbers = {form: n for n, form in enumerate(one.forms)}
-    forms, holes = list(one.forms), list(one.holes)
-    places = []
-    for form, columns in zip(two.forms, two.holes, strict=True):
-        number = numbers.get(form)
-        places.append(len(forms) if number is None else number)
-        if number is None:
-            forms.append(form)
-            holes.append(columns)
-        else:
-            holes[number] = _both(form.template, holes[number], columns)
+    places = [numbers.setdefault(form, len(numbers)) for form in two.forms]
     which: list[int] = []
-    if len(forms) > 1:
+    if len(numbers) > 1:
         which = list(one.which) or [0] * count
         which += [places[n] for n in two.which or [0] * len(two.positions)]
     previous = {**one.previous, **{n + count: at for n, at in two.previous.items()}}
@@ -137,245 +107,113 @@ def joined(one: Body, two: Body) -> Body:
     previous[count] = first
     if first == last:
         del previous[count]
-    positions, ats = (_after(*columns) for columns in _moments(one, two))
-    return Body(forms, which, positions, ats, previous, holes)
+    told = None if one.told is None or two.told is None else [*one.told, *two.told]
+    return Pack(
+        list(numbers),
+        which,
+        _after(one.positions, two.positions),
+        _after(one.ats, two.ats),
+        previous,
+        told,
+        [*one.lengths, *two.lengths],
+        one.text + two.text,
+    )
 
 
-def _moments(one: Body, two: Body) -> tuple[tuple[list[int], list[int]], ...]:
-    return (one.positions, two.positions), (one.ats, two.ats)
+def rows_of(told: Pack, key: Key) -> list[Change]:
+    """The rows of a pack."""
+    return _rows(told, key, None)
+
+
+def rows_within(told: Pack, key: Key, span: tuple[int, int]) -> list[Change]:
+    """The rows that were written in a time (µs, both ends in), or tell of it; others of it may
+    come along."""
+    if told.told is None:
+        return _rows(told, key, None)
+    low, high = span
+    low_s, high_s = low // 1_000_000, high // 1_000_000
+    wanted = [
+        low <= at <= high or low_s <= at // 1_000_000 - ago <= high_s
+        for at, ago in zip(accumulate(told.ats), told.told, strict=True)
+    ]
+    return _rows(told, key, None if all(wanted) else wanted)
+
+
+def observed(told: Pack) -> tuple[int, int]:
+    """(earliest, latest) time in µs that any row tells, to the whole second outwards; a row that
+    tells none counts with when it came."""
+    if told.told is None:
+        return ALL_TIMES
+    seconds = [
+        at // 1_000_000 - ago for at, ago in zip(accumulate(told.ats), told.told, strict=True)
+    ]
+    return min(seconds) * 1_000_000, (max(seconds) + 1) * 1_000_000
+
+
+def _rows(told: Pack, key: Key, wanted: list[bool] | None) -> list[Change]:
+    tenant, id = key
+    positions = list(accumulate(told.positions))
+    previous = [0, *positions[:-1]]
+    for n, one in told.previous.items():
+        previous[n] = one
+    forms = [(form.types, VERBS[form.verb], form.source, form.changed) for form in told.forms]
+    which = told.which or [0] * len(positions)
+    ends = list(accumulate(told.lengths, initial=0))
+    rows: Iterable[Any] = zip(
+        positions, accumulate(told.ats), previous, which, pairwise(ends), strict=True
+    )
+    if wanted is not None:
+        rows = compress(rows, wanted)
+    text, found = told.text, []
+    for position, at_us, before, number, (start, end) in rows:
+        types, verb, source, changed = forms[number]
+        payload = text[start:end]
+        found.append(
+            Change(position, tenant, id, types, verb, at_us, source, changed, payload, before)
+        )
+    return found
+
+
+def _told(rows: Sequence[Change]) -> list[int] | None:
+    """How many seconds before it came each row tells of; None where one tells of several times,
+    or of one that cannot be read."""
+    found = []
+    for row in rows:
+        times = OBSERVED.findall(row.payload)
+        at_s = row.at_us // 1_000_000
+        if len(times) == 1 and row.payload.count(b"observedAt") == 1:
+            second = _second(times[0])
+            if second is None:
+                return None
+            found.append(at_s - second)
+        elif not times and b"observedAt" not in row.payload:
+            found.append(0)
+        else:
+            seconds = {_second(one) for one in times}
+            if len(seconds) != 1 or row.payload.count(b"observedAt") != len(times):
+                return None
+            [second] = seconds
+            if second is None:
+                return None
+            found.append(at_s - second)
+    return found
+
+
+@lru_cache(maxsize=8192)
+def _second(text: bytes) -> int | None:
+    """The whole second since 1970 of a time that somebody told, None for what is none."""
+    try:
+        when = datetime.fromisoformat(text.decode().replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return int(when.timestamp() // 1)
+
+
+def _differences(values: Sequence[int]) -> list[int]:
+    return [*values[:1], *(b - a for a, b in pairwise(values))]
 
 
 def _after(one: list[int], two: list[int]) -> list[int]:
-    """Two columns of differences as one."""
     return [*one, two[0] - sum(one), *two[1:]]
-
-
-def _both(template: bytes, one: list[Any], two: list[Any]) -> list[Any]:
-    found: list[Any] = []
-    for kind, here, there in zip(marks(template), one, two, strict=True):
-        if kind == NUMBER:
-            (scale, mantissas), (other, more) = here, there
-            if scale != other or not isinstance(scale, int):
-                scale = scales_of(scale, len(mantissas)) + scales_of(other, len(more))
-            found.append([scale, _after(mantissas, more)])
-        else:
-            found.append([*here, *there] if kind == DOUBLE else _after(here, there))
-    return found
-
-
-def scales_of(scale: int | list[int], count: int) -> list[int]:
-    """A scale each."""
-    return [scale] * count if isinstance(scale, int) else scale
-
-
-def _taken(rows: Sequence[Change], cut: Callable[[bytes], Cut]) -> Body:
-    forms: dict[Form, int] = {}
-    columns: list[list[list[Any]]] = []
-    which: list[int] = []
-    previous: dict[int, int] = {}
-    before = 0
-    for n, row in enumerate(rows):
-        taken = cut(row.payload)
-        changed = None if row.verb == "updated" else row.changed
-        form = Form(row.types, VERB_NUMBER[row.verb], row.source, changed, taken.template)
-        number = forms.get(form)
-        if number is None:
-            number = forms[form] = len(forms)
-            columns.append([[] for _ in marks(taken.template)])
-        which.append(number)
-        _put(columns[number], form.template, taken)
-        if row.previous != before:
-            previous[n] = row.previous
-        before = row.position
-    holes = [_columns(form.template, column) for form, column in zip(forms, columns, strict=True)]
-    return Body(
-        list(forms),
-        which if len(forms) > 1 else [],
-        differences([row.position for row in rows]),
-        differences([row.at_us for row in rows]),
-        previous,
-        holes,
-    )
-
-
-def _put(columns: list[list[Any]], template: bytes, taken: Any) -> None:
-    if not columns:
-        return
-    decimals, scales = iter(taken.decimals), iter(taken.scales)
-    floats, times = iter(taken.floats), iter(taken.times)
-    for column, kind in zip(columns, marks(template), strict=True):
-        if kind == NUMBER:
-            column.append((next(decimals), next(scales)))
-        elif kind == DOUBLE:
-            column.append(next(floats))
-        else:
-            column.append(next(times))
-
-
-def _columns(template: bytes, columns: list[list[Any]]) -> list[Any]:
-    """Columns as they are kept: decimals as differences and scales, times as differences."""
-    found: list[Any] = []
-    for column, kind in zip(columns, marks(template), strict=True):
-        if kind == NUMBER:
-            scales = [scale for _, scale in column]
-            same = scales[0] if len(set(scales)) == 1 else scales
-            found.append([same, differences([mantissa for mantissa, _ in column])])
-        elif kind == DOUBLE:
-            found.append(column)
-        else:
-            found.append(differences(column))
-    return found
-
-
-def unpack(packed: bytes, tenant: int, id: str) -> list[Change]:
-    """The rows of a pack, as the log had them."""
-    return rows_of(loosen(packed), tenant, id)
-
-
-def rows_of(body: Body, tenant: int, id: str) -> list[Change]:
-    """The rows of a body."""
-    positions = list(accumulate(body.positions))
-    ats = list(accumulate(body.ats))
-    previous = [0, *positions[:-1]]
-    for n, one in body.previous.items():
-        previous[n] = one
-    which = body.which
-    if not which:
-        form = body.forms[0]
-        texts = fill(form.template, _whole(form.template, body.holes[0]), len(positions))
-        return _rows((tenant, id), form, texts, zip(positions, ats, previous, strict=True))
-    rows: list[Any] = [None] * len(positions)
-    for number, form in enumerate(body.forms):
-        mine = [n for n, one in enumerate(which) if one == number]
-        texts = fill(form.template, _whole(form.template, body.holes[number]), len(mine))
-        places = ((positions[n], ats[n], previous[n]) for n in mine)
-        for n, row in zip(mine, _rows((tenant, id), form, texts, places), strict=True):
-            rows[n] = row
-    return rows
-
-
-def rows_within(body: Body, key: Key, span: tuple[int, int]) -> list[Change]:
-    """The rows that were written in a time, or tell a time in it; others of it may come along."""
-    low, high = span
-    if len(body.forms) != 1 or untold(body.forms[0].template):
-        return rows_of(body, *key)
-    [form], [holes] = body.forms, body.holes
-    columns = _whole(form.template, holes)
-    wanted = [low <= at <= high for at in accumulate(body.ats)]
-    for kind, column in zip(marks(form.template), columns, strict=True):
-        if kind >= TIME:
-            unit = 10 ** (kind - TIME)
-            first, last = low // 1_000_000 * unit - unit, high // 1_000_000 * unit + unit
-            wanted = [one or first <= at <= last for one, at in zip(wanted, column, strict=True)]
-    if not any(wanted):
-        return []
-    return rows_of(body if all(wanted) else selected(body, wanted), *key)
-
-
-def selected(body: Body, wanted: Sequence[bool]) -> Body:
-    """The rows of a body that are wanted (at least one), as a body."""
-    positions, ats = list(accumulate(body.positions)), list(accumulate(body.ats))
-    kept = list(compress(range(len(positions)), wanted))
-    previous: dict[int, int] = {}
-    for n, row in enumerate(kept):
-        told = body.previous.get(row, positions[row - 1] if row else 0)
-        if told != (positions[kept[n - 1]] if n else 0):
-            previous[n] = told
-    which = body.which
-    parts = [wanted] if not which else [
-        [one for one, form in zip(wanted, which, strict=True) if form == number]
-        for number in range(len(body.forms))
-    ]  # fmt: skip
-    there = [number for number, part in enumerate(parts) if any(part)]
-    places = {number: n for n, number in enumerate(there)}
-    return Body(
-        [body.forms[number] for number in there],
-        [places[which[row]] for row in kept] if len(there) > 1 else [],
-        differences([positions[row] for row in kept]),
-        differences([ats[row] for row in kept]),
-        previous,
-        [
-            [
-                _some(kind, column, parts[number])
-                for kind, column in zip(
-                    marks(body.forms[number].template), body.holes[number], strict=True
-                )
-            ]
-            for number in there
-        ],
-    )
-
-
-def _some(kind: int, column: Any, wanted: Sequence[bool]) -> Any:
-    """A column as it is kept, cut to the rows that are wanted."""
-    if kind == DOUBLE:
-        return list(compress(column, wanted))
-    if kind != NUMBER:
-        return differences(list(compress(accumulate(column), wanted)))
-    scale, mantissas = column
-    some = scale if isinstance(scale, int) else list(compress(scale, wanted))
-    return [some, differences(list(compress(accumulate(mantissas), wanted)))]
-
-
-def _rows(
-    key: Key, form: Form, texts: list[bytes], places: Iterable[tuple[int, int, int]]
-) -> list[Change]:
-    tenant, id = key
-    types, verb, source, changed = form.types, VERBS[form.verb], form.source, form.changed
-    if form.verb == _UPDATED:
-        changed = names_of(form.template)
-        if changed is None:
-            return [
-                Change(
-                    position, tenant, id, types, verb, at, source, tuple(orjson.loads(text)), text,
-                    previous,
-                )
-                for text, (position, at, previous) in zip(texts, places, strict=True)
-            ]  # fmt: skip
-    return [
-        Change(position, tenant, id, types, verb, at, source, changed, text, previous)
-        for text, (position, at, previous) in zip(texts, places, strict=True)
-    ]
-
-
-_UPDATED = VERB_NUMBER["updated"]
-
-
-@lru_cache(maxsize=4096)
-def names_of(template: bytes) -> tuple[str, ...] | None:
-    """The members of every text of a template; None when it does not say so itself."""
-    if template[:1] == WHOLE:
-        return None
-    told = []
-    for number in (1, 2):  # a hole may stand in a name
-        columns = [(0, (number,)) if kind == NUMBER else (number,) for kind in marks(template)]
-        told.append(tuple(orjson.loads(fill(template, columns, 1)[0])))
-    return told[0] if told[0] == told[1] else None
-
-
-def _whole(template: bytes, columns: list[Any]) -> list[Any]:
-    """Columns as `fill` takes them, from what is kept."""
-    found: list[Any] = []
-    for kind, column in zip(marks(template), columns, strict=True):
-        if kind == NUMBER:
-            found.append((column[0], list(accumulate(column[1]))))
-        else:
-            found.append(column if kind == DOUBLE else list(accumulate(column)))
-    return found
-
-
-def observed(body: Body) -> tuple[int, int]:
-    """(earliest, latest) time in µs that any row tells, to the whole second outwards; (0, 0): none.
-
-    A time that could not be cut out may be any.
-    """
-    found: list[int] = []
-    for form, columns in zip(body.forms, body.holes, strict=True):
-        if untold(form.template):
-            return ALL_TIMES
-        for kind, column in zip(marks(form.template), columns, strict=True):
-            if kind >= TIME:
-                unit = 10 ** (kind - TIME)
-                told = list(accumulate(column))
-                found += (min(told) // unit, max(told) // unit + 1)
-    return (min(found) * 1_000_000, max(found) * 1_000_000) if found else (0, 0)

@@ -15,7 +15,15 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from pintu.kernel.analytics.rollups import LEVELS, added, empty, loosened, span_of, squeezed
+from pintu.kernel.analytics.rollups import (
+    HOUR_US,
+    LEVELS,
+    added,
+    empty,
+    loosened,
+    span_of,
+    squeezed,
+)
 from pintu.kernel.analytics.schema import ROLLUP
 from pintu.kernel.context.temporal.durations import micros
 from pintu.kernel.store.port import Change
@@ -47,11 +55,14 @@ def roll_up(connection: Connection, rows: Sequence[Change]) -> None:
     types = {(row.tenant, row.id): orjson.dumps(row.types).decode() for row in rows}
     by_level: dict[tuple[int, str, str, str], dict[tuple[str, int], Any]] = defaultdict(dict)
     for (tenant, attribute, dataset, id), samples in values.items():
+        hours: dict[int, list[float]] = defaultdict(list)
+        for at_us, value in samples:
+            hours[at_us // HOUR_US].append(value)
         for level in LEVELS:
             group = by_level[tenant, attribute, dataset, level]
-            for at_us, value in samples:
-                span, place = span_of(level, at_us)
-                group.setdefault((id, span), {}).setdefault(place, []).append(value)
+            for hour, some in hours.items():
+                span, place = span_of(level, hour * HOUR_US)
+                group.setdefault((id, span), {}).setdefault(place, []).extend(some)
     for key, group in by_level.items():
         _add(connection, key, group, (until_us, types))
     marks = [_row((tenant, attribute, dataset, ASK_ROWS), (id, 0), b"", (until_us, types))
