@@ -11,6 +11,7 @@ from pintu.kernel.feed import Feed
 from pintu.kernel.intake import Intake
 from pintu.kernel.intake.words import Batch, Update
 from pintu.kernel.jsonld import ContextLibrary
+from pintu.kernel.operations.incidents.flood import Limits
 from pintu.kernel.operations.incidents.room import Incidents
 from pintu.kernel.operations.journal import Deed, Journal
 from pintu.kernel.store.port import settled
@@ -43,7 +44,14 @@ class HandClock:
 class Town:
     """One city with its room of incidents; `open` again is a restart."""
 
-    def __init__(self, folder: Path, tables: CityTables, clock: HandClock | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tables: CityTables,
+        clock: HandClock | None = None,
+        *,
+        limits: Limits | None = None,
+    ) -> None:
         self.clock = clock or HandClock()
         self.store = open_sqlite(folder / "context.db", clock=self.clock)
         self.intake = Intake(self.store, ContextLibrary(folder / "contexts"), self.clock, tables)
@@ -58,7 +66,7 @@ class Town:
             clock=self.clock,
             settings=SimpleNamespace(tz="Asia/Shanghai"),
         )
-        self.incidents = Incidents(tables, self.journal, rooms)
+        self.incidents = Incidents(tables, self.journal, rooms, limits=limits)
 
     async def tell(self, *entities: dict[str, Any], at_once: int = 500) -> None:
         """Entities come in, and what is alarmed is taken in."""

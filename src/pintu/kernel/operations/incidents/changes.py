@@ -25,10 +25,10 @@ class Changes:
         self.joined: dict[str, list[Alarm]] = {}
         self.moves: list[tuple[str, str]] = []  # alarms on disk only: from, into
         self.position: int | None = None
-        self._deeds: list[Deed] = []
+        self.deeds: list[Deed] = []
 
     def __bool__(self) -> bool:
-        return bool(self.alarms or self.incidents or self.detectors or self._deeds or self.moves)
+        return bool(self.alarms or self.incidents or self.detectors or self.deeds or self.moves)
 
     def deed(
         self,
@@ -39,7 +39,7 @@ class Changes:
         detail: dict[str, Any] | None = None,
     ) -> None:
         """Something was done to an incident."""
-        self._deeds.append(
+        self.deeds.append(
             Deed(
                 subject=f"incident:{incident.id}",
                 verb=verb,
@@ -57,7 +57,7 @@ class Changes:
         self.incidents.pop(id, None)
         self.joined.pop(id, None)
         self.affected.pop(id, None)
-        self._deeds = [one for one in self._deeds if one.subject != f"incident:{id}"]
+        self.deeds = [one for one in self.deeds if one.subject != f"incident:{id}"]
 
     def write(self, connection: Connection) -> list[Deed]:
         """Everything, in this transaction; the deeds as they are kept."""
@@ -70,4 +70,4 @@ class Changes:
             keeping.put_position(connection, self.position)
         for one in self.incidents.values():
             tell(connection, one.tenant, entity_of(one, self.affected.get(one.id, ())), "upsert")
-        return [enter(connection, deed) for deed in self._deeds]
+        return [enter(connection, deed) for deed in self.deeds]

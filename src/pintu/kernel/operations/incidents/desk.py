@@ -106,8 +106,9 @@ class Desk:
             old.repeats += 1
             self._heard(new, change)
         old.cleared_us = (old.cleared_us or new.cleared_us) if not new.open else 0
-        old.status, old.severity, old.name = new.status, new.severity, new.name
-        old.confidence = new.confidence
+        old.status = new.status
+        if new.open:  # an end says nothing of how bad it was
+            old.severity, old.name, old.confidence = new.severity, new.name, new.confidence
         change.alarms[old.number] = old
         if cluster.incident is None:
             if not old.open:

@@ -16,6 +16,7 @@ from pintu.kernel.operations.incidents import keeping
 from pintu.kernel.operations.incidents.acting import Acting
 from pintu.kernel.operations.incidents.changes import Changes
 from pintu.kernel.operations.incidents.desk import OF_A_FLOOD, Desk
+from pintu.kernel.operations.incidents.flood import Limits
 from pintu.kernel.operations.incidents.graph import Causes
 from pintu.kernel.operations.incidents.schema import ALARM, TABLES
 from pintu.kernel.operations.incidents.taking import Taker
@@ -43,7 +44,9 @@ class Incidents(Acting):
     acknowledged, closed, reopened.
     """
 
-    def __init__(self, tables: CityTables, journal: Journal, rooms: Any) -> None:
+    def __init__(
+        self, tables: CityTables, journal: Journal, rooms: Any, *, limits: Limits | None = None
+    ) -> None:
         self.opened = tables.register(TABLES)
         self.journal, self._clock = journal, rooms.clock
         journal.join(self.opened)
@@ -52,6 +55,7 @@ class Incidents(Acting):
         self.causes = Causes(rooms.store)
         self.taker = Taker(rooms.store, rooms.feed, self.causes, self._take)
         self.lock = asyncio.Lock()
+        self._limits = limits
         self._numbers: dict[str, int] = {}
         self.desk = self._empty()
         self._task: asyncio.Task[None] | None = None
@@ -200,7 +204,7 @@ class Incidents(Acting):
 
     # --- memory -----------------------------------------------------------------------------------
     def _empty(self) -> Desk:
-        return Desk(self._next_id, self._cause_name)
+        return Desk(self._next_id, self._cause_name, limits=self._limits)
 
     def _next_id(self, now_us: int) -> str:
         day = datetime.fromtimestamp(now_us / 1e6, self._zone).strftime("%Y%m%d")
