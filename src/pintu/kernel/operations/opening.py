@@ -10,6 +10,7 @@ from pintu.kernel.operations.journal import Journal
 from pintu.kernel.operations.orders import OrderHand, Orders, open_orders
 from pintu.kernel.operations.playbooks.opening import open_plays
 from pintu.kernel.operations.roster.opening import open_roster
+from pintu.kernel.operations.warned import People
 from pintu.kernel.operations.warnings.opening import open_warnings
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pintu.kernel.operations.playbooks.plays import Plays
     from pintu.kernel.operations.roster.channels import OperatorChannels
     from pintu.kernel.operations.roster.duty import Duty
+    from pintu.kernel.operations.roster.handovers import Handovers
     from pintu.kernel.operations.roster.notifier import Notifier
     from pintu.kernel.operations.roster.roster import Roster
     from pintu.kernel.operations.roster.ways import Ways
@@ -48,6 +50,7 @@ class OperationsRoom:
     notifier: Notifier | None = None  # messages with receipts
     ways: Ways | None = None  # to people, private
     channels: OperatorChannels | None = None
+    handovers: Handovers | None = None  # from watch to watch
 
     warnings: Warnings | None = None  # to the public, CAP 1.2
 
@@ -77,5 +80,8 @@ def open_operations(rooms: Any, tables: CityTables) -> OperationsRoom:
     room.plays.hands["order"] = OrderHand(room.orders)
     open_roster(room, rooms, tables)
     room.warnings = open_warnings(rooms, tables, room)
+    people = People(room, rooms.configuration)
+    room.warnings.following.on("tell", people.tell)
+    room.warnings.following.on("clear", people.clear)
     room.parts.append(room.warnings)
     return room

@@ -76,7 +76,7 @@ class Watch:
         """So much later; whoever waits for a time looks at the clock again."""
         self.clock.us += int(seconds * 1e6)
         await self.timers.set("test.nudge", "nudge", self.clock.us)
-        self.room.notifier.sender.go([])
+        self.room.notifier.sender.wake()
 
     async def deeds(self, subject: str = "") -> list[tuple[str, str]]:
         """(verb, who) of the journal."""

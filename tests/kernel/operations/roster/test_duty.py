@@ -182,7 +182,7 @@ async def test_the_roster_is_there_after_a_restart(lives: Lives) -> None:
             by=before.people["free"].id,
             since_us=NIGHT_US,
             until_us=NIGHT_US + 100,
-        ),  # fmt: skip
+        ),
     )
     told = roster.shifts(TENANT, NIGHT_US, NIGHT_US + 86_400_000_000)
     await before.stop()

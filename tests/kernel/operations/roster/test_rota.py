@@ -113,7 +113,7 @@ def test_swaps_cut_shifts_and_lose_no_minute() -> None:
                     by=f"x{number}",
                     since_us=begin,
                     until_us=begin + chance.randrange(1, 40) * 3_600_000_000,
-                )  # fmt: skip
+                )
             )
         found = rotas.swapped(shifts, swaps)
         assert sum(b.until_us - b.since_us for b in shifts) == sum(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +16,7 @@ from pintu.kernel.access import Actor
 from pintu.kernel.errors import BadRequestData, PintuError, ResourceNotFound, StateConflict
 from pintu.kernel.operations.journal import Deed
 from pintu.kernel.operations.roster.book import Book, account, new_id
+from pintu.kernel.operations.roster.handovers import Named
 from pintu.kernel.operations.roster.notifier import Notifier
 from pintu.kernel.operations.roster.receipts import withdraw
 from pintu.kernel.operations.roster.roster import Roster
@@ -40,8 +41,14 @@ SLOWER_S: Final = 900.0
 ROUNDS: Final = 3
 """Everybody was rung so often every three minutes: from then on every quarter of an hour."""
 
+RINGS_FROM: Final = 2
+"""From this grade on an incident rings by itself."""
+
 RINGS: Final = frozenset(("critical", "high"))
-"""What rings by itself."""
+"""The same of what has no grade."""
+
+BEGINS: Final = frozenset(("opened", "raised", "reopened"))
+TAKEN: Final = frozenset(("acknowledged", "assigned"))
 
 BACK_US: Final = 6 * 3_600_000_000
 """So far back the desk reads at a start for what should have rung while it was down."""
@@ -50,8 +57,11 @@ BACK_US: Final = 6 * 3_600_000_000
 class Duty:
     """Rings, goes on to the next, is answered. What rings is in memory and in its table."""
 
-    def __init__(self, book: Book, roster: Roster, notifier: Notifier) -> None:
+    def __init__(self, book: Book, roster: Roster, notifier: Notifier, named: Named) -> None:
+        """`named` says what a subject of the journal is called."""
         self._book, self._roster, self._notifier = book, roster, notifier
+        self._named = named
+        self.answered: Callable[[Actor, Ring], Awaitable[None]] | None = None
         self._ringing: dict[str, Ring] = {
             one.id: one for one in book.opened.read_now(lambda c: _select(c, "ringing"))
         }
@@ -201,7 +211,10 @@ class Duty:
                     f"Ring {ring[:40]} is {known.state} already, by {known.by}",
                     zh=f"该呼叫已由 {who} 处理",
                 )
-            return await self._end(known, "acknowledged", actor.id, note)
+            done = await self._end(known, "acknowledged", actor.id, note)
+        if self.answered is not None:
+            await self.answered(actor, done)
+        return done
 
     async def withdraw(
         self, tenant: str, subject: str, who: str = "detector", reason: str = ""
@@ -210,6 +223,13 @@ class Duty:
         async with self._lock:
             known = self.find(tenant, subject)
             return None if known is None else await self._end(known, "withdrawn", who, reason)
+
+    async def _taken(self, deed: Deed) -> None:
+        """Somebody took what rings on another page: they have it."""
+        async with self._lock:
+            known = self.find(deed.tenant, deed.subject)
+            if known is not None:
+                await self._end(known, "acknowledged", deed.who, deed.reason)
 
     async def _end(self, known: Ring, state: Any, who: str, reason: str) -> Ring:
         now_us = self._book.clock.now_us()
@@ -299,27 +319,37 @@ class Duty:
         if kind != "incident" or deed.room == self._book.opened.name:
             return
         try:
-            if deed.verb in ("opened", "raised", "reopened"):
-                severity = deed.detail.get("severity", "")
-                if severity in RINGS:
-                    key = f"{deed.room}/{deed.number}"
-                    said = _said(deed)
-                    await self.ring(
-                        deed.tenant, deed.subject, severity, said,
-                        key=key, link=f"/incidents/{id}", by=deed.who,
-                    )  # fmt: skip
-            elif deed.verb in ("acknowledged", "assigned", "closed", "merged"):
+            if deed.verb in BEGINS and _rings(deed):
+                severity = deed.detail.get("severity", "high")
+                key = f"{deed.room}/{deed.number}"
+                said = _said(await self._named(deed.subject), deed)
+                link = f"/incidents/{id}"
+                await self.ring(
+                    deed.tenant, deed.subject, severity, said, key=key, link=link, by=deed.who
+                )
+            elif deed.verb in TAKEN and deed.who.startswith("person:"):
+                await self._taken(deed)
+            elif deed.verb in ("closed", "merged"):
                 await self.withdraw(deed.tenant, deed.subject, deed.who, deed.verb)
         except PintuError as error:
             log.error("%s does not ring: %s", deed.subject, error.detail)
 
 
-def _said(deed: Deed) -> Text:
-    title = deed.detail.get("title") or deed.detail.get("name") or deed.reason
-    if isinstance(title, dict):
-        return {str(name): str(value) for name, value in title.items()}
-    text = str(title or deed.subject)[:500]
-    return {"zh": f"新事件：{text}", "en": f"New incident: {text}"}
+def _rings(deed: Deed) -> bool:
+    """Whether something is bad enough to wake somebody: its grade where it has one, else its
+    severity."""
+    grade = deed.detail.get("grade")
+    if isinstance(grade, int):
+        return grade >= RINGS_FROM
+    return deed.detail.get("severity", "") in RINGS
+
+
+def _said(name: Text | None, deed: Deed) -> Text:
+    title = name or {"zh": deed.subject, "en": deed.subject}
+    return {
+        "zh": f"新事件：{title.get('zh') or title.get('en')}",
+        "en": f"New incident: {title.get('en') or title.get('zh')}",
+    }
 
 
 def _names(people: Iterable[str]) -> list[str]:

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from pintu.kernel.operations.roster.book import Book
 from pintu.kernel.operations.roster.channels import OperatorChannels
 from pintu.kernel.operations.roster.duty import Duty
+from pintu.kernel.operations.roster.handovers import Handovers
+from pintu.kernel.operations.roster.naming import namer, taker
 from pintu.kernel.operations.roster.notifier import Notifier
 from pintu.kernel.operations.roster.roster import Roster
 from pintu.kernel.operations.roster.schema import TABLES
@@ -40,5 +42,8 @@ def open_roster(room: OperationsRoom, rooms: Any, tables: CityTables) -> None:
     channels = room.channels = OperatorChannels(rooms)
     url = rooms.settings.public_url
     notifier = room.notifier = Notifier(book, roster, ways, channels, public_url=url)
-    duty = room.duty = Duty(book, roster, notifier)
-    room.parts += [notifier, duty]
+    named = namer(room)
+    duty = room.duty = Duty(book, roster, notifier, named)
+    duty.answered = taker(room)
+    handovers = room.handovers = Handovers(book, named)
+    room.parts += [notifier, duty, handovers]

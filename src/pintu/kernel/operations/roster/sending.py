@@ -64,6 +64,7 @@ class Sender:
         self._book, self._ways, self._channels = book, ways, channels
         self._url = public_url.rstrip("/")
         self._due: list[tuple[int, str]] = []
+        self._known: set[str] = set()  # what waits or is under way: nothing goes out twice at once
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._lanes = Lanes(self._attempt)
@@ -73,7 +74,7 @@ class Sender:
     async def start(self) -> None:
         """Go on with what was not taken yet."""
         for due_us, id in await self._book.opened.read(receipts.waiting):
-            heapq.heappush(self._due, (due_us, id))
+            self._wait(due_us, id)
         self._task = asyncio.create_task(self._run(), name="notifier")
 
     async def stop(self) -> None:
@@ -88,8 +89,16 @@ class Sender:
     def go(self, found: Iterable[Receipt]) -> None:
         """Send what was put, once its transaction is durable."""
         for one in found:
-            if one.state not in DONE:
-                heapq.heappush(self._due, (one.due_us, one.id))
+            if one.state not in DONE and one.id not in self._known:
+                self._wait(one.due_us, one.id)
+
+    def wake(self) -> None:
+        """Look at the clock now: somebody set it."""
+        self._wake.set()
+
+    def _wait(self, due_us: int, id: str) -> None:
+        self._known.add(id)
+        heapq.heappush(self._due, (due_us, id))
         self._wake.set()
 
     async def _run(self) -> None:
@@ -102,7 +111,7 @@ class Sender:
                     await self._into_lane(due_us, id)
                 except PintuError as error:
                     log.warning("Message %s is sent later: %s", id, error.detail)
-                    heapq.heappush(self._due, (self._book.after(LATER_S), id))
+                    self._wait(self._book.after(LATER_S), id)
             wait_s = LONGEST_SLEEP_S
             if self._due:
                 ahead_us = self._due[0][0] - clock.now_us()
@@ -114,6 +123,7 @@ class Sender:
     async def _into_lane(self, due_us: int, id: str) -> None:
         found = await self._book.opened.read(lambda c: receipts.to_send(c, id))
         if found is None:
+            self._known.discard(id)
             return
         _, message, way = found
         reach = self.way(way)
@@ -124,13 +134,16 @@ class Sender:
     async def _attempt(self, id: str) -> None:
         try:
             found = await self._book.opened.read(lambda c: receipts.to_send(c, id))
-            if found is not None:
-                await self._send(*found)
+            kept = None if found is None else await self._send(*found)
         except PintuError as error:
             log.warning("Message %s is sent later: %s", id, error.detail)
-            heapq.heappush(self._due, (self._book.after(LATER_S), id))
+            self._wait(self._book.after(LATER_S), id)
+            return
+        self._known.discard(id)
+        if kept is not None and kept.state not in DONE:
+            self._wait(kept.due_us, id)
 
-    async def _send(self, receipt: Receipt, message: Message, way: str) -> None:
+    async def _send(self, receipt: Receipt, message: Message, way: str) -> Receipt:
         reach = self.way(way)
         if reach is None or reach.broken:
             outcome = Outcome(taken=False, again=False, detail="The way was taken back")
@@ -149,9 +162,7 @@ class Sender:
 
         kept = await self._book.do(work)
         self.tell(kept)
-        if kept.state not in DONE:
-            heapq.heappush(self._due, (kept.due_us, kept.id))
-            self._wake.set()
+        return kept
 
     async def _carried(self, envelope: Envelope) -> Outcome:
         try:
