@@ -24,7 +24,7 @@ from pintu.kernel.intake.words import Batch, Update
 from pintu.kernel.store.port import Op
 from pintu.web.app import build_app
 from tests.browser.serve import one_change
-from tests.web.small_city import SOURCE, SmallCity, open_small_city, put
+from tests.web.small_city import LAMP, SOURCE, SmallCity, open_small_city, put
 
 BLINKING = 1_500
 ALARMS = "PINTU_TEST_ALARMS"
@@ -67,12 +67,20 @@ def incident(number: int, now_us: int, severity: str = "high") -> Entity:
         ),
         "severity": said(severity),
         "status": said("open"),
-        "alarmCount": said(41 - number),
-        "openedAt": moment(now_us - 140_000_000 - number * 60_000_000),
-        "location": geo("Point", [lon, lat]),
-        "area": geo("Polygon", square(lon, lat, 0.002)),
-        "description": said("41 条告警，同一配电柜，3 分钟内（演示）"),
+        "alertCount": said(41 - number),
+        "dateIssued": moment(now_us - 140_000_000 - number * 60_000_000),
+        "location": geo("Point", [round(lon, 6), round(lat, 6)]),
+        "affects": {
+            "type": "Relationship",
+            "object": [LAMP.format(n) for n in inside(number)],
+        },
+        "description": said("同一配电柜，3 分钟内（演示）"),
     }
+
+
+def inside(number: int) -> range:
+    """The lamps an incident is about."""
+    return range(100 + 41 * number, 141 + 40 * number)
 
 
 def alarm(number: int, now_us: int, severity: str = "high") -> Entity:
@@ -92,16 +100,23 @@ def alarm(number: int, now_us: int, severity: str = "high") -> Entity:
     }
 
 
+def about(number: int, now_us: int) -> Entity:
+    """An alarm about a lamp that an incident holds."""
+    link = {"type": "Relationship", "object": LAMP.format(number)}
+    made = alarm(20_000 + number, now_us - 150_000_000)
+    return {**{k: v for k, v in made.items() if k != "location"}, "alertSource": link}
+
+
 def warning(now_us: int) -> Entity:
     return {
         "id": "urn:ngsi-ld:PublicWarning:operations:W0001",
         "type": "PublicWarning",
         "name": names("大风蓝色预警（演示）", "Gale warning, blue (demo)"),
         "severity": said("medium"),
-        "status": said("in_force"),
+        "warningState": said("issued"),
         "validFrom": moment(now_us - 3_600_000_000),
-        "expires": moment(now_us + 6 * 3_600_000_000),
-        "area": geo("Polygon", square(120.2, 30.2, 0.018)),
+        "validTo": moment(now_us + 6 * 3_600_000_000),
+        "location": geo("Polygon", square(120.2, 30.2, 0.018)),
     }
 
 
@@ -112,8 +127,8 @@ def order(number: int, now_us: int) -> Entity:
         "name": names(f"更换 {number} 号灯（演示）", f"Replace lamp {number} (demo)"),
         "severity": said("medium"),
         "status": said("assigned"),
-        "openedAt": moment(now_us - number * 900_000_000),
-        "dueAt": moment(now_us + (3 - number) * 1_800_000_000),
+        "dateIssued": moment(now_us - number * 900_000_000),
+        "dateDue": moment(now_us + (3 - number) * 1_800_000_000),
         "location": geo("Point", [120.185 + 0.007 * number, 30.21]),
     }
 
@@ -137,6 +152,7 @@ def scene(name: str, now_us: int) -> list[Entity]:
         return [street(number) for number in range(40 if name == "calm" else 0)]
     streets = [street(n, "impaired" if n in (12, 13) else "normal") for n in range(40)]
     rows = [incident(0, now_us), alarm(1, now_us, "low"), warning(now_us), order(1, now_us)]
+    rows += [about(number, now_us) for number in inside(0)]
     if name == "crowded":
         rows += [incident(n, now_us, ("critical", "high", "medium")[n % 3]) for n in range(1, 25)]
         rows += [

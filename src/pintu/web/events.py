@@ -16,6 +16,7 @@ import orjson
 from pintu.kernel.context.record import PAST_VERBS
 from pintu.kernel.errors import TooManyRequests, Unavailable
 from pintu.kernel.store.port import settled
+from pintu.web.api.names import Register
 from pintu.web.api.picture import Picture, Pictures
 from pintu.web.api.points import Box
 from pintu.web.wall.keeping import Walls, figures
@@ -85,6 +86,7 @@ class Hub:
         self.rooms = rooms
         self.pictures = pictures
         self.walls = Walls(rooms)
+        self.names = Register(rooms)
         self.clients: set[Client] = set()
         self.dropped = 0
         self._rows: dict[int, dict[int, int]] = {}  # tenant → row → oldest change not yet told
@@ -101,6 +103,7 @@ class Hub:
     # --- what happened --------------------------------------------------------------------------
     def committed(self, changes: list[Change]) -> None:
         """Take one commit in; called on the loop after it is durable."""
+        self.names.committed(changes)
         if not (self.pictures.by_tenant or self.walls.by_tenant or self.clients):
             return
         if not self.clients:

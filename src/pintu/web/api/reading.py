@@ -16,8 +16,9 @@ from pintu.kernel.errors import InvalidRequest, ResourceNotFound
 from pintu.kernel.store.port import settled
 from pintu.web.api import past
 from pintu.web.api.lamps import Cells, map_data, read_box, read_zoom
+from pintu.web.api.names import best
 from pintu.web.api.past_picture import past_picture
-from pintu.web.api.search import find_things
+from pintu.web.api.search import find_things, plain
 from pintu.web.events import TOPICS, Client
 from pintu.web.house import house_of
 from pintu.web.visit import AnyRequest, Visit, enter, still_allowed
@@ -165,14 +166,16 @@ async def sources(request: AnyRequest) -> Response[bytes]:
     )
 
 
-@get("/search", summary="Things by id or name")
+@get("/search", summary="Things by id, or by name in Chinese, English or pinyin")
 async def search(request: AnyRequest, q: str = "") -> Response[bytes]:
-    """Up to twelve entities."""
+    """Up to twelve entities, best first."""
     house = house_of(request)
     visit = enter(request, house.rooms)
     visit.whole_rows()
     picture = await house.pictures.of(visit.number)
-    return as_json(await find_things(house.rooms.store, picture, visit.number, q))
+    names = await house.hub.names.of(visit.number)
+    named = best(names.by_id.items(), plain(q))
+    return as_json(await find_things(house.rooms.store, picture, visit.number, q, named))
 
 
 @get("/events", summary="Server-sent events", media_type="text/event-stream")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pintu.kernel.context.selection import Compare, Or, Path, Selection
 from pintu.kernel.store.port import settled
 from pintu.web.api.picture import Picture
-from pintu.web.api.states import value_of
+from pintu.web.api.states import position_of, value_of
 
 if TYPE_CHECKING:
     from pintu.kernel.store.port import Store
@@ -38,32 +38,51 @@ def known_ids(picture: Picture, wanted: str) -> list[str]:
 
 
 async def find_things(
-    store: Store, picture: Picture, tenant: int, text: str
+    store: Store, picture: Picture, tenant: int, text: str, named: Iterable[str] = ()
 ) -> list[dict[str, Any]]:
-    """Up to twelve entities: by whole id, by part of an id on the map, by `name`."""
+    """Up to twelve entities: by whole id, those `named` (ids whose name fits, best first), by part
+    of an id on the map. `names` is the name in its languages where it has several, `at` a place
+    [lon, lat] where it stands, else None."""
     wanted = plain(text)
     if not wanted or not tenant:
         return []
     found: dict[str, dict[str, Any]] = {}
-    for id in (text.strip(), *known_ids(picture, wanted)):
-        if len(id) > 2_000:
+    for id in (text.strip(), *named, *known_ids(picture, wanted)):
+        if len(id) > 2_000 or id in found:
             continue
         record = await settled(store.retrieve(tenant, id))
-        if record is not None:
-            found[record.id] = {"id": record.id, "types": record.types, "name": _name(record.body)}
-    if len(found) < SHOWN:
-        names = tuple(Compare(Path("name"), "==", form) for form in {text.strip(), wanted})
-        page = await settled(store.select(Selection(tenant=tenant, q=Or(names), limit=SHOWN)))
-        for record in page.records:
-            found.setdefault(
-                record.id,
-                {"id": record.id, "types": record.types, "name": _name(record.body)},
-            )
-    return list(found.values())[:SHOWN]
+        if record is None:
+            continue
+        entity = orjson.loads(record.body)
+        found[id] = {
+            "id": id,
+            "types": record.types,
+            "name": _name(entity),
+            "names": value_of(entity, "name") if "name" in entity else "",
+            "at": _place(entity),
+        }
+        if len(found) >= SHOWN:
+            break
+    return list(found.values())
 
 
-def _name(body: bytes) -> str:
-    name = value_of(orjson.loads(body), "name")
+def _name(entity: dict[str, Any]) -> str:
+    name = value_of(entity, "name") or value_of(entity, "roadName")
     if isinstance(name, dict):
         name = name.get("@none") or next(iter(name.values()), "")
     return str(name or "")
+
+
+def _place(entity: dict[str, Any]) -> tuple[float, float] | None:
+    """A place on it: the point itself, else a corner in the middle of its line or rim."""
+    point = position_of(entity)
+    shape = value_of(entity, "location")
+    if point is not None or not isinstance(shape, dict):
+        return point
+    corners = shape.get("coordinates")
+    while isinstance(corners, list) and corners and isinstance(corners[0], list):
+        middle = corners[len(corners) // 2]
+        if isinstance(middle, list) and middle and isinstance(middle[0], int | float):
+            return position_of({"location": {"value": {"type": "Point", "coordinates": middle}}})
+        corners = corners[0]
+    return None

@@ -6,13 +6,14 @@ addEventListener("DOMContentLoaded", () => {
   const { fill } = window.pintuWall.Lists;
   const tz = document.body.dataset.tz, lang = document.documentElement.lang;
   const clock = new Intl.DateTimeFormat(lang, { timeZone: tz, hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
-  const day = new Intl.DateTimeFormat(lang, { timeZone: tz, year: "numeric", month: "long", day: "numeric", weekday: "long" });
+  const day = new Intl.DateTimeFormat(lang, { timeZone: tz, year: "numeric", month: "short", day: "numeric", weekday: "short" });
   const state = new State();
   const hidden = new Set(), address = new URLSearchParams(location.search);
   const points = new window.pintuWall.Points(window.pintuStyle.looks);
   const lists = new window.pintuWall.Lists((id) => choose(id));
   // `applied`, `latencies` (ms from a change to its being applied here) and `alarms` (ms from an alarm's issue) are for measuring.
   const wall = window.pintuWall.now = { state, points, applied: 0, latencies: [], alarms: [], lists: null, least: 4, figures: null, live: true, loaded: false };
+  if (innerWidth < 1600) document.querySelector(".wall-legend").open = false;
   let map = null, chosen = "", told_at = { city: Number(box.dataset.clock), here: Date.now() }, heard = Date.now();
 
   try {
@@ -169,7 +170,7 @@ addEventListener("DOMContentLoaded", () => {
 
   // --- choosing: a row or a sign opens its card
   const card = document.getElementById("card");
-  const own = { Incident: "/incidents/", PublicWarning: "/warnings/", ResponsePlan: "/plays/", WorkOrder: "/orders/" };
+  const own = window.pintuWall.state.rules.pages;
   wall.page = (row) => (own[row.type] ? own[row.type] + encodeURIComponent(window.pintuWall.state.short(row.id)) : "/entities/" + encodeURIComponent(row.about || row.id));
   function choose(id) {
     const row = state.rows.get(id);
@@ -247,7 +248,6 @@ addEventListener("DOMContentLoaded", () => {
   for (const layer of (address.get("without") || "").split(",")) if (layer && map) map.layers.add(layer);
   for (const look of (address.get("hide") || "").split(",")) if (look) hidden.add(Number(look));
   if (SEVERITIES.includes(address.get("from"))) wall.least = SEVERITIES.indexOf(address.get("from"));
-  if (innerWidth < 960) document.querySelector(".wall-legend").open = false;
 
   filtered(false);
   say(words.loading, "wait");

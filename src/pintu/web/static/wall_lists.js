@@ -9,7 +9,7 @@ window.pintuWall.Lists = class {
     this.number = new Intl.NumberFormat(lang);
     this.clock = new Intl.DateTimeFormat(lang, { timeZone: document.body.dataset.tz, hour: "2-digit", minute: "2-digit", hour12: false });
     const template = document.createElement("template");
-    template.innerHTML = '<li class="wall-row"><button type="button"><svg class="sign" viewBox="0 0 16 16" aria-hidden="true" focusable="false"><use></use></svg><span class="wall-title"></span><span class="wall-meta"><b></b> <time></time> <span></span></span></button></li>';
+    template.innerHTML = '<li class="wall-row"><button type="button"><svg class="sign" viewBox="0 0 16 16" aria-hidden="true" focusable="false"><use></use></svg><span class="wall-title"></span><span class="wall-meta"><b></b> · <time></time> <span></span></span></button></li>';
     this.template = template;
     document.querySelector(".wall-side").addEventListener("click", (event) => {
       const row = event.target.closest(".wall-row");
@@ -63,7 +63,7 @@ window.pintuWall.Lists = class {
     if (time.dateTime !== iso) time.dateTime = iso;
     const fill = window.pintuWall.Lists.fill;
     const told = [row.type === "Incident" && row.count ? fill(words.alarms, { n: row.count }) : "", row.type === "Incident" || row.type === "Alert" ? row.status_text : "", row.until && row.type !== "Alert" ? fill(words.until, { time: this.clock.format(row.until) }) : "", row.type === "Alert" ? row.said : ""];
-    this.set(li.querySelector(".wall-meta > span"), told.filter(Boolean).join(" · "));
+    this.set(li.querySelector(".wall-meta > span"), told.filter(Boolean).map((one) => "· " + one).join(" "));
   }
 
   tile(name, value, beside, bad) {

@@ -12,7 +12,7 @@ window.pintuWall.Map = class {
     maplibregl.setWorkerUrl(new URL(box.dataset.worker, location.href).href);
     this.gl = new maplibregl.Map({
       container: box, style: window.pintuStyle.style(), attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false,
-      bounds: this.bounds, fitBoundsOptions: { padding: 30 }, maxZoom: 20, fadeDuration: 0, hash: "map",
+      bounds: this.bounds, fitBoundsOptions: { padding: this.free() }, maxZoom: 20, fadeDuration: 0, hash: "map",
       localIdeographFontFamily: '"Noto Sans SC Variable", sans-serif',
       locale: { "NavigationControl.ZoomIn": box.dataset.zoomIn, "NavigationControl.ZoomOut": box.dataset.zoomOut, "NavigationControl.ResetBearing": box.dataset.north, "Map.Title": box.dataset.label },
     });
@@ -58,7 +58,7 @@ window.pintuWall.Map = class {
     gl.addLayer({ id: "wall-fresh", type: "circle", source: "fresh", paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 10, 2.2 * k, 15, 8 * k], "circle-color": colour("blue"), "circle-opacity": .35, "circle-stroke-width": k, "circle-stroke-color": colour("blue") } }, "signs");
     const symbol = (id, layer, size, more = {}) => gl.addLayer({ id, type: "symbol", source: "things", filter: of(layer), layout: { "icon-image": ["get", "i"], "icon-size": size * k, "icon-allow-overlap": true, "icon-ignore-placement": true, "symbol-sort-key": ["-", 9, ["get", "o"]], ...more }, paint: more["text-field"] ? paint : {} });
     symbol("wall-orders", "orders", .55);
-    symbol("wall-alarms", "alarms", .62);
+    symbol("wall-alarms", "alarms", .62, { "icon-size": ["*", k, ["get", "size"]] });
     symbol("wall-warning-names", "warnings", .1, { "text-field": ["get", "t"], ...text, "text-anchor": "center", "text-offset": [0, 0] });
     gl.addLayer({ id: "wall-rings", type: "circle", source: "things", filter: ["all", of("incidents"), ["==", ["get", "new"], 1]], paint: { "circle-radius": 26 * k, "circle-color": colour("red"), "circle-opacity": .12, "circle-stroke-color": colour("red"), "circle-stroke-width": 2.5 * k } });
     symbol("wall-incidents", "incidents", .95, { "text-field": ["get", "t"], ...text, "text-size": 18 * k, "text-optional": false, "text-allow-overlap": true });
@@ -128,12 +128,15 @@ window.pintuWall.Map = class {
     const area = (row, layer) => { if (row.lines) areas.push({ type: "Feature", properties: { layer, id: row.id }, geometry: row.lines }); };
     const add = (rows, layer, icon) => rows.slice(0, 2000).forEach((row) => {
       if (layer === "incidents" || layer === "warnings") area(row, layer);
-      if (row.at) features.push(point(features.length, row.at, { layer, id: row.id, i: icon(row), o: row.order, t: title(row), new: row.status === "acknowledged" || row.who ? 0 : 1 }));
+      const at = row.at || this.points.at(row.about);
+      if (at) features.push(point(features.length, at, { layer, id: row.id, i: icon(row), o: row.order, t: label(title(row)), size: row.inside ? .38 : .62, new: row.status === "acknowledged" || row.who ? 0 : 1 }));
     });
     const shown = (name) => !this.layers.has(name);
+    const label = (text) => text.replace(/（/g, " (").replace(/）/g, ")"); // the first draws as nothing here
+    const alone = (row) => !this.points.alarmed.has(this.points.row_of.get(row.about)); // else its thing shows it already
     if (shown("streets")) for (const row of lists.streets) if (row.lines) streets.push({ type: "Feature", properties: { id: row.id, bad: row.status === "closed" || row.status === "alarm" ? 2 : 1 }, geometry: row.lines });
     if (shown("orders")) add(lists.orders, "orders", () => "wall-order");
-    if (shown("alarms")) add([...lists.alarms, ...lists.grouped], "alarms", (row) => row.order < 3 ? "wall-alarm" : "wall-alarm-low");
+    if (shown("alarms")) add([...lists.alarms, ...lists.grouped].filter(alone), "alarms", (row) => row.order < 3 ? "wall-alarm" : "wall-alarm-low");
     if (shown("warnings")) add(lists.warnings, "warnings", () => "");
     if (shown("incidents")) add(lists.incidents, "incidents", (row) => row.status === "acknowledged" || row.who ? "wall-incident-seen" : "wall-incident");
     this.put("things", features); this.put("areas", areas); this.put("streets", streets);
@@ -141,9 +144,16 @@ window.pintuWall.Map = class {
 
   choose(at) { if (this.dressed) this.put("chosen", at ? [this.constructor.point(0, at, {})] : []); }
   fly(row) {
-    if (!row.at) return;
-    this.gl.jumpTo({ center: row.at, zoom: Math.max(this.gl.getZoom(), 15) });
-    this.choose(row.at);
+    const at = row.at || this.points.at(row.about);
+    if (!at) return;
+    this.gl.jumpTo({ center: at, zoom: Math.max(this.gl.getZoom(), 15) });
+    this.choose(at);
   }
-  whole() { this.gl.fitBounds(this.bounds, { padding: 30, animate: false }); }
+  // What of the map no legend covers.
+  free() {
+    const legend = this.box.parentElement.querySelector(".wall-legend");
+    const under = legend && legend.open && getComputedStyle(legend).position === "absolute" ? legend.offsetHeight : 0;
+    return { top: 30, left: 30, right: 30, bottom: 40 + Math.min(under, this.box.offsetHeight / 2) };
+  }
+  whole() { this.gl.fitBounds(this.bounds, { padding: this.free(), animate: false }); }
 };

@@ -4,7 +4,7 @@ window.pintuWall.Points = class {
   constructor(looks) { this.looks = looks; this.clear(); }
 
   clear() {
-    this.ids = new Map(); this.lon = new Int32Array(0); this.lat = new Int32Array(0);
+    this.ids = new Map(); this.row_of = new Map(); this.lon = new Int32Array(0); this.lat = new Int32Array(0);
     this.state = new Uint8Array(0); this.level = new Uint8Array(0); this.there = new Uint8Array(0);
     this.top = 0; this.counts = []; this.fresh = new Map(); this.alarmed = new Set();
   }
@@ -18,7 +18,7 @@ window.pintuWall.Points = class {
     this.state = new Uint8Array(this.top); this.level = new Uint8Array(this.top); this.there = new Uint8Array(this.top);
     rows.forEach((row, i) => {
       this.there[row] = 1; this.lon[row] = data.lon[i]; this.lat[row] = data.lat[i]; this.state[row] = data.state[i]; this.level[row] = data.level[i];
-      this.ids.set(row, data.prefix + data.ids[i]);
+      this.ids.set(row, data.prefix + data.ids[i]); this.row_of.set(data.prefix + data.ids[i], row);
       if (this.looks[data.state[i]].alarm) this.alarmed.add(row);
     });
     this.counts = data.counts;
@@ -35,7 +35,7 @@ window.pintuWall.Points = class {
       this.fresh.delete(row);
       this.fresh.set(row, now);
     }
-    for (const row of gone || []) if (row < this.top) { this.there[row] = 0; this.ids.delete(row); this.alarmed.delete(row); this.fresh.delete(row); }
+    for (const row of gone || []) if (row < this.top) { this.there[row] = 0; this.row_of.delete(this.ids.get(row)); this.ids.delete(row); this.alarmed.delete(row); this.fresh.delete(row); }
     return strange;
   }
 
@@ -43,6 +43,12 @@ window.pintuWall.Points = class {
   recent(since, most) {
     for (const [row, at] of this.fresh) { if (at >= since) break; this.fresh.delete(row); }
     return [...this.fresh.keys()].slice(-most);
+  }
+
+  // Where a thing stands, [lon, lat]; null when it is not on the map.
+  at(id) {
+    const row = this.row_of.get(id);
+    return row === undefined ? null : [this.lon[row] / 1e6, this.lat[row] / 1e6];
   }
 
   within([west, south, east, north], hidden, most) {

@@ -7,8 +7,7 @@ window.pintuWall.state = (() => {
   const codes = JSON.parse(document.getElementById("wall-codes").textContent);
   const SEVERITIES = ["critical", "high", "medium", "low", "informational"];
   const LISTS = { Incident: "incidents", Alert: "alarms", PublicWarning: "warnings", ResponsePlan: "plans", WorkOrder: "orders", RoadSegment: "streets" };
-  // The same words as web/wall/shown.py: OVER.
-  const OVER = new Set("cancelled cleared closed completed dismissed done ended expired failed inactive merged refused resolved superseded undone".split(" "));
+  const rules = JSON.parse(document.getElementById("wall-rules").textContent); // web/wall/shown.py
   const USUAL = new Set(["", "normal", "usual", "clear", "open", "ok"]);
 
   function value(entity, name) {
@@ -27,7 +26,7 @@ window.pintuWall.state = (() => {
   }
   function said(found) {
     if (found === undefined || found === null) return "";
-    if (typeof found === "object") return String(found[lang] || found[lang.slice(0, 2)] || found["@none"] || found.en || Object.values(found)[0] || "");
+    if (typeof found === "object") return String(found[lang] || found[lang.slice(0, 2)] || found[Object.keys(found).find((key) => key.slice(0, 2) === lang.slice(0, 2))] || found["@none"] || found.en || Object.values(found)[0] || "");
     return String(found);
   }
   function moment(entity, ...names) {
@@ -54,36 +53,35 @@ window.pintuWall.state = (() => {
     return [lon / all.length, lat / all.length];
   }
 
+  const state_name = (entity) => rules.states.find((name) => typeof value(entity, name) === "string") || "status";
   function over(entity, type, now) {
-    if (type === "RoadSegment") return false;
-    if (OVER.has(value(entity, "status"))) return true;
-    const until = moment(entity, "validTo", "expires");
+    if ((rules.over[type] || []).includes(value(entity, state_name(entity)))) return true;
+    if (!rules.ending.includes(type)) return false;
+    const until = moment(entity, "validTo");
     return until > 0 && until <= now;
   }
-  const many = (found) => (Array.isArray(found) ? found.length : typeof found === "number" ? found : typeof found === "string" ? 1 : 0);
 
   // A row: all that the lists and the map need of an entity, and no more (the wall stays open for a week).
   function read(entity) {
     const types = [].concat(entity.type);
     const type = types.find((one) => LISTS[one]);
     if (!type) return null;
-    const geometry = first(entity, "area", "location", "geometry") || null;
+    const geometry = first(entity, "area", "location") || null;
     const at = middle(value(entity, "location")) || middle(geometry);
-    let severity = said(first(entity, "severity", "grade")) || "medium";
-    if (!SEVERITIES.includes(severity)) severity = /^\d$/.test(severity) ? SEVERITIES[Math.max(0, 3 - Number(severity))] || "medium" : "medium";
-    const kind = said(first(entity, "subCategory", "category", "cause", "event", "playbook"));
-    const status = said(first(entity, "status", "state"));
+    let severity = said(first(entity, "severity")) || "medium";
+    if (!SEVERITIES.includes(severity)) severity = "medium";
+    const kind = said(first(entity, "subCategory", "category"));
+    const stated = state_name(entity), status = said(value(entity, stated));
     const row = {
       id: entity.id, type, list: LISTS[type], severity, status, order: SEVERITIES.indexOf(severity), kind,
-      status_text: coded(type, value(entity, "status") !== undefined ? "status" : "state", status),
-      name: said(first(entity, "title", "name", "headline", "roadName")), said: said(first(entity, "description", "summary")).slice(0, 240),
-      since: moment(entity, "openedAt", "dateIssued", "startedAt", "dateObserved", "onset", "validFrom", "effective", "sent", "createdAt"),
-      until: moment(entity, "validTo", "expires", "dueAt", "deadline"), about: said(first(entity, "alertSource", "refDevice", "about", "target")),
-      incident: said(first(entity, "incident", "refIncident", "partOf")), count: many(first(entity, "alarmCount", "alertCount", "alarms", "hasAlert")),
-      who: said(first(entity, "assignedTo", "assignee", "crew")), at, lines: geometry && geometry.type !== "Point" ? geometry : null,
+      status_text: coded(type, stated, status),
+      name: said(first(entity, "name", "roadName")), said: said(first(entity, "description", "summary")).slice(0, 240),
+      since: moment(entity, "dateIssued", "validFrom", "dateObserved"),
+      until: moment(entity, "validTo", "dateDue"), about: said([].concat(first(entity, "alertTarget", "alertSource", "refDevice", "orderTarget", "refCause") || "")[0]),
+      count: first(entity, "alertCount") || 0, who: said(first(entity, "crew")), at, lines: geometry && geometry.type !== "Point" ? geometry : null,
       watched: first(entity, "coverage", "watched"),
     };
-    if (type === "Incident") row.members = [].concat(first(entity, "alarms", "hasAlert", "alerts") || []);
+    if (type === "Incident") row.members = [].concat(first(entity, "affects") || []); // alarms about these are inside it
     return row;
   }
   const title = (row) => row.name || (codes.kind[row.kind] || coded(row.type, "subCategory", row.kind)) || coded(row.type, "category", row.kind) || `${codes.type[row.type] || row.type} ${short(row.id)}`;
@@ -117,9 +115,9 @@ window.pintuWall.state = (() => {
     // What ended by its own time, without anybody telling.
     expire(now) {
       this.now = now;
-      for (const row of this.rows.values()) if (row.type !== "WorkOrder" && row.until && row.until <= now) { this.drop(row.id); this.version += 1; }
+      for (const row of this.rows.values()) if (rules.ending.includes(row.type) && row.until && row.until <= now) { this.drop(row.id); this.version += 1; }
     }
-    inIncident(row) { return !!(row.incident || this.grouped.has(row.id)); }
+    inIncident(row) { return this.grouped.has(row.about); }
     unusual(row) { return !USUAL.has(row.status); }
     // The rows of each list, worst first, then newest.
     lists(least) {
@@ -131,12 +129,13 @@ window.pintuWall.state = (() => {
           if (row.watched === 0) unwatched += 1;
           if (!this.unusual(row)) continue;
         }
-        if (row.type === "Alert" && this.inIncident(row)) found.grouped.push(row);
+        row.inside = row.type === "Alert" && this.inIncident(row);
+        if (row.inside) found.grouped.push(row);
         else if (row.order <= least || row.type === "RoadSegment" || row.type === "WorkOrder") found[row.list].push(row);
       }
       for (const rows of Object.values(found)) rows.sort((a, b) => a.order - b.order || b.since - a.since || (a.id < b.id ? -1 : 1));
       return { ...found, unwatched, all_streets: streets };
     }
   }
-  return { State, title, words, codes, SEVERITIES, short };
+  return { State, title, rules, words, codes, SEVERITIES, short };
 })();

@@ -11,7 +11,7 @@ from pintu.web.pages import labels
 from pintu.web.pages.map import legend
 from pintu.web.pages.render import page
 from pintu.web.visit import AnyRequest, Visit, enter
-from pintu.web.wall.shown import TYPES
+from pintu.web.wall.shown import ENDING, OVER, PAGES_OF, STATES, TYPES
 
 
 @get("/wall", include_in_schema=False)
@@ -28,6 +28,12 @@ async def wall(request: AnyRequest) -> Response[str]:
         size=len(picture.points),
         bounds=picture.points.bounds(),
         codes=codes_of(visit),
+        rules={
+            "over": {name: sorted(words) for name, words in OVER.items()},
+            "states": STATES,
+            "ending": sorted(ENDING),
+            "pages": PAGES_OF,
+        },
         past=house.rooms.history is not None,
     )
 

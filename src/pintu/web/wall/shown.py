@@ -2,7 +2,7 @@
 
 Live and replayed, the wall is told of the same events: `{entities: […], gone: [ids], at_us}`.
 `entities` are documents as `seen` leaves them, those that ended included (a page lets go of them by
-the same words as `is_over`); `gone` are ids of entities that were deleted; `at_us` is the moment of
+the same table, OVER); `gone` are ids of entities that were deleted; `at_us` is the moment of
 the last of it on the city's clock.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any, Final
+from urllib.parse import quote
 
 from pintu.web.api.states import is_open_alert, parse_time, value_of
 
@@ -19,30 +20,40 @@ TYPES: Final = frozenset(
 )
 """Everything else on the wall is a point of the map (`web/api/picture.py`)."""
 
-ENDLESS: Final = frozenset({"RoadSegment"})
-OVER: Final = frozenset(
-    {
-        "cancelled",
-        "cleared",
-        "closed",
-        "completed",
-        "dismissed",
-        "done",
-        "ended",
-        "expired",
-        "failed",
-        "inactive",
-        "merged",
-        "refused",
-        "resolved",
-        "superseded",
-        "undone",
-    }
-)
-"""States in which a thing has left the wall."""
+OVER: Final[dict[str, frozenset[str]]] = {
+    ALERT: frozenset({"cleared", "closed", "dismissed", "ended", "inactive", "resolved"}),
+    "Incident": frozenset({"closed", "merged"}),
+    "PublicWarning": frozenset({"cancelled", "expired", "replaced"}),
+    "ResponsePlan": frozenset({"done", "expired", "refused", "undone"}),
+    "WorkOrder": frozenset({"cancelled", "closed"}),
+}
+"""States in which a thing of a type has left the wall; a street never does."""
+
+STATES: Final = ("status", "warningState", "planState", "streetState", "state")
+"""Where the types say their state."""
+
+ENDING: Final = frozenset({ALERT, "PublicWarning"})
+"""What ends by itself at its `validTo`."""
 
 UNSEEN: Final = frozenset({"data", "evidence", "steps", "text", "timeline"})
 """What no wall has room for; it stands on the thing's own page."""
+
+
+PAGES_OF: Final = {
+    "Incident": "/incidents/",
+    "PublicWarning": "/warnings/",
+    "ResponsePlan": "/plays/",
+    "WorkOrder": "/orders/",
+}
+"""Types with a page of their own in the operations room: its address, before the local id."""
+
+
+def page_of(id: str, types: Collection[str]) -> str:
+    """The address of a thing's page."""
+    for name in types:
+        if name in PAGES_OF:
+            return PAGES_OF[name] + quote(id.rpartition(":")[2], safe="")
+    return "/entities/" + quote(id, safe=":")
 
 
 def on_wall(types: Collection[str]) -> bool:
@@ -61,13 +72,23 @@ def is_over(entity: dict[str, Any], now_us: int) -> bool:
     """Whether it has left the wall: by its state, or because its time is up."""
     types = entity.get("type", ())
     types = (types,) if isinstance(types, str) else types
-    if not ENDLESS.isdisjoint(types):
-        return False
-    if ALERT in types and not is_open_alert(entity, now_us):
-        return True
-    if value_of(entity, "status") in OVER:
-        return True
-    return any(0 < moment_of(entity, name) <= now_us for name in ("validTo", "expires"))
+    for name in types:
+        if name == ALERT and not is_open_alert(entity, now_us):
+            return True
+        if name in ENDING and 0 < moment_of(entity, "validTo") <= now_us:
+            return True
+        if state_of(entity) in OVER.get(name, ()):
+            return True
+    return False
+
+
+def state_of(entity: dict[str, Any]) -> str:
+    """The word for its state; empty when it tells none."""
+    for name in STATES:
+        told = value_of(entity, name)
+        if isinstance(told, str):
+            return told
+    return ""
 
 
 def moment_of(entity: dict[str, Any], name: str) -> int:
