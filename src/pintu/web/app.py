@@ -25,7 +25,10 @@ from pintu.web.api import identity as identity_api
 from pintu.web.api import islands as islands_api
 from pintu.web.api import linkage as linkage_api
 from pintu.web.api import nodes as nodes_api
+from pintu.web.api import replay as replay_api
+from pintu.web.api import warnings as warnings_api
 from pintu.web.api.picture import Pictures
+from pintu.web.api.replay_session import Replays
 from pintu.web.events import Hub
 from pintu.web.house import House, house_of
 from pintu.web.pages import (
@@ -65,6 +68,7 @@ from pintu.web.pages import (
     work_list,
 )
 from pintu.web.pages import search as search_page
+from pintu.web.pages import warnings as warnings_pages
 from pintu.web.pages.connect_looks import Looks
 from pintu.web.visit import AnyRequest
 from pintu.web.wall import page as wall_page
@@ -121,6 +125,7 @@ PAGES: tuple[Any, ...] = (
     *people.PAGES,
     *linkage.PAGES,
     *linkage_objections.PAGES,
+    *warnings_pages.PAGES,
 )
 API: tuple[Any, ...] = (
     *identity_api.HANDLERS,
@@ -130,12 +135,14 @@ API: tuple[Any, ...] = (
     *linkage_api.HANDLERS,
     *exchange_api.HANDLERS,
     *nodes_api.HANDLERS,
+    *warnings_api.HANDLERS,
     *data_sets_api.HANDLERS,
     *demo_api.HANDLERS,
     *catalogue_api.HANDLERS,
     *islands_api.HANDLERS,
     *moving.HANDLERS,
     *wall_reading.HANDLERS,
+    *replay_api.HANDLERS,
     reading.map_lamps,
     reading.map_base,
     reading.one_entity,
@@ -170,6 +177,7 @@ def build_app(rooms: Rooms) -> Litestar:
     """One application over the rooms it is given; keeps nothing but what the screens look at."""
     pictures = Pictures(rooms)
     hub = Hub(rooms, pictures)
+    replays = Replays(pictures)
     desk = push.Desk(rooms)
     house = House(rooms=rooms, pictures=pictures, hub=hub, looks=Looks())
 
@@ -193,9 +201,10 @@ def build_app(rooms: Rooms) -> Litestar:
     handlers.append(Router("/api/v1", route_handlers=list(API), tags=["Pintu"]))
     if rooms.settings.plain:
         handlers.append(ngsi_ld(rooms))
+    kept = {"house": house, "push": desk, streams.STREAMS: told, replay_api.REPLAYS: replays}
     return Litestar(
         handlers,
-        state=State({"house": house, "push": desk, streams.STREAMS: told}),
+        state=State(kept),
         before_send=[security.headers],
         exception_handlers={Exception: failures.answer},
         openapi_config=OpenAPIConfig(
@@ -205,7 +214,7 @@ def build_app(rooms: Rooms) -> Litestar:
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         ),
         on_startup=[warm, desk.start],
-        on_shutdown=[hub.close, desk.close],
+        on_shutdown=[hub.close, replays.close, desk.close],
         request_max_body_size=1_000_000,
         logging_config=None,
     )
@@ -214,6 +223,7 @@ def build_app(rooms: Rooms) -> Litestar:
 async def end_streams(application: Any) -> None:
     """End every event stream of an application that `build_app` made; it takes no new ones."""
     await application.state["house"].hub.close()
+    await application.state[replay_api.REPLAYS].close()
     if application.state[streams.STREAMS] is not None:
         application.state[streams.STREAMS].close()
 

@@ -15,8 +15,10 @@ from pintu.kernel.analytics.aggregating import aggregate
 from pintu.kernel.analytics.between import Span, rows_between
 from pintu.kernel.analytics.filing import Filing
 from pintu.kernel.analytics.moments import DEADLINE_S, Moment
+from pintu.kernel.analytics.moments import MOST as MOST_ENTITIES
 from pintu.kernel.analytics.packing import DAY_US, Packing, mark
 from pintu.kernel.analytics.past import WholePast
+from pintu.kernel.analytics.replaying import Replaying
 from pintu.kernel.analytics.retaining import Retention, retain
 from pintu.kernel.analytics.rolling import roll_up
 from pintu.kernel.analytics.schema import BEGINS, TABLES
@@ -116,9 +118,15 @@ class History:
         """The first moment that can be told: what was before it was let go of; 0: all of it."""
         return await self.opened.read(lambda c: mark(c, BEGINS))
 
-    def moment(self, at_us: int, *, deadline_s: float = DEADLINE_S) -> Moment:
+    def moment(
+        self, at_us: int, *, deadline_s: float = DEADLINE_S, most: int = MOST_ENTITIES
+    ) -> Moment:
         """The city as of a moment, the rows that wait to be packed included."""
-        return Moment(self, at_us, deadline_s=deadline_s)
+        return Moment(self, at_us, deadline_s=deadline_s, most=most)
+
+    def replay(self, since_us: int, until_us: int, *, tenant: int = 1) -> Replaying:
+        """A span of a tenant told as its commits were."""
+        return Replaying(self, tenant, since_us=since_us, until_us=until_us)
 
     def between(
         self, since_us: int, until_us: int, *, tenant: int = 1

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -203,6 +204,13 @@ class Picture:
         if ALERT in change.types:
             return self._alert(change.id, entity, change.at_us)
         return self._show(change.id, change.types, entity, change.at_us)
+
+    def plain_points(self) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
+        """(id, (longitude, latitude, look, level)) of every point, without what alerts add."""
+        points, base = self.points, self._base
+        for id, row in points.row_of.items():
+            look = base.get(id, points.state[row])
+            yield id, (points.longitude[row], points.latitude[row], look, points.level[row])
 
     def open_alerts(self, about: str | None = None) -> list[Alert]:
         """Open alerts, worst and newest first; of one entity when named."""
