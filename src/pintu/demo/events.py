@@ -73,7 +73,7 @@ AFTERNOON: Final = ("burst", "pumps", "power", "fibre", "covers", "fire", "crash
 STORM: Final = ("burst", "burst", "burst", "pumps", "pumps", "river", "power", "power", "crash")
 APART_KM, APART_S = 1.2, 1.5 * HOUR
 """Two incidents of one plan are so far apart, in place or in time: nearer ones would be one."""
-LIES: Final = ("chatter", "stuck", "clock_behind", "clock_ahead", *("glitch",) * 4)
+LIES: Final = ("chatter", "stuck", "clock_behind", "clock_ahead", *("glitch",) * 12)
 GLITCH_S: Final = 70.0
 
 

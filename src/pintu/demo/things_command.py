@@ -130,13 +130,13 @@ def start(told: argparse.Namespace, world: World, broker: Broker, group: asyncio
             Collector(kind, some, world.course, again_after=looks), told.clock, seed=told.seed
         )
         if number == 0:  # one of them also tells what others hang on, and hears what is to happen
-            talk.first += _ground(world.layout)
+            talk.first += ground(world.layout)
             talk.listens_to, talk.on_message = CONTROL, world.hear
         group.create_task(talk.run(broker, 0.3 * (number + 1)))
     return f"演示 / demo: {len(world.layout.things)} things along the streets"
 
 
-def _ground(layout: Layout) -> list[tuple[str, bytes]]:
+def ground(layout: Layout) -> list[tuple[str, bytes]]:
     """What things stand on and hang on, told once and kept by the broker."""
     told = {
         "roads": road_list(layout.stretches),
