@@ -24,6 +24,7 @@ NAVIGATION = (
     ("/", mark("Map"), "map"),
     ("/wall", mark("Wall"), "wall"),
     ("/work", mark("My work"), "work"),
+    ("/warnings", mark("Warnings"), "warnings"),
     ("/boards", mark("Pages"), "boards"),
     ("/data-sets", mark("Data sets"), "data"),
     ("/islands", mark("Islands"), "islands"),

@@ -302,6 +302,8 @@ def _put(connection: Connection, warning: PublicWarning, work: Iterable[str]) ->
     """Keep it, tell the city, and write down what others must do."""
     rows.put_warning(connection, warning)
     rows.add_todo(connection, warning, work)
+    if warning.message.scope != "Public":  # the context is read by more than its addressees
+        return
     tell(connection, warning.tenant, entity_of(warning))
     if warning.message.status == "Actual":
         tell(connection, warning.tenant, alert_of(warning))
