@@ -127,7 +127,7 @@ async def a_city(folder: Path, clock: Any = None) -> AsyncIterator[Stand]:
     """A running city without pieces, on a clock of the claim's own (real without one)."""
     usual = wiring.clock_of
     clock = clock or CityClock()
-    wiring.clock_of = lambda _settings: clock  # type: ignore[assignment,misc]
+    wiring.clock_of = lambda _settings: clock  # type: ignore[assignment]
     try:
         city = await wiring.City.open(Settings(data=folder, pieces=False))
         try:
