@@ -110,7 +110,7 @@ def alert(
     values = {
         "category": "streetlight",
         "subCategory": "failed",
-        "severity": "high",
+        "severity": "critical",
         "status": "open",
         "detector": "street_lights/detect",
         "name": f"Failed lamp: {name}",

@@ -152,6 +152,24 @@ def test_a_lonely_doubt_waits_and_may_pass() -> None:
     assert ["I1 opened"] == table.look(BEGAN_US + 33 * MINUTE_US)
 
 
+def test_a_chattering_thing_never_lasts_long_enough() -> None:
+    """High, and over a minute later, again and again: it stays among what was no incident."""
+    table = Table()
+    for minutes in range(0, 120, 2):
+        assert [] == table.take(alarm("1", severity="high", minutes=minutes))
+        assert [] == table.take(alarm("1", status="cleared", minutes=minutes + 1))
+        assert [] == table.look(BEGAN_US + (minutes + 2) * MINUTE_US)
+
+
+def test_what_comes_again_hours_after_it_was_over_is_another_incident() -> None:
+    """The same alert in the afternoon, of what was over in the morning."""
+    table = Table()
+    table.take(alarm("1"))
+    table.take(alarm("1", status="cleared", minutes=10))
+    assert ["I2 opened"] == table.take(alarm("1", minutes=90))
+    assert [1, 0] == [one.alarms_open for one in reversed(table.incidents)]
+
+
 def test_two_doubts_confirm_each_other() -> None:
     """What one source doubts is an incident at once when another says so too."""
     table = Table()
@@ -206,12 +224,12 @@ def test_the_same_alert_again_is_one_alarm_raised_twice() -> None:
 
 
 def test_the_grade_rises_with_what_joins_and_is_told_once() -> None:
-    """High alone is grade 2; twenty of them are 3."""
+    """Critical alone is grade 3; twenty of them are 4."""
     table = Table()
     assert ["I1 opened"] == table.take(alarm("0"))
     more = [alarm(str(n), place=moved(n * 10)) for n in range(1, 30)]
     assert ["I1 raised", "I1 joined"] == table.take(*more)
-    assert 3 == table.incidents[0].grade
+    assert 4 == table.incidents[0].grade
 
 
 def test_what_is_over_and_unseen_passes_and_what_is_grave_stays() -> None:

@@ -43,7 +43,7 @@ async def test_an_alert_becomes_an_incident_the_city_knows(town: Town) -> None:
     one = await only(town)
     record = await town.known(f"urn:ngsi-ld:Incident:operations:{one.id}")
     entity = orjson.loads(record.body)
-    assert ("open", 2, 1) == tuple(
+    assert ("open", 3, 1) == tuple(
         entity[name]["value"] for name in ("status", "grade", "openAlertCount")
     )
     assert LAMP == entity["affects"]["object"]

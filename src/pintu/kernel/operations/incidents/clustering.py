@@ -114,8 +114,10 @@ def waits_us(alarm: Alarm, reliability: float, rules: Rules = RULES) -> int | No
     doubt = 2 if reliability < 0.5 or alarm.confidence < 0.4 else 1
     if alarm.detector == PERSON:
         return 0
-    if alarm.severity in ("critical", "high"):
-        return 0 if doubt == 1 else rules.waits_medium_us
+    if alarm.severity == "critical":
+        return 0 if doubt == 1 else rules.waits_high_us
+    if alarm.severity == "high":
+        return rules.waits_high_us * doubt
     if alarm.severity == "medium":
         return rules.waits_medium_us * doubt
     return rules.waits_low_us * doubt if alarm.severity == "low" else None

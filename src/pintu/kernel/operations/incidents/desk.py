@@ -31,7 +31,6 @@ TIMER: Final = "timer"
 LISTED: Final = 20
 OF_A_FLOOD: Final = 100
 """Alarms of a flood that are held in memory; all are on disk."""
-
 FLOOD_SURE: Final = 0.2
 NextId = Callable[[int], str]
 CauseName = Callable[[str, str], dict[str, str]]
@@ -89,7 +88,7 @@ class Desk:
         `closed` the incident of that row when that is over."""
         board = self.board(alarm.tenant)
         cluster = board.alerts.get(alarm.alert)
-        if cluster is not None:
+        if cluster is not None and not self._anew(cluster, alarm):
             self._again(cluster, cluster.alarms[alarm.alert], alarm, change)
         elif known is not None and known.incident in board.clusters:  # of a flood
             self._again(board.clusters[known.incident], known, alarm, change)
@@ -99,6 +98,14 @@ class Desk:
             change.alarms[known.number] = known
         elif alarm.open:
             self._new(board, alarm, change, closed)
+
+    def _anew(self, cluster: Cluster, alarm: Alarm) -> bool:
+        """Whether it comes again so long after everything was over that it is another incident."""
+        incident = cluster.incident
+        if incident is None or incident.flood or not incident.quiet or not alarm.open:
+            return False
+        over_us = max(one.cleared_us for one in cluster.alarms.values())
+        return alarm.at_us > over_us + self.rules.again_us
 
     def _again(self, cluster: Cluster, old: Alarm, new: Alarm, change: Changes) -> None:
         was_open = old.open
@@ -312,7 +319,7 @@ class Desk:
             if cluster.incident is None:
                 self._open(board, cluster, change)
             elif cluster.incident.quiet and not cluster.held:
-                self._pass(board, cluster, change)
+                self._pass(cluster.incident, cluster, change)
 
     def next_due_us(self) -> int | None:
         """When `look` may find something."""
@@ -321,16 +328,15 @@ class Desk:
     def _passes(self, cluster: Cluster, since_us: int) -> None:
         incident = cluster.incident
         assert incident is not None
-        grave = incident.grade >= RINGS or incident.state == "acknowledged"
-        after_us = self.rules.passes_grave_us if grave else self.rules.passes_us
-        heapq.heappush(self._due, (since_us + after_us, incident.tenant, cluster.key))
+        due_us = since_us + self._unseen_us(incident)
+        heapq.heappush(self._due, (due_us, incident.tenant, cluster.key))
 
-    def _pass(self, board: Board, cluster: Cluster, change: Changes) -> None:
-        incident = cluster.incident
-        assert incident is not None
+    def _unseen_us(self, incident: Incident) -> int:
         grave = incident.grade >= RINGS or incident.state == "acknowledged"
-        after_us = self.rules.passes_grave_us if grave else self.rules.passes_us
-        if change.now_us < incident.changed_us + after_us:
+        return self.rules.passes_grave_us if grave else self.rules.passes_us
+
+    def _pass(self, incident: Incident, cluster: Cluster, change: Changes) -> None:
+        if change.now_us < incident.changed_us + self._unseen_us(incident):
             self._passes(cluster, incident.changed_us)  # it was alarmed again meanwhile
             return
         settling.end(self, incident, change, "passed")

@@ -21,12 +21,13 @@ class Rules:
     """Windows of time in µs of the city; see `clustering` for what each is for."""
 
     same_us: int = 60 * MINUTE_US  # another alarm about the same thing
-    again_us: int = 6 * 60 * MINUTE_US  # the same alert once more
+    again_us: int = 60 * MINUTE_US  # the same alert once more, after all was over
     cause_us: int = 30 * MINUTE_US  # one thing alarms, and another that depends on it
     shared_us: int = 10 * MINUTE_US  # two that depend on one thing that says nothing
     shared_steps: int = 2  # from both to it, together
     extent_m: float = 6_000.0  # no incident grows wider by nearness alone
-    waits_medium_us: int = 2 * MINUTE_US  # alone and unconfirmed, before it is an incident
+    waits_high_us: int = 90_000_000  # alone and unconfirmed, before it is an incident
+    waits_medium_us: int = 2 * MINUTE_US
     waits_low_us: int = 10 * MINUTE_US
     passes_us: int = 30 * MINUTE_US  # over and never looked at: it is closed as passed
     passes_grave_us: int = 24 * 60 * MINUTE_US
