@@ -25,6 +25,7 @@ from pintu.web.api import identity as identity_api
 from pintu.web.api import islands as islands_api
 from pintu.web.api import linkage as linkage_api
 from pintu.web.api import nodes as nodes_api
+from pintu.web.api import orders as orders_api
 from pintu.web.api import replay as replay_api
 from pintu.web.api import warnings as warnings_api
 from pintu.web.api.picture import Pictures
@@ -56,6 +57,10 @@ from pintu.web.pages import (
     neighbours,
     nodes,
     notices,
+    orders,
+    orders_crews,
+    orders_mine,
+    orders_one,
     people,
     people_delegations,
     people_programs,
@@ -73,6 +78,7 @@ from pintu.web.pages.connect_looks import Looks
 from pintu.web.visit import AnyRequest
 from pintu.web.wall import page as wall_page
 from pintu.web.wall import reading as wall_reading
+from pintu.web.wall import tiles as wall_tiles
 
 if TYPE_CHECKING:
     from pintu.kernel.operations.ledger import Entry, Step
@@ -81,6 +87,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("pintu.web")
 
 PAGES: tuple[Any, ...] = (
+    *orders.PAGES,
+    *orders_one.PAGES,
+    *orders_crews.PAGES,
+    *orders_mine.PAGES,
     *board_edit.PAGES,
     *boards.PAGES,
     *data_sets.PAGES,
@@ -129,6 +139,7 @@ PAGES: tuple[Any, ...] = (
 )
 API: tuple[Any, ...] = (
     *identity_api.HANDLERS,
+    *orders_api.HANDLERS,
     *audit_api.HANDLERS,
     *audit_rules.HANDLERS,
     *agreements_api.HANDLERS,
@@ -142,6 +153,7 @@ API: tuple[Any, ...] = (
     *islands_api.HANDLERS,
     *moving.HANDLERS,
     *wall_reading.HANDLERS,
+    *wall_tiles.HANDLERS,
     *replay_api.HANDLERS,
     reading.map_lamps,
     reading.map_base,

@@ -44,7 +44,18 @@ def _not_resident(visit: Visit) -> bool:
     return not visit.actor.person or _member(visit)
 
 
+def _responds(visit: Visit) -> bool:
+    """Whoever works in the operations room."""
+    return visit.signed_in and visit.may(Deed.RESPOND)
+
+
+def _in_a_crew(visit: Visit) -> bool:
+    return "crew" in visit.actor.roles
+
+
 SHOWN_TO: Final[dict[str, Callable[[Visit], bool]]] = {
+    "/orders": _responds,
+    "/my-orders": _in_a_crew,
     "/agreements": _member,
     "/look-up": _looks_up,
     "/auditing": _audits,
@@ -70,7 +81,7 @@ SHOWN_TO: Final[dict[str, Callable[[Visit], bool]]] = {
 again."""
 
 
-OWN: Final = ("/", "/look-up", "/agreements", "/auditing", "/my-records", "/notices")
+OWN: Final = ("/my-orders", "/orders", "/", "/look-up", "/agreements", "/auditing", "/my-records", "/notices")
 """What a person came for stands first in their rail: on a phone only a few entries are in sight."""
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 NAVIGATION = (
     ("/", mark("Map"), "map"),
     ("/wall", mark("Wall"), "wall"),
+    ("/orders", mark("Work orders"), "orders"),
+    ("/my-orders", mark("My orders"), "orders"),
     ("/work", mark("My work"), "work"),
     ("/warnings", mark("Warnings"), "warnings"),
     ("/boards", mark("Pages"), "boards"),

@@ -29,7 +29,7 @@ from pintu.kernel.operations.orders.changing import (
     joined,
     missing,
 )
-from pintu.kernel.operations.orders.closing import Verdict, judge, settles
+from pintu.kernel.operations.orders.closing import Evidence, Verdict, judge, settles
 from pintu.kernel.operations.orders.desk import Desk
 from pintu.kernel.operations.orders.looking import Look
 from pintu.kernel.operations.orders.ranking import Ranked, rank
@@ -205,7 +205,15 @@ class Orders:
 
     async def verdict(self, order: Order) -> Verdict:
         """Whether what raised an order agrees now that it is over."""
-        return judge(order, await self._look.evidence(order))
+        return judge(order, await self.evidence(order))
+
+    async def evidence(self, order: Order) -> Evidence:
+        """What the city knows of an order's thing now."""
+        return await self._look.evidence(order)
+
+    def judged(self, order: Order, evidence: Evidence) -> Verdict:
+        """The same of what was looked up already."""
+        return judge(order, evidence)
 
     async def settle(self, order: Order) -> Order:
         """Close an order by itself when its sensor says so; as it is then."""
