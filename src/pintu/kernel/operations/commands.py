@@ -93,6 +93,13 @@ class Commands(Stepping):
         self._journal, self.guarding.look = journal, look
         journal.join(self.file)
 
+    async def stop(self) -> None:
+        """What is under way is written; what waits goes on at the next start."""
+        for task in self._checks:
+            task.cancel()
+        await asyncio.gather(*self._checks, return_exceptions=True)
+        await self._gathering.finish()
+
     # --- asking -----------------------------------------------------------------------------------
     async def request(
         self,

@@ -47,6 +47,11 @@ class Gathering:
         # Whoever asked may go away; the step is taken all the same.
         return await asyncio.shield(future)
 
+    async def finish(self) -> None:
+        """What came is written."""
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+
     async def _run(self) -> None:
         while self._lined:
             group, self._lined = self._lined[:AT_ONCE], self._lined[AT_ONCE:]
@@ -61,12 +66,14 @@ class Gathering:
                 for _, future in group:
                     if not future.done():
                         future.set_exception(error)
+                        future.exception()  # who asked may be gone; it was logged
                 continue
             for (_, future), one in zip(group, found, strict=True):
                 if future.done():
                     continue
                 if isinstance(one, PintuError):
                     future.set_exception(one)
+                    future.exception()  # who asked may be gone
                 else:
                     future.set_result(one[0])
 

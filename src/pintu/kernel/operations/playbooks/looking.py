@@ -15,6 +15,7 @@ from pintu.kernel.operations.playbooks.words import Condition, Targets
 from pintu.kernel.store.port import Store, settled
 
 PAGE: Final = 1_000
+NAMED: Final = 200
 Entity = dict[str, Any]
 Area = dict[str, Any]
 """GeoJSON, WGS 84, longitude first."""
@@ -38,18 +39,27 @@ class Looking:
         return found
 
     async def things(
-        self, tenant: str, wanted: Targets, area: Area | None, ids: Sequence[str] = ()
+        self,
+        tenant: str,
+        wanted: Targets,
+        area: Area | None,
+        ids: Sequence[str] = (),
+        *,
+        within: Sequence[str] = (),
     ) -> list[Entity]:
         """The things a step is for, by id: of its type, in the area (or among `ids`, where any are
-        named), matching its query; never more than its `most`."""
+        named, wherever they are; among `within` only in the area), matching its query; never more
+        than its `most`."""
         number = self._store.tenant(tenant)
         if number is None:
             return []
         selection = _selection(number, wanted, area)
         found: list[Entity] = []
-        if ids:
-            for at in range(0, len(ids), PAGE):
-                part = replace(selection, geo=None, ids=tuple(ids[at : at + PAGE]), limit=PAGE)
+        named = ids or within
+        if named:
+            geo = None if ids else selection.geo
+            for at in range(0, len(named), NAMED):
+                part = replace(selection, geo=geo, ids=tuple(named[at : at + NAMED]), limit=PAGE)
                 found += await self._page(part)
         else:
             while len(found) < wanted.most:

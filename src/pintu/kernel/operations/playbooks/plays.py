@@ -2,49 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
-from pintu.kernel.access import Actor
-from pintu.kernel.errors import OperationNotSupported
+from sqlalchemy import Connection
+
+from pintu.kernel.access import Act, Actor, Gate
+from pintu.kernel.access import Deed as Right
+from pintu.kernel.errors import ResourceNotFound, StateConflict
+from pintu.kernel.operations.guarding import person_of
+from pintu.kernel.operations.journal import Deed
+from pintu.kernel.operations.playbooks import rows
+from pintu.kernel.operations.playbooks.acting import Acting
+from pintu.kernel.operations.playbooks.approving import approved, lapsed, refused
+from pintu.kernel.operations.playbooks.desk import Desk
+from pintu.kernel.operations.playbooks.looking import Area
+from pintu.kernel.operations.playbooks.proposing import Proposal, Proposing
+from pintu.kernel.operations.playbooks.reading import list_playbooks
+from pintu.kernel.operations.playbooks.rows import Approval, Kept
+from pintu.kernel.operations.playbooks.running import Hand, Running
+from pintu.kernel.operations.playbooks.states import DEPENDS
+from pintu.kernel.operations.playbooks.taking_back import hashes, narrowed, taken_back
 from pintu.kernel.operations.playbooks.words import Play, Playbook
+from pintu.kernel.timers import Firing, Timers
 
 if TYPE_CHECKING:
-    from pintu.kernel.operations.journal import Journal
+    from pintu.kernel.configuration import Configuration
+    from pintu.kernel.operations.commands import Commands
 
-Area = dict[str, Any]
-"""GeoJSON, WGS 84, longitude first."""
-
-
-class Hand(Protocol):
-    """Does a kind of step that is no command: opens orders, sends messages. Both deeds are done
-    once for each `key`, however often they are asked for."""
-
-    async def do(self, play: Play, given: dict[str, Any], *, key: str, targets: list[str]) -> str:
-        """Do it; how the one who does it calls it (an order's id, a message's)."""
-        ...
-
-    async def undo(self, play: Play, ref: str, *, key: str, reason: str) -> None:
-        """Take it back as far as that is possible: cancel the order, send the all-clear."""
-        ...
+TIMER: Final = "operations.play"
+__all__ = ["Hand", "Plays"]
 
 
 class Plays:
     """The part of the operations room that runs playbooks."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(
+        self,
+        desk: Desk,
+        commands: Commands,
+        timers: Timers,
+        gate: Gate,
+        configuration: Configuration | None = None,
+    ) -> None:
+        self._desk, self._commands, self._timers, self._gate = desk, commands, timers, gate
+        self._configuration = configuration
         self.hands: dict[str, Hand] = {}  # "order", "message": set by opening
+        self._acting = Acting(desk, commands)
+        self.running = Running(desk, self._acting, self.hands)
+        self._proposing = Proposing(desk.looking, commands.guarding, desk.clock)
+        self._unheard: list[Callable[[], None]] = []
+        timers.on(TIMER, self._due)
 
     async def start(self) -> None:
         """Go on where an earlier life ended."""
+        self._unheard.append(self._desk.journal.listen(self._heard))
+        await self.running.start()
 
     async def stop(self) -> None:
         """What is under way goes on at the next start."""
+        for stop in self._unheard:
+            stop()
+        await self.running.stop()
+        await self._commands.stop()
 
+    # --- proposing --------------------------------------------------------------------------------
     def list_playbooks(self) -> list[Playbook]:
         """Those built in, and those of the town's configuration, which take their place."""
-        return []
+        return list_playbooks(self._configuration)
+
+    def find_playbook(self, name: str) -> Playbook:
+        """The playbook of that name; ResourceNotFound."""
+        for book in self.list_playbooks():
+            if book.name == name:
+                return book
+        raise ResourceNotFound(f"There is no playbook called {name!r}")
 
     async def propose(
         self,
@@ -56,9 +88,39 @@ class Plays:
         targets: Sequence[str] = (),
         tenant: str = "",
     ) -> Play:
-        """Work out what a playbook would do in an area (or with named things) and keep it for
-        approval. The same playbook for the same cause again, while one is alive, is that play."""
-        raise OperationNotSupported("Playbooks are being built")
+        """Work out what a playbook would do in an area (or with named things; with neither,
+        everywhere) and keep it for approval. The same playbook for the same cause again, while one
+        is alive, is that play. Raises what the gate raises, ResourceNotFound for a playbook."""
+        self._gate.decide(actor, Act(deed=Right.RESPOND, tenant=tenant))
+        book = self.find_playbook(playbook)
+        known = await self._desk.opened.read(lambda c: rows.alive(c, book.name, cause))
+        if known is not None:
+            return await self.get(known)
+        proposal = await self._proposing.work_out(
+            book, cause, who=actor.id, tenant=tenant, area=area, targets=targets
+        )
+        return await self._keep(proposal)
+
+    async def _keep(self, proposal: Proposal) -> Play:
+        kept = proposal.kept
+
+        def work(connection: Connection) -> str:
+            known = rows.alive(connection, kept.book.name, kept.cause)
+            if known is None:
+                rows.insert(connection, kept, proposal.targets)
+            return known or kept.id
+
+        def told(connection: Connection, now: Kept) -> list[Deed]:
+            targets = sum(one.targets for one in now.steps)
+            return [self._desk.deed(now, "proposed", now.who, targets=targets)]
+
+        id = await self._desk.opened.run(work)
+        if id == kept.id:
+            for group in kept.groups:
+                key = f"{kept.id}/{group.number}"
+                await self._timers.set(TIMER, key, group.until_us, group.number)
+            await self._desk.change(id, told)
+        return await self.get(id)
 
     async def dry_run(
         self,
@@ -70,48 +132,176 @@ class Plays:
         targets: Sequence[str] = (),
         tenant: str = "",
     ) -> Play:
-        """What `propose` would propose; nothing is kept."""
-        raise OperationNotSupported("Playbooks are being built")
+        """What `propose` would propose, with the interlocks that are shut now; nothing is kept."""
+        self._gate.decide(actor, Act(deed=Right.RESPOND, tenant=tenant))
+        book = self.find_playbook(playbook)
+        proposal = await self._proposing.work_out(
+            book, cause, who=actor.id, tenant=tenant, area=area, targets=targets
+        )
+        return rows.shown(proposal.kept, dry=True)
 
+    # --- approving --------------------------------------------------------------------------------
     async def approve(self, actor: Actor, play: str, group: str) -> Play:
         """Approve one group of steps; it begins when as many persons as it asks for have.
 
-        StateConflict when it was approved before, or by the same person, or its time is over."""
-        raise OperationNotSupported("Playbooks are being built")
+        StateConflict when it was approved before, or by the same person, or its time is over.
+        Raises Forbidden for who may not, or lacks the role that one of them must have."""
+        kept = await self._desk.kept(play)
+        yes = self._may(actor, kept, group)
+
+        def work(connection: Connection, now: Kept) -> list[Deed]:
+            verb, left = approved(connection, now, group, yes)
+            return [self._desk.deed(now, verb, actor.id, group=group, left=left)]
+
+        await self._desk.change(play, work)
+        self.running.wake(play)
+        return await self.get(play)
+
+    def _may(self, actor: Actor, kept: Kept, group: str) -> Approval:
+        """Ask the gate; what will be written down of who said yes."""
+        word = kept.book.group(group)
+        if word is None:
+            raise ResourceNotFound(f"Play {kept.id} has no group {group!r}")
+        basis = self._gate.decide(actor, Act(deed=Right.RESPOND, tenant=kept.tenant)).basis
+        if any(one.do == "command" for one in word.steps):
+            basis = self._gate.decide(actor, Act(deed=Right.COMMAND, tenant=kept.tenant)).basis
+        return Approval(
+            who=actor.id,
+            person=person_of(actor),
+            at_us=self._desk.now_us(),
+            basis=basis,
+            roles=tuple(sorted(actor.roles)),
+        )
 
     async def refuse(self, actor: Actor, play: str, group: str, reason: str) -> Play:
-        """Say no to one group of steps."""
-        raise OperationNotSupported("Playbooks are being built")
+        """Say no to one group of steps; a play of which nothing is left is refused."""
+        kept = await self._desk.kept(play)
+        self._may(actor, kept, group)
 
+        def work(connection: Connection, now: Kept) -> list[Deed]:
+            refused(connection, now, group, self._desk.now_us(), reason)
+            return [self._desk.deed(now, "refused", actor.id, group=group, reason=reason)]
+
+        await self._desk.change(play, work)
+        self.running.wake(play)
+        return await self.get(play)
+
+    async def _due(self, firing: Firing) -> None:
+        """The time to approve a group is over."""
+        play, _, number = firing.key.rpartition("/")
+
+        def work(connection: Connection, now: Kept) -> list[Deed]:
+            if not lapsed(connection, now, int(number), self._desk.now_us()):
+                return []
+            name = now.groups[int(number)].name
+            return [self._desk.deed(now, "expired", "timer", group=name)]
+
+        try:
+            await self._desk.change(play, work)
+        except ResourceNotFound:
+            return
+        self.running.wake(play)
+
+    # --- taking back ------------------------------------------------------------------------------
     async def undo(self, cause: str, who: str, reason: str) -> list[Play]:
         """Take back everything that depends on a cause, newest play first, each step in reverse:
         what was proposed is withdrawn, what was done is put back as it was. Resolves when the
         taking back is written down and under way; `list_for(cause)` tells when it ended."""
-        return []
+        ids = await self._desk.opened.read(lambda c: rows.depending(c, cause))
+        return [await self._undo(id, who, reason) for id in ids]
+
+    async def undo_play(self, actor: Actor, play: str, reason: str) -> Play:
+        """Take one play back, by a person. StateConflict when it is over already."""
+        kept = await self._desk.kept(play)
+        self._gate.decide(actor, Act(deed=Right.RESPOND, tenant=kept.tenant))
+        if kept.state not in DEPENDS:
+            raise StateConflict(f"Play {play} is {kept.state}: there is nothing to take back")
+        return await self._undo(play, actor.id, reason)
+
+    async def _undo(self, id: str, who: str, reason: str) -> Play:
+        def work(connection: Connection, now: Kept) -> list[Deed]:
+            if now.state not in DEPENDS:
+                return []
+            verb = taken_back(self._desk, connection, now, reason)
+            return [self._desk.deed(now, verb, who, reason=reason)]
+
+        async with self.running.turn_of(id):
+            now = await self._desk.change(id, work)
+            await self._acting.take_back(now, who, f"undo: {reason}"[:500])
+        self.running.wake(id)
+        return await self.get(id)
 
     async def narrow(
         self, cause: str, area: Area, *, who: str = "playbook", reason: str = ""
     ) -> list[Play]:
         """Take back what of a cause lies outside of an area; the rest stays."""
-        return []
+        ids = await self._desk.opened.read(lambda c: rows.depending(c, cause))
+        found = []
+        for id in ids:
+            async with self.running.turn_of(id):
+                kept = await self._desk.kept(id)
+                out = await narrowed(self._desk, kept, area, who=who, reason=reason)
+                await self._acting.call_back(out, who, f"narrow: {reason}"[:500])
+            self.running.wake(id)
+            found.append(await self.get(id))
+        return found
 
+    async def go_on(self, actor: Actor, play: str) -> Play:
+        """After a stop was released: a person lets a halted play go on."""
+        kept = await self._desk.kept(play)
+        self._gate.decide(actor, Act(deed=Right.COMMAND, tenant=kept.tenant))
+        self._commands.stops.check(kept.tenant)
+        async with self.running.turn_of(play):
+            await self._acting.ask_anew(kept)
+            await self._desk.play_moved(kept, "go_on", actor.id)
+        self.running.wake(play)
+        return await self.get(play)
+
+    # --- reading ----------------------------------------------------------------------------------
     async def get(self, id: str) -> Play:
         """One play with its groups and steps; ResourceNotFound."""
-        raise OperationNotSupported("Playbooks are being built")
+        return rows.shown(await self._desk.kept(id))
 
     async def list_for(self, cause: str) -> list[Play]:
         """Every play of a cause, newest first."""
-        return []
+        ids = await self._desk.opened.read(lambda c: rows.ids_of(c, cause=cause))
+        return [await self.get(id) for id in ids]
 
     async def list_plays(self, tenant: str, *, limit: int = 100) -> list[Play]:
         """The newest plays of a tenant."""
-        return []
+        ids = await self._desk.opened.read(lambda c: rows.ids_of(c, tenant=tenant, limit=limit))
+        return [await self.get(id) for id in ids]
+
+    async def targets(self, play: str, step: int) -> list[Any]:
+        """The things of one step: entity, command, what was refused and what was put back."""
+        return list(await self._desk.targets(play, step))
 
     async def state_hash(self, cause: str) -> str:
-        """What the things that plays of this cause touch are told to be like, as one hash: after
-        an undo it is what it was before the first play (`hash_before`)."""
-        return ""
+        """What the things that plays of this cause touched are like now, and which of their orders
+        and messages stand, as one hash: after an undo it is what it was before the first play
+        (`hash_before`)."""
+        return (await hashes(self._desk, cause))[0]
 
     async def hash_before(self, cause: str) -> str:
         """The same hash as it was before the cause's first play."""
-        return ""
+        return (await hashes(self._desk, cause))[1]
+
+    # --- the stop ---------------------------------------------------------------------------------
+    def _heard(self, deed: Deed) -> None:
+        if deed.subject.startswith("stop:") and deed.verb in ("stopped", "released"):
+            self.running.later(self._stopped(deed))
+
+    async def _stopped(self, deed: Deed) -> None:
+        """Everything was stopped: plays halt; or released: what was being put back goes on."""
+        states = frozenset({"running" if deed.verb == "stopped" else "undoing"})
+        ids = await self._desk.opened.read(
+            lambda c: rows.ids_of(c, tenant=deed.tenant, states=states, limit=10_000)
+        )
+        for id in ids:
+            async with self.running.turn_of(id):
+                kept = await self._desk.kept(id)
+                if deed.verb == "stopped" and kept.state == "running":
+                    await self._desk.play_moved(kept, "halt", deed.who, deed.reason)
+                elif deed.verb == "released" and kept.state == "undoing":
+                    await self._acting.ask_anew(kept)
+            self.running.wake(id)

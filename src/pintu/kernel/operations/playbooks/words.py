@@ -103,11 +103,8 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
     do: Do
     state: StepState
     targets: int = 0
-    sent: int = 0
-    acknowledged: int = 0
-    confirmed: int = 0
+    reached: int = 0  # so far as the step waits for: acknowledged or confirmed; put back, undoing
     failed: int = 0
-    undone: int = 0
     detail: str = ""
     changed_us: int = 0
     ref: str = ""  # what the hand that did it calls it: an order's id
@@ -139,6 +136,7 @@ class Play(msgspec.Struct, frozen=True, kw_only=True):
     created_us: int
     changed_us: int
     area: dict[str, Any] | None = None
+    reason: str = ""
     groups: tuple[GroupRun, ...] = ()
     steps: tuple[StepRun, ...] = ()
     dry: bool = False
