@@ -10,7 +10,7 @@ from pintu.kernel.operations.journal import Journal
 from pintu.kernel.operations.orders import OrderHand, Orders, open_orders
 from pintu.kernel.operations.playbooks.opening import open_plays
 from pintu.kernel.operations.roster.opening import open_roster
-from pintu.kernel.operations.warned import People
+from pintu.kernel.operations.warned import MessageHand, People
 from pintu.kernel.operations.warnings.opening import open_warnings
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def open_operations(rooms: Any, tables: CityTables) -> OperationsRoom:
     room.plays.hands["order"] = OrderHand(room.orders)
     open_roster(room, rooms, tables)
     room.warnings = open_warnings(rooms, tables, room)
+    room.plays.hands.setdefault("message", MessageHand(room))
     people = People(room, rooms.configuration)
     room.warnings.following.on("tell", people.tell)
     room.warnings.following.on("clear", people.clear)

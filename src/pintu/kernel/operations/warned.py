@@ -1,4 +1,4 @@
-"""Who is told of a warning, and told that it is over: warnings joined to the notifier."""
+"""Who is told of a warning, or by a playbook, and told that it is over: by the notifier."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pintu.kernel.operations.roster.words import Message
 if TYPE_CHECKING:
     from pintu.kernel.configuration import Configuration
     from pintu.kernel.operations.opening import OperationsRoom
+    from pintu.kernel.operations.playbooks.words import Play
     from pintu.kernel.operations.warnings.words import PublicWarning
 
 TO: Final = ("on_duty", "post:foreman")
@@ -56,6 +57,41 @@ class People:
         if isinstance(told, list) and told and all(isinstance(one, str) for one in told):
             return tuple(told)
         return TO
+
+
+class MessageHand:
+    """A playbook's step that tells people: `given` has `to`, `zh` and `en`. Undone, everybody who
+    got it hears that it is over."""
+
+    def __init__(self, room: OperationsRoom) -> None:
+        self._room = room
+
+    async def do(self, play: Play, given: dict[str, Any], *, key: str, targets: list[str]) -> str:
+        """Send it, once for each key; what the message is about, as the all-clear asks for it."""
+        notifier = self._room.notifier
+        subject = f"play:{play.id}"
+        if notifier is not None:
+            text = {lang: str(given[lang]) for lang in ("zh", "en") if given.get(lang)}
+            message = Message(
+                subject=subject,
+                title=dict(play.title),
+                text=text or dict(play.title),
+                severity=given.get("severity", "high"),
+                link=f"/plays/{play.id}",
+                kind="plan",
+            )
+            await notifier.send(play.tenant, message, given.get("to", TO), key)
+        return subject
+
+    async def undo(self, play: Play, ref: str, *, key: str, reason: str) -> None:
+        """Tell the same people that it is over, by the ways they got it."""
+        notifier = self._room.notifier
+        if notifier is not None:
+            title = {lang: f"{OVER[lang]}{said}" for lang, said in play.title.items()}
+            await notifier.all_clear(ref, tenant=play.tenant, text=title, key=key)
+
+
+OVER: Final = {"zh": "预案已撤回：", "en": "The plan was taken back: "}
 
 
 def said(warning: PublicWarning, field: str) -> dict[str, str]:

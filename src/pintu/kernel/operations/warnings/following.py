@@ -8,10 +8,13 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
-from pintu.kernel.errors import PintuError
+from pintu.kernel.errors import BadInput, Conflict, Missing, PintuError, Refused
+from pintu.kernel.operations.journal import Deed, enter
 from pintu.kernel.operations.warnings import rows
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from pintu.kernel.clock import Clock
     from pintu.kernel.operations.warnings.rows import Todo
     from pintu.kernel.operations.warnings.words import PublicWarning
@@ -90,6 +93,27 @@ class Following:
                 self._idle.set()
 
     async def _do(self, one: Todo) -> None:
+        failed = ""
         for hand in self.hands.get(one.what, []):
-            await hand(one.warning, one.key)
-        await self._opened.run(lambda c: rows.done(c, one.number))
+            try:
+                await hand(one.warning, one.key)
+            except (BadInput, Refused, Missing, Conflict) as error:
+                # It would fail the same way for ever, and everything behind it would wait.
+                log.error("%s of warning %s: %s", one.what, one.warning.id, error.detail)
+                failed = error.detail
+        await self._opened.run(lambda c: self._done(c, one, failed))
+
+    def _done(self, connection: Connection, one: Todo, failed: str) -> None:
+        rows.done(connection, one.number)
+        if failed:
+            warning = one.warning
+            deed = Deed(
+                subject=warning.cause,
+                verb="left_undone",
+                who="timer",
+                at_us=self._clock.now_us(),
+                tenant=warning.tenant,
+                reason=failed,
+                detail={"what": one.what},
+            )
+            enter(connection, deed)
