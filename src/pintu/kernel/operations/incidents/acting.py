@@ -114,6 +114,8 @@ class Acting:
             change = self.change()
             for _, cluster, other in others:
                 after(other.state, "merge")
+                if other.flood and not incident.flood:
+                    raise StateConflict("A flood of alarms takes others in, not the other way")
                 count, floods = other.alarms, bool(other.flood)
                 # A flood's alarms are moved on disk, where all of them are.
                 self.desk.merge(cluster, target, change, Reason("merged", other.id),

@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from pintu.kernel.operations.incidents import settling
+from pintu.kernel.operations.incidents import waiting
 from pintu.kernel.operations.incidents.board import Board, Cluster
 from pintu.kernel.operations.incidents.changes import Changes
 from pintu.kernel.operations.incidents.clustering import RULES, Match, matches, waits_us
@@ -27,7 +27,6 @@ from pintu.kernel.operations.incidents.words import (
 )
 
 DETECTOR: Final = "detector"
-TIMER: Final = "timer"
 LISTED: Final = 20
 OF_A_FLOOD: Final = 100
 """Alarms of a flood that are held in memory; all are on disk."""
@@ -53,7 +52,7 @@ class Desk:
         self.detectors: dict[tuple[str, str], Detector] = {}
         self.number = 0  # of the newest alarm
         self._guards: dict[str, Guard] = {}
-        self._due: list[tuple[int, str, str]] = []  # (when, tenant, cluster)
+        self.due: list[tuple[int, str, str]] = []  # (when, tenant, cluster)
         self.dirty: dict[tuple[str, str], Cluster] = {}
 
     def board(self, tenant: str) -> Board:
@@ -73,7 +72,7 @@ class Desk:
             cluster.alarms = dict(list(cluster.alarms.items())[:OF_A_FLOOD])
         self.board(incident.tenant).open(cluster)
         if incident.quiet:
-            self._passes(cluster, incident.changed_us)
+            waiting.until_passed(self, cluster, incident.changed_us)
         return cluster
 
     def load_waiting(self, alarm: Alarm) -> None:
@@ -156,8 +155,8 @@ class Desk:
             self._flood(board, alarm, change)
             return
         cluster = self._wait(board, alarm)
-        if self._wait_us(alarm) == 0:
-            self._open(board, cluster, change, follows=closed)
+        if self.wait_us(alarm) == 0:
+            self.open(board, cluster, change, follows=closed)
 
     def _scatters(self, board: Board, alarm: Alarm) -> bool:
         """Whether its detector makes more single alarms than can be true."""
@@ -174,16 +173,17 @@ class Desk:
         guard.scatters(alarm.detector)
         return True
 
-    def _wait_us(self, alarm: Alarm) -> int | None:
+    def wait_us(self, alarm: Alarm) -> int | None:
+        """How long an alarm of such a detector waits for another."""
         known = self.detectors.get((alarm.tenant, alarm.detector))
         return waits_us(alarm, known.reliability if known else 0.8, self.rules)
 
     def _wait(self, board: Board, alarm: Alarm) -> Cluster:
         cluster = board.open(Cluster(f"~{alarm.alert}"))
         board.put(cluster, alarm)
-        after_us = self._wait_us(alarm)
+        after_us = self.wait_us(alarm)
         if after_us:
-            heapq.heappush(self._due, (alarm.heard_us + after_us, alarm.tenant, cluster.key))
+            heapq.heappush(self.due, (alarm.heard_us + after_us, alarm.tenant, cluster.key))
         return cluster
 
     def _join(self, board: Board, alarm: Alarm, found: list[Match], change: Changes) -> None:
@@ -192,7 +192,7 @@ class Desk:
             best = found[0]
         into = best.cluster
         if into.incident is None:
-            into = self._open(board, into, change)
+            into = self.open(board, into, change)
         alarm.reason = best.reason
         self._put(board, into, alarm, change)
         for one in found:
@@ -213,7 +213,7 @@ class Desk:
             into.incident.last_us = max(into.incident.last_us, alarm.at_us)
         self.dirty[alarm.tenant, into.key] = into
 
-    def _open(
+    def open(
         self,
         board: Board,
         cluster: Cluster,
@@ -249,7 +249,7 @@ class Desk:
         if into is None:
             waits = Cluster(f"~{alarm.alert}")
             waits.alarms[alarm.alert] = alarm
-            into = self._open(board, waits, change, flood=alarm.detector)
+            into = self.open(board, waits, change, flood=alarm.detector)
             detector = self.detectors[alarm.tenant, alarm.detector]
             detector.floods += 1
             self._absorb(board, alarm, into, change)
@@ -308,39 +308,12 @@ class Desk:
 
     # --- time -------------------------------------------------------------------------------------
     def look(self, now_us: int, change: Changes) -> None:
-        """What was only waited for: alarms that did not pass become incidents, incidents that are
-        over and that nobody looked at are closed."""
-        while self._due and self._due[0][0] <= now_us:
-            _, tenant, key = heapq.heappop(self._due)
-            board = self.board(tenant)
-            cluster = board.clusters.get(key)
-            if cluster is None:
-                continue
-            if cluster.incident is None:
-                self._open(board, cluster, change)
-            elif cluster.incident.quiet and not cluster.held:
-                self._pass(cluster.incident, cluster, change)
+        """What was only waited for happens; see `waiting`."""
+        waiting.look(self, now_us, change)
 
     def next_due_us(self) -> int | None:
         """When `look` may find something."""
-        return self._due[0][0] if self._due else None
-
-    def _passes(self, cluster: Cluster, since_us: int) -> None:
-        incident = cluster.incident
-        assert incident is not None
-        due_us = since_us + self._unseen_us(incident)
-        heapq.heappush(self._due, (due_us, incident.tenant, cluster.key))
-
-    def _unseen_us(self, incident: Incident) -> int:
-        grave = incident.grade >= RINGS or incident.state == "acknowledged"
-        return self.rules.passes_grave_us if grave else self.rules.passes_us
-
-    def _pass(self, incident: Incident, cluster: Cluster, change: Changes) -> None:
-        if change.now_us < incident.changed_us + self._unseen_us(incident):
-            self._passes(cluster, incident.changed_us)  # it was alarmed again meanwhile
-            return
-        settling.end(self, incident, change, "passed")
-        change.deed(incident, "closed", TIMER, "", {"outcome": "passed"})
+        return self.due[0][0] if self.due else None
 
     # --- the end of a step ------------------------------------------------------------------------
     def finish(self, change: Changes, who: str = DETECTOR) -> None:
@@ -357,7 +330,7 @@ class Desk:
             change.affected[incident.id] = cluster.affected
             self._say(incident, before, change, who)
             if incident.quiet and (incident.flood or not quiet):
-                self._passes(cluster, change.now_us)
+                waiting.until_passed(self, cluster, change.now_us)
 
     def _weigh(self, tenant: str, cluster: Cluster, incident: Incident) -> None:
         alarms = list(cluster.alarms.values())
