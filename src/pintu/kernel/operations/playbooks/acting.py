@@ -31,14 +31,13 @@ class Acting:
 
     async def send(self, kept: Kept, step: KeptStep, later: Later) -> list[KeptTarget] | None:
         """Ask for what was not asked for yet; the step's things as they are then, or None when it
-        must wait (everything is stopped)."""
-        desk = self._desk
-        found = await desk.targets(kept.id, step.number)
+        must wait: everything is stopped, and what the stop took back is no failure."""
+        if self.commands.stops.of(kept.tenant) is not None:
+            return None
+        found = await self._desk.targets(kept.id, step.number)
         unsent = [one for one in found if not one.command and not one.why]
         if not unsent:
             return found
-        if self.commands.stops.of(kept.tenant) is not None:
-            return None
         yes = kept.groups[step.grouped].approvals
         asks = [ask_for(step.word, one.entity, _key(step, one)) for one in unsent]
         many = await self.commands.enact(

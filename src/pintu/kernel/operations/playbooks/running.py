@@ -291,6 +291,9 @@ class Running:
             except StateConflict as error:
                 await desk.step_moved(kept, step, "fail", detail=error.detail)
                 return True
+        if step.word.do == "command" and self._acting.commands.stops.of(kept.tenant) is not None:
+            self._later(kept.id, LONGEST_S)
+            return False
         found = await desk.targets(kept.id, step.number)
         told = [one for one in found if one.back]
         reached, failed, why = await self._acting.came_back(told)
