@@ -12,26 +12,30 @@ CAUSES = {"incident": "Incident", "warning": "PublicWarning"}
 
 
 def entity_of(kept: Kept) -> dict[str, Any]:
-    """The ResponsePlan of a play (concise NGSI-LD); no person in it."""
+    """The ResponsePlan of a play (normalised NGSI-LD); no person in it."""
     steps = kept.steps
-    entity: dict[str, Any] = {
-        "id": f"urn:ngsi-ld:ResponsePlan:operations:{kept.id}",
-        "type": "ResponsePlan",
-        "name": {"languageMap": kept.book.title},
+    told: dict[str, Any] = {
         "playbook": kept.book.name,
         "status": kept.state,
-        "cause": kept.cause or "none",
+        "planCause": kept.cause or "none",
         "stepsTotal": len(steps),
         "stepsEnded": sum(1 for one in steps if one.state in STEP_ENDED),
         "stepsFailed": sum(1 for one in steps if one.state in ("failed", "not_undone")),
         "targetsTotal": sum(one.targets for one in steps),
         "targetsReached": sum(one.reached for one in steps),
         "groupsWaiting": sum(1 for one in kept.groups if one.state == "waiting"),
-        "dateCreated": {"type": "Property", "value": {"@type": "DateTime", "@value": at(kept)}},
+        "dateIssued": {"@type": "DateTime", "@value": at(kept)},
     }
+    entity: dict[str, Any] = {
+        "id": f"urn:ngsi-ld:ResponsePlan:operations:{kept.id}",
+        "type": "ResponsePlan",
+        "name": {"type": "LanguageProperty", "languageMap": dict(kept.book.title)},
+    }
+    entity |= {name: {"type": "Property", "value": value} for name, value in told.items()}
     kind, _, local = kept.cause.partition(":")
     if kind in CAUSES and local:
-        entity["refCause"] = {"object": f"urn:ngsi-ld:{CAUSES[kind]}:operations:{local}"}
+        named = f"urn:ngsi-ld:{CAUSES[kind]}:operations:{local}"
+        entity["refCause"] = {"type": "Relationship", "object": named}
     if kept.area is not None:
         entity["location"] = {"type": "GeoProperty", "value": kept.area}
     return entity
