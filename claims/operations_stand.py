@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pintu.city as wiring
+from claims.words import NotRun
 from pintu.demo.collectors import Collector
 from pintu.demo.district import build_roads, make_sites, place_lamps
 from pintu.demo.events import Course
@@ -71,6 +72,13 @@ class Stand:
         self._mapped = mapped()
         self._keys = 0
 
+    @property
+    def room(self) -> Any:
+        """The operations room, whose parts are optional."""
+        if self.rooms.operations is None:
+            raise NotRun("this city has no operations room")
+        return self.rooms.operations
+
     def lay_out(self, seed: int, *, lamps: int = 500, gateways: int = 50) -> Layout:
         """The demo's district of a seed."""
         roads = build_roads()
@@ -110,6 +118,12 @@ class Stand:
         await self.tell(updates)
         return len(updates)
 
+    async def nudge(self) -> None:
+        """Whoever waits for a time looks at the clock again."""
+        await self.rooms.timers.set("claims.nudge", "nudge", self.clock.now_us())
+        if self.room.notifier is not None:
+            self.room.notifier.sender.wake()
+
     async def tell(self, updates: list[Update], *, tenant: str = TENANT) -> None:
         """Updates into the context, acknowledged when this returns."""
         for start in range(0, len(updates), 500):
@@ -123,13 +137,15 @@ class Stand:
 
 
 @contextlib.asynccontextmanager
-async def a_city(folder: Path, clock: Any = None) -> AsyncIterator[Stand]:
-    """A running city without pieces, on a clock of the claim's own (real without one)."""
+async def a_city(
+    folder: Path, clock: Any = None, *, allow: tuple[str, ...] = ()
+) -> AsyncIterator[Stand]:
+    """A running city without a field process, on a clock of the claim's own (real without one)."""
     usual = wiring.clock_of
     clock = clock or CityClock()
     wiring.clock_of = lambda _settings: clock  # type: ignore[assignment]
     try:
-        city = await wiring.City.open(Settings(data=folder, pieces=False))
+        city = await wiring.City.open(Settings(data=folder, egress_allow=allow))
         try:
             yield Stand(city.rooms, clock)
         finally:
