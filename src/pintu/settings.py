@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from pintu.basemap import read_basemap
 from pintu.kernel.clock import parse_clock
 from pintu.kernel.errors import ConfigurationError
 from pintu.kernel.store.address import hidden, parse_address
@@ -50,6 +51,7 @@ class Settings:
     piece_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     oidc: list[dict[str, Any]] = field(default_factory=list)  # houses whose accounts open doors
     history: dict[str, Any] = field(default_factory=dict)  # how long the past is kept, by type
+    basemap: dict[str, Any] = field(default_factory=dict)  # tiles under the map: pintu/basemap.py
 
     @property
     def demo_tenant(self) -> str:
@@ -220,6 +222,7 @@ def load_settings(data: Path | None, environ: Mapping[str, str], **started: Any)
     values["piece_settings"] = _piece_settings(told.pop("pieces", {}), mistakes)
     values["oidc"] = _houses(told.pop("oidc", []), mistakes)
     values["history"] = _history(told.pop("history", {}), mistakes)
+    values["basemap"] = _basemap(told.pop("basemap", {}), mistakes)
     for name, value in told.items():
         _take(values, name, value, f"pintu.toml: {name}", mistakes)
     for variable, value in environ.items():
@@ -304,6 +307,12 @@ def _history(told: Any, mistakes: list[str]) -> dict[str, Any]:
     except ValueError as error:
         mistakes.append(f"pintu.toml: {error}")
     return told
+
+
+def _basemap(told: Any, mistakes: list[str]) -> dict[str, Any]:
+    found = read_basemap(told)[1]
+    mistakes += [f"pintu.toml: {one}" for one in found]
+    return {} if found else dict(told)
 
 
 def _together(values: dict[str, Any], mistakes: list[str]) -> None:

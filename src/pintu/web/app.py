@@ -20,6 +20,7 @@ from pintu.web.api import audit as audit_api
 from pintu.web.api import catalogue as catalogue_api
 from pintu.web.api import data_sets as data_sets_api
 from pintu.web.api import demo as demo_api
+from pintu.web.api import duty as duty_api
 from pintu.web.api import exchange as exchange_api
 from pintu.web.api import identity as identity_api
 from pintu.web.api import islands as islands_api
@@ -47,7 +48,9 @@ from pintu.web.pages import (
     connect_mapping,
     data_sets,
     demo_people,
+    duty,
     entity,
+    handover,
     islands,
     linkage,
     linkage_objections,
@@ -64,6 +67,9 @@ from pintu.web.pages import (
     people,
     people_delegations,
     people_programs,
+    roster,
+    roster_channels,
+    roster_ways,
     schemas,
     session,
     subscriptions,
@@ -135,6 +141,11 @@ PAGES: tuple[Any, ...] = (
     *people.PAGES,
     *linkage.PAGES,
     *linkage_objections.PAGES,
+    *duty.PAGES,
+    *roster.PAGES,
+    *roster_ways.PAGES,
+    *roster_channels.PAGES,
+    *handover.PAGES,
     *warnings_pages.PAGES,
 )
 API: tuple[Any, ...] = (
@@ -147,6 +158,7 @@ API: tuple[Any, ...] = (
     *exchange_api.HANDLERS,
     *nodes_api.HANDLERS,
     *warnings_api.HANDLERS,
+    *duty_api.HANDLERS,
     *data_sets_api.HANDLERS,
     *demo_api.HANDLERS,
     *catalogue_api.HANDLERS,
@@ -197,6 +209,11 @@ def build_app(rooms: Rooms) -> Litestar:
         told = {"id": step.command, "target": entry.command.target, "state": step.state}
         hub.command(entry.command.tenant, told)
 
+    operations = rooms.operations
+    if operations is not None and operations.duty is not None:
+        operations.duty.listen(lambda ring: hub.duty(ring.tenant))
+    if operations is not None and operations.notifier is not None:
+        operations.notifier.sender.listen(lambda receipt: hub.duty(receipt.tenant))
     warming: list[asyncio.Task[Any]] = []
 
     async def warm() -> None:

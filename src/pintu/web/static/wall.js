@@ -18,27 +18,28 @@ addEventListener("DOMContentLoaded", () => {
 
   try {
     map = wall.map = new window.pintuWall.Map(document.getElementById("map"), points, hidden);
-    map.ready.then(() => { map.dressed = true; under(); map.draw(); show(); });
+    map.ready.then(() => { map.dressed = true; under(); map.draw(); state.version += 1; show(); });
   } catch (error) {
     map_state.textContent = document.getElementById("map").dataset.noGl;
   }
   async function under() {
-    const base = await fetch("/api/v1/map/base").then((answer) => answer.json()).catch(() => ({ features: [] }));
-    if (window.pintuWall.base) await window.pintuWall.base(map);
-    if (base.features.length) map.gl.getSource("base").setData(base);
+    const tiled = window.pintuWall.base(map);
+    const base = tiled ? { features: [] } : await fetch("/api/v1/map/base").then((answer) => answer.json()).catch(() => ({ features: [] }));
+    if (tiled) map.put("graticule", []);
+    else if (base.features.length) map.gl.getSource("base").setData(base);
     else map.gl.getSource("graticule").setData(window.pintuStyle.graticule(map.bounds.flat()));
     document.body.dataset.base = "ready";
   }
 
   // --- the clock of the city, which may run at another rate than ours
-  wall.city = () => (wall.live ? told_at.city + (Date.now() - told_at.here) * Number(box.dataset.rate) : wall.replayed || 0);
+  wall.city = () => (wall.live ? wall.ahead() : wall.replayed || 0);
+  wall.ahead = () => told_at.city + (Date.now() - told_at.here) * Number(box.dataset.rate); // of the city, whatever is shown
   function tick() {
     const now = wall.city();
     if (wall.live) state.expire(now);
     document.getElementById("wall-time").textContent = clock.format(now);
     document.getElementById("wall-date").textContent = day.format(now);
     if (wall.live && wall.loaded) say(Date.now() - heard > 5000 ? fill(words.lost, { time: clock.format(told_at.city) }) : "", "lost");
-    if (map) map.beat();
     show(true);
   }
   function say(text, kind) {
@@ -59,8 +60,7 @@ addEventListener("DOMContentLoaded", () => {
       const found = wall.lists = state.lists(wall.least);
       for (const name of ["incidents", "warnings", "plans", "alarms", "orders", "streets"]) lists.show(name, found[name], now);
       lists.figures(found, wall.figures, now);
-      if (map && state.version !== shown) map.things(found, title);
-      if (map && !map.dressed) return;
+      if (map && state.version !== shown) map.list(found);
       shown = state.version;
     };
     if (aged) later(); else showing = setTimeout(later, 200);
@@ -194,7 +194,7 @@ addEventListener("DOMContentLoaded", () => {
   wall.chosen = () => state.rows.get(chosen);
   card.addEventListener("click", (event) => { if (event.target.closest("[data-close]")) choose(""); });
   function thing(id, at) {
-    if (map) { map.gl.jumpTo({ center: at, zoom: Math.max(map.gl.getZoom(), 16) }); map.choose(at); }
+    if (map) map.go(at, 16);
     htmx.ajax("GET", `/entities/${encodeURIComponent(id)}?part=card`, { target: "#card", swap: "innerHTML" });
   }
   if (map) map.gl.on("click", (event) => {
@@ -215,7 +215,7 @@ addEventListener("DOMContentLoaded", () => {
     document.getElementById("found").replaceChildren();
     if (state.rows.has(link.dataset.id)) choose(link.dataset.id);
     else if (link.dataset.id) thing(link.dataset.id, at);
-    else if (map) { map.gl.jumpTo({ center: at, zoom: 15.5 }); map.choose(at); }
+    else if (map) map.go(at, 15.5);
   });
 
   // --- filters, kept in the address

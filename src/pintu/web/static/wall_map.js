@@ -6,6 +6,7 @@ window.pintuWall.Map = class {
     this.box = box; this.points = points; this.hidden = hidden; this.looks = looks; this.signed = signed;
     this.scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
     this.mode = ""; this.drawn = new Set(); this.rows = []; this.layers = new Set(); this.changes = 0;
+    this.wants = new Set(); this.moved = new Set(); this.marks = {}; this.rested = 0;
     this.still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const bounds = JSON.parse(box.dataset.bounds) || [120.0, 30.0, 120.4, 30.4];
     this.bounds = [[bounds[0], bounds[1]], [bounds[2], bounds[3]]];
@@ -25,7 +26,11 @@ window.pintuWall.Map = class {
 
   static collection(features) { return { type: "FeatureCollection", features }; }
   static point(id, [lon, lat], properties) { return { type: "Feature", id, properties, geometry: { type: "Point", coordinates: [lon, lat] } }; }
-  put(source, features) { this.gl.getSource(source).setData(this.constructor.collection(features)); }
+  put(source, features) {
+    const { shift } = window.pintuWall;
+    if (shift) for (const one of features) one.geometry = { ...one.geometry, coordinates: shift(one.geometry.coordinates) };
+    this.gl.getSource(source).setData(this.constructor.collection(features));
+  }
 
   dress() {
     const root = getComputedStyle(document.documentElement);
@@ -100,31 +105,49 @@ window.pintuWall.Map = class {
 
   // Rows of a map event, after the columns took them in.
   changed(flat) {
-    if (!this.dressed) return;
-    let redraw = false;
+    this.changes += flat.length / 4;
     for (let i = 0; i < flat.length; i += 4) {
-      const row = flat[i], s = flat[i + 1];
-      this.changes += 1;
-      if (this.signed[s] || this.looks[s].alarm) redraw = true;
-      if (this.drawn.has(row)) this.gl.setFeatureState({ source: "lamps", id: row }, { s, l: flat[i + 2] });
+      if (this.drawn.has(flat[i])) this.moved.add(flat[i]);
+      if (this.signed[flat[i + 1]] || this.looks[flat[i + 1]].alarm) this.wants.add("signs");
     }
-    this.dirty = true;
-    if (redraw && !this.signing) this.signing = setTimeout(() => { this.signing = 0; this.signs(); }, 700);
+    if (this.mode === "cells") this.wants.add("cells");
+    this.soon("fresh");
   }
 
-  // Once a second: what changed shines for a moment, and cells are counted again.
-  beat() {
-    if (!this.dressed) return;
-    const rows = this.still ? [] : this.points.recent(Date.now() - 1100, 1500);
-    if (rows.length || this.shining) this.put("fresh", rows.filter((row) => this.points.there[row] && !this.hidden.has(this.points.state[row])).map((row) => this.constructor.point(row, this.place(row), {})));
-    this.shining = rows.length;
-    if (this.dirty && this.mode === "cells" && (this.beats = (this.beats || 0) + 1) % 3 === 0) { this.dirty = false; this.draw(); }
+  // Drawing waits until the last drawing is done and has rested three times as long: on a slow machine the
+  // map is drawn less often, and what is told is taken in at once.
+  soon(what) {
+    this.wants.add(what);
+    if (!this.dressed || this.busy || this.timer) return;
+    this.timer = setTimeout(() => { this.timer = 0; this.flush(); }, Math.max(0, this.rested - Date.now()));
   }
+  flush() {
+    const { wants, points } = this, began = Date.now();
+    this.wants = new Set();
+    this.busy = true;
+    const done = () => {
+      if (!this.busy) return;
+      clearTimeout(guard);
+      this.busy = false;
+      this.rested = Date.now() + Math.min(5000, Math.max(500, 3 * (Date.now() - began)));
+      if (this.wants.size || this.shining) this.soon("fresh");
+    };
+    const guard = setTimeout(done, 4000);
+    this.gl.once("idle", done);
+    for (const row of this.moved) this.gl.setFeatureState({ source: "lamps", id: row }, { s: points.state[row], l: points.level[row] });
+    this.moved.clear();
+    if (wants.has("cells") && this.mode === "cells") this.draw(); else if (wants.has("signs")) this.signs();
+    if (wants.has("things") && this.listed) this.things(this.listed);
+    const rows = this.still ? [] : points.recent(Date.now() - 1500, 1500);
+    if (rows.length || this.shining) this.put("fresh", rows.filter((row) => points.there[row] && !this.hidden.has(points.state[row])).map((row) => this.constructor.point(row, this.place(row), {})));
+    this.shining = rows.length;
+    this.gl.triggerRepaint();
+  }
+  list(lists) { this.listed = lists; this.soon("things"); }
 
   // The rows of the lists.
-  things(lists, title) {
-    if (!this.dressed) return;
-    const { point } = this.constructor, features = [], areas = [], streets = [];
+  things(lists) {
+    const { title } = window.pintuWall.state, { point } = this.constructor, features = [], areas = [], streets = [];
     const area = (row, layer) => { if (row.lines) areas.push({ type: "Feature", properties: { layer, id: row.id }, geometry: row.lines }); };
     const add = (rows, layer, icon) => rows.slice(0, 2000).forEach((row) => {
       if (layer === "incidents" || layer === "warnings") area(row, layer);
@@ -139,15 +162,21 @@ window.pintuWall.Map = class {
     if (shown("alarms")) add([...lists.alarms, ...lists.grouped].filter(alone), "alarms", (row) => row.order < 3 ? "wall-alarm" : "wall-alarm-low");
     if (shown("warnings")) add(lists.warnings, "warnings", () => "");
     if (shown("incidents")) add(lists.incidents, "incidents", (row) => row.status === "acknowledged" || row.who ? "wall-incident-seen" : "wall-incident");
-    this.put("things", features); this.put("areas", areas); this.put("streets", streets);
+    for (const [name, made] of [["things", features], ["areas", areas], ["streets", streets]]) {
+      const mark = JSON.stringify(made);
+      if (this.marks[name] !== mark) this.put(name, made);
+      this.marks[name] = mark;
+    }
   }
 
   choose(at) { if (this.dressed) this.put("chosen", at ? [this.constructor.point(0, at, {})] : []); }
+  go(at, zoom) {
+    this.gl.jumpTo({ center: window.pintuWall.shift ? window.pintuWall.shift(at) : at, zoom: Math.max(this.gl.getZoom(), zoom) });
+    this.choose(at);
+  }
   fly(row) {
     const at = row.at || this.points.at(row.about);
-    if (!at) return;
-    this.gl.jumpTo({ center: at, zoom: Math.max(this.gl.getZoom(), 15) });
-    this.choose(at);
+    if (at) this.go(at, 15);
   }
   // What of the map no legend covers.
   free() {

@@ -12,6 +12,7 @@ from pintu.web.pages.map import legend
 from pintu.web.pages.render import page
 from pintu.web.visit import AnyRequest, Visit, enter
 from pintu.web.wall.shown import ENDING, OVER, PAGES_OF, STATES, TYPES
+from pintu.web.wall.tiles import told_of
 
 
 @get("/wall", include_in_schema=False)
@@ -34,6 +35,7 @@ async def wall(request: AnyRequest) -> Response[str]:
             "ending": sorted(ENDING),
             "pages": PAGES_OF,
         },
+        base=told_of(house.rooms),
         past=house.rooms.history is not None,
     )
 
