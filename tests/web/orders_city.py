@@ -100,6 +100,7 @@ async def lamp(town: OrdersTown, number: int) -> None:
 @asynccontextmanager
 async def open_orders_town(folder: Path, **more: Any) -> AsyncIterator[OrdersTown]:
     """The operations centre with its people and crews, and nine lamps; all made up."""
+    folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(
         data=folder, store=address_for(folder), pieces=False, demo=True, lang="en", **more
     )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DATA_SET: Final = "orders"
 COLUMNS: Final = (
-    ("rank", mark("Place"), "number"),
+    ("rank", mark("Rank"), "number"),
     ("what", mark("What and where"), "text"),
     ("severity", mark("Severity"), "state"),
     ("state", mark("State"), "state"),

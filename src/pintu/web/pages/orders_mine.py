@@ -16,13 +16,16 @@ from pintu.kernel.operations.orders.states import (
     REASONED,
     TABLE,
     UNFINISHED,
+    Verb,
     offered,
 )
+from pintu.kernel.operations.orders.words import State
 from pintu.web.house import house_of
 from pintu.web.pages.labels import severity_title
 from pintu.web.pages.orders import DATA_SET
 from pintu.web.pages.orders_said import (
     ASKED,
+    ON_PHONES,
     STATES,
     VERBS,
     deadlines_said,
@@ -142,8 +145,14 @@ def _order(one: Ranked, metres: int | None, visit: Visit) -> dict[str, Any]:
             {"title": each["title"], "due": words.iso(each["due_us"]), "said": each["left"]}
             for each in deadlines_said(order, room, words)
         ],
-        "deeds": [verb for verb in offered(order.state) if verb in CREW],
+        "deeds": on_phone(order.state),
     }
+
+
+def on_phone(state: State) -> list[Verb]:
+    """What a crew may do in a state, the next step first."""
+    may = offered(state)
+    return [verb for verb in ON_PHONES if verb in may]
 
 
 def texts(visit: Visit) -> dict[str, Any]:
@@ -154,7 +163,7 @@ def texts(visit: Visit) -> dict[str, Any]:
         "verbs": {verb: words.text(VERBS[verb]) for verb in CREW},
         "asks": {verb: words.text(ASKED[verb]) for verb in CREW if verb in ASKED},
         "needs": sorted(CREW & REASONED),
-        "offered": {state: [v for v in offered(state) if v in CREW] for state in UNFINISHED},
+        "offered": {state: on_phone(state) for state in UNFINISHED},
         "after": {f"{state}/{verb}": then for (state, verb), then in TABLE.items() if verb in CREW},
         "waiting": words.text("not sent yet"),
         "queued": words.text("%(n)s deeds wait to be sent"),
@@ -164,7 +173,9 @@ def texts(visit: Visit) -> dict[str, Any]:
         "refused": words.text("Not accepted"),
         "understood": words.text("I have read it"),
         "signed_out": words.text("Sign in again to send what waits here; nothing is lost."),
-        "other": words.text("Somebody else's deeds wait on this phone; they are sent when they sign in."),
+        "other": words.text(
+            "Somebody else's deeds wait on this phone; they are sent when they sign in."
+        ),
         "none": words.text("Nothing to do. New orders appear here by themselves."),
         "map": words.text("Show the way"),
         "metres": words.text("%(n)s m from the stop before"),

@@ -78,7 +78,7 @@ async def _answer(visit: Visit, found: Order, why: str = "", status: int = 200) 
     working = await room.desk.on_shift(found.tenant)
     journal = visit.rooms.operations.journal if visit.rooms.operations is not None else None
     deeds = await journal.list_deeds(subject=found.subject, tenant=found.tenant) if journal else []
-    mine = next((one for one in crews if one.id == found.crew), None)
+    names = {one.id: words.pick(one.name) for one in crews}
     return page(
         visit,
         "order.html",
@@ -87,7 +87,7 @@ async def _answer(visit: Visit, found: Order, why: str = "", status: int = 200) 
         why=why,
         state=words.text(STATES[found.state]),
         severity=severity_title(found.severity, words),
-        crew=words.pick(mine.name) if mine else "",
+        crew=names.get(found.crew, ""),
         deeds=deeds_offered(found, visit, room=responds, overrides=room.overrides(visit.actor)),
         crews=[
             (one.id, words.pick(one.name), works, fits)
@@ -111,7 +111,7 @@ async def _answer(visit: Visit, found: Order, why: str = "", status: int = 200) 
         verdict=verdict_said(room.judged(found, evidence), words),
         proof=words.text(PROOFS.get(found.proof, "")),
         causes=[cause_link(one, words) for one in found.causes],
-        lines=[line_said(one, visit) for one in deeds],
+        lines=[line_said(one, visit, names) for one in deeds],
         key=uuid.uuid4().hex,
         responds=responds,
     )

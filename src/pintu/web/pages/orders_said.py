@@ -56,7 +56,12 @@ SURE: Final[dict[Verb, str]] = {
     "override": mark("The sensor does not agree. Your name and your reason stay with this order."),
     "cancel": mark("Nobody goes there any more. Call it off?"),
 }
-MAIN: Final = ("assign", "confirm", "arrive", "report", "close", "resume")
+NEXT: Final[tuple[Verb, ...]] = ("assign", "confirm", "arrive", "report", "close", "resume")
+ON_PHONES: Final[tuple[Verb, ...]] = (
+    "confirm", "resume", "arrive", "report", "suspend", "note", "decline",
+)  # fmt: skip
+"""A crew's deeds in the order in which they come; the first that may be done is the next step."""
+
 DONE: Final = {
     "opened": mark("opened"),
     "joined": mark("another cause joined"),
@@ -146,11 +151,20 @@ def deeds_offered(order: Order, visit: Visit, *, room: bool, overrides: bool) ->
                 "title": words.text(VERBS[verb]),
                 "asks": words.text(ASKED.get(verb, "")),
                 "needs": verb in REASONED,
-                "main": verb in MAIN,
+                "main": False,
                 "sure": words.text(SURE.get(verb, "")),
             }
         )
-    return sorted(found, key=lambda one: (not one["main"], bool(one["sure"])))
+    wanted: tuple[Verb, ...] = NEXT if room else ON_PHONES
+    if room and order.state in ("assigned", "confirmed", "working"):
+        wanted = ()  # it is the crew's turn
+    elif room and order.state == "reported":
+        wanted = ("close", *NEXT)
+    for verb in wanted:
+        if main := [one for one in found if one["verb"] == verb]:
+            main[0]["main"] = True
+            break
+    return sorted(found, key=lambda one: (not one["main"], bool(one["asks"]), bool(one["sure"])))
 
 
 def deadlines_said(order: Order, orders: Orders, words: Words) -> list[dict[str, Any]]:
@@ -176,14 +190,14 @@ def promise_said(order: Order, words: Words) -> str:
     return words.text("Counted in working hours, 08:30-12:00 and 13:30-17:30 of working days.")
 
 
-def line_said(deed: Deed, visit: Visit) -> dict[str, Any]:
-    """One deed of an order's history."""
+def line_said(deed: Deed, visit: Visit, crews: dict[str, str]) -> dict[str, Any]:
+    """One deed of an order's history; `crews` are their names."""
     words, more = visit.words, ""
     if deed.detail.get("deadline") in DEADLINES:
         late = words.text(DEADLINES[deed.detail["deadline"]])
         more = words.text("Deadline passed: %(what)s") % {"what": late}
     elif deed.detail.get("crew"):
-        more = str(deed.detail["crew"])
+        more = crews.get(str(deed.detail["crew"]), str(deed.detail["crew"]))
     return {
         "at_us": int(deed.detail.get("done_us") or deed.at_us),
         "sent_us": deed.at_us if deed.detail.get("done_us") else 0,

@@ -98,7 +98,7 @@
     const row = make("div", "deeds");
     order.deeds.forEach((verb, n) => {
       const asks = said.needs.includes(verb);
-      row.append(button(said.verbs[verb], n === 0 || ["arrive", "report", "resume"].includes(verb) && !asks, () => {
+      row.append(button(said.verbs[verb], n === 0, () => {
         if (asks || said.asks[verb]) { asking = order.id + "/" + verb; draw().then(() => document.getElementById("reason").focus()); }
         else done(order.id, verb, "");
       }));
