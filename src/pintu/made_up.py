@@ -19,6 +19,7 @@ from pintu.kernel.identity.words import Delegation, Membership, Organisation
 from pintu.kernel.intake.mapping.words import Row
 from pintu.kernel.linkage.acting import Hand
 from pintu.kernel.linkage.words import Plan
+from pintu.kernel.operations.roster.words import Rota
 from pintu.kernel.tables import CityTables
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ async def take_in(rooms: Rooms, tables: CityTables, *, data: bool = True) -> Non
         if not known or rooms.identity.people.find_login("demo_duty") is None:
             told = await make_up(rooms.settings.seed)
             await _people(rooms, told)
+            await _roster(rooms, told["roster"])
             if known or not data:
                 return
             for one in told["data_sets"]:
@@ -76,6 +78,24 @@ async def _people(rooms: Rooms, told: dict[str, Any]) -> None:
     for one in told["residents"]:
         if not await _again(rooms, one["login"]):
             await _resident(rooms, one)
+
+
+async def _roster(rooms: Rooms, told: dict[str, Any]) -> None:
+    """Who of the demo is on duty: the same line by day and by night."""
+    room, people = rooms.operations, rooms.identity.people
+    supervisor = people.find_login(told["by"])
+    actor = people.actor(supervisor.id, "", True) if supervisor is not None else None
+    tenant = rooms.settings.demo_tenant
+    if room is None or room.roster is None or actor is None or room.roster.list_rotas(tenant):
+        return
+    turns = []
+    for turn in told["turns"]:
+        known = [people.find_login(one) for one in turn["people"]]
+        turns.append({**turn, "people": tuple(one.id for one in known if one is not None)})
+    rota = {**told["rota"], "tenant": tenant, "zone": rooms.settings.tz, "turns": turns}
+    await room.roster.save_rota(actor, msgspec.convert(rota, Rota))
+    if room.handovers is not None:
+        await room.handovers.keep(tenant)
 
 
 async def _again(rooms: Rooms, login: str) -> bool:

@@ -102,6 +102,25 @@ PEOPLE: Final = (
     ("demo_crew_2", "许演示", (("operations", "crew"),)),
     ("demo_crew_3", "何演示", (("operations", "crew"),)),
 )
+ROSTER: Final = {
+    "by": "demo_supervisor",
+    "rota": {
+        "id": "demo",
+        "title": {"zh": "运行管理中心值班（演示）", "en": "Operations centre (demo)"},
+        "first_day": "2020-01-06",
+        "days": 1,
+    },
+    "turns": [
+        {"day": 0, "starts": starts, "minutes": 720, "post": post, "people": people}
+        for starts in ("07:30", "19:30")
+        for post, people in (
+            ("duty", ["demo_duty", "demo_deputy_duty"]),
+            ("supervisor", ["demo_supervisor"]),
+        )
+    ],
+}
+"""Who of them is on duty: two turns a day, rung in this order."""
+
 AGREEMENT: Final = {
     "data_set": "demo_vaccinations",
     "consumer": "education",
@@ -246,6 +265,7 @@ def told(seed: int = 1) -> dict[str, Any]:
                 "columns": _columns((*FIELDS, *OF_HEALTH)),
             },
         ],
+        "roster": ROSTER,
         "agreements": [AGREEMENT],
         "plans": [PLAN],
         "differ": planted,

@@ -124,6 +124,10 @@ class Duty:
             await self._kept(kept, sent)
         return kept
 
+    def may_plan(self, actor: Actor, tenant: str) -> None:
+        """Raises Forbidden for who may not ring a drill."""
+        self._book.plan(actor, tenant)
+
     async def _worse(self, known: Ring, severity: Severity, said: Text, by: str) -> Ring:
         if SEVERITIES.index(severity) >= SEVERITIES.index(known.severity):
             return known
