@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pintu.kernel.operations.eventful import open_events
 from pintu.kernel.operations.incidents.opening import open_incidents
 from pintu.kernel.operations.journal import Journal
 from pintu.kernel.operations.orders import OrderHand, Orders, open_orders
@@ -14,6 +15,7 @@ from pintu.kernel.operations.warned import MessageHand, People
 from pintu.kernel.operations.warnings.opening import open_warnings
 
 if TYPE_CHECKING:
+    from pintu.kernel.operations.events import MajorEvents
     from pintu.kernel.operations.incidents.room import Incidents
     from pintu.kernel.operations.playbooks.plays import Plays
     from pintu.kernel.operations.roster.channels import OperatorChannels
@@ -53,6 +55,7 @@ class OperationsRoom:
     handovers: Handovers | None = None  # from watch to watch
 
     warnings: Warnings | None = None  # to the public, CAP 1.2
+    events: MajorEvents | None = None  # when a summit comes to town
 
     async def start(self) -> None:
         """Each part after those it needs."""
@@ -85,4 +88,6 @@ def open_operations(rooms: Any, tables: CityTables) -> OperationsRoom:
     room.warnings.following.on("tell", people.tell)
     room.warnings.following.on("clear", people.clear)
     room.parts.append(room.warnings)
+    room.events = open_events(room, rooms, tables)
+    room.parts.append(room.events)
     return room
