@@ -33,6 +33,7 @@ PUBLIC = {
     "/api/v1/audit/heads": "signed heads: digests of digests, made to be shown to strangers",
     "/api/v1": "what the API can be asked",
     "/static/{}": "what every page needs to be drawn; the same for everybody",
+    "/duty-worker.js": "what a browser runs to show a push; the same for everybody",
     "/healthz": "whether the process lives; no figures",
     "/readyz": "whether it can answer; no figures",
     "/vocabulary/context.jsonld": "words are no secret, and other brokers fetch them",

@@ -21,8 +21,10 @@ from pintu.web.api import catalogue as catalogue_api
 from pintu.web.api import data_sets as data_sets_api
 from pintu.web.api import demo as demo_api
 from pintu.web.api import duty as duty_api
+from pintu.web.api import events_plan as events_api
 from pintu.web.api import exchange as exchange_api
 from pintu.web.api import identity as identity_api
+from pintu.web.api import incidents as incidents_api
 from pintu.web.api import islands as islands_api
 from pintu.web.api import linkage as linkage_api
 from pintu.web.api import nodes as nodes_api
@@ -51,7 +53,10 @@ from pintu.web.pages import (
     duty,
     entity,
     handover,
+    incidents,
+    incidents_one,
     islands,
+    ledger,
     linkage,
     linkage_objections,
     look_up,
@@ -67,6 +72,7 @@ from pintu.web.pages import (
     people,
     people_delegations,
     people_programs,
+    plays,
     roster,
     roster_channels,
     roster_ways,
@@ -93,6 +99,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("pintu.web")
 
 PAGES: tuple[Any, ...] = (
+    *plays.PAGES,
+    *ledger.PAGES,
+    *incidents.PAGES,
+    *incidents_one.PAGES,
     *orders.PAGES,
     *orders_one.PAGES,
     *orders_crews.PAGES,
@@ -147,9 +157,11 @@ PAGES: tuple[Any, ...] = (
     *roster_channels.PAGES,
     *handover.PAGES,
     *warnings_pages.PAGES,
+    *events_plan.PAGES,
 )
 API: tuple[Any, ...] = (
     *identity_api.HANDLERS,
+    *incidents_api.HANDLERS,
     *orders_api.HANDLERS,
     *audit_api.HANDLERS,
     *audit_rules.HANDLERS,
@@ -158,6 +170,7 @@ API: tuple[Any, ...] = (
     *exchange_api.HANDLERS,
     *nodes_api.HANDLERS,
     *warnings_api.HANDLERS,
+    *events_api.HANDLERS,
     *duty_api.HANDLERS,
     *data_sets_api.HANDLERS,
     *demo_api.HANDLERS,

@@ -35,7 +35,7 @@ MAX_FRAMES = 40
 MAX_BYTES = 1_000_000
 MAX_CLIENTS = 500
 REPLAY = 5_000
-TOPICS = frozenset({"map", "alerts", "entity", "commands", "sources", "wall"})
+TOPICS = frozenset({"map", "alerts", "entity", "commands", "sources", "wall", "duty"})
 
 
 def frame(event: str, data: Any, id: str = "") -> bytes:
@@ -92,6 +92,7 @@ class Hub:
         self._rows: dict[int, dict[int, int]] = {}  # tenant → row → oldest change not yet told
         self._entities: dict[tuple[int, str], set[str]] = {}
         self._commands: list[tuple[str, dict[str, Any]]] = []
+        self._duty: set[str] = set()  # tenants with news for the duty desk
         self._alerts: dict[int, int] = {}
         self._sources = b""
         self._ticker: asyncio.Task[None] | None = None
@@ -126,6 +127,11 @@ class Hub:
         """A step of the command ledger, to be told with the next tick."""
         if self.clients:
             self._commands.append((tenant, told))
+
+    def duty(self, tenant: str) -> None:
+        """Something rings, or rings no more, or was delivered: pages ask for it themselves."""
+        if self.clients:
+            self._duty.add(tenant)
 
     # --- who listens ----------------------------------------------------------------------------
     def admit(self) -> None:
@@ -222,6 +228,8 @@ class Hub:
         rows, self._rows = self._rows, {}
         entities, self._entities = self._entities, {}
         commands, self._commands = self._commands, []
+        duty = {self.rooms.store.tenant(one) for one in self._duty}
+        self._duty.clear()
         alerts = self._alerts_changed()
         sources = self._sources_changed() if self._ticks % SLOW_TICKS == 0 else None
         walls = self._wall_frames(alive)
@@ -246,6 +254,8 @@ class Hub:
                 client.push(frame("entity", told, here))
             if "commands" in client.topics:
                 self._tell_commands(client, commands, here)
+            if "duty" in client.topics and client.tenant in duty:
+                client.push(frame("duty", {}, here))
             if sources is not None and "sources" in client.topics:
                 client.push(frame("sources", {}, here))
 

@@ -54,6 +54,12 @@ def _in_a_crew(visit: Visit) -> bool:
 
 
 SHOWN_TO: Final[dict[str, Callable[[Visit], bool]]] = {
+    "/duty": _responds,
+    "/roster": _responds,
+    "/handover": _responds,
+    "/plays": _responds,
+    "/ledger": _responds,
+    "/incidents": _responds,
     "/orders": _responds,
     "/my-orders": _in_a_crew,
     "/agreements": _member,
@@ -81,7 +87,10 @@ SHOWN_TO: Final[dict[str, Callable[[Visit], bool]]] = {
 again."""
 
 
-OWN: Final = ("/my-orders", "/orders", "/", "/look-up", "/agreements", "/auditing", "/my-records", "/notices")
+OWN: Final = (
+    "/duty", "/incidents", "/my-orders", "/orders", "/handover", "/", "/look-up", "/agreements",
+    "/auditing", "/my-records", "/notices",
+)  # fmt: skip
 """What a person came for stands first in their rail: on a phone only a few entries are in sight."""
 
 

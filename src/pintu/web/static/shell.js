@@ -32,7 +32,7 @@
     let lost = false;
     stream.onopen = () => { if (lost) say(""); lost = false; };
     stream.onerror = () => { lost = true; say(notice.dataset.lost, true); };
-    for (const name of ["hello", "resync", "map", "alerts", "entity", "command", "sources", "wall"]) {
+    for (const name of ["hello", "resync", "map", "alerts", "entity", "command", "sources", "wall", "duty"]) {
       stream.addEventListener(name, (event) => {
         const data = JSON.parse(event.data);
         if (handlers[name]) handlers[name](data, event.lastEventId);
