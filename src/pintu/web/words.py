@@ -36,6 +36,7 @@ VALUES = {
     "up": mark("up"),
     "down": mark("down"),
     # commands
+    "held": mark("waits for a second person"),
     "desired": mark("desired"),
     "sent": mark("sent"),
     "acknowledged": mark("acknowledged"),

@@ -61,6 +61,7 @@ SHOWN_TO: Final[dict[str, Callable[[Visit], bool]]] = {
     "/ledger": _responds,
     "/incidents": _responds,
     "/orders": _responds,
+    "/events-plan": _responds,
     "/my-orders": _in_a_crew,
     "/agreements": _member,
     "/look-up": _looks_up,

@@ -18,11 +18,13 @@ from pintu.kernel.operations.playbooks.approving import approved, lapsed, refuse
 from pintu.kernel.operations.playbooks.desk import Desk
 from pintu.kernel.operations.playbooks.looking import Area
 from pintu.kernel.operations.playbooks.proposing import Proposal, Proposing
-from pintu.kernel.operations.playbooks.reading import list_playbooks
+from pintu.kernel.operations.playbooks.putting_back import value_of
+from pintu.kernel.operations.playbooks.reading import list_playbooks, mistakes_of
 from pintu.kernel.operations.playbooks.rows import Approval, Kept
 from pintu.kernel.operations.playbooks.running import Hand, Running
 from pintu.kernel.operations.playbooks.states import DEPENDS
 from pintu.kernel.operations.playbooks.taking_back import hashes, narrowed, taken_back
+from pintu.kernel.operations.playbooks.telling import CAUSES
 from pintu.kernel.operations.playbooks.words import Play, Playbook
 from pintu.kernel.timers import Firing, Timers
 
@@ -77,6 +79,18 @@ class Plays:
             if book.name == name:
                 return book
         raise ResourceNotFound(f"There is no playbook called {name!r}")
+
+    def mistakes(self) -> list[str]:
+        """Why some of the town's own playbooks cannot be used."""
+        return mistakes_of(self._configuration) if self._configuration is not None else []
+
+    async def area_of(self, tenant: str, cause: str) -> Area | None:
+        """Where a cause is: the place of its incident or warning, or of the thing it names."""
+        kind, _, local = cause.partition(":")
+        id = f"urn:ngsi-ld:{CAUSES[kind]}:operations:{local}" if kind in CAUSES else cause
+        entity = await self._desk.looking.entity(tenant, id)
+        place = value_of(entity, "location") if entity is not None else None
+        return place if isinstance(place, dict) else None
 
     async def propose(
         self,
