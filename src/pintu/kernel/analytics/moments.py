@@ -16,8 +16,8 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from pintu.kernel.analytics.columns import rows_of
-from pintu.kernel.analytics.packs import unpack
+from pintu.kernel.analytics.folding import fold
+from pintu.kernel.analytics.packs import loosen
 from pintu.kernel.analytics.schema import FILE, PACK, RETYPED, STAND
 from pintu.kernel.analytics.standing import Standing, read_standing
 from pintu.kernel.context.match import compile_selection
@@ -34,6 +34,8 @@ DEADLINE_S: Final = 5.0
 MOST: Final = 20_000
 """Entities one question may look at."""
 AT_ONCE: Final = 200
+ROWS_FOR_ONE: Final = 15
+"""Rows of the log that are read in the time one entity is asked for its own."""
 UNKNOWN: Final = 2**60
 """Numbers of entities that no store holds any more count from here."""
 
@@ -54,6 +56,7 @@ class Moment:
         self._most = most
         self._ends = monotonic() + deadline_s
         self._known: dict[tuple[int, str], Record | None] = {}
+        self._end: dict[str, list[Change]] | None = None  # the log's end, where that is less work
         self.examined = 0
 
     async def retrieve(self, tenant: int, id: str) -> Record | None:
@@ -69,6 +72,8 @@ class Moment:
         test = compile_selection(selection)
         ids = await self._candidates(selection)
         whole = selection.count or selection.order
+        if self._history.packing.waiting < ROWS_FOR_ONE * len(ids):
+            self._end = await self._history.packing.end(selection.tenant)
         enough = self._most if whole else selection.offset + selection.limit
         for start in range(0, len(ids), AT_ONCE):
             for record in await self._records(selection.tenant, ids[start : start + AT_ONCE]):
@@ -149,7 +154,7 @@ class Moment:
     async def _states(self, tenant: int, ids: list[str]) -> dict[str, Standing]:
         """How each entity stood; one that is not there stands as nothing."""
         packing, opened = self._history.packing, self._history.opened
-        stood, tails = await packing.ends(tenant, ids)
+        stood, tails = await packing.ends(tenant, ids, self._end)
         found: dict[str, Standing] = {}
         for id, tail in tails.items():
             if rows := self._until(tail):
@@ -159,11 +164,11 @@ class Moment:
         early = [id for id in ids if id not in found]
         if early:
             packs = await opened.read(lambda c: _packs(c, tenant, early, self.at_us))
-            found.update(await asyncio.to_thread(self._folded, tenant, packs))
+            found.update(await asyncio.to_thread(self._folded, packs))
             left = frozenset(id for id in early if id not in found)
             if left:
                 files = await opened.read(lambda c: _files(c, tenant, self.at_us))
-                found.update(await asyncio.to_thread(self._filed, tenant, left, files))
+                found.update(await asyncio.to_thread(self._filed, left, files))
             left = left.difference(found)
             if left and await self._history.begins_us():
                 found.update(await self._later(tenant, left))
@@ -204,23 +209,18 @@ class Moment:
             kept.append(row)
         return kept
 
-    def _folded(
-        self, tenant: int, packs: list[tuple[str, bytes, bytes | None]]
-    ) -> dict[str, Standing]:
-        found = {}
+    def _folded(self, packs: list[Found]) -> dict[str, Standing]:
+        found: dict[str, Standing] = {}
         for id, body, base in packs:
             self._in_time()
-            standing = read_standing(base)
-            for row in self._until(unpack(body, tenant, id)):
-                standing.apply(row)
-            found[id] = standing
+            standing = found[id] = read_standing(base)
+            fold(standing, loosen(body), id, self.at_us)
         return found
 
-    def _filed(
-        self, tenant: int, ids: frozenset[str], files: list[tuple[str, str, str]]
-    ) -> dict[str, Standing]:
+    def _filed(self, ids: frozenset[str], files: list[tuple[str, str, str]]) -> dict[str, Standing]:
         """From files, newest first, each read once for all who are looked for; blocks."""
         from pintu.kernel.analytics.filed import bodies_in  # a city without old days loads none
+        from pintu.kernel.analytics.folding_columns import fold_columns
 
         found: dict[str, Standing] = {}
         left = set(ids)
@@ -231,14 +231,10 @@ class Moment:
             self._in_time()
             try:
                 for id, body, base in bodies_in(self._history.filing.folder / path, wanted):
-                    rows = self._until(rows_of(body, tenant, id))
-                    if not rows:
-                        continue
                     standing = found[id] if base is None and id in found else read_standing(base)
-                    for row in rows:
-                        standing.apply(row)
-                    found[id] = standing
-                    left.discard(id)
+                    if fold_columns(standing, body, id, self.at_us):
+                        found[id] = standing
+                        left.discard(id)
             except OSError as error:
                 raise Unavailable(f"History cannot be read: {path}: {error}") from error
         return found

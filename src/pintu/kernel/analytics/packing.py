@@ -142,19 +142,36 @@ class Packing:
             await self._put(found)
 
     async def ends(
-        self, tenant: int, ids: Sequence[str]
+        self, tenant: int, ids: Sequence[str], known: dict[str, list[Change]] | None = None
     ) -> tuple[dict[str, bytes], dict[str, list[Change]]]:
-        """Of entities: how each stood after its last packed row, and its rows after that one."""
+        """Of entities: how each stood after its last packed row, and its rows after that one; from
+        `known`, where the log's end was read as a whole."""
         packed = self.packed
         wanted = [((tenant, id), list[Change]()) for id in ids]
         stood = await self._opened.read(lambda c: _stood(c, wanted))  # before what comes after it
         tails: dict[str, list[Change]] = {}
-        for start in range(0, len(ids), TOGETHER):
+        for start in range(0, len(ids) if known is None else 0, TOGETHER):
             some = ids[start : start + TOGETHER]
             after = (max(packed, stood.get((tenant, id), (0,))[0]) for id in some)
             found = await asyncio.gather(*map(partial(self._tail, tenant), some, after))
             tails.update(zip(some, found, strict=True))
+        if known is not None:
+            last = {id: position for (_, id), (position, _) in stood.items()}
+            for id in ids:
+                tails[id] = [row for row in known.get(id, ()) if row.position > last.get(id, 0)]
         return {id: told for (_, id), (_, told) in stood.items()}, tails
+
+    async def end(self, tenant: int) -> dict[str, list[Change]]:
+        """All rows of a tenant that wait to be packed, oldest first, by entity."""
+        found: dict[str, list[Change]] = defaultdict(list)
+        after, head = self.packed, self._store.head()
+        while after < head and (rows := await settled(self._store.changes(after, READ))):
+            for row in rows:
+                if row.tenant == tenant:
+                    found[row.id].append(row)
+            after = rows[-1].position
+            await asyncio.sleep(0)
+        return found
 
     async def _tail(self, tenant: int, id: str, after: int) -> list[Change]:
         """An entity's rows in the log after a position, oldest first."""
