@@ -190,7 +190,7 @@ async def crew(stand: Stand) -> list[Finding]:
     for minutes in (20, 60, 180, 600, 1440):
         stand.clock.set_s(NIGHT_S + minutes * MINUTE_S)
         await stand.nudge()
-        await _until(lambda: _level(orders, one.id, len(set(levels))))
+        await _until(lambda: _level(orders, one.id, len(set(levels))), 1.5)
         levels.append((await orders.get(one.id)).level)
     now = await orders.get(one.id)
     deeds = await stand.room.journal.list_deeds(subject=one.subject)

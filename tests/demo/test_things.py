@@ -13,11 +13,13 @@ from typing import Any
 
 import orjson
 
+from pintu.demo.city_time import CityTime
 from pintu.demo.collectors import Collector
 from pintu.demo.district import build_roads, make_sites, place_lamps
 from pintu.demo.events import APART_KM, HOUR, Course, Planner
 from pintu.demo.sensing import shown
 from pintu.demo.things import KINDS, TYPES, Thing, lay_out, road_list
+from pintu.demo.things_command import World
 from pintu.kernel.intake.doors.mapped import Mapped, compile_source
 from pintu.kernel.intake.doors.mqtt import payload_of
 from pintu.kernel.intake.words import Envelope, Unreadable, Update
@@ -165,3 +167,22 @@ def test_roads_have_lines() -> None:
     """Every stretch is a line of two points and more, none as long as two stretches and a half."""
     told = road_list(LAYOUT.stretches)
     assert all(len(one["line"]["coordinates"]) > 1 and one["length_km"] < 1.5 for one in told)
+
+
+def test_a_word_on_the_control_topic_makes_it_happen(tmp_path: Path) -> None:
+    """A storm, an incident of so many things, an end of both; nonsense changes nothing."""
+    clock = CityTime()
+    world = World(
+        layout=LAYOUT, course=Course(), planner=Planner(LAYOUT, 1), clock=clock,
+        truth=tmp_path / "truth",
+    )  # fmt: skip
+    for body in (b"{", b"[]", b'{"what": "incident", "kind": "none"}'):
+        world.hear(body)
+    assert [] == world.course.events
+    world.hear(b'{"what": "incident", "kind": "pumps", "things": 41}')
+    assert [41] == [len(one.signs) for one in world.course.events]
+    world.hear(b'{"what": "storm"}')
+    assert (True, 1) == (len(world.course.events) > 6, len(world.course.rain))
+    world.hear(b'{"what": "end"}')
+    now_s = clock.now_s() + 3 * HOUR
+    assert set() == {world.course.sign(one.id, now_s) for one in THINGS} - {""}

@@ -30,6 +30,7 @@ COMMANDS = {
 GROUPS = {
     "config": "config:app",
     "context": "contexts:app",
+    "demo": "demo:app",
     "quarantine": "quarantine:app",
     "piece": "pieces:app",
     "token": "tokens:app",
