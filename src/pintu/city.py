@@ -49,6 +49,7 @@ from pintu.kernel.linkage.acting import Guard
 from pintu.kernel.linkage.linkage import Linkage
 from pintu.kernel.operations import Commands, Patience
 from pintu.kernel.operations.opening import open_operations
+from pintu.kernel.operations.rules import read_rule
 from pintu.kernel.store.opening import CITY_FILE, open_store
 from pintu.kernel.store.pausing import Pausable
 from pintu.kernel.store.port import Store
@@ -322,7 +323,10 @@ def commands_of(
     settings: Settings, pieces: list[Manifest], rooms: tuple[CityTables, Timers, Clock, Gate]
 ) -> Commands:
     """The ledger of commands, as patient as the pieces' manifests ask."""
-    return Commands(*rooms, patience=patience(pieces), kept_days=settings.command_days)
+    words = [(piece.name, one) for piece in pieces for one in piece.commands]
+    rules = {(piece, one.name): read_rule(one.rules) for piece, one in words}
+    kept_days = settings.command_days
+    return Commands(*rooms, patience=patience(pieces), kept_days=kept_days, rules=rules)
 
 
 def declared_sets(pieces: list[Manifest], tenants: dict[str, str]) -> list[DataSet]:
@@ -360,7 +364,7 @@ def patience(pieces: list[Manifest]) -> dict[str, Patience]:
     return {
         piece.name: Patience(
             attempts=max(one.attempts for one in piece.commands),
-            answer_s=max(one.timeout_s for one in piece.commands),
+            answer_s=max(one.answer_s or one.timeout_s for one in piece.commands),
         )
         for piece in pieces
         if piece.commands

@@ -20,7 +20,7 @@ from pintu.kit.sources import SourceRunner
 from pintu.kit.watching import Watching
 
 log = logging.getLogger("pintu.kit")
-AT_ONCE = 200
+AT_ONCE = 10_000  # each waits for its effect, which the next reading brings
 
 
 class Acting:

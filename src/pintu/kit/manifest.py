@@ -7,7 +7,7 @@ import importlib.util
 import re
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,8 @@ class CommandWord:
     arguments: dict[str, Any]
     timeout_s: float = 60.0
     attempts: int = 3
+    answer_s: float = 0.0  # for the device to answer before it is asked again; 0: `timeout_s`
+    rules: dict[str, Any] = field(default_factory=dict)  # interlocks, rate, two persons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +130,8 @@ def parse_manifest(told: dict[str, Any], *, folder: Path | None = None) -> Manif
     )
     if folder is not None and name and folder.name != name:
         section.mistake("name", f"is {name!r} but the folder is {folder.name!r}")
-    for field in ("commands", "settings", "layers", "work_lists", "sources", "datasets"):
-        section.no_twins(field, [getattr(one, "name", "") for one in getattr(manifest, field)])
+    for part in ("commands", "settings", "layers", "work_lists", "sources", "datasets"):
+        section.no_twins(part, [getattr(one, "name", "") for one in getattr(manifest, part)])
     section.done()
     return manifest
 
@@ -183,7 +185,17 @@ def _command(section: Section, writes: Iterable[str]) -> CommandWord:
         arguments=section.table("arguments"),
         timeout_s=section.number("timeout_s", 60.0, low=1, high=86_400),
         attempts=int(section.number("attempts", 3, low=1, high=20)),
+        answer_s=section.number("answer_s", 0.0, low=0, high=86_400),
+        rules=section.table("rules"),
     )
+    if command.rules:
+        # Without such a command the ledger's room is not loaded for a manifest.
+        from pintu.kernel.operations.rules import read_rule
+
+        try:
+            read_rule(command.rules)
+        except ConfigurationError as error:
+            section.mistake("rules", f"cannot be used: {'; '.join(error.mistakes)}")
     if command.target and command.target not in writes:
         section.mistake("target", f"is {command.target!r}, which the piece does not write")
     section.close()

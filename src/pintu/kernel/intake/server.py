@@ -25,6 +25,7 @@ log = logging.getLogger("pintu.intake")
 
 CONNECTIONS = 32
 UNDER_WAY = 64  # batches of one connection not yet answered; more are not read
+TELLING = 256  # the same of reports on commands, which share commits
 SUBSCRIPTIONS = 64  # of one connection
 HELLO_TIMEOUT_S = 5.0
 UNREAD_BYTES = 8_000_000  # a process that does not read gets no more commands
@@ -172,6 +173,7 @@ class _Connection:
         self.pieces: frozenset[str] = frozenset()
         self._server, self._reader, self._writer = server, reader, writer
         self._room = asyncio.Semaphore(UNDER_WAY)
+        self._telling = asyncio.Semaphore(TELLING)
         self._followers: dict[int, tuple[Follower, asyncio.Task[None]]] = {}
         self._sources: set[str] = set()
 
@@ -194,10 +196,10 @@ class _Connection:
     async def _take(self, frame: Frame) -> None:
         if isinstance(frame, wire.Send):
             await self._room.acquire()
-            self._begin(self._batch(frame))
+            self._begin(self._batch(frame), self._room)
         elif isinstance(frame, wire.Tell):
-            await self._room.acquire()
-            self._begin(self._told(frame))
+            await self._telling.acquire()
+            self._begin(self._told(frame), self._telling)
         elif isinstance(frame, wire.Reports):
             for report in frame.reports:
                 self._sources.add(report.source)
@@ -215,9 +217,9 @@ class _Connection:
         else:
             raise InvalidRequest("A second Hello came")
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None], room: asyncio.Semaphore) -> None:
         task = self._server.begin(work)
-        task.add_done_callback(lambda _: self._room.release())
+        task.add_done_callback(lambda _: room.release())
 
     async def _batch(self, frame: wire.Send) -> None:
         try:
