@@ -19,6 +19,7 @@ from pintu.kernel.identity.words import Delegation, Membership, Organisation
 from pintu.kernel.intake.mapping.words import Row
 from pintu.kernel.linkage.acting import Hand
 from pintu.kernel.linkage.words import Plan
+from pintu.kernel.operations.orders import Crew
 from pintu.kernel.operations.roster.words import Rota
 from pintu.kernel.tables import CityTables
 
@@ -54,6 +55,7 @@ async def take_in(rooms: Rooms, tables: CityTables, *, data: bool = True) -> Non
             told = await make_up(rooms.settings.seed)
             await _people(rooms, told)
             await _roster(rooms, told["roster"])
+            await _crews(rooms, told["crews"])
             if known or not data:
                 return
             for one in told["data_sets"]:
@@ -96,6 +98,23 @@ async def _roster(rooms: Rooms, told: dict[str, Any]) -> None:
     await room.roster.save_rota(actor, msgspec.convert(rota, Rota))
     if room.handovers is not None:
         await room.handovers.keep(tenant)
+
+
+async def _crews(rooms: Rooms, told: list[dict[str, Any]]) -> None:
+    """Who of the demo goes out together; what a foreman changed since stays."""
+    orders = rooms.operations.orders if rooms.operations is not None else None
+    tenant, people = rooms.settings.demo_tenant, rooms.identity.people
+    if orders is None:
+        return
+    there = {one.id for one in await orders.desk.list_crews(tenant)}
+    for one in told:
+        if one["id"] in there:
+            continue
+        members = [people.find_login(login) for login in one["members"]]
+        rest = {name: value for name, value in one.items() if name != "members"}
+        crew = msgspec.convert({**rest, "tenant": tenant}, Crew)
+        known = [person.id for person in members if person is not None]
+        await orders.desk.save_crew(BY, crew, known)
 
 
 async def _again(rooms: Rooms, login: str) -> bool:

@@ -45,7 +45,7 @@ async def test_from_an_alarm_to_a_proof(town: OrdersTown) -> None:
         given = await send(foreman, f"/orders/{order.id}", verb="assign", crew="lamps-1", key="a")
         assert (303, f"/orders/{order.id}") == (given.status_code, given.headers["location"])
         mine = (await crew.get("/my-orders/list.json")).json()
-        assert [("lamps-1", [order.id], ["confirm", "decline", "arrive"])] == [
+        assert [("lamps-1", [order.id], ["confirm", "arrive", "report"])] == [
             (one["id"], [o["id"] for o in one["orders"]], one["orders"][0]["deeds"][:3])
             for one in mine["crews"]
         ]

@@ -121,6 +121,17 @@ ROSTER: Final = {
 }
 """Who of them is on duty: two turns a day, rung in this order."""
 
+CREWS: Final = (
+    # id, names, kinds of work, where they start from, who
+    ("lamps-1", "照明一班（演示）", "Lamps 1 (demo)",
+     ["repair_lamp", "restore_power", "inspect"], [120.19, 30.19], ["demo_crew_1"]),
+    ("drains-1", "排水一班（演示）", "Drains 1 (demo)",
+     ["pump", "secure", "inspect", "close_road"], [120.21, 30.2], ["demo_crew_2"]),
+    ("roads-1", "道路一班（演示）", "Roads 1 (demo)",
+     ["clear_road", "close_road", "secure", "patrol", "inspect"], [120.2, 30.21], ["demo_crew_3"]),
+)  # fmt: skip
+"""Who goes out together; no shifts are planned, so that they are always on call."""
+
 AGREEMENT: Final = {
     "data_set": "demo_vaccinations",
     "consumer": "education",
@@ -266,6 +277,11 @@ def told(seed: int = 1) -> dict[str, Any]:
             },
         ],
         "roster": ROSTER,
+        "crews": [
+            {"id": id, "name": {"zh": zh, "en": en}, "kinds": kinds, "place": place,
+             "members": members}
+            for id, zh, en, kinds, place, members in CREWS
+        ],
         "agreements": [AGREEMENT],
         "plans": [PLAN],
         "differ": planted,

@@ -104,6 +104,11 @@ async def test_shifts_say_who_works(room: Room) -> None:
         await desk.add_shift(FOREMAN, late)
     with pytest.raises(BadRequestData, match="36 hours"):
         await desk.add_shift(FOREMAN, Shift(crew="pumps", since_us=9, until_us=8))
+    assert {"lamps-1", "lamps-2", "pumps"} == await desk.on_shift("demo"), "none planned: on call"
+    for id in ("lamps-1", "pumps"):
+        tomorrow = now_us + 24 * hour
+        late = Shift(crew=id, since_us=tomorrow, until_us=tomorrow + hour)
+        await desk.add_shift(FOREMAN, late)
     working = await desk.on_shift("demo")
     assert {"lamps-2"} == working
     found = fitting(await desk.list_crews("demo"), working, order(1, kind="repair_lamp"))

@@ -96,10 +96,11 @@ def shifts(connection: Connection, crew: str, since_us: int, until_us: int) -> l
 
 
 def on_shift(connection: Connection, tenant: str, at_us: int) -> set[str]:
-    """The crews that work at an instant."""
-    asked = (
-        sa.select(SHIFT.c.crew)
-        .join(CREW, CREW.c.id == SHIFT.c.crew)
-        .where(CREW.c.tenant == tenant, SHIFT.c.since_us <= at_us, SHIFT.c.until_us > at_us)
+    """The crews that work at an instant. One for which no shift was ever planned is always on
+    call: a town need not plan shifts."""
+    working = sa.select(SHIFT.c.crew).where(SHIFT.c.since_us <= at_us, SHIFT.c.until_us > at_us)
+    planned = sa.select(SHIFT.c.crew)
+    asked = sa.select(CREW.c.id).where(
+        CREW.c.tenant == tenant, CREW.c.id.in_(working) | CREW.c.id.not_in(planned)
     )
     return set(connection.execute(asked).scalars())
