@@ -138,3 +138,32 @@ async def test_a_file_is_taken_in(page: httpx.AsyncClient) -> None:
     answer = await page.post("/warnings-take", files={"document": ("a.cap", b"x", "text/plain")})
     assert 400 == answer.status_code
     assert "not XML" in answer.text
+
+
+async def test_an_event_is_planned_on_its_page_and_over_the_wire(page: httpx.AsyncClient) -> None:
+    """One line a zone and a check; shown with its report; refused with the line that is wrong."""
+    form = {
+        "id": "summit", "title_zh": "峰会（演示）", "title_en": "Summit (demo)", "least": "low",
+        "begins": "2099-09-08T08:00", "ends": "2099-09-09T18:00",
+        "zones": "hall | 会场 | 2 | 30.20,120.15 30.20，120.25 30.16,120.25",
+        "checks": "power ｜ 供电 ｜ hall ｜ 60 ｜ 2",
+    }  # fmt: skip
+    answer = await page.post("/events-plan-new", data=form)
+    assert 303 == answer.status_code, answer.text
+    shown = (await page.get("/events-plan/summit")).text
+    assert "Zones, and how much more counts there" in shown
+    assert '<path class="zone"' in shown
+    assert "峰会（演示）" in (await page.get("/events-plan?lang=zh-CN")).text
+    typed = (await page.get("/events-plan-new?change=summit")).text
+    assert "power | 供电 | hall | 60 | 2" in typed
+    told = (await page.get("/api/v1/operations/events/summit")).json()
+    assert ("draft", True) == (told["state"], told["checks"][0]["two"])
+    again = await page.put("/api/v1/operations/events/summit", json={
+        name: told[name] for name in ("title", "from_us", "until_us", "zones", "checks")
+    })  # fmt: skip
+    assert 200 == again.status_code, again.text
+    refused = await page.post("/api/v1/operations/events/summit/approve")
+    assert 403 == refused.status_code
+    wrong = await page.post("/events-plan-new", data={**form, "zones": "hall | x"})
+    assert 400 == wrong.status_code
+    assert "Line 1 of zones has 2 parts, not 4" in wrong.text

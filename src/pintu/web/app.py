@@ -29,6 +29,7 @@ from pintu.web.api import islands as islands_api
 from pintu.web.api import linkage as linkage_api
 from pintu.web.api import nodes as nodes_api
 from pintu.web.api import orders as orders_api
+from pintu.web.api import plays as plays_api
 from pintu.web.api import replay as replay_api
 from pintu.web.api import warnings as warnings_api
 from pintu.web.api.picture import Pictures
@@ -52,6 +53,7 @@ from pintu.web.pages import (
     demo_people,
     duty,
     entity,
+    events_plan,
     handover,
     incidents,
     incidents_one,
@@ -163,6 +165,7 @@ API: tuple[Any, ...] = (
     *identity_api.HANDLERS,
     *incidents_api.HANDLERS,
     *orders_api.HANDLERS,
+    *plays_api.HANDLERS,
     *audit_api.HANDLERS,
     *audit_rules.HANDLERS,
     *agreements_api.HANDLERS,
