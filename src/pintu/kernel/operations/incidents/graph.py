@@ -72,10 +72,16 @@ class Graph:
             self._hang.setdefault(key, set()).add(thing.id)
 
     def dependents(self, keys: Iterable[str], *, most: int = 100_000) -> dict[str, int]:
-        """Everything that depends on one of `keys`, with the steps between; loops are harmless."""
-        found: dict[str, int] = {}
-        waiting = deque((key, 0) for key in keys)
-        begun = {key for key, _ in waiting}
+        """Everything that depends on one of `keys`, with the steps between; of the keys those that
+        depend on another of them. Loops are harmless."""
+        begun = set(keys)
+        found = {
+            one: 1
+            for key in begun
+            for one in self._hang.get(key, ())
+            if one in begun and one != key
+        }
+        waiting = deque((key, 0) for key in sorted(begun))
         while waiting and len(found) < most:
             key, steps = waiting.popleft()
             for one in sorted(self._hang.get(key, ())):
