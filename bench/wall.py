@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from bench.measuring import at
 from tests.browser.drive import ROOT, find_chromium, free_port, launch, wait_for

@@ -59,7 +59,7 @@ addEventListener("DOMContentLoaded", () => {
       if (state.version === shown && !aged) return;
       const found = wall.lists = state.lists(wall.least);
       for (const name of ["incidents", "warnings", "plans", "alarms", "orders", "streets"]) lists.show(name, found[name], now);
-      lists.figures(found, wall.figures, now);
+      lists.figures(found, wall.live ? wall.figures : null, now);
       if (map && state.version !== shown) map.list(found);
       shown = state.version;
     };

@@ -82,7 +82,10 @@ window.pintuWall.Lists = class {
     const late = lists.orders.filter((row) => row.until && row.until < now).length;
     this.tile("orders", lists.orders.length, late ? fill(words.late, n(late)) : "");
     this.tile("streets", lists.streets.length, lists.unwatched ? fill(words.unwatched, { n: Math.round(100 * lists.unwatched / lists.all_streets) + " %" }) : "");
-    if (!told) return;
+    if (!told) { // what a replay cannot tell is not told
+      for (const name of ["commands", "sources", "changes"]) this.tile(name, "–", "");
+      return;
+    }
     this.tile("commands", told.commands, told.unanswered ? fill(words.unanswered, n(told.unanswered)) : "");
     this.tile("sources", told.sources - told.silent, fill(told.silent ? words.silent : words.ofAll, n(told.silent || told.sources)));
   }
