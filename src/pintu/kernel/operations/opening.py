@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pintu.kernel.operations.calling_out import CallingOut
 from pintu.kernel.operations.eventful import open_events
 from pintu.kernel.operations.incidents.opening import open_incidents
 from pintu.kernel.operations.journal import Journal
 from pintu.kernel.operations.orders import OrderHand, Orders, open_orders
 from pintu.kernel.operations.playbooks.opening import open_plays
 from pintu.kernel.operations.roster.opening import open_roster
+from pintu.kernel.operations.streets.room import open_streets
 from pintu.kernel.operations.warned import MessageHand, People
 from pintu.kernel.operations.warnings.opening import open_warnings
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pintu.kernel.operations.roster.notifier import Notifier
     from pintu.kernel.operations.roster.roster import Roster
     from pintu.kernel.operations.roster.ways import Ways
+    from pintu.kernel.operations.streets import Streets
     from pintu.kernel.operations.warnings.warnings import Warnings
     from pintu.kernel.tables import CityTables
 
@@ -56,6 +59,7 @@ class OperationsRoom:
 
     warnings: Warnings | None = None  # to the public, CAP 1.2
     events: MajorEvents | None = None  # when a summit comes to town
+    streets: Streets | None = None  # each stretch's state, cause and coverage
 
     async def start(self) -> None:
         """Each part after those it needs."""
@@ -78,10 +82,13 @@ def open_operations(rooms: Any, tables: CityTables) -> OperationsRoom:
     room.parts.append(room.incidents)
     room.plays = open_plays(rooms, tables, journal)
     room.parts.append(room.plays)
-    room.orders, watch = open_orders(rooms, tables, journal)
+    room.orders, watch, look = open_orders(rooms, tables, journal)
     room.parts.append(watch)
     room.plays.hands["order"] = OrderHand(room.orders)
     open_roster(room, rooms, tables)
+    calls = CallingOut(room)
+    look.alarms_of, watch.cause_of = calls.alarms_of, calls.cause_of
+    room.parts.append(calls)
     room.warnings = open_warnings(rooms, tables, room)
     room.plays.hands.setdefault("message", MessageHand(room))
     people = People(room, rooms.configuration)
@@ -90,4 +97,6 @@ def open_operations(rooms: Any, tables: CityTables) -> OperationsRoom:
     room.parts.append(room.warnings)
     room.events = open_events(room, rooms, tables)
     room.parts.append(room.events)
+    room.streets = open_streets(rooms, tables, journal)
+    room.parts.append(room.streets)
     return room

@@ -48,10 +48,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 def judge(order: Order, evidence: Evidence) -> Verdict:
     """Does what raised the order agree?
 
-    Every alarm it was raised by must be there and over, and no other alarm may be open about its
-    thing. What a missing effect of a command raised needs a command that has its effect since.
-    Else its thing must have been measured since the work was reported; where nothing measures it,
-    a person's word closes it, and the record says that it was a word.
+    Every alarm it was raised by (or its incident was) must be there and over, and no other alarm
+    may be open about its thing. What a missing effect of a command raised needs a command that has
+    its effect since. Else its thing must have been measured since the work was reported; where
+    nothing measures it, a person's word closes it, and the record says that it was a word.
     """
     standing = [one.id for one in evidence.alarms if one.status not in OVER and one.status]
     if standing:
@@ -59,7 +59,7 @@ def judge(order: Order, evidence: Evidence) -> Verdict:
     gone = set(order.alarms) - {one.id for one in evidence.alarms if one.status}
     if gone:  # an alert that was deleted says nothing, least of all that it is over
         return Verdict(agrees=False, why="unknown", standing=tuple(sorted(gone)))
-    if order.alarms:
+    if evidence.alarms:
         return Verdict(agrees=True, proof="sensor", why="cleared")
     if any(one.startswith("command:") for one in order.causes):
         if order.reported_us and evidence.effect_us >= order.reported_us:

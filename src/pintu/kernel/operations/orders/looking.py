@@ -43,6 +43,8 @@ class ContextLook:
 
     def __init__(self, store: Store, effect_us: Effect | None = None) -> None:
         self._store, self._effect_us = store, effect_us
+        self.alarms_of: Callable[[str], Awaitable[list[str]]] | None = None
+        """The alerts of a cause that is an incident."""
 
     async def _entity(self, tenant: str, id: str) -> dict[str, Any] | None:
         number = self._store.tenant(tenant)
@@ -62,6 +64,9 @@ class ContextLook:
         for id in order.alarms:
             entity = await self._entity(order.tenant, id)
             found[id] = Alarm(id=id, status="") if entity is None else alarm_of(entity)
+        for id in await self._raised(order):
+            if id not in found and (entity := await self._entity(order.tenant, id)) is not None:
+                found[id] = alarm_of(entity)
         for alarm in await self.open_about(order.tenant, order.target):
             found.setdefault(alarm.id, alarm)
         thing = await self._entity(order.tenant, order.target)
@@ -71,6 +76,12 @@ class ContextLook:
             measured_us=0 if thing is None else measured_us(thing),
             effect_us=0 if asked is None else await asked(order.tenant, order.target),
         )
+
+    async def _raised(self, order: Order) -> list[str]:
+        if self.alarms_of is None:
+            return []
+        causes = [one for one in order.causes if one.startswith("incident:")]
+        return [id for one in causes for id in await self.alarms_of(one)]
 
     async def open_about(self, tenant: str, id: str) -> list[Alarm]:
         """The alerts about a thing that are not over."""

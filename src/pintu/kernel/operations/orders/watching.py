@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from pintu.kernel.errors import BadRequestData, PintuError, ResourceNotFound, Unavailable
 from pintu.kernel.operations.journal import Deed, Journal
-from pintu.kernel.operations.orders.looking import ALERT, about_of
+from pintu.kernel.operations.orders.closing import OVER
+from pintu.kernel.operations.orders.looking import ALERT, about_of, alarm_of
 from pintu.kernel.operations.orders.orders import Orders
 from pintu.kernel.operations.orders.words import Deadline, Order
 from pintu.kernel.store.port import Change, Store, settled
@@ -50,6 +51,8 @@ class Watch:
         self._feed, self._store = feed, store
         self._tasks: set[asyncio.Task[None]] = set()
         self._one = asyncio.Lock()
+        self.cause_of: Callable[[str, str], Awaitable[str]] | None = None
+        """The incident that an alert of a tenant belongs to, as a cause."""
         self._stream: Subscription | None = None
         self._deaf = journal.listen(self._heard)
         orders.plan = self.plan
@@ -116,16 +119,21 @@ class Watch:
             await stream.save()
 
     async def _changed(self, change: Change) -> None:
-        about = ""
         body = change.body
         if body is None:
             record = await settled(self._store.retrieve(change.tenant, change.id))
             body = None if record is None else record.body
-        if body is not None:
-            about = about_of(orjson.loads(body))
+        entity = None if body is None else orjson.loads(body)
+        if entity is None or alarm_of(entity).status not in OVER:
+            return  # what is raised closes nothing
+        about = about_of(entity)
         names = {number: name for name, number in self._store.tenants().items()}
-        for order in await self._orders.waiting_for(change.id, about):
-            if order.tenant == names.get(change.tenant):
+        tenant = names.get(change.tenant, "")
+        found = await self._orders.waiting_for(change.id, about)
+        if self.cause_of is not None and (cause := await self.cause_of(tenant, change.id)):
+            found += [one for one in await self._orders.list_for(cause) if one not in found]
+        for order in found:
+            if order.tenant == tenant:
                 await self._orders.settle(order)
 
     # --- deeds of others --------------------------------------------------------------------------

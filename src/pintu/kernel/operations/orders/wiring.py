@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from pintu.kernel.tables import CityTables
 
 
-def open_orders(rooms: Any, tables: CityTables, journal: Journal) -> tuple[Orders, Watch]:
-    """The orders room of a city, which joins the journal, and what runs by itself in it."""
+def open_orders(
+    rooms: Any, tables: CityTables, journal: Journal
+) -> tuple[Orders, Watch, ContextLook]:
+    """The orders room of a city, which joins the journal; what runs by itself in it; and how it
+    sees the city."""
     opened = tables.register(TABLES)
     journal.join(opened)
 
@@ -26,4 +29,4 @@ def open_orders(rooms: Any, tables: CityTables, journal: Journal) -> tuple[Order
 
     look = ContextLook(rooms.store, effect_us)
     orders = Orders(opened, journal, rooms.gate, look, ServiceClock(zone=rooms.settings.tz))
-    return orders, Watch(orders, journal, rooms.timers, rooms.feed, rooms.store)
+    return orders, Watch(orders, journal, rooms.timers, rooms.feed, rooms.store), look
