@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pintu.kernel.operations.incidents.room import Incidents
     from pintu.kernel.operations.incidents.words import Alarm
 
-AT_ONCE: Final = 100
+AT_ONCE: Final = 25
 FOR_AREA: Final = 5_000
 LISTED: Final = 30
 NEAR: Final = 40
@@ -128,6 +128,7 @@ async def _answer(
         reasons=reasons_said(found, visit),
         alarms=[alarm_said(one, visit) for one in shown],
         start=start,
+        step=AT_ONCE,
         more=start + AT_ONCE if start + AT_ONCE < found.alarms else 0,
         severity_title=lambda one: severity_title(one, words),
         drawing=_drawing(visit, alarms),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from shapely.geometry import Point
+
 from pintu.kernel.access import Act, Deed
 from pintu.kernel.errors import Unavailable
 from pintu.kernel.operations.incidents.inside import area_of
@@ -47,7 +49,14 @@ DONE: Final = {
     "acknowledged": mark("taken on"),
     "closed": mark("closed"),
     "reopened": mark("opened again"),
+    "rung": mark("the duty phone rang"),
+    "ring_raised": mark("the duty phone rang for more"),
+    "answered": mark("somebody answered the duty phone"),
+    "ring_withdrawn": mark("the duty phone went quiet"),
+    "notified": mark("people were told"),
+    "not_delivered": mark("a message did not arrive"),
 }
+DOTS: Final = 400
 HANDS: Final = {
     "detector": mark("the room itself"),
     "timer": mark("the clock"),
@@ -221,8 +230,12 @@ def detector_said(one: Detector, visit: Visit) -> dict[str, Any]:
 
 
 def areas_of(alarms: list[Alarm]) -> list[dict[str, Any]]:
-    """What to draw: the ground of the incident, and each alarm in it."""
+    """What to draw: the ground of the incident, and each alarm as a dot in it."""
     ground = area_of(alarms)
     if ground is None:
         return []
-    return [ground.__geo_interface__]
+    west, south, east, north = ground.bounds
+    size = max(east - west, north - south) / 150
+    places = {(one.lon, one.lat) for one in alarms if one.lon is not None and one.lat is not None}
+    dots = [Point(one).buffer(size, quad_segs=2) for one in sorted(places)[:DOTS]]
+    return [ground.__geo_interface__, *(one.__geo_interface__ for one in dots)]

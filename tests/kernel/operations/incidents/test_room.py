@@ -3,6 +3,7 @@ on both stores."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pintu.kernel.errors import BadRequestData, ResourceNotFound, StateConflict,
 from pintu.kernel.operations.incidents.changes import Changes
 from pintu.kernel.operations.incidents.flood import Limits
 from pintu.kernel.operations.incidents.words import Incident
+from pintu.kernel.operations.journal import Deed
 from tests.kernel.operations.conftest import Home
 from tests.kernel.operations.incidents_town import TENANT, Town, alert, moved, thing
 
@@ -89,6 +91,20 @@ async def test_each_deed_is_in_the_journal_with_who_and_why(town: Town) -> None:
         ("closed", "b", "repaired"),
         ("reopened", "c", "dark again"),
     ] == told
+
+
+async def test_who_answers_the_duty_phone_has_taken_it_on(town: Town) -> None:
+    """The roster's deed acknowledges it, once, in that person's name."""
+    await town.tell(alert("1"))
+    id = (await only(town)).id
+    said = Deed(subject=f"incident:{id}", verb="answered", who="person:7", at_us=1, tenant=TENANT)
+    for _ in range(2):
+        await town.journal.told(town.incidents.opened, [said])
+        await asyncio.gather(*town.incidents._hearing)
+    assert ("acknowledged", "person:7") == ((await only(town)).state, (await only(town)).by)
+    assert ["opened", "answered", "answered", "acknowledged"] == sorted(
+        town.verbs(id), key=["opened", "answered", "acknowledged"].index
+    )
 
 
 async def test_what_cannot_be_is_refused_and_nothing_changes(town: Town) -> None:

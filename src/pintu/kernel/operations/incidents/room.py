@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from pintu.kernel.errors import PintuError, ResourceNotFound
+from pintu.kernel.errors import PintuError, ResourceNotFound, StateConflict
 from pintu.kernel.operations.incidents import keeping
 from pintu.kernel.operations.incidents.acting import Acting
 from pintu.kernel.operations.incidents.changes import Changes
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pintu.operations")
 
+SUBJECT: Final = "incident:"
+ANSWERED: Final = "answered"
 LOOK_S: Final = 1.0
 MOST: Final = 5_000
 IN_A_TURN: Final = 100
@@ -50,6 +52,8 @@ class Incidents(Acting):
         self.opened = tables.register(TABLES)
         self.journal, self._clock = journal, rooms.clock
         journal.join(self.opened)
+        self._hearing: set[asyncio.Task[None]] = set()
+        journal.listen(self._hear)
         self._zone = ZoneInfo(rooms.settings.tz)
         self._store = rooms.store
         self.causes = Causes(rooms.store)
@@ -118,11 +122,28 @@ class Incidents(Acting):
     async def stop(self) -> None:
         """Take no more in; what was taken in is on disk."""
         await self.taker.stop()
+        await asyncio.gather(*self._hearing, return_exceptions=True)
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+
+    def _hear(self, deed: Deed) -> None:
+        """Whoever answers the duty phone has taken the incident on."""
+        if deed.verb == ANSWERED and deed.subject.startswith(SUBJECT):
+            task = asyncio.get_running_loop().create_task(self._answered(deed))
+            self._hearing.add(task)
+            task.add_done_callback(self._hearing.discard)
+
+    async def _answered(self, deed: Deed) -> None:
+        id = deed.subject.removeprefix(SUBJECT)
+        try:
+            await self.acknowledge(id, deed.who, tenant=deed.tenant)
+        except StateConflict:  # it was taken on already, or is over
+            return
+        except PintuError as error:
+            log.warning("Incident %s is not acknowledged: %s", id, error.detail)
 
     async def look(self) -> None:
         """Open what waited long enough, close what passed; by itself once a second."""
