@@ -14,7 +14,7 @@ import pytest
 from pintu.kernel.clock import iso
 from pintu.kernel.context.record import Put, Record, Remove
 from pintu.kernel.operations.wall_state import after, state_hash
-from pintu.kernel.store.port import Op
+from pintu.kernel.store.port import Change, Op
 from pintu.kit.manifest import find_pieces
 from pintu.web.api.picture import Pictures
 from pintu.web.api.replay_session import Session, ThenPicture, ThenWall, hash_of, standing
@@ -89,7 +89,11 @@ def looked_at(town: Town) -> tuple[Pictures, Any]:
     picture.at_us = town.clock.now
     wall._waiting = picture._waiting = None
     town.store.on_commit(wall.apply)
-    town.store.on_commit(picture.apply)
+
+    def follow(changes: list[Change]) -> None:
+        picture.apply(changes)
+
+    town.store.on_commit(follow)
     return pictures, (wall, picture)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from pintu.kernel.analytics import between
 from pintu.kernel.store.port import Change
 from tests.kernel.analytics.conftest import DAY_US, Town, reading, sensor
@@ -40,7 +42,7 @@ async def spans(town: Town, known: list[Change], seed: int) -> None:
         assert [row for row in known if low <= row.at_us < high] == found
 
 
-async def test_a_span_is_the_rows_the_log_had(town: Town) -> None:
+async def test_a_span_is_the_rows_the_log_had(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the log, in packs, in files, in all of them; however small the windows are."""
     rows: dict[int, Change] = {}
 
@@ -61,11 +63,8 @@ async def test_a_span_is_the_rows_the_log_had(town: Town) -> None:
     await lived(town, 3, 20, HOUR_US)
     known = await note()
     await spans(town, known, 4)
-    before, between.WINDOW = between.WINDOW, 7
-    try:
-        await spans(town, known, 5)
-    finally:
-        between.WINDOW = before
+    monkeypatch.setattr(between, "WINDOW", 7)
+    await spans(town, known, 5)
 
 
 async def test_a_clock_set_back_does_not_mix_the_order(town: Town) -> None:

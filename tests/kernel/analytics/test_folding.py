@@ -57,7 +57,8 @@ def lived(seed: int) -> list[Change]:
             source = chance.choice(["lamps/mqtt", "token:x", "hj212"])
         names = NAMES if chance.random() < 0.7 else tuple(chance.sample(NAMES, 2))
         payload: dict[str, Any] = {name: instance(chance, mood, at_us) for name in names}
-        verb, changed = "updated", tuple(names)
+        verb: Any = "updated"
+        changed: tuple[str, ...] | None = names
         if chance.random() < 0.04 or (not n and not there):
             verb = "replaced" if n else "created"
             payload, changed = {"id": "x", "type": "T", **payload}, None
@@ -65,7 +66,7 @@ def lived(seed: int) -> list[Change]:
         elif chance.random() < 0.03:
             verb, changed, payload = "deleted", None, {}
         elif chance.random() < 0.03:
-            payload, changed = {**payload, "scope": ["/a"]}, (*changed, "scope")
+            payload, changed = {**payload, "scope": ["/a"]}, (*names, "scope")
         body = orjson.dumps(payload) if payload else b""
         rows.append(Change(n + 1, 1, "x", ("T",), verb, at_us, source, changed, body, n))
     return rows

@@ -16,7 +16,7 @@ Point = tuple[int, int, int, int]
 
 
 def after(
-    state: Mapping[str, Doc], event: Mapping[str, Any], over: Callable[[Doc, int], bool]
+    state: Mapping[str, Doc], event: Mapping[str, Any], over: Callable[[Any, int], bool]
 ) -> dict[str, Doc]:
     """The documents by id after one event of the wall (`{entities, gone, at_us}`): what is `over`
     by then has left it."""
