@@ -67,6 +67,13 @@ class Acting:
             del self._going[command_id]
 
     async def _act(self, command: Command) -> None:
+        """Do one; where the ledger is past what is told of it, nothing more is to be said."""
+        try:
+            await self._done_or_told(command)
+        except PintuError as error:
+            log.info("Command %s: %s", command.id, error.detail)
+
+    async def _done_or_told(self, command: Command) -> None:
         hands = _Hands(
             self.clock, self._link, self._watching, self._connectors, command, self._piece.name
         )

@@ -40,6 +40,7 @@ TRIM_AT_ONCE = 500
 KEPT_DAYS = 400
 DAY_S = 86_400.0
 MAX_WAITING = 10_000
+PAUSE_AFTER = 100
 
 
 class Commands(Stepping):
@@ -188,10 +189,13 @@ class Commands(Stepping):
     ) -> tuple[list[Ask], list[tuple[Ask, PintuError]]]:
         good: list[Ask] = []
         refused: list[tuple[Ask, PintuError]] = []
-        for one in asked:
+        seen: dict[str, dict[str, Any] | None] = {}
+        for number, one in enumerate(asked):
+            if number % PAUSE_AFTER == PAUSE_AFTER - 1:
+                await asyncio.sleep(0)  # the loop also serves everybody else
             try:
                 check_ask(one)
-                await self.guarding.check(tenant, one)
+                await self.guarding.check(tenant, one, seen)
             except PintuError as error:
                 refused.append((one, error))
             else:

@@ -39,24 +39,37 @@ class Guarding:
         """Whether anything must be looked at before such a command is sent."""
         return bool(locks_of(self.rule(piece, name), arguments))
 
-    async def check(self, tenant: str, ask: Ask) -> None:
-        """Raises StateConflict, naming the interlock, when one is shut, or cannot be looked at."""
+    async def check(
+        self, tenant: str, ask: Ask, seen: dict[str, dict[str, Any] | None] | None = None
+    ) -> None:
+        """Raises StateConflict, naming the interlock, when one is shut, or cannot be looked at.
+        `seen` keeps what many asks of one moment look at together: a cabinet of a hundred lamps.
+        """
         locks = locks_of(self.rule(ask.piece, ask.name), ask.arguments)
         if not locks:
             return
         entity = await self.look(tenant, ask.target)
+        seen = {} if seen is None else seen
         if entity is None:
             raise StateConflict(f"{ask.target} is not known: {locks[0].name} cannot be looked at")
         for lock in locks:
-            await self._pass(tenant, lock, entity)
+            await self._pass(tenant, lock, entity, seen)
 
-    async def _pass(self, tenant: str, lock: Interlock, entity: dict[str, Any]) -> None:
+    async def _pass(
+        self,
+        tenant: str,
+        lock: Interlock,
+        entity: dict[str, Any],
+        seen: dict[str, dict[str, Any] | None],
+    ) -> None:
         looked = entity
         if lock.over:
             other = related(entity, lock.over)
             if other is None:
                 return
-            found = await self.look(tenant, other)
+            if other not in seen:
+                seen[other] = await self.look(tenant, other)
+            found = seen[other]
             if found is None:
                 raise StateConflict(f"{other} is not known: {lock.name} cannot be looked at")
             looked = found

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from functools import lru_cache
 from typing import Final
 
 from pintu.kernel.operations.incidents.reading import DEGREE_M, metres
@@ -162,17 +163,30 @@ class Board:
         for name, (_, steps) in self._causes.get(key, {}).items():
             yield self.clusters[name], steps
 
-    def near(self, lon: float, lat: float, radius_m: float) -> Iterator[tuple[Cluster, Alarm]]:
-        """Alarms in the cells around a point, as far as a radius reaches; some are further."""
+    def near(
+        self, lon: float, lat: float, radius_m: float, found: Set[str]
+    ) -> Iterator[tuple[Cluster, Alarm]]:
+        """Alarms in the cells around a point, the nearest cells first, as far as a radius reaches
+        (some are further). Clusters that come to be in `found` meanwhile are passed over in the
+        cells that follow."""
         column, row = _cell(lon, lat)
         reach = math.ceil(radius_m / CELL_M)
         wide = math.ceil(reach / max(math.cos(math.radians(lat)), 0.01))
-        for x in range(column - wide, column + wide + 1):
-            for y in range(row - reach, row + reach + 1):
-                for name, alarms in self._cells.get((x, y), {}).items():
+        for x, y in _rings(wide, reach):
+            cell = self._cells.get((column + x, row + y))
+            if cell is None:
+                continue
+            for name, alarms in cell.items():
+                if name not in found:
                     cluster = self.clusters[name]
                     for alarm in alarms:
                         yield cluster, alarm
+
+
+@lru_cache(maxsize=64)
+def _rings(wide: int, reach: int) -> tuple[tuple[int, int], ...]:
+    cells = [(x, y) for x in range(-wide, wide + 1) for y in range(-reach, reach + 1)]
+    return tuple(sorted(cells, key=lambda one: (max(abs(one[0]), abs(one[1])), one)))
 
 
 def _cell(lon: float, lat: float) -> tuple[int, int]:

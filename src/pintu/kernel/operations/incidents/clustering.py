@@ -83,9 +83,9 @@ def _by_cause(alarm: Alarm, board: Board, rules: Rules) -> list[Match]:
 def _by_place(alarm: Alarm, board: Board, rules: Rules) -> list[Match]:
     if alarm.lon is None or alarm.lat is None or alarm.extent_m >= WIDE_M:
         return []
-    found = []
+    found: dict[str, Match] = {}
     here = (alarm.lon, alarm.lat)
-    for cluster, other in board.near(*here, _reach(alarm)):
+    for cluster, other in board.near(*here, _reach(alarm), found.keys()):
         near = closeness(alarm, other)
         apart_us = abs(alarm.at_us - other.at_us)
         if near is None or apart_us > near.us or other.lon is None or other.lat is None:
@@ -95,8 +95,10 @@ def _by_place(alarm: Alarm, board: Board, rules: Rules) -> list[Match]:
             continue
         seconds = apart_us // 1_000_000
         reason = Reason("near", about=other.alert, metres=int(away_m), seconds=seconds)
-        found.append(Match(cluster, reason))
-    return found
+        match, known = Match(cluster, reason), found.get(cluster.key)
+        if known is None or match.order < known.order:
+            found[cluster.key] = match
+    return list(found.values())
 
 
 def _reach(alarm: Alarm) -> float:

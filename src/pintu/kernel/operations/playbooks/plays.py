@@ -19,7 +19,7 @@ from pintu.kernel.operations.playbooks.desk import Desk
 from pintu.kernel.operations.playbooks.looking import Area
 from pintu.kernel.operations.playbooks.proposing import Proposal, Proposing
 from pintu.kernel.operations.playbooks.putting_back import value_of
-from pintu.kernel.operations.playbooks.reading import list_playbooks, mistakes_of
+from pintu.kernel.operations.playbooks.reading import KIND, list_playbooks, mistakes_of
 from pintu.kernel.operations.playbooks.rows import Approval, Kept
 from pintu.kernel.operations.playbooks.running import Hand, Running
 from pintu.kernel.operations.playbooks.states import DEPENDS
@@ -54,6 +54,7 @@ class Plays:
         self.running = Running(desk, self._acting, self.hands)
         self._proposing = Proposing(desk.looking, commands.guarding, desk.clock)
         self._unheard: list[Callable[[], None]] = []
+        self._books: tuple[object, list[Playbook]] | None = None  # of which files
         timers.on(TIMER, self._due)
 
     async def start(self) -> None:
@@ -71,7 +72,11 @@ class Plays:
     # --- proposing --------------------------------------------------------------------------------
     def list_playbooks(self) -> list[Playbook]:
         """Those built in, and those of the town's configuration, which take their place."""
-        return list_playbooks(self._configuration)
+        seen = self._configuration.signature() if self._configuration is not None else ()
+        now = tuple(one for one in seen if one[0].startswith(KIND))
+        if self._books is None or self._books[0] != now:
+            self._books = (now, list_playbooks(self._configuration))
+        return list(self._books[1])
 
     def find_playbook(self, name: str) -> Playbook:
         """The playbook of that name; ResourceNotFound."""

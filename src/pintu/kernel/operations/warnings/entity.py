@@ -46,10 +46,16 @@ def entity_of(warning: PublicWarning) -> dict[str, Any]:
         entity["responseType"] = told
     if described := [a.description for a in first.areas] if first else []:
         entity["areaServed"] = "; ".join(described)[:LONGEST]
-    shape = shape_of_message(message)
-    if shape is not None:
-        entity["location"] = {"type": "GeoProperty", "value": geojson(shape)}
+    if (area := area_of(warning)) is not None:
+        entity["location"] = {"type": "GeoProperty", "value": area}
     return _marked(entity)
+
+
+def area_of(warning: PublicWarning) -> dict[str, Any] | None:
+    """Where it holds as GeoJSON: what the message draws, else the places its codes stand for; None
+    when nobody here knows them."""
+    shape = shape_of_message(warning.message)
+    return warning.place if shape is None else geojson(shape)
 
 
 def said(message: Message, field: str) -> Any:

@@ -33,9 +33,18 @@ DOUBTS: Final = {
     "updates_ended": "It updates a warning that had been cancelled: taken as a new one",
     "disputed": "Another authority says that this is over",
     "no_area": "It names no area: nobody can say whom it concerns",
+    "unknown_place": "It names its area by codes that nobody here knows: no plan was proposed",
     "clock": "It was sent in the future: a clock is wrong",
 }
 """Code → what somebody should look at."""
+
+NOT_MEANT: Final = "A test, draft or system message changes nothing"
+ANSWERS_NOTHING: Final = "This receipt names nothing that is known here"
+NOT_THEIRS: Final = "Only who sent a warning ends it; what it names stays in force"
+OLDER: Final = "A newer message of the same warning stands"
+ENDED: Final = "It cancels what had ended"
+CANCELS_NOTHING: Final = "It cancels nothing that is known here"
+"""Why a message changed nothing."""
 
 TELLS_TO_ACT: Final = frozenset(("Shelter", "Evacuate", "Prepare", "Execute", "Avoid"))
 AHEAD_US: Final = 3_600_000_000
@@ -56,11 +65,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 def judge(message: Message, referred: Sequence[PublicWarning], now_us: int) -> Verdict:
     """What a message does to the warnings it refers to and that are known here."""
     if message.status not in ACTING:
-        return Verdict(effect="kept", reason=f"It is a message of status {message.status}")
+        return Verdict(effect="kept", reason=NOT_MEANT)
     if message.msg_type in ("Ack", "Error"):
         effect = "acknowledged" if message.msg_type == "Ack" else "reported"
         if not referred:
-            return Verdict(effect="kept", reason=f"This {message.msg_type} names nothing known")
+            return Verdict(effect="kept", reason=ANSWERS_NOTHING)
         return Verdict(effect=effect, ends=tuple(referred))
     own = [one for one in referred if one.message.sender == message.sender]
     others = tuple(one for one in referred if one.message.sender != message.sender)
@@ -79,12 +88,10 @@ def _cancel(
     if ends:
         return Verdict(effect="cancelled", ends=ends, disputes=_live(others))
     if others:
-        reason = "Only who sent a warning ends it; what it names stays in force"
-        return Verdict(effect="kept", disputes=_live(others), reason=reason)
+        return Verdict(effect="kept", disputes=_live(others), reason=NOT_THEIRS)
     if any(one.in_force for one in own):
-        return Verdict(effect="kept", reason="A newer message of the same warning stands")
-    reason = "It cancels what had ended" if own else "It cancels nothing that is known here"
-    return Verdict(effect="kept", reason=reason)
+        return Verdict(effect="kept", reason=OLDER)
+    return Verdict(effect="kept", reason=ENDED if own else CANCELS_NOTHING)
 
 
 def _update(
@@ -97,7 +104,7 @@ def _update(
     live = [one for one in own if follows(one.state, "update")]
     if live:
         if all(one.sent_us > message.key[2] for one in live):
-            return Verdict(effect="kept", reason="A newer message of the same warning stands")
+            return Verdict(effect="kept", reason=OLDER)
         # the oldest goes on: who took orders from it knows it by its id
         live.sort(key=lambda one: (not one.in_force, one.from_us, one.id))
         ends = tuple(one for one in live[1:] if one.in_force)
@@ -120,6 +127,11 @@ def doubt_of(message: Message, now_us: int) -> str:
     if shape_of_message(message) is None and not geocodes_of(message):
         return "no_area"
     return ""
+
+
+def named_by_code(message: Message) -> bool:
+    """Whether codes are all that says where."""
+    return bool(geocodes_of(message)) and shape_of_message(message) is None
 
 
 def span_us(message: Message) -> tuple[int, int, bool]:
@@ -154,6 +166,25 @@ def contradict(one: PublicWarning, other: PublicWarning) -> bool:
     if not (_far_apart(one.message, other.message) or _opposite(one.message, other.message)):
         return False
     return overlap(one.message, other.message)
+
+
+def against(
+    one: PublicWarning, live: Iterable[PublicWarning], touched: frozenset[str]
+) -> tuple[str, ...]:
+    """Which warnings in force contradict one. Only those a deed touched are compared again: what
+    two others say of each other did not change by it."""
+    known = set(one.contradicts)
+    return tuple(
+        sorted(
+            other.id
+            for other in live
+            if (
+                contradict(one, other)
+                if one.id in touched or other.id in touched
+                else other.id in known
+            )
+        )
+    )
 
 
 def _far_apart(one: Message, other: Message) -> bool:

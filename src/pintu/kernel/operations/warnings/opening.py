@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+import shapely
+
 from pintu.kernel.access import Actor
-from pintu.kernel.operations.warnings.geometry import geojson, shape_of_message
+from pintu.kernel.context.selection import Selection, TypeSelection
+from pintu.kernel.jsonld import CORE
+from pintu.kernel.operations.warnings.entity import area_of
+from pintu.kernel.operations.warnings.geometry import geojson
 from pintu.kernel.operations.warnings.warnings import Warnings
+from pintu.kernel.store.port import settled
 
 if TYPE_CHECKING:
     from pintu.kernel.operations.opening import OperationsRoom
     from pintu.kernel.operations.warnings.words import PublicWarning
+    from pintu.kernel.store.port import Store
     from pintu.kernel.tables import CityTables
 
+MOST_DIVISIONS: Final = 1_000
+CODE: Final = CORE.stored("administrativeCode")
 SELF: Final = Actor(id="operations/warnings", kind="service", grants=frozenset(("admin",)))
 """Who proposes plans because of a warning; people approve them."""
 
@@ -22,10 +32,38 @@ def open_warnings(rooms: Any, tables: CityTables, room: OperationsRoom) -> Warni
     that it does not matter which part is opened first."""
     warnings = Warnings(tables, rooms.timers, rooms.clock, rooms.gate, room.journal)
     plans = Plans(room)
+    warnings.places = Divisions(rooms.store).find
     warnings.following.on("start", plans.start)
     warnings.following.on("narrow", plans.narrow)
     warnings.following.on("undo", plans.undo)
     return warnings
+
+
+class Divisions:
+    """Districts and cities of the context by their codes (GB/T 2260), whatever list names them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def find(self, tenant: str, codes: frozenset[str]) -> dict[str, Any] | None:
+        """The union of those that have one of the codes; None when there is none."""
+        number = self._store.tenant(tenant)
+        if number is None:
+            return None
+        types = tuple(frozenset((CORE.stored(one),)) for one in ("District", "City"))
+        page = await settled(
+            self._store.select(
+                Selection(tenant=number, types=TypeSelection(types), limit=MOST_DIVISIONS)
+            )
+        )
+        found = []
+        for record in page.records:
+            entity = orjson.loads(record.body)
+            code = str(entity.get(CODE, {}).get("value", ""))
+            place = entity.get("location", {}).get("value")
+            if code in codes and place:
+                found.append(shapely.make_valid(shapely.from_geojson(orjson.dumps(place))))
+        return geojson(shapely.union_all(found)) if found else None
 
 
 class Plans:
@@ -37,8 +75,8 @@ class Plans:
     async def start(self, warning: PublicWarning, key: str) -> None:
         """Propose every playbook that fits; the same for the same cause is proposed once."""
         plays: Any = self._room.plays
-        if plays is None:
-            return
+        if plays is None or area_of(warning) is None:
+            return  # without a place it would be a plan for the whole city
         for book in plays.list_playbooks():
             if fits(book.fit, warning):
                 await plays.propose(
@@ -72,9 +110,3 @@ def fits(fit: Any, warning: PublicWarning) -> bool:
         and (not fit.categories or message.category in fit.categories)
         and (not fit.severities or message.severity in fit.severities)
     )
-
-
-def area_of(warning: PublicWarning) -> dict[str, Any] | None:
-    """The warning's place as GeoJSON; None when it names places by codes only."""
-    shape = shape_of_message(warning.message)
-    return None if shape is None else geojson(shape)

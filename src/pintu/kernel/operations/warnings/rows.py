@@ -16,6 +16,7 @@ from pintu.kernel.operations.warnings.words import Kept, Key, Message, PublicWar
 from pintu.kernel.tables import add_rows, put_rows
 
 MOST: Final = 1_000
+MOST_IN_FORCE: Final = 100_000
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 _WARNING: Final = msgspec.json.Decoder(PublicWarning)
 _MESSAGE: Final = msgspec.json.Decoder(Message)
@@ -162,7 +163,7 @@ def in_force(connection: Connection, tenant: str | None) -> list[PublicWarning]:
     where = [WARNING.c.state == "issued"]
     if tenant is not None:
         where.append(WARNING.c.tenant == tenant)
-    return warnings(connection, where)
+    return warnings(connection, where, MOST_IN_FORCE)
 
 
 def referred(connection: Connection, tenant: str, message: Message) -> list[PublicWarning]:

@@ -15,8 +15,9 @@ from pintu.kernel.operations.warnings import rows
 from pintu.kernel.operations.warnings.entity import alert_of, entity_of
 from pintu.kernel.operations.warnings.judging import (
     Verdict,
-    contradict,
+    against,
     judge,
+    named_by_code,
     span_us,
     strictest,
 )
@@ -35,6 +36,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int
     message: Message = NOTHING
     reason: str = ""
+    place: dict[str, Any] | None = None  # what the codes of the message's area stand for
 
 
 def take(connection: Connection, change: Change, document: bytes, approver: str = "") -> Outcome:
@@ -91,7 +93,7 @@ def expire(connection: Connection, change: Change, id: str) -> Outcome:
         return Taken(effect="kept", warning=warning), []
     change = msgspec.structs.replace(change, tenant=warning.tenant)
     over, deed = _end(connection, change, warning, "expired")
-    return Taken(effect="expired", warning=over), [deed, *_compare(connection, change)]
+    return Taken(effect="expired", warning=over), [deed, *_compare(connection, change, [deed])]
 
 
 def settle(connection: Connection, change: Change, id: str) -> Outcome:
@@ -170,7 +172,7 @@ def _effect(connection: Connection, change: Change, kept: Kept, approver: str) -
         reason=verdict.reason,
         warning=warning.id if warning else "",
     )
-    deeds += _compare(connection, change)
+    deeds += _compare(connection, change, deeds)
     now = rows.find_warning(connection, warning.id) if warning else None
     taken = Taken(effect=verdict.effect, warning=now, reason=verdict.reason, number=kept.number)
     return taken, deeds
@@ -193,9 +195,10 @@ def _issue(
         from_us=begins,
         until_us=ends,
         changed_us=change.at_us,
-        doubt=verdict.doubt,
+        doubt=_doubt(verdict, change),
         number=kept.number,
         endless=endless,
+        place=change.place,
     )
     late = rows.awaited(connection, change.tenant, kept.message.key)
     if late is not None:  # what ended it was here before it
@@ -226,10 +229,11 @@ def _update(
         from_us=begins,
         until_us=ends,
         changed_us=change.at_us,
-        doubt=verdict.doubt,
+        doubt=_doubt(verdict, change),
         governs="",
         number=kept.number,
         endless=endless,
+        place=change.place,
     )
     if ends <= change.at_us:
         warning = msgspec.structs.replace(warning, state="expired")
@@ -241,6 +245,12 @@ def _update(
         gone = msgspec.structs.replace(one, replaced_by=warning.id)
         deeds.append(_end(connection, change, gone, "replaced")[1])
     return warning, deeds
+
+
+def _doubt(verdict: Verdict, change: Change) -> str:
+    if verdict.doubt or change.place is not None:
+        return verdict.doubt
+    return "unknown_place" if named_by_code(change.message) else ""
 
 
 def _end(
@@ -281,18 +291,19 @@ def _disputed(connection: Connection, change: Change, verdict: Verdict) -> list[
     return deeds
 
 
-def _compare(connection: Connection, change: Change) -> list[Deed]:
-    """Find the contradictions among what is in force, and tell of those that are new."""
+def _compare(connection: Connection, change: Change, touched: Iterable[Deed]) -> list[Deed]:
+    """Find the contradictions of what was touched, and tell of those that are new."""
     found = rows.in_force(connection, change.tenant)
+    ids = frozenset(deed.subject.partition(":")[2] for deed in touched)
     deeds = []
     for one in found:
-        against = tuple(sorted(other.id for other in found if contradict(one, other)))
-        if against == one.contradicts:
+        others = against(one, found, ids)
+        if others == one.contradicts:
             continue
-        told = msgspec.structs.replace(one, contradicts=against, governs="")
+        told = msgspec.structs.replace(one, contradicts=others, governs="")
         _put(connection, told, ())
-        if new := [id for id in against if id not in one.contradicts]:
-            follow = strictest([one, *(w for w in found if w.id in against)]).id
+        if new := [id for id in others if id not in one.contradicts]:
+            follow = strictest([one, *(w for w in found if w.id in others)]).id
             detail = {"against": new, "followed": follow}
             deeds.append(enter(connection, _deed(change, one.id, "contradicted", detail)))
     return deeds

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from sqlalchemy import Connection
 
 from pintu.kernel.access import Act, Actor, Gate
@@ -14,6 +15,8 @@ from pintu.kernel.errors import Forbidden, StateConflict
 from pintu.kernel.operations.journal import Deed, Journal
 from pintu.kernel.operations.warnings import rows, taking
 from pintu.kernel.operations.warnings.following import Following
+from pintu.kernel.operations.warnings.geometry import geocodes_of
+from pintu.kernel.operations.warnings.judging import named_by_code
 from pintu.kernel.operations.warnings.schema import MESSAGE, TABLES, WARNING
 from pintu.kernel.operations.warnings.taking import Change
 from pintu.kernel.operations.warnings.words import Kept, Message, PublicWarning, Taken
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
 
 TIMER: Final = "operations.warnings"
 MOST: Final = 500
+
+
+Places = Callable[[str, frozenset[str]], Awaitable[dict[str, Any] | None]]
+"""(tenant, codes) → GeoJSON of the places that have these codes, None when nobody knows any."""
 
 
 class Warnings:
@@ -40,6 +47,7 @@ class Warnings:
         self._timers, self._clock, self._gate, self._journal = timers, clock, gate, journal
         journal.join(self._opened)
         self.following = Following(self._opened, timers, clock)
+        self.places: Places | None = None
         timers.on(TIMER, self._due)
 
     async def start(self) -> None:
@@ -65,7 +73,8 @@ class Warnings:
         """
         self._may(actor, tenant)
         now_us = self._clock.now_us()
-        change = Change(tenant=tenant, who=actor.id, at_us=now_us, message=warning)
+        place = await self._place(tenant, warning)
+        change = Change(tenant=tenant, who=actor.id, at_us=now_us, message=warning, place=place)
         if needs_two(actor, warning):
             return await self._do(lambda c: taking.propose(c, change, document))
         return await self._do(lambda c: taking.take(c, change, document))
@@ -78,6 +87,8 @@ class Warnings:
         if kept.who == actor.id or not actor.person:
             raise Forbidden("A warning to the public needs a second person, not its writer")
         change = self._change(actor, kept)
+        place = await self._place(kept.tenant, kept.message)
+        change = msgspec.structs.replace(change, place=place)
         return await self._do(lambda c: taking.approve(c, change, number))
 
     async def withdraw(self, actor: Actor, number: int, reason: str) -> Taken:
@@ -140,6 +151,13 @@ class Warnings:
         return await self._opened.read(lambda c: rows.messages(c, where, limit))
 
     # --- inside -----------------------------------------------------------------------------------
+    async def _place(self, tenant: str, message: Message) -> dict[str, Any] | None:
+        """What the codes of a message without coordinates stand for."""
+        if self.places is None or not named_by_code(message):
+            return None
+        codes = frozenset(value for _, value in geocodes_of(message))
+        return await self.places(tenant, codes)
+
     def _may(self, actor: Actor, tenant: str) -> None:
         self._gate.decide(actor, Act(deed=Right.RESPOND, tenant=tenant))
 

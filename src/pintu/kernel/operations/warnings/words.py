@@ -8,7 +8,7 @@ document becomes a `Message` by its names alone; the kernel itself reads no XML.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -177,6 +177,7 @@ class PublicWarning(msgspec.Struct, frozen=True, kw_only=True):
     doubt: str = ""
     number: int = 0  # of the message that stands
     endless: bool = False  # its authority told no end; ours is the house's term
+    place: dict[str, Any] | None = None  # GeoJSON of places that the message names by codes only
 
     @property
     def in_force(self) -> bool:
