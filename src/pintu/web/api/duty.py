@@ -16,6 +16,7 @@ from pintu.web.house import house_of
 from pintu.web.pages.handover import said as handover_said
 from pintu.web.pages.roster_said import (
     DATA_SET,
+    channel_titles,
     days_later,
     receipt_said,
     ring_said,
@@ -105,7 +106,8 @@ async def receipts(request: AnyRequest, subject: str = "", limit: int = 200) -> 
     notifier = room_of(visit).notifier
     assert notifier is not None
     found = await notifier.list_receipts(visit.tenant, subject=subject, limit=max(1, limit))
-    return as_json([receipt_said(visit, one) for one in found])
+    titles = channel_titles(visit)
+    return as_json([receipt_said(visit, one, titles) for one in found])
 
 
 @get("/operations/handovers", summary="The newest handover")

@@ -83,7 +83,7 @@ def _days(visit: Visit, shifts: list[Shift], begin: int) -> list[dict[str, Any]]
         until = days_later(visit, since, 1)
         spans: dict[tuple[int, int], list[Shift]] = {}
         for one in shifts:
-            if since <= one.since_us < until:
+            if since <= one.since_us < until or (not number and one.since_us < since):
                 spans.setdefault((one.since_us, one.until_us), []).append(one)
         found.append(
             {
@@ -94,6 +94,7 @@ def _days(visit: Visit, shifts: list[Shift], begin: int) -> list[dict[str, Any]]
                         "from": clock(visit, a),
                         "to": clock(visit, b),
                         "now": a <= now_us < b,
+                        "before": a < since,
                         "shifts": [shift_said(visit, one) for one in sorted(its, key=_rank)],
                     }
                     for (a, b), its in sorted(spans.items())

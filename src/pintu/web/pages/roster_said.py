@@ -65,7 +65,7 @@ VERBS: Final = {
     "raised": mark("raised"),
     "lowered": mark("lowered"),
     "reopened": mark("opened again"),
-    "acknowledged": mark("acknowledged"),
+    "acknowledged": mark("taken on"),
     "assigned": mark("assigned"),
     "joined": mark("joined by more alarms"),
     "merged": mark("merged"),
@@ -199,6 +199,7 @@ def shift_said(visit: Visit, one: Shift) -> dict[str, Any]:
 
 def ring_said(visit: Visit, ring: Ring, receipts: list[Receipt]) -> dict[str, Any]:
     """One ring with what became of its messages; no address of anybody."""
+    titles = channel_titles(visit) if receipts else {}
     kind = ring.subject.partition(":")[0]
     now_us = visit.rooms.clock.now_us()
     return {
@@ -217,13 +218,24 @@ def ring_said(visit: Visit, ring: Ring, receipts: list[Receipt]) -> dict[str, An
         "rung": [name_of(visit, one) for one in ring.rung],
         "by": name_of(visit, ring.by) if ring.by else "",
         "link": ring.link if ring.link != "/duty" else "",
-        "receipts": [receipt_said(visit, one) for one in receipts if one.subject == ring.subject],
+        "receipts": [
+            receipt_said(visit, one, titles) for one in receipts if one.subject == ring.subject
+        ],
     }
 
 
-def receipt_said(visit: Visit, one: Receipt) -> dict[str, Any]:
+def channel_titles(visit: Visit) -> dict[str, str]:
+    """What each channel is called."""
+    found = {name: visit.words.text(title) for name, title in CHANNELS.items()}
+    channels = room_of(visit).channels
+    for one in channels.list_channels() if channels is not None else ():
+        found[one.name] = visit.words.pick(one.title) or found.get(one.name, one.name)
+    return found
+
+
+def receipt_said(visit: Visit, one: Receipt, titles: dict[str, str]) -> dict[str, Any]:
     """One receipt: who, by what, how far."""
-    channel = visit.words.text(CHANNELS[one.channel]) if one.channel in CHANNELS else one.channel
+    channel = titles.get(one.channel, one.channel)
     return {
         "id": one.id,
         "subject": one.subject,

@@ -9,12 +9,11 @@ from litestar import Response, get, post
 from litestar.response import Redirect
 
 from pintu.kernel.errors import BadRequestData, PintuError, Unauthorized
-from pintu.kernel.operations.roster.channels.settings import OWN
 from pintu.kernel.operations.roster.ways import masked
 from pintu.kernel.operations.roster.words import SEVERITIES, Message, Reach
 from pintu.web.house import house_of
 from pintu.web.pages.render import page
-from pintu.web.pages.roster_said import CHANNELS, form_of, receipt_said, room_of
+from pintu.web.pages.roster_said import channel_titles, form_of, receipt_said, room_of
 from pintu.web.visit import AnyRequest, Visit, enter
 from pintu.web.words import mark
 
@@ -51,24 +50,25 @@ async def shown(visit: Visit, *, done: str = "", why: str = "", status: int = 20
     known, channels = parts(visit)
     notifier = room_of(visit).notifier
     assert notifier is not None
+    titles = channel_titles(visit)
     lately = await notifier.list_receipts(visit.tenant, person=visit.actor.person, limit=LATELY)
     return page(
         visit,
         "roster_ways.html",
         status,
-        ways=[_said(visit, channels, one) for one in known.of(visit.actor.person)],
-        channels=_offered(visit, channels),
+        ways=[_said(titles, one) for one in known.of(visit.actor.person)],
+        channels=_offered(titles, channels),
         severities=SEVERITIES,
-        lately=[receipt_said(visit, one) for one in lately],
+        lately=[receipt_said(visit, one, titles) for one in lately],
         done=visit.words.text(DONE[done]) if done in DONE else "",
         why=why,
     )
 
 
-def _said(visit: Visit, channels: OperatorChannels, one: Reach) -> dict[str, Any]:
+def _said(titles: dict[str, str], one: Reach) -> dict[str, Any]:
     return {
         "id": one.id,
-        "channel": _channel(visit, channels, one.channel),
+        "channel": titles.get(one.channel, one.channel),
         "address": masked(one),
         "quiet": "–".join(one.quiet) if one.quiet else "",
         "least": one.least,
@@ -77,17 +77,10 @@ def _said(visit: Visit, channels: OperatorChannels, one: Reach) -> dict[str, Any
     }
 
 
-def _channel(visit: Visit, channels: OperatorChannels, name: str) -> str:
-    known = channels.find(name) if name not in OWN else None
-    if known is not None and known.title:
-        return visit.words.pick(known.title)
-    return visit.words.text(CHANNELS[name]) if name in CHANNELS else name
-
-
-def _offered(visit: Visit, channels: OperatorChannels) -> list[tuple[str, str]]:
+def _offered(titles: dict[str, str], channels: OperatorChannels) -> list[tuple[str, str]]:
     """(name, title) of the channels an address can be left for."""
     names = [one.name for one in channels.list_channels()]
-    return [(one, _channel(visit, channels, one)) for one in [*names, "webhook"]]
+    return [(one, titles.get(one, one)) for one in [*names, "webhook"]]
 
 
 def parts(visit: Visit) -> tuple[Ways, OperatorChannels]:
