@@ -55,10 +55,12 @@ class Cluster:
         return list(found)[:AFFECTED]
 
     @property
-    def age(self) -> tuple[bool, int]:
+    def age(self) -> tuple[bool, int, str]:
         """What somebody has taken on before what nobody has, the older before the newer."""
         incident = self.incident
-        return incident is None or incident.state == "open", incident.opened_us if incident else 0
+        if incident is None:
+            return True, 0, self.key
+        return incident.state == "open", incident.opened_us, incident.id
 
     def confirms(self, source: str) -> bool:
         """Whether somebody besides a source says that there is something."""
