@@ -28,7 +28,7 @@ from pintu.kernel.store.sqlite import open_sqlite
 from pintu.kernel.tables import OpenTables, PrivateTables
 from pintu.kernel.timers import Firing, Timers
 from tests.kernel.operations.conftest import Home
-from tests.kernel.operations.test_warnings import NOON_US, SECOND, WRITER, SetClock
+from tests.kernel.operations.test_warnings import NOON_US, ONE_STORE, SECOND, WRITER, SetClock
 
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
@@ -154,6 +154,7 @@ async def test_an_event_from_its_plan_to_its_report(room: Room) -> None:
     assert "over" == orjson.loads(record.body)["eventState"]["value"]
 
 
+@ONE_STORE
 async def test_what_happens_in_a_zone_counts_for_more_and_rings(room: Room) -> None:
     """Two steps higher inside, nothing outside, nothing when the event is over."""
     await running(room)
@@ -173,6 +174,7 @@ async def test_what_happens_in_a_zone_counts_for_more_and_rings(room: Room) -> N
     assert 0 == room.events.steps_at("demo", 120.05, 30.05)
 
 
+@ONE_STORE
 async def test_a_plan_needs_a_second_person_and_again_after_a_change(room: Room) -> None:
     """Its writer cannot approve it; a change makes it a draft; one that runs is not changed."""
     await room.events.save(WRITER, PLAN)
@@ -190,6 +192,7 @@ async def test_a_plan_needs_a_second_person_and_again_after_a_change(room: Room)
         await room.events.save(WRITER, PLAN)
 
 
+@ONE_STORE
 async def test_a_timer_twice_is_one_round(room: Room) -> None:
     """A firing that is repeated after a crash makes no second round and misses nothing."""
     await running(room)

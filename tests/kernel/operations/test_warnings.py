@@ -16,6 +16,7 @@ from pintu.kernel.clock import iso
 from pintu.kernel.errors import Forbidden, StateConflict, Unavailable
 from pintu.kernel.identity.gate import ThinGate
 from pintu.kernel.intake import Intake
+from pintu.kernel.intake.words import Batch, Update
 from pintu.kernel.jsonld import ContextLibrary
 from pintu.kernel.operations.journal import Journal
 from pintu.kernel.operations.warnings import (
@@ -27,6 +28,8 @@ from pintu.kernel.operations.warnings import (
     Reference,
     Warnings,
 )
+from pintu.kernel.operations.warnings.entity import area_of
+from pintu.kernel.operations.warnings.opening import Divisions
 from pintu.kernel.store.port import Store, settled
 from pintu.kernel.store.sqlite import open_sqlite
 from pintu.kernel.tables import CityTables
@@ -38,6 +41,8 @@ HOUR_US = 3_600_000_000
 RELAY = Actor(id="met-relay", grants=frozenset({"respond:demo"}))
 WRITER = Actor(id="p-1", kind="person", person="p-1", grants=frozenset({"respond:demo"}))
 SECOND = Actor(id="p-2", kind="person", person="p-2", grants=frozenset({"respond:demo"}))
+ONE_STORE = pytest.mark.parametrize("stores", ["sqlite"], indirect=True)
+"""Truths of what is decided, not of how it is stored."""
 SQUARE = ((30.0, 120.0), (30.0, 120.1), (30.1, 120.1), (30.1, 120.0), (30.0, 120.0))
 HALF = ((30.0, 120.0), (30.0, 120.05), (30.1, 120.05), (30.1, 120.0), (30.0, 120.0))
 
@@ -62,6 +67,7 @@ class Room:
     timers: Timers
     clock: SetClock
     journal: Journal
+    intake: Intake
     store: Store
     tables: CityTables
     asked: list[tuple[str, str, str]]
@@ -84,7 +90,8 @@ async def room(home: Home, tmp_path: Path) -> AsyncIterator[Room]:
     """A running room; its clock stands still."""
     clock, tables = SetClock(), home()
     store = open_sqlite(tmp_path / "context.db", clock=clock)
-    journal = Journal(Intake(store, ContextLibrary(tmp_path / "c"), clock, tables), clock)
+    intake = Intake(store, ContextLibrary(tmp_path / "c"), clock, tables)
+    journal = Journal(intake, clock)
     timers = Timers(tables, clock)
     warnings = Warnings(tables, timers, clock, ThinGate(), journal)
     asked: list[tuple[str, str, str]] = []
@@ -92,7 +99,7 @@ async def room(home: Home, tmp_path: Path) -> AsyncIterator[Room]:
         warnings.following.on(what, hand(what, asked))
     await timers.start()
     await warnings.start()
-    yield Room(warnings, timers, clock, journal, store, tables, asked)
+    yield Room(warnings, timers, clock, journal, intake, store, tables, asked)
     await warnings.stop()
     await timers.stop()
     await store.close()
@@ -141,6 +148,7 @@ async def issued(room: Room, said: Message) -> PublicWarning:
     return warning
 
 
+@ONE_STORE
 async def test_an_alert_is_a_warning_that_the_city_knows(room: Room) -> None:
     """It is in force, told as PublicWarning and as Alert, and others begin because of it."""
     warning = await issued(room, message())
@@ -153,6 +161,7 @@ async def test_an_alert_is_a_warning_that_the_city_knows(room: Room) -> None:
     assert ["start", "tell"] == [what for what, _, _ in room.asked]
 
 
+@ONE_STORE
 async def test_the_same_message_again_changes_nothing(room: Room) -> None:
     """Its name with another content is a conflict."""
     warning = await issued(room, message())
@@ -177,6 +186,7 @@ async def test_an_update_goes_on_with_the_warning_and_narrows(room: Room) -> Non
     assert "kept" == (await take(room, late))[0]
 
 
+@ONE_STORE
 async def test_a_cancel_ends_it_and_everything_that_hangs_on_it(room: Room) -> None:
     """Undone first, then the all-clear; its alert is cleared."""
     first = message()
@@ -190,6 +200,7 @@ async def test_a_cancel_ends_it_and_everything_that_hangs_on_it(room: Room) -> N
     assert ["issued", "cancelled"] == await room.verbs(warning.id)
 
 
+@ONE_STORE
 async def test_an_update_that_references_nothing_is_a_warning(room: Room) -> None:
     """Nobody stays unwarned because a message was lost; the doubt is said."""
     warning = await issued(room, message("A-2", msg_type="Update"))
@@ -207,6 +218,7 @@ async def test_a_cancel_of_nothing_ends_nothing(room: Room) -> None:
     assert [] == room.asked
 
 
+@ONE_STORE
 async def test_nobody_ends_the_warning_of_another(room: Room) -> None:
     """A Cancel by another sender is disputed; a person decides."""
     first = message()
@@ -217,6 +229,7 @@ async def test_nobody_ends_the_warning_of_another(room: Room) -> None:
     assert ["issued", "disputed"] == await room.verbs(warning.id)
 
 
+@ONE_STORE
 async def test_time_ends_a_warning(room: Room) -> None:
     """At its end, not before; what hangs on it is taken back."""
     warning = await issued(room, message())
@@ -270,6 +283,7 @@ async def test_a_public_warning_of_a_person_needs_a_second(room: Room) -> None:
         await room.warnings.approve(SECOND, taken.number)
 
 
+@ONE_STORE
 async def test_a_receipt_is_heard(room: Room) -> None:
     """An Ack names the message it acknowledges; one that names nothing is kept with its reason."""
     first = message()
@@ -281,13 +295,15 @@ async def test_a_receipt_is_heard(room: Room) -> None:
     assert ("kept", None) == await take(room, alone)
 
 
+@ONE_STORE
 async def test_a_test_message_changes_nothing(room: Room) -> None:
     """It is kept and can be read."""
     assert ("kept", None) == await take(room, message(status="Test"))
     found = await room.warnings.unfounded("demo")
-    assert ["It is a message of status Test"] == [one.reason for one in found]
+    assert ["A test, draft or system message changes nothing"] == [one.reason for one in found]
 
 
+@ONE_STORE
 async def test_what_could_not_be_done_is_done_later(room: Room) -> None:
     """In order, with the same key; nothing behind it goes first."""
     failing = [True]
@@ -305,6 +321,49 @@ async def test_what_could_not_be_done_is_done_later(room: Room) -> None:
     assert ["start", "tell"] == [what for what, _, _ in room.asked]
 
 
+@ONE_STORE
+async def test_codes_stand_for_places_that_are_known_here(room: Room) -> None:
+    """A district's outline becomes the warning's place; a code nobody knows is a doubt."""
+    outline = {"type": "Polygon", "coordinates": [[[120, 30], [121, 30], [121, 31], [120, 30]]]}
+    district = {
+        "id": "urn:ngsi-ld:District:demo:1",
+        "type": "District",
+        "administrativeCode": "330106",
+        "location": {"type": "GeoProperty", "value": outline},
+    }
+    tell = Batch("test", "demo", "1", [Update(district, "upsert")])
+    assert [] == (await room.intake.accept(tell)).errors
+    room.warnings.places = Divisions(room.store).find
+
+    def coded(identifier: str, code: str) -> Message:
+        place = Area(description="某区", geocodes=(Pair(name="GB/T 2260", value=code),))
+        return message(identifier, areas=(place,))
+
+    here = await issued(room, coded("G-1", "330106"))
+    told = await room.entity(here.entity_id)
+    assert ("", "Polygon") == (here.doubt, told["location"]["value"]["type"])
+    elsewhere = await issued(room, coded("G-2", "030049"))
+    assert ("unknown_place", None) == (elsewhere.doubt, area_of(elsewhere))
+
+
+@ONE_STORE
+async def test_a_restart_goes_on_where_it_was(room: Room) -> None:
+    """Clocks are set again, and work that was left is done."""
+    warning = await issued(room, message())
+    await room.warnings.stop()
+    await room.timers.cancel("operations.warnings", warning.id)
+    second = message("A-2", msg_type="Update", refers=(warning.message,), severity="Minor",
+                     sent="2026-09-08T17:00:00+08:00")  # fmt: skip
+    await room.warnings.take(RELAY, second, "demo")
+    assert 2 == len(room.asked)
+    await room.timers.cancel("operations.warnings", warning.id)
+    await room.warnings.start()
+    await room.warnings.following.settled()
+    assert ["narrow", "start", "tell"] == [what for what, _, _ in room.asked[2:]]
+    assert warning.until_us == room.timers.due("operations.warnings", warning.id)
+
+
+@ONE_STORE
 async def test_a_message_is_kept_as_it_came(room: Room) -> None:
     """Its bytes, with whatever signature they carry."""
     taken = await room.warnings.take(RELAY, message(), "demo", document=b"<alert/>")

@@ -50,6 +50,27 @@ def area_svg(areas: list[dict[str, Any]], basemap: Path | None, label: str) -> M
     return Markup("").join([*parts, Markup("</svg>")])
 
 
+def canvas_svg(basemap: Path | None, label: str) -> Markup:
+    """The whole base map to draw on: `data-bounds` are west, south, east, north of the drawing.
+    Empty markup where there is no base map."""
+    known = _basemap(str(basemap) if basemap else "", _stamp(basemap))
+    if not known:
+        return Markup("")
+    west, south, east, north = shapely.total_bounds([one for _, one in known])
+    squash = max(math.cos(math.radians((south + north) / 2)), 0.05)
+    scale = WIDTH / ((east - west) * squash)
+    parts = [
+        Markup(
+            '<svg class="area draw" viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}"'
+            ' data-bounds="{:.6f} {:.6f} {:.6f} {:.6f}">'
+        ).format(WIDTH, (north - south) * scale, label, west, south, east, north)
+    ]
+    for kind, one in known[:MOST_PATHS]:
+        drawn = _path(one, (west, north), (squash * scale, scale))
+        parts.append(Markup('<path class="{}" d="{}"/>').format(kind, drawn))
+    return Markup("").join([*parts, Markup('<path class="zone" d=""/></svg>')])
+
+
 def _stamp(path: Path | None) -> float:
     return path.stat().st_mtime if path is not None and path.exists() else 0.0
 
@@ -89,3 +110,13 @@ def _line(points: Any, origin: tuple[float, float], scale: tuple[float, float]) 
         f"{(x - origin[0]) * scale[0]:.1f} {(origin[1] - y) * scale[1]:.1f}" for x, y, *_ in points
     )
     return "M" + "L".join(said)
+
+
+def under(basemap: Path | None) -> tuple[tuple[str, BaseGeometry], ...]:
+    """(water, land or road, geometry) of what is drawn under everything else."""
+    return _basemap(str(basemap) if basemap else "", _stamp(basemap))
+
+
+def drawn_path(one: BaseGeometry, origin: tuple[float, float], scale: tuple[float, float]) -> str:
+    """The `d` of a geometry's path: degrees from an origin (west, north), in pixels a degree."""
+    return _path(one, origin, scale)

@@ -10,10 +10,10 @@ from litestar.response import Redirect
 
 from pintu.kernel.access import Act, Deed
 from pintu.kernel.errors import PintuError, Refused
-from pintu.kernel.operations.warnings.geometry import geojson, shape_of_message
+from pintu.kernel.operations.warnings.entity import area_of
 from pintu.web.api.warnings import DATA_SET, get_warning, may_see, message_of, our_name, room_of
 from pintu.web.house import house_of
-from pintu.web.pages.area_svg import area_svg
+from pintu.web.pages.area_svg import area_svg, canvas_svg
 from pintu.web.pages.render import page
 from pintu.web.pages.warnings_form import Sender, message_from, wall_time
 from pintu.web.pages.warnings_words import (
@@ -100,7 +100,7 @@ def _kept(visit: Visit, kept: Kept) -> dict[str, Any]:
         "title": headline(kept.message, words),
         "sender": kept.message.sender,
         "effect": words.text(EFFECTS.get(kept.effect, kept.effect)),
-        "reason": kept.reason,
+        "reason": words.text(kept.reason),
         "who": visit.rooms.identity.people.name_of(kept.who) or kept.who,
         "at_us": kept.at_us,
         "status_said": words.text(STATUSES[kept.message.status]),
@@ -118,8 +118,8 @@ async def _one(
     visit: Visit, found: PublicWarning, *, done: str = "", why: str = "", status: int = 200
 ) -> Response[Any]:
     words, room, works = visit.words, room_of(visit.rooms), visit.may(Deed.RESPOND)
-    shape = shape_of_message(found.message)
-    areas = [geojson(shape)] if shape is not None else []
+    area = area_of(found)
+    areas = [area] if area is not None else []
     others = [await room.get(id) for id in found.contradicts]
     return page(
         visit,
@@ -222,6 +222,7 @@ def _form_page(
         urgencies=choices(URGENCIES, words),
         certainties=choices(CERTAINTIES, words),
         responses=choices(RESPONSES, words),
+        canvas=canvas_svg(visit.rooms.basemap, words.text("Draw the area")),
         why=why,
     )
 

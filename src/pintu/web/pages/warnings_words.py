@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pintu.kernel.operations.warnings.judging import DOUBTS
+from pintu.kernel.operations.warnings import judging
 from pintu.web.words import mark
 
 if TYPE_CHECKING:
@@ -135,9 +135,25 @@ DOUBTS_SAID: Final = {
     "updates_ended": mark("It updates a warning that had been cancelled: taken as a new one"),
     "disputed": mark("Another authority says that this is over; only who sent a warning ends it"),
     "no_area": mark("It names no area: nobody can say whom it concerns"),
+    "unknown_place": mark(
+        "It names its area by codes that nobody here knows: no plan was proposed"
+    ),
     "clock": mark("It was sent in the future: a clock is wrong"),
 }
-assert DOUBTS_SAID.keys() == DOUBTS.keys()
+REASONS: Final = (
+    mark("A test, draft or system message changes nothing"),
+    mark("This receipt names nothing that is known here"),
+    mark("Only who sent a warning ends it; what it names stays in force"),
+    mark("A newer message of the same warning stands"),
+    mark("It cancels what had ended"),
+    mark("It cancels nothing that is known here"),
+)
+"""Why a message changed nothing, as `judging` says it."""
+assert set(REASONS) == {
+    judging.NOT_MEANT, judging.ANSWERS_NOTHING, judging.NOT_THEIRS, judging.OLDER, judging.ENDED,
+    judging.CANCELS_NOTHING,
+}  # fmt: skip
+assert DOUBTS_SAID.keys() == judging.DOUBTS.keys()
 
 
 def in_language(message: Message, words: Words) -> Info | None:
