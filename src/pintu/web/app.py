@@ -31,6 +31,7 @@ from pintu.web.api import nodes as nodes_api
 from pintu.web.api import orders as orders_api
 from pintu.web.api import plays as plays_api
 from pintu.web.api import replay as replay_api
+from pintu.web.api import streets as streets_api
 from pintu.web.api import warnings as warnings_api
 from pintu.web.api.picture import Pictures
 from pintu.web.api.replay_session import Replays
@@ -87,6 +88,7 @@ from pintu.web.pages import (
     work_list,
 )
 from pintu.web.pages import search as search_page
+from pintu.web.pages import streets as streets_pages
 from pintu.web.pages import warnings as warnings_pages
 from pintu.web.pages.connect_looks import Looks
 from pintu.web.visit import AnyRequest
@@ -159,6 +161,7 @@ PAGES: tuple[Any, ...] = (
     *roster_channels.PAGES,
     *handover.PAGES,
     *warnings_pages.PAGES,
+    *streets_pages.PAGES,
     *events_plan.PAGES,
 )
 API: tuple[Any, ...] = (
@@ -183,6 +186,7 @@ API: tuple[Any, ...] = (
     *wall_reading.HANDLERS,
     *wall_tiles.HANDLERS,
     *replay_api.HANDLERS,
+    *streets_api.HANDLERS,
     reading.map_lamps,
     reading.map_base,
     reading.one_entity,

@@ -74,6 +74,7 @@ SHOWN_TO: Final[dict[str, Callable[[Visit], bool]]] = {
     "/boards": _not_resident,
     "/work": _not_resident,
     "/wall": _not_resident,
+    "/streets": _not_resident,
     "/data-sets": _not_resident,
     "/nodes": _operates,
     "/subscriptions": _operates,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NAVIGATION = (
     ("/", mark("Map"), "map"),
     ("/wall", mark("Wall"), "wall"),
+    ("/streets", mark("Streets"), "streets"),
     ("/duty", mark("Duty desk"), "duty"),
     ("/plays", mark("Plans"), "plays"),
     ("/ledger", mark("Command ledger"), "ledger"),
