@@ -69,7 +69,7 @@ class Room:
         opened = self.cities.register(TABLES)
         self.journal.join(opened)
         self.effect_us = 0
-        look = ContextLook(self.store, self._effect)
+        look = self.look = ContextLook(self.store, self._effect)
         self.orders = Orders(opened, self.journal, ThinGate(), look)
 
     async def _effect(self, tenant: str, target: str) -> int:

@@ -191,3 +191,20 @@ async def test_words_that_cannot_be_are_refused(room: Room, asked: Any, told: st
         await room.orders.open_order(
             CREW_1, "demo", "inspect", LAMP, cause="", severity="low", key="k"
         )
+
+
+async def test_an_incident_is_over_when_its_alarms_are(room: Room) -> None:
+    """What an incident opened closes when every alarm of the incident is cleared."""
+    other = ALERT + "-of-a-neighbour"
+
+    async def alarms_of(cause: str) -> list[str]:
+        return [ALERT, other] if cause == "incident:1" else []
+
+    room.look.alarms_of = alarms_of
+    await room.alarm("cleared")
+    await room.alarm("open", id=other, about=LAMP + "8")
+    order = await assigned(room, cause="incident:1")
+    order = await room.orders.deed(CREW_1, order.id, "report", "r1")
+    assert ("reported", (other,)) == (order.state, (await room.orders.verdict(order)).standing)
+    await room.alarm("cleared", id=other, about=LAMP + "8")
+    assert "sensor" == (await room.orders.settle(order)).proof
