@@ -13,11 +13,12 @@ from pintu.web.visit import AnyRequest, enter
 
 
 @get("/operations/streets", summary="Every street with its state, causes and coverage")
-async def streets(request: AnyRequest, state: str = "", unwatched: bool = False) -> Response[bytes]:
-    """The gravest first; of one state, or only those that nothing watches."""
+async def streets(request: AnyRequest, unwatched: bool = False) -> Response[bytes]:
+    """The gravest first; of one `state`, or only those that nothing watches."""
     visit = enter(request, house_of(request).rooms)
     visit.whole_rows()
     found = streets_of(visit).list_streets(visit.tenant)
+    state = request.query_params.get("state", "")  # the framework keeps that name for itself
     chosen = [one for one in found if not state or one.state == state]
     return as_json([told(one) for one in chosen if not (unwatched and one.coverage)])
 
