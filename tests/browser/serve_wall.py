@@ -8,6 +8,7 @@ PINTU_TEST_ALARMS so many alarms a second come through intake.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import random
 import sys
@@ -58,7 +59,9 @@ def square(lon: float, lat: float, side: float) -> list[list[list[float]]]:
 
 def incident(number: int, now_us: int, severity: str = "high") -> Entity:
     """An incident with its alarms, made up."""
-    lon, lat = 120.19 + 0.006 * (number % 5), 30.205 - 0.004 * (number // 5)
+    # in the middle of the lamps it is about, as `small_city.lamp` places them in a city of 3,000
+    turn = 2 * math.pi * (120 + 41 * number) / 3_000
+    lon, lat = 120.2 + 0.035 * math.cos(turn), 30.2 + 0.025 * math.sin(turn)
     return {
         "id": f"urn:ngsi-ld:Incident:operations:I{number:04d}",
         "type": "Incident",
@@ -133,14 +136,27 @@ def order(number: int, now_us: int) -> Entity:
     }
 
 
-def street(number: int, status: str = "normal") -> Entity:
+def plan(now_us: int) -> Entity:
+    return {
+        "id": "urn:ngsi-ld:ResponsePlan:operations:P0001",
+        "type": "ResponsePlan",
+        "name": names("走廊补光（演示）", "Corridor lighting (demo)"),
+        "status": said("running"),
+        "severity": said("medium"),
+        "dateIssued": moment(now_us - 60_000_000),
+    }
+
+
+def street(number: int, state: str = "normal") -> Entity:
     """A stretch of a road that is drawn nowhere else."""
     west, north = 120.16 + 0.008 * (number % 10), 30.175 + 0.006 * (number // 10)
     return {
         "id": f"urn:ngsi-ld:RoadSegment:operations:R{number:04d}",
         "type": "RoadSegment",
         "name": names(f"听澜路{number}段（演示）", f"Tinglan Road {number} (demo)"),
-        "status": said(status),
+        "status": said("open"),
+        "streetState": said(state),
+        "severity": said("high" if state == "critical" else "medium"),
         "coverage": said(0 if number % 9 == 8 else 0.6),
         "location": geo("LineString", [[west, north], [west + 0.006, north + 0.002]]),
     }
@@ -150,9 +166,9 @@ def scene(name: str, now_us: int) -> list[Entity]:
     """What stands on the wall at the start."""
     if name in ("calm", "empty"):
         return [street(number) for number in range(40 if name == "calm" else 0)]
-    streets = [street(n, "impaired" if n in (12, 13) else "normal") for n in range(40)]
+    streets = [street(n, "disturbed" if n in (12, 13) else "normal") for n in range(40)]
     rows = [incident(0, now_us), alarm(1, now_us, "low"), warning(now_us), order(1, now_us)]
-    rows += [about(number, now_us) for number in inside(0)]
+    rows += [plan(now_us), *(about(number, now_us) for number in inside(0))]
     if name == "crowded":
         rows += [incident(n, now_us, ("critical", "high", "medium")[n % 3]) for n in range(1, 25)]
         rows += [
@@ -160,7 +176,9 @@ def scene(name: str, now_us: int) -> list[Entity]:
             for n in range(2, 400)
         ]
         rows += [order(number, now_us) for number in range(2, 30)]
-        streets = [street(n, "impaired" if n % 3 else "normal") for n in range(100)]
+        streets = [
+            street(n, ("disturbed", "critical")[n % 2] if n % 3 else "normal") for n in range(100)
+        ]
     return rows + streets
 
 

@@ -38,6 +38,9 @@ COMMON = (
 """What every city has, whatever its pieces declare."""
 
 
+OF_THE_ROOM = frozenset({"Incident", "PublicWarning", "ResponsePlan", "WorkOrder"})
+"""What the operations room tells the city: no things of it, but rows and signs of the wall."""
+
 REMEMBERED = 10_000
 
 
@@ -67,7 +70,7 @@ class Looks:
     def __init__(self, manifests: Sequence[Manifest]) -> None:
         self.all: list[Look] = list(COMMON)
         self._layers: dict[str, _Layer] = {}
-        self._unshown: set[str] = set()
+        self._unshown: set[str] = set(OF_THE_ROOM)
         for manifest in manifests:
             if manifest.layers:
                 shown = {layer.type for layer in manifest.layers}

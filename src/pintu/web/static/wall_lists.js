@@ -9,7 +9,7 @@ window.pintuWall.Lists = class {
     this.number = new Intl.NumberFormat(lang);
     this.clock = new Intl.DateTimeFormat(lang, { timeZone: document.body.dataset.tz, hour: "2-digit", minute: "2-digit", hour12: false });
     const template = document.createElement("template");
-    template.innerHTML = '<li class="wall-row"><button type="button"><svg class="sign" viewBox="0 0 16 16" aria-hidden="true" focusable="false"><use></use></svg><span class="wall-title"></span><span class="wall-meta"><b></b> · <time></time> <span></span></span></button></li>';
+    template.innerHTML = '<li class="wall-row"><button type="button"><svg class="sign" viewBox="0 0 16 16" aria-hidden="true" focusable="false"><use></use></svg><span class="wall-title"></span><span class="wall-meta"><b></b> <time></time> <span></span></span></button></li>';
     this.template = template;
     document.querySelector(".wall-side").addEventListener("click", (event) => {
       const row = event.target.closest(".wall-row");
@@ -51,14 +51,14 @@ window.pintuWall.Lists = class {
   dress(li, row, now, words, title) {
     li.dataset.id = row.id; li.dataset.severity = row.severity; li.dataset.type = row.type;
     li.classList.toggle("red", this.alarming(row));
-    li.classList.toggle("new", row.type === "Incident" && row.status !== "acknowledged" && !row.who);
+    li.classList.toggle("new", row.type === "Incident" && row.status === "open");
     const sign = row.type === "Alert" && row.order > 2 ? "points" : row.list;
     const use = li.querySelector("use");
     if (use.getAttribute("href") !== "#sign-" + sign) use.setAttribute("href", "#sign-" + sign);
     this.set(li.querySelector(".wall-title"), title(row));
     this.set(li.querySelector("b"), row.type === "Incident" || row.type === "Alert" || row.type === "PublicWarning" ? words.severity[row.severity] : row.status_text);
     const time = li.querySelector("time");
-    this.set(time, row.since ? this.age(now - row.since) : "");
+    this.set(time, row.since ? "· " + this.age(now - row.since) : "");
     const iso = row.since ? new Date(row.since).toISOString() : "";
     if (time.dateTime !== iso) time.dateTime = iso;
     const fill = window.pintuWall.Lists.fill;

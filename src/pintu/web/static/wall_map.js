@@ -62,13 +62,15 @@ window.pintuWall.Map = class {
     gl.addLayer({ id: "wall-incident-areas", type: "line", source: "areas", filter: of("incidents"), paint: { "line-color": colour("red"), "line-width": 3 * k } });
     gl.addLayer({ id: "wall-fresh", type: "circle", source: "fresh", paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 10, 2.2 * k, 15, 8 * k], "circle-color": colour("blue"), "circle-opacity": .35, "circle-stroke-width": k, "circle-stroke-color": colour("blue") } }, "signs");
     const symbol = (id, layer, size, more = {}) => gl.addLayer({ id, type: "symbol", source: "things", filter: of(layer), layout: { "icon-image": ["get", "i"], "icon-size": size * k, "icon-allow-overlap": true, "icon-ignore-placement": true, "symbol-sort-key": ["-", 9, ["get", "o"]], ...more }, paint: more["text-field"] ? paint : {} });
-    symbol("wall-orders", "orders", .55);
-    symbol("wall-alarms", "alarms", .62, { "icon-size": ["*", k, ["get", "size"]] });
+    symbol("wall-orders", "orders", .42);
+    symbol("wall-alarms", "alarms", .62, { "icon-size": ["interpolate", ["linear"], ["zoom"], 10, ["*", .5 * k, ["get", "size"]], 13, ["*", k, ["get", "size"]]] });
     symbol("wall-warning-names", "warnings", .1, { "text-field": ["get", "t"], ...text, "text-anchor": "center", "text-offset": [0, 0] });
     gl.addLayer({ id: "wall-rings", type: "circle", source: "things", filter: ["all", of("incidents"), ["==", ["get", "new"], 1]], paint: { "circle-radius": 26 * k, "circle-color": colour("red"), "circle-opacity": .12, "circle-stroke-color": colour("red"), "circle-stroke-width": 2.5 * k } });
-    symbol("wall-incidents", "incidents", .95, { "text-field": ["get", "t"], ...text, "text-size": 18 * k, "text-optional": false, "text-allow-overlap": true });
+    symbol("wall-incidents", "incidents", .95, { "text-field": ["get", "t"], ...text, "text-size": 18 * k, "symbol-sort-key": ["get", "o"], "icon-ignore-placement": false });
     for (const id of ["place-names", "road-names"]) gl.setLayoutProperty(id, "text-size", 13 * k);
     gl.setLayoutProperty("cell-count", "text-size", 12 * k);
+    const larger = (zooms) => zooms.map((part, i) => (i > 3 && i % 2 === 0 ? ["*", k, part] : part)); // of an interpolation by zoom
+    if (k > 1) { gl.setPaintProperty("lamps", "circle-radius", larger(gl.getPaintProperty("lamps", "circle-radius"))); gl.setLayoutProperty("signs", "icon-size", larger(gl.getLayoutProperty("signs", "icon-size"))); gl.setPaintProperty("cells", "circle-radius", larger(gl.getPaintProperty("cells", "circle-radius"))); }
     for (const id of ["cells", "cell-count"]) gl.setFilter(id, [">", ["get", "n"], 0]);
     gl.moveLayer("chosen");
   }
@@ -149,19 +151,19 @@ window.pintuWall.Map = class {
   things(lists) {
     const { title } = window.pintuWall.state, { point } = this.constructor, features = [], areas = [], streets = [];
     const area = (row, layer) => { if (row.lines) areas.push({ type: "Feature", properties: { layer, id: row.id }, geometry: row.lines }); };
-    const add = (rows, layer, icon) => rows.slice(0, 2000).forEach((row) => {
+    const add = (rows, layer, icon) => rows.slice(0, 2000).forEach((row, i) => {
       if (layer === "incidents" || layer === "warnings") area(row, layer);
       const at = row.at || this.points.at(row.about);
-      if (at) features.push(point(features.length, at, { layer, id: row.id, i: icon(row), o: row.order, t: label(title(row)), size: row.inside ? .38 : .62, new: row.status === "acknowledged" || row.who ? 0 : 1 }));
+      if (at) features.push(point(features.length, at, { layer, id: row.id, i: icon(row), o: row.order, t: label(title(row)), size: row.inside ? .38 : .62, new: row.status === "open" && i < 5 ? 1 : 0 }));
     });
     const shown = (name) => !this.layers.has(name);
     const label = (text) => text.replace(/（/g, " (").replace(/）/g, ")"); // the first draws as nothing here
     const alone = (row) => !this.points.alarmed.has(this.points.row_of.get(row.about)); // else its thing shows it already
-    if (shown("streets")) for (const row of lists.streets) if (row.lines) streets.push({ type: "Feature", properties: { id: row.id, bad: row.status === "closed" || row.status === "alarm" ? 2 : 1 }, geometry: row.lines });
+    if (shown("streets")) for (const row of lists.streets) if (row.lines) streets.push({ type: "Feature", properties: { id: row.id, bad: row.status === "critical" ? 2 : 1 }, geometry: row.lines });
     if (shown("orders")) add(lists.orders, "orders", () => "wall-order");
     if (shown("alarms")) add([...lists.alarms, ...lists.grouped].filter(alone), "alarms", (row) => row.order < 3 ? "wall-alarm" : "wall-alarm-low");
     if (shown("warnings")) add(lists.warnings, "warnings", () => "");
-    if (shown("incidents")) add(lists.incidents, "incidents", (row) => row.status === "acknowledged" || row.who ? "wall-incident-seen" : "wall-incident");
+    if (shown("incidents")) add(lists.incidents, "incidents", (row) => row.status === "open" ? "wall-incident" : "wall-incident-seen");
     for (const [name, made] of [["things", features], ["areas", areas], ["streets", streets]]) {
       const mark = JSON.stringify(made);
       if (this.marks[name] !== mark) this.put(name, made);

@@ -8,7 +8,7 @@ window.pintuWall.state = (() => {
   const SEVERITIES = ["critical", "high", "medium", "low", "informational"];
   const LISTS = { Incident: "incidents", Alert: "alarms", PublicWarning: "warnings", ResponsePlan: "plans", WorkOrder: "orders", RoadSegment: "streets" };
   const rules = JSON.parse(document.getElementById("wall-rules").textContent); // web/wall/shown.py
-  const USUAL = new Set(["", "normal", "usual", "clear", "open", "ok"]);
+  const USUAL = new Set(["", "normal", "open"]);
 
   function value(entity, name) {
     let one = entity[name];
@@ -76,10 +76,10 @@ window.pintuWall.state = (() => {
       id: entity.id, type, list: LISTS[type], severity, status, order: SEVERITIES.indexOf(severity), kind,
       status_text: coded(type, stated, status),
       name: said(first(entity, "name", "roadName")), said: said(first(entity, "description", "summary")).slice(0, 240),
-      since: moment(entity, "dateIssued", "validFrom", "dateObserved"),
+      since: moment(entity, "dateIssued", "stateSince", "validFrom", "dateObserved"),
       until: moment(entity, "validTo", "dateDue"), about: said([].concat(first(entity, "alertTarget", "alertSource", "refDevice", "orderTarget", "refCause") || "")[0]),
       count: first(entity, "alertCount") || 0, who: said(first(entity, "crew")), at, lines: geometry && geometry.type !== "Point" ? geometry : null,
-      watched: first(entity, "coverage", "watched"),
+      watched: first(entity, "coverage"),
     };
     if (type === "Incident") row.members = [].concat(first(entity, "affects") || []); // alarms about these are inside it
     return row;

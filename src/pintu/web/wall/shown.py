@@ -29,13 +29,13 @@ OVER: Final[dict[str, frozenset[str]]] = {
 }
 """States in which a thing of a type has left the wall; a street never does."""
 
-STATES: Final = ("status", "warningState", "planState", "streetState", "state")
-"""Where the types say their state."""
+STATES: Final = ("streetState", "warningState", "status")
+"""Where the types say their state; a street has a status of its road besides."""
 
 ENDING: Final = frozenset({ALERT, "PublicWarning"})
 """What ends by itself at its `validTo`."""
 
-UNSEEN: Final = frozenset({"data", "evidence", "steps", "text", "timeline"})
+UNSEEN: Final = frozenset({"causes", "data", "evidence", "instruction", "reasons", "watchedBy"})
 """What no wall has room for; it stands on the thing's own page."""
 
 
