@@ -266,11 +266,15 @@ class Commands(Stepping):
         if event is None:
             raise StateConflict(f"A piece cannot report that a command is {report.state}")
         entry = await self.get(report.id)
-        if entry.state == report.state or (
-            report.state == "sent" and entry.state == "acknowledged"
-        ):
+        if _known(report, entry):
             return entry
-        return await self._step(report.id, event, who, report.detail)
+        try:
+            return await self._step(report.id, event, who, report.detail)
+        except StateConflict:
+            entry = await self.get(report.id)  # the same report came twice at once
+            if _known(report, entry):
+                return entry
+            raise
 
     # --- the stop ---------------------------------------------------------------------------------
     async def stop_all(self, actor: Actor, reason: str, *, tenant: str = "") -> Stop:
@@ -308,6 +312,11 @@ class Commands(Stepping):
         await self._timers.set(
             TRIM_TIMER, TRIM_KEY, self._clock.now_us() + int(pause_s * 1e6), None
         )
+
+
+def _known(report: CommandReport, entry: Entry) -> bool:
+    """Whether the ledger has what is reported already."""
+    return entry.state == report.state or (report.state == "sent" and entry.state == "acknowledged")
 
 
 def _command(ask: Ask, tenant: str, who: str, now_us: int) -> Command:

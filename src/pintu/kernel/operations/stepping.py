@@ -106,12 +106,13 @@ class Stepping(Reading):
                 self._waiting.pop(id, None)
             else:
                 self._waiting[id] = entry
+        self._pacing.take_back(frozenset(gone))
         left = [entry for entry in last.values() if not entry.final]
         wanted = [(one.command.id, self._until_us(one), one.state) for one in left]
         await self._timers.set_many(TIMER, wanted, gone=gone)
         for entry, step in taken:
             self._tell(entry, step)
-            self._pacing.heard(entry.command)
+            self._pacing.heard(entry.command, taken=step.who != "timer")
         await self._told(deeds)
 
     def _until_us(self, entry: Entry) -> int:
@@ -130,6 +131,10 @@ class Stepping(Reading):
         if entry is None or entry.state != firing.payload:
             return
         patience = self._patience.get(entry.command.piece) or Patience()
+        if entry.state == "desired" and self._pacing.comes(entry.command):
+            # It stands behind others that are being taken: that is no silence of its process.
+            await self._timers.set(TIMER, firing.key, self._until_us(entry), entry.state)
+            return
         try:
             if entry.state == "sent" and entry.command.attempt < patience.attempts:
                 again = await self._step(firing.key, "retry", "timer", "no answer")

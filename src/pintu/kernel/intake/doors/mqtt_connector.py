@@ -22,6 +22,7 @@ from pintu.kernel.intake.words import Envelope
 
 LARGEST_PAYLOAD: Final = 1_000_000
 PUBLISH_WITHIN_S: Final = 5.0
+PUBLISHING: Final = 10  # at once; the client warns of more
 WAITING: Final = 20_000  # messages of QoS 0 not yet read; more are dropped, as QoS 0 allows
 SESSION_S: Final = 86_400  # how long a broker of MQTT 5 keeps our session while we are away
 Keys = Literal["content", "delivery"]
@@ -111,6 +112,7 @@ class MqttConnector:
         self._manner = manner or MqttManner(client_id=client_id)
         self._sender, self._inspect, self._egress = sender, inspect, egress
         self._client: aiomqtt.Client | None = None
+        self._publishing = asyncio.Semaphore(PUBLISHING)
         self._numbers = itertools.count()
         self._newest: OrderedDict[str, str] = OrderedDict()
 
@@ -204,9 +206,13 @@ class MqttConnector:
     async def publish(self, topic: str, payload: bytes) -> None:
         """Send at QoS 1; returns when the broker has it. Unavailable while there is no
         connection."""
-        client = self._client
-        if client is None:
-            raise Unavailable(f"Connector {self.name} has no connection to its broker now")
+        async with self._publishing:  # thousands at once wait here, not for the broker's patience
+            client = self._client
+            if client is None:
+                raise Unavailable(f"Connector {self.name} has no connection to its broker now")
+            await self._published(client, topic, payload)
+
+    async def _published(self, client: aiomqtt.Client, topic: str, payload: bytes) -> None:
         try:
             await asyncio.wait_for(client.publish(topic, payload, qos=1), PUBLISH_WITHIN_S)
         except (aiomqtt.MqttError, TimeoutError) as error:

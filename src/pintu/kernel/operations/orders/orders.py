@@ -102,17 +102,17 @@ class Orders:
         who = actor.id if isinstance(actor, Actor) else actor
         kind = _checked(what, target, severity, key)
         causes = tuple(dict.fromkeys(one for one in (cause, *also) if one))
-        raised = [one for one in (*alarms, *causes) if ":Alert:" in one]
         place, where = await self._look.thing(tenant, target)
         now_us = self.clock.now_us()
+        words = {"zh": what.strip(), "en": what.strip()}
         order = Order(
             tenant=tenant,
             kind=kind,
-            what=KINDS[kind] if what == kind else {"zh": what.strip(), "en": what.strip()},
+            what=KINDS.get(what, words),
             target=target,
             severity=msgspec.convert(severity, type=Severity),
             causes=causes,
-            alarms=tuple(dict.fromkeys(raised))[:MOST_NAMED],
+            alarms=_raised(alarms, causes),
             place=place,
             where=where[:200],
             opened_us=now_us,
@@ -120,7 +120,10 @@ class Orders:
         )
         # a part of the house may gather under another thing the second time it is asked
         asked = (what, target) if isinstance(actor, Actor) else ()
-        body = rows.digest("open", tenant, cause, *asked)
+        return await self._keep(order, who, key, rows.digest("open", tenant, cause, *asked))
+
+    async def _keep(self, order: Order, who: str, key: str, body: str) -> Order:
+        """A new order, or the one for the same work or of the same key."""
 
         def work(connection: Connection) -> Done:
             again = rows.known(connection, who, key, body)
@@ -128,7 +131,12 @@ class Orders:
                 return again, []
             made, verb = _placed(connection, order)
             rows.keep_key(connection, who, key, body, made)
-            detail = {"cause": cause, "kind": kind, "target": target, "severity": severity}
+            detail = {
+                "cause": next(iter(order.causes), ""),
+                "kind": order.kind,
+                "target": order.target,
+                "severity": order.severity,
+            }
             return made, [self._entered(connection, made, (verb, who, ""), detail)]
 
         made, deeds = await self.tables.run(work)
@@ -148,13 +156,7 @@ class Orders:
         asked. Raises BadRequestData, Forbidden,
         ResourceNotFound, StateConflict (also when the sensor that raised it does not agree).
         """
-        try:
-            asked = {"verb": verb, "key": key, "reason": reason, **more}
-            said = checked(msgspec.convert(asked, type=Said))
-        except msgspec.ValidationError as error:
-            raise BadRequestData(f"An order knows no such deed: {error}") from error
-        if said.verb not in HAND:
-            raise BadRequestData(f"Nobody can {said.verb} an order by hand")
+        said = _said({"verb": verb, "key": key, "reason": reason, **more})
         order = await self.get(id)
         if isinstance(actor, Actor):
             await self.allow(actor, order, said.verb)
@@ -175,13 +177,8 @@ class Orders:
             at_us = done_us(now, said, now_us, self.clock.rate)
             made = rows.save(connection, changed(now, said, at_us, proof))
             rows.keep_key(connection, who, key, body, made)
-            detail: dict[str, Any] = {"was": now.state}
-            if said.ago_s:
-                detail["done_us"] = at_us
-            if said.crew:
-                detail["crew"] = said.crew
-            if proof:
-                detail["proof"] = proof
+            told = {"done_us": said.ago_s and at_us, "crew": said.crew, "proof": proof}
+            detail = {"was": now.state} | {name: one for name, one in told.items() if one}
             verb = PAST[said.verb]
             return made, [self._entered(connection, made, (verb, who, said.reason), detail)]
 
@@ -356,6 +353,11 @@ class Orders:
             await self.plan(order)
 
 
+def _raised(alarms: Sequence[str], causes: Sequence[str]) -> tuple[str, ...]:
+    """The alerts that raised an order: those named, and those among its causes."""
+    return tuple(dict.fromkeys(one for one in (*alarms, *causes) if ":Alert:" in one))[:MOST_NAMED]
+
+
 def _placed(connection: Connection, order: Order) -> tuple[Order, str]:
     """A new order, or the one for the same work with what this one brings."""
     there = rows.same_work(connection, order.tenant, order.target, order.kind)
@@ -363,6 +365,17 @@ def _placed(connection: Connection, order: Order) -> tuple[Order, str]:
         return rows.insert(connection, order), "opened"
     rows.link(connection, there.number, order.causes, order.alarms)
     return rows.save(connection, joined(there, order, order.changed_us)), "joined"
+
+
+def _said(asked: dict[str, Any]) -> Said:
+    """A deed as it may be done; BadRequestData says what is wrong with it."""
+    try:
+        said = checked(msgspec.convert(asked, type=Said))
+    except msgspec.ValidationError as error:
+        raise BadRequestData(f"An order knows no such deed: {error}") from error
+    if said.verb not in HAND:
+        raise BadRequestData(f"Nobody can {said.verb} an order by hand")
+    return said
 
 
 def _checked(what: str, target: str, severity: str, key: str) -> str:

@@ -101,6 +101,10 @@ def _first(op: Operations) -> None:
         sa.Column("body", sa.String, nullable=False),
         sa.Column("at_us", sa.BigInteger, nullable=False),
     )
+    _crews(op)
+
+
+def _crews(op: Operations) -> None:
     op.create_table(
         "crew",
         sa.Column("id", sa.String, primary_key=True),
