@@ -64,7 +64,7 @@ class World(Town):
         told = {"id": command.target, "type": "Streetlight"}
         await self.put({**told, "illuminanceLevel": command.arguments["level"] / 100})
         for state in ("acknowledged", "confirmed"):
-            await self.commands.report(CommandReport(command.id, state), "process:field")  # type: ignore[arg-type]
+            await self.commands.report(CommandReport(command.id, state), "process:field")
 
 
 class Crew:

@@ -20,7 +20,7 @@ class Pacing:
 
     def __init__(self) -> None:
         self._dispatchers: list[Dispatch] = []
-        self._given: dict[str, set[str]] = {}
+        self._given: dict[str, dict[str, int]] = {}  # id → attempt
         self._next: dict[str, deque[Command]] = {}
         self._lined: set[str] = set()
         self._moved: dict[str, float] = {}  # when a process last took something of a piece
@@ -34,6 +34,9 @@ class Pacing:
         """Hand them out, or line them up behind what was."""
         pieces: dict[str, None] = {}
         for command in commands:
+            given = self._given.get(command.piece, {})
+            if command.id in self._lined or given.get(command.id) == command.attempt:
+                continue  # twice is once
             pieces[command.piece] = None
             self._next.setdefault(command.piece, deque()).append(command)
             self._lined.add(command.id)
@@ -46,7 +49,7 @@ class Pacing:
             self._moved[command.piece] = time.monotonic()
         given = self._given.get(command.piece)
         if given is not None and command.id in given:
-            given.discard(command.id)
+            del given[command.id]
             self._pump(command.piece)
 
     def comes(self, command: Command) -> bool:
@@ -67,12 +70,12 @@ class Pacing:
         others follow."""
         for piece in pieces:
             self._lined -= {one.id for one in self._next.get(piece, ())}
-            self._given[piece], self._next[piece] = set(), deque()
+            self._given[piece], self._next[piece] = {}, deque()
         first: list[Command] = []
         for command in commands:
             given = self._given[command.piece]
             if len(given) < WINDOW:
-                given.add(command.id)
+                given[command.id] = command.attempt
                 first.append(command)
             else:
                 self._next[command.piece].append(command)
@@ -80,10 +83,10 @@ class Pacing:
         return first
 
     def _pump(self, piece: str) -> None:
-        lined, given = self._next.get(piece), self._given.setdefault(piece, set())
+        lined, given = self._next.get(piece), self._given.setdefault(piece, {})
         while lined and len(given) < WINDOW:
             command = lined.popleft()
             self._lined.discard(command.id)
-            given.add(command.id)
+            given[command.id] = command.attempt
             for dispatch in list(self._dispatchers):
                 dispatch(command)
