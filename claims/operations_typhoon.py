@@ -22,7 +22,7 @@ from pintu.kernel.store.port import settled
 from pintu.protocols import cap
 from pintu.web.api.warnings import message_of
 
-LAMPS: Final = 400
+LAMPS: Final = 200
 RELAY: Final = Actor(id="met-relay", grants=frozenset({"respond:demo"}))
 DUTY: Final = Actor(
     id="person:duty", kind="person", person="duty", roles=frozenset({"duty"}),
@@ -77,7 +77,6 @@ class Gateways:
 
     async def obey(self) -> None:
         """Acknowledge, dim, measure; for as long as it is not cancelled."""
-        commands = self._stand.rooms.commands
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -89,9 +88,12 @@ class Gateways:
                 for one in some
             ]  # fmt: skip
             await self._stand.tell([Update(one, "merge") for one in levels])
-            for one in some:
-                for state in ("sent", "acknowledged", "confirmed"):
-                    await commands.report(CommandReport(one.id, state), "process:field")
+            await asyncio.gather(*(self._report(one) for one in some))
+
+    async def _report(self, command: Command) -> None:
+        for state in ("sent", "acknowledged", "confirmed"):
+            report = CommandReport(command.id, state)
+            await self._stand.rooms.commands.report(report, "process:field")
 
 
 async def lamps_hash(stand: Stand, lamps: int) -> str:
