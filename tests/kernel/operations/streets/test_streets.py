@@ -63,6 +63,11 @@ def lamp(number: int, east_m: float, north_m: float = 5) -> dict[str, Any]:
     return {"id": id, "type": "Streetlight", "location": at(east_m, north_m)}
 
 
+def manhole(number: int, east_m: float) -> dict[str, Any]:
+    id = f"urn:ngsi-ld:Manhole:test:{number}"
+    return {"id": id, "type": "Manhole", "location": at(east_m, 5)}
+
+
 def alert(number: int, severity: str, status: str = "open", **more: Any) -> dict[str, Any]:
     return {
         "id": f"urn:ngsi-ld:Alert:test:{number}",
@@ -108,13 +113,14 @@ class Town:
 
 
 async def opened(folder: Path, home: Home, address: str) -> AsyncIterator[Town]:
-    """Three streets, lamps along the first one's western half."""
+    """Three streets, manholes along the first one's western half, a lamp in the east."""
     clock = HandClock()
     store: Any = await open_store(address, folder, clock=clock)
     store.hand_clock = clock
     made = Town(folder, home, store)
     await made.streets.start()
-    things = [street(n) for n in range(3)] + [lamp(n, n * 40) for n in range(6)]
+    things = [street(n) for n in range(3)] + [manhole(n, n * 40) for n in range(6)]
+    things.append(lamp(2, 390))
     await made.tell(*things)
     yield made
     await made.streets.stop()
@@ -187,19 +193,20 @@ async def test_a_warning_covers_an_area_until_its_time(here: Town) -> None:
 
 
 async def test_coverage_is_the_length_that_something_heard_of_watches(here: Town) -> None:
-    """Lamps over the western half; silent ones watch nothing; a camera on another street does."""
+    """Manholes over the western half; silent ones watch nothing; a camera on another street does,
+    a lamp never."""
     now = await here.shown(0)
     assert 0.55 <= now["coverage"] <= 0.65
-    assert ["Streetlight"] == now["watchedBy"]
+    assert ["Manhole"] == now["watchedBy"]
     assert 0 == (await here.shown(1))["coverage"]
     camera = {"id": "urn:ngsi-ld:Camera:test:1", "type": "Camera", "location": at(200, 200)}
     await here.tell(camera)
     now = await here.shown(1)
     assert (["Camera"], True) == (now["watchedBy"], 0.35 <= now["coverage"] <= 0.45)
     here.clock.pass_minutes(SILENT_US / 60_000_000 + 1)
-    await here.tell({**lamp(0, 0), "powerState": said("on")}, mode="merge")
+    await here.tell({**manhole(0, 0), "status": said("closed")}, mode="merge")
     now = await here.shown(0)
-    assert ({"Streetlight": 1}, True) == (
+    assert ({"Manhole": 1}, True) == (
         here.streets.get("demo", street_id(0)).watched_by,
         now["coverage"] < 0.15,
     )
@@ -260,5 +267,5 @@ def test_a_place_lies_on_its_nearest_streets() -> None:
     assert {} == plan.beside({"type": "Point", "coordinates": ["x"]}, 60.0)
     assert {} == plan.beside({"type": "Nothing"}, 60.0)
     assert {"a": (0.0, {}), "b": (0.0, {})} == plan.watched([])
-    lamp_here = Watcher(id="l", type="Streetlight", lon=120.2, lat=LAT)
-    assert {"Streetlight": 1} == plan.watched([lamp_here])["a"][1]
+    lamp_here = Watcher(id="l", type="Manhole", lon=120.2, lat=LAT)
+    assert {"Manhole": 1} == plan.watched([lamp_here])["a"][1]

@@ -34,12 +34,11 @@ REACH_M: Final[dict[str, float]] = {
     "Manhole": 40.0,
     "PumpingStation": 80.0,
     "Sewer": 40.0,
-    "Streetlight": 35.0,
     "TrafficSignal": 60.0,
     "TrafficFlowObserved": 150.0,
-    "WasteContainer": 25.0,
 }
-"""Type of thing → how far along a street it would notice something, metres."""
+"""Type of thing → how far along a street it would notice something, metres. A lamp or a bin tells
+of itself alone: it watches no street."""
 
 SILENT_US: Final = 6 * 3600 * 1_000_000
 """A thing that was not heard of for so long watches nothing."""
