@@ -120,6 +120,7 @@ async def _answer(
         listing=listing,
         rows=shown(listing),
         ended=ended,
+        again=again_of(request),
         why=why,
         told="told" in request.query_params,
         tally=_tally(live, visit),
@@ -131,6 +132,11 @@ async def _answer(
         key=uuid.uuid4().hex,
         grades=GRADES,
     )
+
+
+def again_of(request: AnyRequest) -> str:
+    """The address of the same list once more."""
+    return f"/incidents?{request.url.query}" if request.url.query else "/incidents"
 
 
 def categories(visit: Visit) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from pintu.kernel.errors import BadRequestData, Conflict, PintuError, ResourceNo
 from pintu.kernel.operations.incidents import states
 from pintu.kernel.operations.incidents.graph import Thing
 from pintu.kernel.operations.incidents.inside import Inside, inside
+from pintu.kernel.operations.incidents.telling import entity_id
 from pintu.kernel.operations.incidents.words import Incident
 from pintu.web.pages.area_svg import area_svg
 from pintu.web.pages.incidents import enter_room, form_of
@@ -114,6 +115,7 @@ async def _answer(
         "incident.html",
         status,
         one=found,
+        entity=entity_id(found.id),
         why=why,
         name=words.pick(found.name) or found.id,
         grade=words.text(GRADES[found.grade]),
