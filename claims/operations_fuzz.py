@@ -73,8 +73,7 @@ class Watch:
         if self.stopped:
             self.wrong.append(f"{command.id} was sent while everything is stopped")
         level = command.arguments.get("level")
-        told = float(level) if type(level) in (int, float) else 0.0
-        dark = told < 20
+        dark = isinstance(level, bool) or not isinstance(level, int | float) or level < 20
         if dark and command.id not in self.allowed:
             self.wrong.append(f"{command.id} was sent without a second person")
         self.times.setdefault(command.target, {})[command.id] = command.created_us

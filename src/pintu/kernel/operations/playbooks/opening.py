@@ -21,4 +21,5 @@ def open_plays(rooms: Any, tables: CityTables, journal: Journal) -> Plays:
     opened = tables.register(TABLES)
     journal.join(opened)
     desk = Desk(opened, journal, rooms.clock, looking)
-    return Plays(desk, rooms.commands, rooms.timers, rooms.gate, rooms.configuration)
+    known = (rooms.commands, rooms.timers, rooms.gate, rooms.configuration)
+    return Plays(desk, *known, zone=rooms.settings.tz)

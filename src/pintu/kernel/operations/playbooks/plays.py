@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,13 +10,14 @@ from sqlalchemy import Connection
 
 from pintu.kernel.access import Act, Actor, Gate
 from pintu.kernel.access import Deed as Right
-from pintu.kernel.errors import ResourceNotFound, StateConflict
+from pintu.kernel.errors import PintuError, ResourceNotFound, StateConflict
 from pintu.kernel.operations.guarding import person_of
 from pintu.kernel.operations.journal import Deed
 from pintu.kernel.operations.playbooks import rows
 from pintu.kernel.operations.playbooks.acting import Acting
 from pintu.kernel.operations.playbooks.approving import approved, lapsed, refused
 from pintu.kernel.operations.playbooks.desk import Desk
+from pintu.kernel.operations.playbooks.fitting import BEGINS, ENDS, fits, is_night
 from pintu.kernel.operations.playbooks.looking import Area
 from pintu.kernel.operations.playbooks.proposing import Proposal, Proposing
 from pintu.kernel.operations.playbooks.putting_back import value_of
@@ -32,7 +34,10 @@ if TYPE_CHECKING:
     from pintu.kernel.configuration import Configuration
     from pintu.kernel.operations.commands import Commands
 
+log = logging.getLogger("pintu.operations")
 TIMER: Final = "operations.play"
+SELF: Final = Actor(id="playbook", kind="service", grants=frozenset(("admin",)))
+"""Who proposes what fits an incident; people approve it."""
 __all__ = ["Hand", "Plays"]
 
 
@@ -46,9 +51,11 @@ class Plays:
         timers: Timers,
         gate: Gate,
         configuration: Configuration | None = None,
+        *,
+        zone: str = "UTC",
     ) -> None:
         self._desk, self._commands, self._timers, self._gate = desk, commands, timers, gate
-        self._configuration = configuration
+        self._configuration, self._zone = configuration, zone
         self.hands: dict[str, Hand] = {}  # "order", "message": set by opening
         self._acting = Acting(desk, commands)
         self.running = Running(desk, self._acting, self.hands)
@@ -307,8 +314,38 @@ class Plays:
 
     # --- the stop ---------------------------------------------------------------------------------
     def _heard(self, deed: Deed) -> None:
+        if deed.subject.startswith("incident:"):
+            if deed.verb in BEGINS:
+                self.running.later(self._fitting(deed))
+            elif deed.verb in ENDS:
+                self.running.later(self._over(deed))
         if deed.subject.startswith("stop:") and deed.verb in ("stopped", "released"):
             self.running.later(self._stopped(deed))
+
+    async def _fitting(self, deed: Deed) -> None:
+        """Propose what fits an incident: the same for the same cause is proposed once."""
+        try:
+            id = f"urn:ngsi-ld:Incident:operations:{deed.subject[9:]}"
+            entity = await self._desk.looking.entity(deed.tenant, id)
+            if entity is None:
+                return
+            night = is_night(self._desk.now_us(), self._zone)
+            area = await self.area_of(deed.tenant, deed.subject)
+            for book in self.list_playbooks():
+                if area is not None and fits(book.fit, "incident", entity, night=night):
+                    where: dict[str, Any] = {"area": area, "tenant": deed.tenant}
+                    dry = await self.dry_run(SELF, book.name, deed.subject, **where)
+                    if any(one.targets for one in dry.steps):
+                        await self.propose(SELF, book.name, deed.subject, **where)
+        except PintuError as error:
+            log.warning("No playbook is proposed for %s: %s", deed.subject, error.detail)
+
+    async def _over(self, deed: Deed) -> None:
+        """An incident is closed: what was done because of it is taken back."""
+        try:
+            await self.undo(deed.subject, deed.who, deed.reason or "the incident is closed")
+        except PintuError as error:
+            log.warning("Plans of %s are not taken back: %s", deed.subject, error.detail)
 
     async def _stopped(self, deed: Deed) -> None:
         """Everything was stopped: plays halt; or released: what was being put back goes on."""
