@@ -141,7 +141,8 @@ class Scene:
         self.found["incident"] = links[0].rpartition("/")[2]
         self.shot(page, "2-incident-room", DESK, PHONE)
         told = page.locator("main").inner_text()
-        alarms = page.locator("#alarms input[name='alarm']").count()
+        many = re.search(r"(\d+) (?:alarms|条告警)", page.locator("h1").first.inner_text())
+        alarms = int(many[1]) if many else 0
         reasons = len(re.findall(r"W0\d\d|P0\d\d\d|米|\d m ", told.split("99")[0]))
         return len(links), alarms, reasons
 
