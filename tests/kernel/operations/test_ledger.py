@@ -140,7 +140,7 @@ async def test_a_shut_interlock_refuses(open_town: Open) -> None:
     """Over a relationship; what it looks at and cannot find is shut; a lamp of no cabinet is
     free."""
     town = await open_town(Rule(interlocks=(BY_HAND,)))
-    link = {"refCabinet": {"type": "Relationship", "object": CABINET}}
+    link: dict[str, Any] = {"refCabinet": {"type": "Relationship", "object": CABINET}}
     await town.put(lamp(1, **link), lamp(2))
     with pytest.raises(StateConflict, match="not known"):
         await dim(town)
@@ -177,11 +177,12 @@ async def test_an_interlock_that_shuts_meanwhile_stops_what_is_sent_again(open_t
 def test_rules_that_cannot_be_are_told_at_once() -> None:
     """A query that is none, a word nobody knows, a rate of nothing."""
     lock = {"name": "x", "why": {"en": "x"}}
-    for told in (
+    wrong: list[dict[str, Any]] = [
         {"interlocks": [{**lock, "q": "((("}]},
         {"interlock": []},
         {"rate": {"most": 0, "per_s": 1}},
-    ):
+    ]
+    for told in wrong:
         with pytest.raises(ConfigurationError):
             read_rule(told)
     assert Rule() == read_rule({})
