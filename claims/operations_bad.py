@@ -22,7 +22,7 @@ from pintu.kernel.errors import PintuError
 from pintu.kernel.intake.words import Command, CommandReport, Update
 
 NIGHT_S = 1_795_978_800.0  # 2026-11-30T03:00+08:00
-FLOOD, MINUTE_S = 5_000, 60.0
+FLOOD, MINUTE_S = 3_000, 60.0
 DUTY = Actor(
     id="person:claims-duty", kind="person", person="claims-duty",
     grants=frozenset({f"respond:{TENANT}", f"command:{TENANT}"}), roles=frozenset({"duty"}),
@@ -47,7 +47,7 @@ def in_a_city(work: Work) -> list[Finding]:
 
 
 async def flood(stand: Stand) -> list[Finding]:
-    """One detector raises 5,000 alarms all over the town while a sewer really overflows."""
+    """One detector raises 3,000 alarms all over the town while a sewer really overflows."""
     layout = stand.lay_out(3)
     room = stand.room.incidents
     event = Planner(layout, 3).make("burst", NIGHT_S + 60)

@@ -259,8 +259,7 @@ class Scene:
         self._cap("W-1", "Alert")
         page = self.go(OFFICER, "/warnings")
         self.shot(page, "7-warning", DESK)
-        page = self.go(OFFICER, "/plays")
-        link = self.until(lambda: self._storm_plan(), "The storm's plan")
+        link = self.until(self._storm_plan, "The storm's plan")
         self.found["play"] = link.rpartition("/")[2]
         before = len(self._messages())
         page = self.go(OFFICER, link)
