@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 DAYS: Final = 7
 MOST_AHEAD: Final = 60
+EXAMPLE: Final = "0 20:00-08:00 duty LOGIN LOGIN"
 LINE: Final = re.compile(r"(\d{1,3})\s+(\d\d:\d\d)-(\d\d:\d\d)\s+(\w+)\s+(.+)")
 
 
@@ -69,6 +70,7 @@ async def shown(visit: Visit, week: int = 0, *, why: str = "", status: int = 200
         posts=[(one, visit.words.text(POSTS[one])) for one in ORDER],
         rotas=[_rota(visit, one) for one in room.list_rotas(visit.tenant)],
         plans=plans(visit),
+        example=EXAMPLE,
         week=week,
         why=why,
     )

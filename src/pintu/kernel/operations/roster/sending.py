@@ -34,6 +34,9 @@ log = logging.getLogger("pintu.operations")
 TIMEOUT_S: Final = 15.0
 """An attempt that takes longer has failed, whatever its channel thinks."""
 
+REPORTS: Final = "/api/v1/operations/receipts"
+"""Where a channel reports what became of a message, with the mark it was handed."""
+
 LATER_S: Final = 5.0
 """When the tables are away."""
 
@@ -182,7 +185,7 @@ class Sender:
             key=receipt.id,
             lang=reach.lang,
             link=f"{self._url}{page}" if page else "",
-            receipt=f"{self._url}/api/v1/operations/receipts/{receipt.id}/{self._ways.mark(receipt.id)}",
+            receipt=f"{self._url}{REPORTS}/{receipt.id}/{self._ways.mark(receipt.id)}",
             city=urlsplit(self._url).hostname or "Pintu",
         )
 
