@@ -18,6 +18,7 @@ from tests.browser.test_screens import RULES
 
 SHOTS = Path("screenshots")
 SIZES = {"wall": (3840, 2160), "desk": (1440, 900), "phone": (390, 844)}
+expect.set_options(timeout=30_000)
 READY = "document.getElementById('wall').dataset.loaded === '1' && !!document.body.dataset.base"
 
 
@@ -31,7 +32,7 @@ def served(folder: Path, scene: str, points: int, rate: float) -> Iterator[str]:
         cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     try:
-        wait_for(f"http://127.0.0.1:{port}/readyz", process)
+        wait_for(f"http://127.0.0.1:{port}/readyz", process, 180)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -58,7 +59,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def opened(page: Page, address: str, query: str = "") -> None:
     page.goto(f"{address}/wall{query}")
-    poll(page, READY)
+    poll(page, READY, 90)
     page.evaluate("document.fonts.ready.then(() => true)")
 
 
@@ -124,15 +125,14 @@ def test_a_past_moment_is_replayed_and_plainly_so(screen: Page, night: str) -> N
     poll(screen, "pintuWall.now.state.rows.size > 40", 15)
     screen.locator("button[name=live]").click()
     expect(banner).to_have_count(0)
-    poll(screen, READY)
+    poll(screen, READY, 90)
     assert "at=" not in screen.url
 
 
 def test_a_lost_connection_is_said(screen: Page, night: str) -> None:
     """What stands there is marked as old, and goes on when the city is back."""
     opened(screen, night)
-    screen.evaluate("window.EventSource = class { addEventListener() {} close() {} }")
-    screen.evaluate("pintuWall.now.unfollow(); pintuWall.now.live = true")
+    screen.evaluate("() => { pintuWall.now.unfollow(); pintuWall.now.live = true; }")
     expect(screen.locator('#wall-banner[data-kind="lost"]')).to_contain_text(
         "The connection is lost", timeout=15_000
     )
