@@ -25,6 +25,7 @@ LOOP_EDGES: dict[str, str] = {
     "src/pintu/kernel/operations/roster/sending.py::_carried": "2026-11-23 it is tried again",
     "src/pintu/kernel/audit/sealing.py::_run": "2026-11-23 sealed a second later",
     "src/pintu/kernel/operations/journal.py::told": "2026-11-23 a page that went away stops nobody",
+    "src/pintu/kernel/operations/incidents/taking.py::_taken": "2026-11-23 logged, passed over",
     "src/pintu/kernel/intake/intake.py::_run": "2026-11-22 the disk may be full, and then not",
     "src/pintu/kernel/intake/intake.py::_store_updates": "2026-11-22 it ends in quarantine",
     "src/pintu/kernel/intake/server.py::_accept": "2026-11-22 one connection closes no other",

@@ -6,14 +6,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
 from pintu.kernel.errors import BadRequestData, ResourceNotFound, StateConflict, Unavailable
 from pintu.kernel.operations.incidents.changes import Changes
+from pintu.kernel.operations.incidents.desk import Desk
 from pintu.kernel.operations.incidents.flood import Limits
-from pintu.kernel.operations.incidents.words import Incident
+from pintu.kernel.operations.incidents.words import Alarm, Incident
 from pintu.kernel.operations.journal import Deed
 from tests.kernel.operations.conftest import Home
 from tests.kernel.operations.incidents_town import TENANT, Town, alert, moved, thing
@@ -232,6 +234,22 @@ async def test_a_step_that_cannot_be_written_is_forgotten_whole(
     assert "open" == (await only(town)).state
     done = await town.incidents.acknowledge(id, "a", tenant=TENANT)
     assert "acknowledged" == done.state
+
+
+async def test_an_alarm_that_cannot_be_taken_stops_no_other(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is passed over; those that came with it are incidents."""
+    usual = Desk.take
+
+    def trips(desk: Desk, alarm: Alarm, change: Changes, *more: Any) -> None:
+        if alarm.alert.endswith(":bad"):
+            raise KeyError(alarm.alert)
+        usual(desk, alarm, change, *more)
+
+    monkeypatch.setattr(Desk, "take", trips)
+    await town.tell(alert("1"), alert("bad", place=moved(900)), alert("2", place=moved(50)))
+    assert 2 == (await only(town)).alarms
 
 
 async def test_a_flood_is_on_disk_whole_and_counts_what_clears(home: Home, tmp_path: Path) -> None:

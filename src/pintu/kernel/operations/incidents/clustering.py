@@ -12,7 +12,6 @@ from typing import Final
 from pintu.kernel.operations.incidents.board import WIDE_M, Board, Cluster
 from pintu.kernel.operations.incidents.reading import metres
 from pintu.kernel.operations.incidents.rules import (
-    ALIKE,
     BY_PERSON,
     FURTHEST_M,
     RELATED,
@@ -55,10 +54,9 @@ def closeness(one: Alarm, other: Alarm) -> Near | None:
     """How near two alarms of their kinds must be to be one thing; None: nearness says nothing."""
     if PERSON in (one.detector, other.detector):
         return BY_PERSON
-    if one.category in ALIKE and other.category == one.category and one.sub != other.sub:
-        return None
     pair = frozenset((one.category, other.category))
-    return RELATED.get(pair) or (USUAL if len(pair) == 1 else None)
+    near = RELATED.get(pair) or (USUAL if len(pair) == 1 else None)
+    return None if near is not None and near.alike and one.sub != other.sub else near
 
 
 def _by_cause(alarm: Alarm, board: Board, rules: Rules) -> list[Match]:

@@ -186,12 +186,16 @@ class Incidents(Acting):
             known = await self._known(alarms)
             change = self.change()
             change.position = position
-            for number, alarm in enumerate(alarms):
-                if number % IN_A_TURN == IN_A_TURN - 1:
-                    await asyncio.sleep(0)
-                old, closed = known.get((alarm.tenant, alarm.alert), (None, ""))
-                self.desk.take(alarm, change, old, closed)
-            self.desk.finish(change)
+            try:
+                for number, alarm in enumerate(alarms):
+                    if number % IN_A_TURN == IN_A_TURN - 1:
+                        await asyncio.sleep(0)
+                    old, closed = known.get((alarm.tenant, alarm.alert), (None, ""))
+                    self.desk.take(alarm, change, old, closed)
+                self.desk.finish(change)
+            except BaseException:
+                await self._load()  # half a step is no step
+                raise
             deeds = await self.write(change)
         if change:
             await self.journal.told(self.opened, deeds)

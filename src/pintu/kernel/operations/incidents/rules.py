@@ -10,10 +10,13 @@ MINUTE_US: Final = 60 * 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """So many metres and so much time apart two alarms may be."""
+    """So many metres and so much time apart two alarms may be; `alike`: only of one subcategory
+    (a limit exceeded here and a doctored reading there are two things).
+    """
 
     metres: float
     us: int
+    alike: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,32 +38,31 @@ class Rules:
 
 
 USUAL: Final = Near(150.0, 10 * MINUTE_US)
-RELATED: Final[dict[frozenset[str], Near]] = {
-    frozenset(("streetlight",)): Near(150.0, 10 * MINUTE_US),
-    frozenset(("environment",)): Near(1_500.0, 120 * MINUTE_US),
-    frozenset(("weather",)): Near(2_000.0, 60 * MINUTE_US),
-    frozenset(("naturalDisaster",)): Near(1_000.0, 60 * MINUTE_US),
-    frozenset(("infrastructure",)): Near(250.0, 30 * MINUTE_US),
-    frozenset(("traffic",)): Near(250.0, 15 * MINUTE_US),
-    frozenset(("streetlight", "energy")): Near(200.0, 15 * MINUTE_US),
-    frozenset(("infrastructure", "energy")): Near(200.0, 15 * MINUTE_US),
-    frozenset(("streetlight", "traffic")): Near(60.0, 10 * MINUTE_US),
-    frozenset(("streetlight", "infrastructure")): Near(80.0, 10 * MINUTE_US),
-    frozenset(("traffic", "infrastructure")): Near(120.0, 15 * MINUTE_US),
-    frozenset(("naturalDisaster", "infrastructure")): Near(500.0, 60 * MINUTE_US),
-    frozenset(("naturalDisaster", "weather")): Near(1_000.0, 60 * MINUTE_US),
-    frozenset(("weather", "infrastructure")): Near(400.0, 60 * MINUTE_US),
-    frozenset(("naturalDisaster", "traffic")): Near(300.0, 45 * MINUTE_US),
-    frozenset(("weather", "traffic")): Near(300.0, 45 * MINUTE_US),
-    frozenset(("environment", "weather")): Near(300.0, 30 * MINUTE_US),
-    frozenset(("security", "traffic")): Near(100.0, 10 * MINUTE_US),
+_PAIRS: Final = {
+    "streetlight streetlight": Near(150.0, 10 * MINUTE_US),
+    "environment environment": Near(1_500.0, 120 * MINUTE_US, alike=True),
+    "weather weather": Near(2_000.0, 60 * MINUTE_US),
+    "naturalDisaster naturalDisaster": Near(1_000.0, 60 * MINUTE_US),
+    "infrastructure infrastructure": Near(250.0, 30 * MINUTE_US),
+    "traffic traffic": Near(250.0, 15 * MINUTE_US),
+    "streetlight energy": Near(200.0, 15 * MINUTE_US),
+    "infrastructure energy": Near(200.0, 15 * MINUTE_US),
+    "streetlight traffic": Near(60.0, 10 * MINUTE_US),
+    "streetlight infrastructure": Near(80.0, 10 * MINUTE_US),
+    "traffic infrastructure": Near(120.0, 15 * MINUTE_US),
+    "naturalDisaster infrastructure": Near(500.0, 60 * MINUTE_US),
+    "naturalDisaster weather": Near(1_000.0, 60 * MINUTE_US),
+    "weather infrastructure": Near(400.0, 60 * MINUTE_US),
+    "naturalDisaster traffic": Near(300.0, 45 * MINUTE_US),
+    "weather traffic": Near(300.0, 45 * MINUTE_US),
+    "environment weather": Near(300.0, 30 * MINUTE_US),
+    "security traffic": Near(100.0, 10 * MINUTE_US),
 }
+RELATED: Final = {frozenset(pair.split()): near for pair, near in _PAIRS.items()}
+"""By the categories of two alarms; what is not here is not related."""
+
 BY_PERSON: Final = Near(150.0, 30 * MINUTE_US)
 """What somebody reports is near what is measured there, whatever its kind."""
-
-ALIKE: Final = frozenset(("environment",))
-"""Categories in which only alarms of one subcategory are near each other: a limit exceeded here and
-a doctored reading there are two things."""
 
 FURTHEST_M: Final = max(one.metres for one in RELATED.values())
 

@@ -102,15 +102,25 @@ class Taker:
         """Take in; when the store or the disk is away, once more until it is back."""
         while True:
             try:
-                await self._take(await alarms(), position)
+                found = await alarms()
+                if not await self._taken(found, position):
+                    for one in found:  # the one that cannot be read stops no other
+                        await self._taken([one], position)
                 break
             except PintuError as error:
                 log.warning("Alerts up to %d are taken in later: %s", position, error.detail)
                 await asyncio.sleep(AWAY_S)
-            except Exception:  # a loop's edge: one alert that cannot be read stops no other
-                log.exception("Alerts up to %d could not be taken in", position)
-                break
         self.reached = position
+
+    async def _taken(self, alarms: Sequence[Alarm], position: int) -> bool:
+        try:
+            await self._take(alarms, position)
+        except PintuError:
+            raise
+        except Exception:  # a loop's edge: an alarm nobody foresaw is logged and passed over
+            log.exception("%d alerts up to %d cannot be taken in", len(alarms), position)
+            return False
+        return True
 
     async def _alarm(self, change: Change) -> Alarm:
         """What an alert says after a change; from the log it is what it says by now."""
