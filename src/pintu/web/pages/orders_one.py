@@ -15,6 +15,7 @@ from pintu.web.pages.labels import alert_title, severity_title
 from pintu.web.pages.orders import DATA_SET, form_of
 from pintu.web.pages.orders_said import (
     ALARMS,
+    DONE,
     PROOFS,
     STATES,
     cause_link,
@@ -111,7 +112,7 @@ async def _answer(visit: Visit, found: Order, why: str = "", status: int = 200) 
         verdict=verdict_said(room.judged(found, evidence), words),
         proof=words.text(PROOFS.get(found.proof, "")),
         causes=[cause_link(one, words) for one in found.causes],
-        lines=[line_said(one, visit, names) for one in deeds],
+        lines=[line_said(one, visit, names) for one in deeds if one.verb in DONE],
         key=uuid.uuid4().hex,
         responds=responds,
     )

@@ -80,6 +80,7 @@ DONE: Final = {
     "escalated": mark("escalated"),
     "noted": mark("note"),
     "settled": mark("closed: the sensor agrees"),
+    "notified": mark("its people were told"),
 }
 DEADLINES: Final = {
     "confirm": mark("Somebody takes it"),
@@ -109,6 +110,7 @@ HANDS: Final = {
     "ledger": mark("the command ledger"),
     "detector": mark("a detector"),
     "demo": mark("the demo"),
+    "notifier": mark("the notifier"),
 }
 ALARMS: Final = {
     "open": mark("stands"),
