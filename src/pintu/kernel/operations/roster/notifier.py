@@ -96,19 +96,22 @@ class Notifier:
         """
         now_us = self._book.clock.now_us()
 
+        name = f"all-clear/{tenant}/{subject}/{key}"
+        on_duty = {one.person for one in self._roster.on_duty(tenant, now_us)}
+
         def work(connection: Connection) -> tuple[list[Receipt], list[Deed]]:
-            receipts.withdraw(connection, tenant, subject, "", now_us)
-            got = self._got(connection, tenant, subject)
-            message = self._over(connection, tenant, subject, text)
-            known = receipts.find_message(connection, _over_key(subject, tenant, key), message)
+            known = receipts.find_key(connection, name)
             if known is not None:
                 return receipts.select(connection, [RECEIPT.c.message == known], 100_000), []
-            id = new_id()
-            name = _over_key(subject, tenant, key)
+            receipts.withdraw(connection, tenant, subject, "", now_us)
+            got = self._got(connection, tenant, subject)
+            message, id = self._over(connection, tenant, subject, text), new_id()
             receipts.add_message(connection, id, name, message, (tenant, now_us))
             made = []
             for person, reach in got:
-                due = quiet.due_at(message, reach, now_us, self._book.zone, on_duty=False)
+                due = quiet.due_at(
+                    message, reach, now_us, self._book.zone, on_duty=person in on_duty
+                )
                 made.append((_new(reach, id, message, (tenant, person, now_us, due)), reach.id))
             receipts.add_receipts(connection, made)
             people = len({person for person, _ in got})
@@ -289,7 +292,3 @@ def _unreached(id: str, message: Message, tenant: str, person: str, now_us: int)
         changed_us=now_us,
         detail=NO_WAY,
     )
-
-
-def _over_key(subject: str, tenant: str, key: str) -> str:
-    return f"all-clear/{tenant}/{subject}/{key}"

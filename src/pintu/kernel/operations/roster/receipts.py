@@ -39,6 +39,12 @@ def find_message(connection: Connection, key: str, message: Message) -> str | No
     return str(row.id)
 
 
+def find_key(connection: Connection, key: str) -> str | None:
+    """The id of the message sent under a key, whatever it said."""
+    row = connection.execute(sa.select(MESSAGE.c.id).where(MESSAGE.c.key == key)).first()
+    return None if row is None else str(row.id)
+
+
 def add_message(
     connection: Connection, id: str, key: str, message: Message, where: tuple[str, int]
 ) -> None:
