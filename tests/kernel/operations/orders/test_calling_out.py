@@ -3,13 +3,14 @@ incident's alarms as an order's proof."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from pintu.city import City
+from pintu.kernel.operations.calling_out import CallingOut
+from pintu.kernel.operations.opening import OperationsRoom
 from pintu.kernel.operations.orders import Crew
 from pintu.kernel.operations.orders.changing import missing
 from pintu.kernel.operations.orders.rows import save
@@ -42,7 +43,7 @@ async def test_a_crew_hears_of_its_work_once(city: City) -> None:
     )
     for _ in range(2):
         await room.orders.deed("test", order.id, "assign", "a", crew="lamps-1")
-    await asyncio.sleep(0.2)
+    await said(room)
     deeds = await room.journal.list_deeds(subject=order.subject)
     told = [one for one in deeds if one.verb == "notified"]
     assert [("order", 1)] == [(one.detail["message"], one.detail["people"]) for one in told]
@@ -62,11 +63,18 @@ async def test_nobody_answering_rings_the_duty_phone(city: City) -> None:
     await room.orders.tables.run(lambda c: save(c, type(order)(**{**fields(order), **old})))
     for _ in range(2):
         await room.orders.overdue(order.id)
-    await asyncio.sleep(0.2)
+    await said(room)
     assert [(order.subject, "critical")] == [
         (one.subject, one.severity) for one in room.duty.ringing("")
     ]
     assert missing(order, "finish", 1).level == 1
+
+
+async def said(room: OperationsRoom) -> None:
+    """Until everybody was called who is to be called."""
+    for part in room.parts:
+        if isinstance(part, CallingOut):
+            await part.stop()
 
 
 def fields(order: object) -> dict[str, object]:
