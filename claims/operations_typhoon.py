@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from pintu.protocols import cap
 from pintu.web.api.warnings import message_of
 
 LAMPS: Final = 200
+Take = Callable[[int, str, Any], Awaitable[Any]]
 RELAY: Final = Actor(id="met-relay", grants=frozenset({"respond:demo"}))
 DUTY: Final = Actor(
     id="person:duty", kind="person", person="duty", roles=frozenset({"duty"}),
@@ -193,17 +194,30 @@ async def _story(stand: Stand, gateways: Gateways, lamps: int) -> dict[str, Any]
     for group in play.groups:
         await plays.approve(DUTY, play.id, group.name)
 
-    async def ended(*states: str) -> bool:
-        return all(one.state in states for one in await plays.list_for(cause))
+    async def done() -> bool:
+        return all(one.state == "done" for one in await plays.list_for(cause))
 
-    await until(lambda: ended("done"))
+    await until(done)
     found["bright"] = sum(one == 1.0 for one in await levels(stand, lamps))
     found["during"] = await lamps_hash(stand, lamps)
     found["orders"] = await _orders(room, cause)
     deeds = await room.journal.list_deeds(subject=f"play:{play.id}")
     found["told"] = sum(one.verb == "notified" for one in deeds)
-    narrowed = await take(2, "Update", WEST)
-    found["update"] = narrowed.effect
+    await _over(stand, lamps, take, found)
+    found["commands"] = gateways.told
+    deeds = await room.journal.list_deeds(subject=f"play:{play.id}")
+    found["cleared"] = sum(one.verb == "all_clear_sent" for one in deeds)
+    return found
+
+
+async def _over(stand: Stand, lamps: int, take: Take, found: dict[str, Any]) -> None:
+    """The second half: the Update narrows, the Cancel restores."""
+    room = stand.rooms.operations
+    assert room is not None
+    assert room.plays is not None
+    plays = room.plays
+    updated = await take(2, "Update", WEST)
+    found["update"], cause = updated.effect, updated.warning.cause
     inside = lamps // 2
 
     async def half() -> bool:
@@ -213,18 +227,18 @@ async def _story(stand: Stand, gateways: Gateways, lamps: int) -> dict[str, Any]
     found["narrowed"] = sum(one == 1.0 for one in await levels(stand, lamps))
     begun_s = time.monotonic()
     found["cancel"] = (await take(3, "Cancel", WHOLE)).effect
-    await until(lambda: ended("undone"))
+
+    async def undone() -> bool:
+        return all(one.state == "undone" for one in await plays.list_for(cause))
+
+    await until(undone)
     found["restored_s"] = time.monotonic() - begun_s
     found["after"] = await lamps_hash(stand, lamps)
     found["plays_before"] = await plays.hash_before(cause)
     found["plays_after"] = await plays.state_hash(cause)
     found["orders_after"] = await _orders(room, cause)
-    found["commands"] = gateways.told
     verbs = [one.verb for one in await room.journal.list_deeds(subject=cause)]
     found["verbs"] = verbs
-    deeds = await room.journal.list_deeds(subject=f"play:{play.id}")
-    found["cleared"] = sum(one.verb == "all_clear_sent" for one in deeds)
-    return found
 
 
 async def _orders(room: Any, cause: str) -> list[str]:

@@ -53,7 +53,8 @@ async def city(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(city: City) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody at the city's own screens."""
-    transport = httpx.ASGITransport(app=build_app(city.rooms), client=("127.0.0.1", 40_000))  # type: ignore[arg-type]
+    app: Any = build_app(city.rooms)
+    transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 40_000))
     headers = {"accept-language": "en", "origin": HERE}
     async with httpx.AsyncClient(transport=transport, base_url=HERE, headers=headers) as client:
         yield client

@@ -46,7 +46,8 @@ class Joined:
         text = {lang: f"{title} · {subject}" for lang, title in plan.title.items()}
         kind, _, id = subject.partition(":")
         link = f"/incidents/{id}" if kind == "incident" else f"/events-plan/{plan.id}"
-        await duty.ring(plan.tenant, subject, severity, text, key=key, link=link)  # type: ignore[arg-type]
+        level: Any = severity
+        await duty.ring(plan.tenant, subject, level, text, key=key, link=link)
 
     async def staff(self, actor: Actor, plan: EventPlan) -> None:
         """The event's own shifts stand in the roster."""
