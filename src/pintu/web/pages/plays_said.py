@@ -64,6 +64,7 @@ VERBS: Final = {
     "failed": mark("Failed"),
     "halted": mark("Halted by a stop"),
     "went_on": mark("Went on"),
+    "notified": mark("People were told"),
     "narrowed": mark("Narrowed to a smaller area"),
     "step_began": mark("Step began"),
     "step_finished": mark("Step done"),
@@ -89,6 +90,7 @@ SELVES: Final = {
     "rule": mark("a rule"),
     "interlock": mark("an interlock"),
     "stop": mark("the stop"),
+    "notifier": mark("the roster"),
     "operations/warnings": mark("the room of warnings"),
 }
 

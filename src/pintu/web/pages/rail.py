@@ -90,7 +90,7 @@ again."""
 
 
 OWN: Final = (
-    "/duty", "/incidents", "/my-orders", "/orders", "/handover", "/", "/look-up", "/agreements",
+    "/duty", "/incidents", "/my-orders", "/plays", "/ledger", "/orders", "/handover", "/", "/look-up", "/agreements",
     "/auditing", "/my-records", "/notices",
 )  # fmt: skip
 """What a person came for stands first in their rail: on a phone only a few entries are in sight."""
