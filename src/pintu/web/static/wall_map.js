@@ -116,7 +116,7 @@ window.pintuWall.Map = class {
     this.soon("fresh");
   }
 
-  // Drawing waits until the last drawing is done and has rested three times as long: on a slow machine the
+  // Drawing waits until the last drawing is done and has rested several times as long: on a slow machine the
   // map is drawn less often, and what is told is taken in at once.
   soon(what) {
     this.wants.add(what);
@@ -131,7 +131,8 @@ window.pintuWall.Map = class {
       if (!this.busy) return;
       clearTimeout(guard);
       this.busy = false;
-      this.rested = Date.now() + Math.min(5000, Math.max(500, 3 * (Date.now() - began)));
+      const cost = Date.now() - began;
+      this.rested = Date.now() + (cost < 250 ? Math.max(500, 3 * cost) : Math.min(10000, 8 * cost));
       if (this.wants.size || this.shining) this.soon("fresh");
     };
     const guard = setTimeout(done, 4000);
