@@ -41,7 +41,7 @@ def _told(one: Any) -> list[tuple[str, str, str, bool]]:
     inside = one.inside()
     lamps = one.propose()
     said = one.crew()
-    reached = one.ledger()
+    reached = one.ledger(lamps)
     orders = one.dark_lamp()
     one.live_hash()
     warned = one.warn()

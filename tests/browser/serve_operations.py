@@ -186,7 +186,10 @@ class Night:
             made = Event(
                 id="E1", kind=self.event.kind, x=self.event.x, y=self.event.y,
                 reach_km=self.event.reach_km, begins_s=now_s, ends_s=now_s + 3_000,
-                signs={thing: (sign, 0.0) for thing, (sign, _) in self.event.signs.items()},
+                signs={
+                    thing: (sign, 0.0 if sign == "pumps_down" else 3.0 + number % 4)
+                    for number, (thing, (sign, _)) in enumerate(self.event.signs.items())
+                },
             )  # fmt: skip
             self.course.add(made)
             return {"alarms": len(made.signs), "dark": self.dark}

@@ -34,7 +34,7 @@ def test_the_night(scene: Scene) -> None:
     lamps = scene.propose()
     assert lamps > 5
     assert 2 == len(scene.crew())
-    assert {"confirmed": lamps - 1, "missing": 0} == scene.ledger()
+    assert {"confirmed": lamps - 1, "missing": 0} == scene.ledger(lamps)
     assert 1 == scene.dark_lamp()
     scene.live_hash()
     assert scene.warn() >= 1
