@@ -90,8 +90,8 @@ again."""
 
 
 OWN: Final = (
-    "/duty", "/incidents", "/my-orders", "/plays", "/ledger", "/orders", "/handover", "/", "/look-up", "/agreements",
-    "/auditing", "/my-records", "/notices",
+    "/duty", "/incidents", "/my-orders", "/orders", "/plays", "/ledger", "/handover", "/",
+    "/look-up", "/agreements", "/auditing", "/my-records", "/notices",
 )  # fmt: skip
 """What a person came for stands first in their rail: on a phone only a few entries are in sight."""
 
