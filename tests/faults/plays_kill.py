@@ -101,7 +101,7 @@ def run(kills: int, seed: int = 7) -> tuple[list[str], int]:
     with tempfile.TemporaryDirectory(prefix="plays-kill-") as name:
         folder = Path(name)
         for _ in range(kills):
-            life(folder, plays, chance.uniform(0.0, 1.2))
+            life(folder, plays, chance.uniform(0.0, 3.0))
         told = life(folder, plays, None)
         return wrong(told, folder / "world.jsonl", plays), plays
 

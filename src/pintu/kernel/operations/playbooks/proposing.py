@@ -56,14 +56,7 @@ class Proposing:
         persons = [one.persons for one in book.groups]
         words = [(at, word) for at, group in enumerate(book.groups) for word in group.steps]
         for number, (grouped, word) in enumerate(words):
-            things: list[dict[str, Any]] = []
-            if word.targets is not None:
-                if word.targets not in looked:
-                    looked[word.targets] = await self._looking.things(
-                        tenant, word.targets, area, targets
-                    )
-                    await asyncio.sleep(0)  # the loop also serves everybody else
-                things = looked[word.targets]
+            things = await self._found(word, (tenant, area, targets), looked)
             detail = await self._detail(tenant, word, things)
             if word.do == "command" and self._two(word, len(things)):
                 persons[grouped] = 2
@@ -79,17 +72,7 @@ class Proposing:
                 )
             )
             found += _rows(id, number, tenant, word, things)
-        groups = tuple(
-            KeptGroup(
-                number=at,
-                name=one.name,
-                state="waiting",
-                persons=persons[at],
-                until_us=now_us + int(one.within_s * 1e6 * self._clock.rate),
-                approvals=(),
-            )
-            for at, one in enumerate(book.groups)
-        )
+        groups = self._groups(book, persons, now_us)
         kept = Kept(
             id=id,
             tenant=tenant,
@@ -105,6 +88,34 @@ class Proposing:
             steps=tuple(steps),
         )
         return Proposal(kept=kept, targets=found)
+
+    def _groups(self, book: Playbook, persons: list[int], now_us: int) -> tuple[KeptGroup, ...]:
+        """Every group waits for approval, each as long as its word says."""
+        return tuple(
+            KeptGroup(
+                number=at,
+                name=one.name,
+                state="waiting",
+                persons=persons[at],
+                until_us=now_us + int(one.within_s * 1e6 * self._clock.rate),
+                approvals=(),
+            )
+            for at, one in enumerate(book.groups)
+        )
+
+    async def _found(
+        self,
+        word: StepWord,
+        where: tuple[str, Area | None, Sequence[str]],
+        looked: dict[Targets, list[dict[str, Any]]],
+    ) -> list[dict[str, Any]]:
+        """The things of a step; what another step asked for too is looked at once."""
+        if word.targets is None:
+            return []
+        if word.targets not in looked:
+            looked[word.targets] = await self._looking.things(where[0], word.targets, *where[1:])
+            await asyncio.sleep(0)  # the loop also serves everybody else
+        return looked[word.targets]
 
     def _two(self, word: StepWord, count: int) -> bool:
         rule = self._guarding.rule(word.piece, word.command)
