@@ -58,7 +58,7 @@ LOOP_EDGES: dict[str, str] = {
     "src/pintu/kit/sources.py::_work": "2026-11-22 the connection an acknowledgement needs is gone",
     "src/pintu/kit/sources.py::_read": "2026-11-22 a normaliser's mistake ends in quarantine",
     "src/pintu/kit/watching.py::_ask": "2026-11-22 one bad entity must not stop all watching",
-    "src/pintu/kit/acting.py::_act": "2026-11-22 an action's mistake ends its own command",
+    "src/pintu/kit/acting.py::_done_or_told": "2026-11-22 an action's mistake ends its own command",
     "src/pintu/kit/scaffold.py::_fixtures": "2026-11-22 its mistakes are looked for",
     "src/pintu/web/events.py::_tick_on": "2026-11-22 one bad tick ends no page's stream",
     "src/pintu/web/ngsi_ld/broker.py::handle": "2026-11-22 a request's edge: logged, answered 500",

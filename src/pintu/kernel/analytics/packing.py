@@ -38,7 +38,7 @@ from pintu.kernel.analytics.schema import (
     SAFE,
     STAND,
 )
-from pintu.kernel.analytics.standing import kept, read_standing, types_of
+from pintu.kernel.analytics.standing import Standing, kept, read_standing, types_of
 from pintu.kernel.store.port import Change, Store, settled
 from pintu.kernel.tables import OpenTables, add_rows, put_rows
 
@@ -204,7 +204,6 @@ class Packing:
         retyped: list[dict[str, Any]] = []
         stood = _stood(connection, part)
         for key, changes in part:
-            places = known[key]
             done, told = stood.get(key, (0, None))
             mine = [one for one in changes if one.position > done]
             if not mine:
@@ -216,22 +215,9 @@ class Packing:
                 retyped.append({"tenant": key[0], "id": key[1]})
             for day, some in groupby(mine, lambda one: one.at_us // DAY_US):
                 changed = list(some)
-                body = pack_of(changed)
-                place = next(
-                    (one for one in places if one.day == day and _grows(one, changed)), None
-                )
-                if place is None:
-                    base = None if standing.doc is None else kept(standing)
-                    place = Place(body.positions[0], 0, day, 0, base=base)
-                    places.append(place)
-                else:
-                    if place.body is None:
-                        _read(connection, key, place)
-                    assert place.body is not None
-                    body = joined(place.body, body)
-                place.body, place.rows = body, len(body.positions)
-                place.last = sum(body.positions)
-                rows[key, place.first] = {**_row(key, day, body), "base": place.base}
+                place = _grown(connection, key, (known[key], day, standing), changed)
+                assert place.body is not None
+                rows[key, place.first] = {**_row(key, day, place.body), "base": place.base}
                 for one in changed:
                     standing.apply(one)
             last = mine[-1].position
@@ -248,6 +234,26 @@ class Packing:
         add_rows(connection, ALWAYS, always)
         if fresh:
             self._also(connection, fresh)
+
+
+def _grown(
+    connection: Connection, key: Key, where: tuple[list[Place], int, Standing], rows: list[Change]
+) -> Place:
+    """The pack that rows of a day went to: one there is, joined to, or another."""
+    places, day, standing = where
+    body = pack_of(rows)
+    place = next((one for one in places if one.day == day and _grows(one, rows)), None)
+    if place is None:
+        base = None if standing.doc is None else kept(standing)
+        place = Place(body.positions[0], 0, day, 0, base=base)
+        places.append(place)
+    else:
+        if place.body is None:
+            _read(connection, key, place)
+        assert place.body is not None
+        body = joined(place.body, body)
+    place.body, place.rows, place.last = body, len(body.positions), sum(body.positions)
+    return place
 
 
 def _grows(place: Place, changes: Sequence[Change]) -> bool:
