@@ -46,7 +46,8 @@ def person(name: str, *roles: str, commands: bool = True) -> Actor:
 DUTY = person("duty", "duty")
 SUPERVISOR = person("sup", "supervisor")
 FOREMAN = person("fore", "foreman", commands=False)
-QUICK = Patience(attempts=2, send_s=0.4, answer_s=0.2, effect_s=0.2)
+PATIENT = Patience(send_s=30.0, answer_s=30.0, effect_s=30.0)
+HASTY = Patience(attempts=2, send_s=1.0, answer_s=1.0, effect_s=0.3)
 SQUARE = {
     "type": "Polygon",
     "coordinates": [
@@ -120,7 +121,7 @@ class Town:
         folder: Path,
         *,
         rules: dict[tuple[str, str], Rule] | None = None,
-        patience: Patience = QUICK,
+        patience: Patience = PATIENT,
     ) -> None:
         self.clock = RunningClock()
         self.tables = tables

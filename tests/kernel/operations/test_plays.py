@@ -10,15 +10,13 @@ from typing import Any
 import pytest
 
 from pintu.kernel.errors import Forbidden, ResourceNotFound, StateConflict
-from pintu.kernel.operations import Patience
 from pintu.kernel.operations.journal import Deed
 from pintu.kernel.operations.rules import Bound, Interlock, Rule, TwoPersons
 
 from .conftest import Home
 from .plays_book import BOOK, CAUSE, begun, book, lit
-from .plays_town import DUTY, FOREMAN, SQUARE, SUPERVISOR, Town, lamp, states, until
+from .plays_town import DUTY, FOREMAN, HASTY, SQUARE, SUPERVISOR, Town, lamp, states, until
 
-SLOW = Patience(send_s=30.0, answer_s=30.0, effect_s=30.0)
 Open = Callable[..., Any]
 
 
@@ -163,7 +161,7 @@ async def test_refused_groups_end_a_play(open_town: Open) -> None:
 # --- what goes wrong ------------------------------------------------------------------------------
 async def test_a_device_that_acknowledges_and_does_nothing_is_heard_of(open_town: Open) -> None:
     """The step has its answers; the ledger says what was not measured, and others hear it."""
-    town = await open_town()
+    town = await open_town(patience=HASTY)
     heard: list[Deed] = []
     town.journal.listen(lambda deed: heard.append(deed) if deed.verb == "missed" else None)
     town.lame.add(lamp(2)["id"])
@@ -176,7 +174,7 @@ async def test_a_device_that_acknowledges_and_does_nothing_is_heard_of(open_town
 
 async def test_a_deaf_device_leaves_a_step_short_and_the_play_goes_on(open_town: Open) -> None:
     """Or ends it, or takes it back, as the playbook says."""
-    town = await open_town()
+    town = await open_town(patience=HASTY)
     town.deaf.add(lamp(1)["id"])
     id = await begun(town, "light", "crew")
     await until(partial(states, town, CAUSE, "done"))
@@ -186,7 +184,7 @@ async def test_a_deaf_device_leaves_a_step_short_and_the_play_goes_on(open_town:
 
 async def test_a_failure_may_take_everything_back(open_town: Open) -> None:
     """`on_failure = "back"`: what was done is undone by itself."""
-    town = await open_town(book(step={"on_failure": "back", "enough": 1.0}))
+    town = await open_town(book(step={"on_failure": "back", "enough": 1.0}), patience=HASTY)
     town.deaf.add(lamp(1)["id"])
     await begun(town, "light")
     await until(partial(states, town, CAUSE, "undone"))
@@ -270,7 +268,7 @@ async def test_narrowing_puts_back_what_lies_outside(open_town: Open) -> None:
 
 async def test_the_stop_halts_a_play_and_a_person_lets_it_go_on(open_town: Open) -> None:
     """What the stop took back is asked for again, once."""
-    town = await open_town(patience=SLOW)
+    town = await open_town()
     town.deaf |= {lamp(number)["id"] for number in range(1, 5)}
     id = await begun(town, "light")
     await until(lambda: len(town.sent) >= 4)
@@ -288,7 +286,7 @@ async def test_the_stop_halts_a_play_and_a_person_lets_it_go_on(open_town: Open)
 # --- restarts -------------------------------------------------------------------------------------
 async def test_a_restart_goes_on_without_asking_twice(open_town: Open) -> None:
     """The second life sends nothing that the first one asked for."""
-    town = await open_town(patience=SLOW)
+    town = await open_town()
     town.deaf |= {lamp(number)["id"] for number in range(1, 5)}
     id = await begun(town, "light", "crew")
     await until(lambda: len(town.sent) >= 4)

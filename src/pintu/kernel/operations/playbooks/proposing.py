@@ -72,7 +72,6 @@ class Proposing:
                 )
             )
             found += _rows(id, number, tenant, word, things)
-        groups = self._groups(book, persons, now_us)
         kept = Kept(
             id=id,
             tenant=tenant,
@@ -84,7 +83,7 @@ class Proposing:
             reason="",
             created_us=now_us,
             changed_us=now_us,
-            groups=groups,
+            groups=self._groups(book, persons, now_us),
             steps=tuple(steps),
         )
         return Proposal(kept=kept, targets=found)
