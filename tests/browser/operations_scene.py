@@ -3,7 +3,6 @@ supervisor, a foreman and a crew; each at a browser of their own."""
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from pintu.protocols import cap
-from tests.browser.drive import ROOT, poll
+from tests.browser.drive import ROOT
 from tests.browser.operations_people import Night
 
 SHOTS = ROOT / "screenshots" / "operations"
@@ -117,7 +116,7 @@ class Scene:
     def _rung(self, page: Page) -> int:
         """How many people were rung so far, as the page tells."""
         told = page.locator("main").inner_text()
-        found = re.search(r"(?:Rung so far: |已呼[^：]*：)([^\n·;；]*)", told)
+        found = re.search(r"(?:Rung so far|已呼叫)[:：]([^\n·;；]*)", told)
         return len(re.findall("演示", found[1])) if found else 0
 
     def answer(self) -> None:
@@ -150,7 +149,7 @@ class Scene:
         page = self.go(OFFICER, f"/incidents/{self.found['incident']}")
         told = page.locator("main").inner_text()
         words = {
-            "lamps": ("路灯", "Street light"), "cabinets": ("控制箱", "control cabinet"),
+            "lamps": ("路灯", "Street light"), "cabinets": ("控制柜", "control cabinet"),
             "roads": ("路段", "Road segment"), "stations": ("泵站", "Pumping station"),
         }  # fmt: skip
         return [kind for kind, said in words.items() if any(one in told for one in said)]
@@ -224,8 +223,8 @@ class Scene:
         return said
 
     def _order_moved(self, order: str) -> bool:
-        told = self.go(FOREMAN, order).locator("main").inner_text()
-        return "在现场" in told or "on site" in told.lower() or "arrived" in told.lower()
+        told = self.go(FOREMAN, order).locator("main").inner_text()[:200]  # its state is there
+        return "现场处理中" in told or "On site" in told
 
     def ledger(self, lamps: int) -> dict[str, int]:
         """Desired → sent → acknowledged → measured: how many commands reached which, once all but
@@ -339,14 +338,14 @@ class Scene:
     # --- 9: next week ----------------------------------------------------------------------------
     def live_hash(self) -> dict[str, Any]:
         """What the wall shows now, as its hash."""
-        page = self.go(OFFICER, "/wall")
-        poll(page, "document.body.innerText.length > 200")
-        page.wait_for_timeout(2_500)
+        page = self.go(SUPERVISOR, "/wall")
+        page.wait_for_timeout(8_000)
         self.shot(page, "wall-day", DESK, PHONE, WALL)
         page.keyboard.press("n")
         self.shot(page, "wall-night", DESK, WALL)
         page.keyboard.press("n")
-        told = page.evaluate("fetch('/api/v1/replay/now').then(one => one.json())")
+        address = f"{self.night.served.address}/api/v1/replay/now"
+        told = page.context.request.get(address).json()
         self.found["live"] = told
         return dict(told)
 
@@ -356,15 +355,12 @@ class Scene:
         live = self.found["live"]
         page = self.go(OFFICER, "/roster")
         self.shot(page, "8-roster")
-        asked = json.dumps({"at": _iso(live["at_us"]), "speed": 60, "paused": True})
-        token = page.locator("input[name='csrf']").first.get_attribute("value") or ""
-        told = page.evaluate(
-            """([body, token]) => fetch('/api/v1/replay', {method: 'POST', body,
-            headers: {'Content-Type': 'application/json', 'X-CSRF-Token': token}})
-            .then(one => one.text())""",
-            [asked, token],
-        )
-        self.found["replayed"] = told = json.loads(told)
+        told = page.context.request.post(
+            f"{self.night.served.address}/api/v1/replay",
+            data={"at": _iso(live["at_us"]), "speed": 60, "paused": True},
+            headers={"X-CSRF-Token": page.locator("body").get_attribute("data-csrf") or ""},
+        ).json()
+        self.found["replayed"] = told
         page.goto(
             f"{self.night.served.address}/wall?at={_iso(live['at_us'] - 60_000_000)}&speed=60"
         )
