@@ -29,10 +29,14 @@ class Acting:
     def __init__(self, desk: Desk, commands: Commands) -> None:
         self._desk, self.commands = desk, commands
 
+    def stopped(self, kept: Kept) -> bool:
+        """Whether somebody stopped everything of the play's tenant."""
+        return self.commands.stops.of(kept.tenant) is not None
+
     async def send(self, kept: Kept, step: KeptStep, later: Later) -> list[KeptTarget] | None:
         """Ask for what was not asked for yet; the step's things as they are then, or None when it
         must wait: everything is stopped, and what the stop took back is no failure."""
-        if self.commands.stops.of(kept.tenant) is not None:
+        if self.stopped(kept):
             return None
         found = await self._desk.targets(kept.id, step.number)
         unsent = [one for one in found if not one.command and not one.why]
@@ -74,7 +78,7 @@ class Acting:
         owed = await desk.opened.read(lambda c: rows.owed_back(c, kept.id))
         if not owed:
             return
-        if self.commands.stops.of(kept.tenant) is not None:
+        if self.stopped(kept):
             later(kept.id, AGAIN_S)
             return
         words = {one.number: one for one in kept.steps}

@@ -216,6 +216,8 @@ class Running:
         if found is None:
             return False
         reached, failed, why = await self._acting.came(found, step.word.until)
+        if self._acting.stopped(kept):
+            return False  # what the stop takes back meanwhile is no failure
         total = len(found)
         enough = reached >= step.word.enough * total
         if enough or reached + failed >= total or desk.now_us() >= step.until_us:
@@ -291,12 +293,12 @@ class Running:
             except StateConflict as error:
                 await desk.step_moved(kept, step, "fail", detail=error.detail)
                 return True
-        if step.word.do == "command" and self._acting.commands.stops.of(kept.tenant) is not None:
-            self._later(kept.id, LONGEST_S)
-            return False
         found = await desk.targets(kept.id, step.number)
         told = [one for one in found if one.back]
         reached, failed, why = await self._acting.came_back(told)
+        if step.word.do == "command" and self._acting.stopped(kept):
+            self._later(kept.id, LONGEST_S)
+            return False
         over = desk.now_us() >= step.until_us
         if reached + failed < len(told) and not over:
             if (reached, failed) != (step.reached, step.failed):
