@@ -72,7 +72,9 @@ class Scene:
         before = page.viewport_size
         for width, height in sizes or (DESK,):
             page.set_viewport_size({"width": width, "height": height})
-            page.wait_for_timeout(400)
+            if page.url.partition("#")[0].endswith("/wall"):
+                page.keyboard.press("0")  # the whole city, at this size
+            page.wait_for_timeout(1_000)
             page.screenshot(path=str(SHOTS / f"{name}-{width}-{self.lang}.png"))
         if before is not None:
             page.set_viewport_size(before)
@@ -353,6 +355,7 @@ class Scene:
         """A week later the same moment is replayed: (hash then, hash replayed)."""
         self.night.ask("later", str(7 * 86_400))
         live = self.found["live"]
+        del self.people[OFFICER]  # a session does not last a week: they sign in again
         page = self.go(OFFICER, "/roster")
         self.shot(page, "8-roster")
         told = page.context.request.post(
@@ -362,7 +365,7 @@ class Scene:
         ).json()
         self.found["replayed"] = told
         page.goto(
-            f"{self.night.served.address}/wall?at={_iso(live['at_us'] - 60_000_000)}&speed=60"
+            f"{self.night.served.address}/wall?at={_iso(live['at_us'] - 60_000_000)}&speed=10"
         )
         page.wait_for_timeout(6_000)
         self.shot(page, "9-replay", DESK)
