@@ -22,7 +22,7 @@ from pintu.kernel.intake.words import Envelope
 
 LARGEST_PAYLOAD: Final = 1_000_000
 PUBLISH_WITHIN_S: Final = 5.0
-PUBLISHING: Final = 10  # at once; the client warns of more
+PUBLISHING: Final = 200  # at once: a busy broker answers each late, and all in time
 WAITING: Final = 20_000  # messages of QoS 0 not yet read; more are dropped, as QoS 0 allows
 SESSION_S: Final = 86_400  # how long a broker of MQTT 5 keeps our session while we are away
 Keys = Literal["content", "delivery"]
@@ -127,6 +127,7 @@ class MqttConnector:
         client = await self._new_client()
         # aiomqtt offers no manual acknowledgement; the paho client inside of it does.
         paho: Any = client._client
+        client.pending_calls_threshold = PUBLISHING
         paho.manual_ack_set(True)
         _answer_after_commit(paho)
         async with client:
@@ -164,6 +165,7 @@ class MqttConnector:
             keepalive=30,
             timeout=10,
             max_queued_incoming_messages=WAITING,
+            max_inflight_messages=PUBLISHING,
             tls_context=_tls(address) if address.tls else None,
             **more,
         )
