@@ -48,7 +48,6 @@ def interlocks() -> list[Finding]:
 
 # What takes a minute or hangs on this machine's speed is asked with --full or without --quick-safe.
 CLAIMS = [
-    Claim(name="seeded incidents", measure=part("claims.operations_scorer", "quick"), full=True),
     Claim(name="bad input", measure=part("claims.operations_bad", "quick")),
     Claim(name="warnings", measure=part("claims.operations_cap", "measure")),
     Claim(name="typhoon", measure=part("claims.operations_typhoon", "measure")),
