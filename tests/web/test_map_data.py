@@ -76,10 +76,18 @@ def test_an_alert_shows_and_goes() -> None:
     assert THING == points.state[row]
 
 
+def first_of(looks: Looks) -> dict[str, int]:
+    """State → its first look: lamps' pieces come first, other things have states so called, too."""
+    found: dict[str, int] = {}
+    for number, look in enumerate(looks.all):
+        found.setdefault(look.state, number)
+    return found
+
+
 def test_looks_come_from_the_pieces() -> None:
     """The first rule that holds decides; the same values are answered from memory."""
     looks = Looks(find_pieces())
-    by_name = {look.state: n for n, look in enumerate(looks.all)}
+    by_name = first_of(looks)
 
     def lamp(**values: object) -> dict[str, object]:
         return {name: {"type": "Property", "value": value} for name, value in values.items()}
@@ -116,7 +124,7 @@ async def test_the_picture_follows_the_store(city: SmallCity) -> None:
     assert {3, 12, 21} == {int(a.about[-5:]) for a in picture.open_alerts()}
     city.rooms.store.on_commit(lambda changes: picture.apply(changes) and None)
     row = picture.points.row_of[LAMP.format(4)]
-    by_name = {look.state: n for n, look in enumerate(picture.looks.all)}
+    by_name = first_of(picture.looks)
     await city.rooms.store.submit([Op(tenant, LAMP.format(4), changed(powerState="off"))])
     assert by_name["off"] == picture.points.state[row]
     about_four = {**alert(4, "2026-01-01T00:00:00Z"), "id": "urn:a:4"}
@@ -126,7 +134,7 @@ async def test_the_picture_follows_the_store(city: SmallCity) -> None:
     assert by_name["off"] == picture.points.state[row]
 
 
-async def test_many_points_come_as_cells(city: SmallCity, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_points_come_as_cells(city: SmallCity) -> None:
     """Above the limit a box is answered as cells that add up to every point; below, as columns."""
     tenant = city.rooms.store.tenant("demo") or 0
     picture = await Pictures(city.rooms).of(tenant)
@@ -134,8 +142,7 @@ async def test_many_points_come_as_cells(city: SmallCity, monkeypatch: pytest.Mo
     assert "points" == few["mode"]
     assert 60 == len(few["rows"]) == len(few["ids"]) == len(few["lon"])
     assert LAMP.format(0) in [few["prefix"] + rest for rest in few["ids"]]
-    monkeypatch.setattr("pintu.web.api.lamps.MAX_POINTS", 10)
-    many = map_data(picture, Cells(), None, 12)
+    many = map_data(picture, Cells(), None, 12, most=10)
     assert "cells" == many["mode"]
     assert 60 == sum(sum(cell[2:]) for cell in many["cells"])
     assert picture.points.counts == [

@@ -26,20 +26,23 @@ SEVERITIES: Final = {
 """CAP's word → the house's (codes/alertSeverity.json)."""
 RANK: Final = {"informational": 0, "low": 1, "medium": 2, "high": 3, "critical": 4}
 
-CATEGORIES: Final = {
-    "Geo": "naturalDisaster",
-    "Met": "weather",
-    "Safety": "security",
-    "Security": "security",
-    "Rescue": "security",
-    "Fire": "security",
-    "Health": "health",
-    "Env": "environment",
-    "Transport": "traffic",
-    "Infra": "infrastructure",
-    "CBRNE": "environment",
-    "Other": "service",
-}
+CATEGORIES: Final = dict(
+    pair.split()
+    for pair in (
+        "Geo naturalDisaster",
+        "Met weather",
+        "Safety security",
+        "Security security",
+        "Rescue security",
+        "Fire security",
+        "Health health",
+        "Env environment",
+        "Transport traffic",
+        "Infra infrastructure",
+        "CBRNE environment",
+        "Other service",
+    )
+)
 """CAP's category → the house's (codes/alertCategory.json)."""
 
 
