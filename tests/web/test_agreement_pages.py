@@ -238,14 +238,14 @@ async def test_notices_lead_to_what_is_to_be_done(town: Departments, agreed: Agr
 
 
 async def test_a_rail_shows_ones_own_work(town: Departments) -> None:
-    """A resident sees no machinery, an auditor the log, a clerk the look-up."""
+    """A resident sees warnings and no machinery, an auditor the log, a clerk the look-up."""
     rail = r'<nav class="rail".*?</nav>'
     shown = {}
     for login in ("demo_guardian", "demo_auditor", "demo_school"):
         found = re.search(rail, await town.page(login, "/notices"), re.DOTALL)
         assert found is not None
         shown[login] = set(re.findall(r'href="(/[\w-]*)"', found[0]))
-    assert {"/", "/my-records", "/notices"} == shown["demo_guardian"]
+    assert {"/", "/my-records", "/notices", "/warnings"} == shown["demo_guardian"]
     assert "/auditing" in shown["demo_auditor"] - shown["demo_school"]
     assert {"/look-up", "/agreements"} <= shown["demo_school"]
     assert "/system" not in shown["demo_school"]

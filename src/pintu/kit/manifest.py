@@ -62,7 +62,7 @@ class CommandWord:
     timeout_s: float = 60.0
     attempts: int = 3
     answer_s: float = 0.0  # for the device to answer before it is asked again; 0: `timeout_s`
-    rules: dict[str, Any] = field(default_factory=dict)  # interlocks, rate, two persons
+    rules: dict[str, Any] = field(default_factory=dict)  # read by the ledger at the city's start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,14 +188,6 @@ def _command(section: Section, writes: Iterable[str]) -> CommandWord:
         answer_s=section.number("answer_s", 0.0, low=0, high=86_400),
         rules=section.table("rules"),
     )
-    if command.rules:
-        # Without such a command the ledger's room is not loaded for a manifest.
-        from pintu.kernel.operations.rules import read_rule
-
-        try:
-            read_rule(command.rules)
-        except ConfigurationError as error:
-            section.mistake("rules", f"cannot be used: {'; '.join(error.mistakes)}")
     if command.target and command.target not in writes:
         section.mistake("target", f"is {command.target!r}, which the piece does not write")
     section.close()

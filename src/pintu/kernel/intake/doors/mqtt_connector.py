@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import itertools
+import logging
 import ssl
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -16,11 +18,14 @@ import aiomqtt
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.egress import Egress
-from pintu.kernel.errors import ConfigurationError, Unavailable
+from pintu.kernel.errors import ConfigurationError, PintuError, Unavailable
 from pintu.kernel.intake.doors.device import Received
 from pintu.kernel.intake.words import Envelope
 
+log = logging.getLogger("pintu.intake")
+
 LARGEST_PAYLOAD: Final = 1_000_000
+ANEW_S: Final = 1.0  # before answers are listened for again
 PUBLISH_WITHIN_S: Final = 5.0
 PUBLISHING: Final = 200  # at once: a busy broker answers each late, and all in time
 WAITING: Final = 20_000  # messages of QoS 0 not yet read; more are dropped, as QoS 0 allows
@@ -90,6 +95,10 @@ class MqttConnector:
     is dealt with. What is not acknowledged when the connection breaks is sent again by the broker
     (QoS 1 and 2, a lasting session), and intake knows it by its key. A message that a broker kept
     for newcomers (retained) is told as such, and passed over when it is what its topic said last.
+
+    Messages wait for their commit, so what somebody waits for must not stand in line behind them:
+    topics of `answers` come over a connection of their own, without a session, go to `inspect`
+    alone and are acknowledged at once; `publish` uses that connection, too.
     """
 
     def __init__(
@@ -105,13 +114,16 @@ class MqttConnector:
         inspect: Callable[[str, bytes], bool] = lambda _topic, _payload: False,
         manner: MqttManner | None = None,
         egress: Egress | None = None,
+        answers: Sequence[str] = (),
     ) -> None:
         """With an `egress` the broker's address is asked of it before each connection."""
         self.name, self.expected_interval_s = name, expected_interval_s
         self._address, self._topics, self._clock = address, list(topics), clock
         self._manner = manner or MqttManner(client_id=client_id)
         self._sender, self._inspect, self._egress = sender, inspect, egress
-        self._client: aiomqtt.Client | None = None
+        self._answers = list(answers)
+        self._client: aiomqtt.Client | None = None  # what is published goes over it
+        self._subscribed = False
         self._publishing = asyncio.Semaphore(PUBLISHING)
         self._numbers = itertools.count()
         self._newest: OrderedDict[str, str] = OrderedDict()
@@ -119,30 +131,52 @@ class MqttConnector:
     @property
     def connected(self) -> bool:
         """True while the broker is there and has taken the subscription."""
-        return self._client is not None
+        return self._subscribed
 
     async def receive(self) -> AsyncIterator[Received]:
         """Connect, subscribe, and hand out messages; raises aiomqtt.MqttError when the connection
         is lost."""
-        client = await self._new_client()
+        client = await self._new_client(self._manner.client_id)
         # aiomqtt offers no manual acknowledgement; the paho client inside of it does.
         paho: Any = client._client
-        client.pending_calls_threshold = PUBLISHING
         paho.manual_ack_set(True)
         _answer_after_commit(paho)
         async with client:
             for topic in self._topics:
                 await client.subscribe(topic, qos=self._manner.qos)
-            self._client = client
+            self._subscribed = True
+            if not self._answers:
+                self._client = client
+            listening = asyncio.create_task(self._listen()) if self._answers else None
             try:
                 async for message in client.messages:
                     received = self._received(paho, message)
                     if received is not None:
                         yield received
             finally:
-                self._client = None
+                self._client, self._subscribed = None, False
+                if listening is not None:
+                    listening.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await listening
 
-    async def _new_client(self) -> aiomqtt.Client:
+    async def _listen(self) -> None:
+        """Answers, until cancelled; a connection that breaks is made anew."""
+        while True:
+            try:
+                async with await self._new_client("") as client:
+                    for topic in self._answers:
+                        await client.subscribe(topic, qos=1)
+                    self._client = client
+                    async for message in client.messages:
+                        self._inspect(str(message.topic), message.payload)
+            except (aiomqtt.MqttError, PintuError) as error:
+                log.info("Connector %s hears no answers now: %s", self.name, error)
+            finally:
+                self._client = None
+            await asyncio.sleep(ANEW_S)
+
+    async def _new_client(self, client_id: str) -> aiomqtt.Client:
         address, manner = self._address, self._manner
         host = address.host
         if self._egress is not None:
@@ -151,17 +185,17 @@ class MqttConnector:
         more: dict[str, Any] = {}
         if manner.version == "5":
             more["protocol"] = aiomqtt.ProtocolVersion.V5
-            more["clean_start"] = not manner.client_id
-            more["properties"] = _session(SESSION_S if manner.client_id else 0)
+            more["clean_start"] = not client_id
+            more["properties"] = _session(SESSION_S if client_id else 0)
         else:
             # A broker keeps a session only for a name it knows again.
-            more["clean_session"] = not manner.client_id
-        return aiomqtt.Client(
+            more["clean_session"] = not client_id
+        client = aiomqtt.Client(
             host,
             address.port,
             username=address.username,
             password=address.password,
-            identifier=manner.client_id or None,
+            identifier=client_id or None,
             keepalive=30,
             timeout=10,
             max_queued_incoming_messages=WAITING,
@@ -169,6 +203,8 @@ class MqttConnector:
             tls_context=_tls(address) if address.tls else None,
             **more,
         )
+        client.pending_calls_threshold = PUBLISHING
+        return client
 
     def _received(self, paho: Any, message: aiomqtt.Message) -> Received | None:
         topic = str(message.topic)

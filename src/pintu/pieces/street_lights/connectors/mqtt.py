@@ -35,18 +35,19 @@ _inventory = msgspec.json.Decoder(_Inventory)
 
 
 class GatewayConnector(MqttConnector):
-    """One subscription for all gateways."""
+    """One subscription for all gateways; commands and answers pass their readings by."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         assert settings.broker is not None
         super().__init__(
             "mqtt",
             settings.broker,
-            ["lamps/+/inventory", "lamps/+/telemetry", "lamps/+/ack"],
+            ["lamps/+/inventory", "lamps/+/telemetry"],
             clock,
             client_id=settings.client_id,
             expected_interval_s=settings.interval_s,
             inspect=self._look,
+            answers=["lamps/+/ack"],
         )
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
         self._gateway_of: dict[str, str] = {}
