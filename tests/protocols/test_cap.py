@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import os
 from functools import cache
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from pintu.protocols.cap import MOST_POINTS, CapAlert, CapArea, CapError, CapInfo, Pair, read, write
 from pintu.protocols.cap_words import CATEGORY, CERTAINTY, RESPONSE, SEVERITY, URGENCY, CapReference
 
-etree: Any = pytest.importorskip("lxml.etree")
+etree: Any = importlib.import_module("lxml.etree")
 SAMPLES = Path(os.environ.get("PINTU_SHARED_DATA", Path(__file__).parents[3] / "shared/data"))
 INFO = (
     "<info><category>Met</category><event>Typhoon</event><urgency>Expected</urgency>"
