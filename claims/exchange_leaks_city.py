@@ -41,6 +41,7 @@ class Shelf:
 
     known: dict[str, Agreement] = field(default_factory=dict)
     heard: list[Any] = field(default_factory=list)
+    breaks_a_day: int = 1_000_000  # random limits are gone over all the time
 
     def active(self, id: str) -> Agreement | None:
         """The one in force under an id."""
@@ -56,6 +57,9 @@ class Shelf:
     def listen(self, callback: Any) -> None:
         """Have changes told."""
         self.heard.append(callback)
+
+    async def suspend_for(self, id: str, reason: str) -> None:
+        """Agreements of a round last as long as it."""
 
     def put(self, agreement: Agreement) -> None:
         """Put one in force, and tell whoever listens."""

@@ -9,6 +9,7 @@ from pintu.kernel.errors import Missing
 from pintu.kernel.exchange.agreements.words import CLOSED
 from pintu.kernel.identity.keys import verified
 from pintu.web.pages.agreements_parties import DONE, organisation_name, person_name
+from pintu.web.pages.agreements_said import in_chinese
 from pintu.web.pages.agreements_words import (
     code_said,
     example_of,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pintu.kernel.exchange.agreements.words import Agreement, Step, Terms
     from pintu.kernel.exchange.words import DataSet
     from pintu.web.visit import Visit
+    from pintu.web.words import Words
 
 
 CITYS: Final = {
@@ -173,7 +175,7 @@ def steps_seen(steps: Sequence[Step], agreement: Agreement, visit: Visit) -> lis
                 sort=sort,
                 at_us=one.at_us,
                 who=" · ".join(one for one in people if one) or words.text("the city itself"),
-                why=words.text(CITYS.get(one.why, "")) or one.why,
+                why=words.text(CITYS.get(one.why, "")) or _said(one.why, words),
                 row=one.receipt,
             )
         )
@@ -188,6 +190,11 @@ def steps_seen(steps: Sequence[Step], agreement: Agreement, visit: Visit) -> lis
     if coming and agreement.state not in CLOSED:
         told.append(StepSeen(title=coming, sort="next", at_us=at_us))
     return told
+
+
+def _said(why: str, words: Words) -> str:
+    """What somebody wrote as it is; what the gate wrote, in the visitor's language."""
+    return in_chinese(why) if words.lang == "zh-CN" else why
 
 
 def signatures_seen(

@@ -12,6 +12,7 @@ import pytest
 from pintu.kernel.access import Actor, Mask
 from pintu.kernel.audit import Audit
 from pintu.kernel.configuration import Configuration
+from pintu.kernel.errors import Unavailable
 from pintu.kernel.exchange import Exchange, Readable
 from pintu.kernel.exchange.agreements.words import Agreement, Limits, Terms
 from pintu.kernel.exchange.gate import ExchangeGate
@@ -52,6 +53,9 @@ class Shelf:
     known: dict[str, Agreement] = field(default_factory=dict)
     copies: list[tuple[str, int]] = field(default_factory=list)
     callbacks: list[Any] = field(default_factory=list)
+    breaks_a_day: int = 3
+    suspended: list[tuple[str, str]] = field(default_factory=list)
+    away: int = 0  # how many suspensions fail before one is kept
 
     def active(self, id: str) -> Agreement | None:
         return self.known.get(id)
@@ -64,6 +68,13 @@ class Shelf:
 
     def listen(self, callback: Any) -> None:
         self.callbacks.append(callback)
+
+    async def suspend_for(self, id: str, reason: str) -> None:
+        if self.away:
+            self.away -= 1
+            raise Unavailable("The log cannot be written")
+        self.suspended.append((id, reason))
+        del self.known[id.partition("/")[0]]
 
     def put(self, **more: Any) -> Why:
         """One more agreement in force; what a caller names of it."""

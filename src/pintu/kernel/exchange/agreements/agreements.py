@@ -254,11 +254,17 @@ class Agreements:
         why = check_reason(reason)
         return await self._do(actor, "suspend", id, version=version, why=why, key=key)
 
+    @property
+    def breaks_a_day(self) -> int:
+        """In how many minutes of a day limits may be gone over until the gate suspends."""
+        return self._room.deadlines().breaks_a_day
+
     async def suspend_for(self, id: str, reason: str) -> Agreement:
-        """The gate suspends what is in force because its terms were broken."""
-        return await self._room.deed(
-            Asked(actor=GATE, deed="break", id=id.partition("/")[0], why=reason)
-        )
+        """The gate suspends what is in force (an id, or `ID/VERSION`) because its limits were
+        gone over; both sides and the city's auditor are told, the owner resumes it."""
+        id, _, version = id.partition("/")
+        asked = Asked(actor=GATE, deed="break", id=id, version=int(version or 0), why=reason)
+        return await self._room.deed(asked)
 
     async def resume(
         self, actor: Actor, id: str, *, version: int = 0, note: str = "", key: str = ""

@@ -1,4 +1,5 @@
-"""How long people may take: working days of the city's calendar; pure.
+"""How long people may take, in working days of the city's calendar, and how often limits may be
+gone over; pure.
 
 A town tells its own in `config/agreements/deadlines.toml`; a part of a day is plain time, so that a
 test or a demonstration need not wait for a week.
@@ -27,6 +28,7 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     deputy_days: float = 3.0  # after the owner was silent
     signature_days: float = 5.0  # for the consumer, after the approval
     recall_days: float = 5.0  # for a holder of copies to answer
+    breaks_a_day: int = 5  # minutes of a day with a call over a limit until it is suspended
     holidays: tuple[str, ...] = ()
     workdays: tuple[str, ...] = ()
     zone: str = "Asia/Shanghai"
@@ -63,6 +65,8 @@ def read_deadlines(content: Mapping[str, Any]) -> Deadlines:
         for name in ("owner_days", "deputy_days", "signature_days", "recall_days")
         if not 0 < getattr(found, name) <= 366
     ]
+    if not 1 <= found.breaks_a_day <= 1_440:
+        mistakes.append("The deadlines of agreements: breaks_a_day is not between 1 and 1440")
     mistakes += [
         f"The deadlines of agreements: {one!r} is no date"
         for one in (*found.holidays, *found.workdays)

@@ -21,6 +21,7 @@ from pintu.kernel.access.audited import AuditLog, Receipt
 from pintu.kernel.access.reasons import check_reason
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import BadRequestData, Forbidden, PintuError, Refused, Unauthorized
+from pintu.kernel.exchange.gate.breaking import Breaker
 from pintu.kernel.exchange.gate.compiling import Compiler
 from pintu.kernel.exchange.gate.limits import Limiter
 from pintu.kernel.exchange.gate.recording import Recorder
@@ -73,6 +74,7 @@ class ExchangeGate:
         # what neighbours' nodes may read without an agreement
         self._offered: Callable[[Actor, Act], Projection] = thin.decide
         self.limits = Limiter(clock)
+        self._breaker = Breaker(self.limits)
         self.recorder = Recorder(clock)
         self.join(agreements=agreements, audit=audit)
 
@@ -93,6 +95,7 @@ class ExchangeGate:
             self._agreements, self._active = agreements, agreements.active
             agreements.listen(self._changed)
             self._held = agreements.held
+            self._breaker.use(agreements)
         if audit is not None:
             self._count = audit.count
             self.recorder.use(audit)
@@ -111,6 +114,7 @@ class ExchangeGate:
 
     async def close(self) -> None:
         """Write what is counted and not written yet: before the log stops."""
+        await self._breaker.close()
         await self.limits.close()
         await self.recorder.close()
 
@@ -236,6 +240,8 @@ class ExchangeGate:
             told = f"Agreement {id!r} does not fit its data set any more: {error.detail}"
             raise Forbidden(told) from error
         if found is None or (version and version != str(found.version)):
+            raise _none(actor, act)
+        if found.name in self._breaker.broken:
             raise _none(actor, act)
         return found
 

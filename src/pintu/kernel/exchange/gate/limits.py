@@ -1,14 +1,17 @@
 """How much of an agreement was used: calls a minute from memory, rows and persons a day durably.
 
 Day counters are written at most a second after they moved. After a crash a day begins again with
-what was written: at most the last second of answers is not counted, never more.
+what was written: at most the last second of answers is not counted, never more. A call over a limit
+is refused; the minutes of a day in which that happened are counted too, and who goes on and on is
+told of: `breached` decides what becomes of the agreement.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -40,7 +43,10 @@ class Limiter:
         self._day, self._day_until_us = "", 0
         self._used: dict[Key, int] = {}
         self._subjects: dict[str, int] = {}  # agreement → different persons today
+        self._breaches: dict[str, int] = {}  # agreement → minutes of today with a call too many
+        self.breached: Callable[[Compiled, int, str], None] = _unheard
         self._dirty: set[Key] = set()
+        self._old = ""  # the day up to which nothing is kept any more; "" when it is gone
         self._tables: OpenTables | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -60,6 +66,7 @@ class Limiter:
             count = 0
         if count >= most:
             wait_s = (minute + 1) * MINUTE_US - now_us
+            self._breach(found, f"{most} calls a minute", now_us)
             raise TooManyRequests(
                 f"Agreement {found.name} lets {most} calls a minute",
                 retryAfter=max(1, wait_s // 1_000_000),
@@ -102,10 +109,28 @@ class Limiter:
         return self._used.get((id, "rows", ""), 0)
 
     def _over(self, found: Compiled, limit: str) -> TooManyRequests:
-        wait_s = (self._day_until_us - self._clock.now_us()) // 1_000_000
+        now_us = self._clock.now_us()
+        wait_s = (self._day_until_us - now_us) // 1_000_000
+        self._breach(found, limit, now_us)
         return TooManyRequests(
             f"Agreement {found.name} lets {limit}", retryAfter=max(1, min(wait_s, 86_400))
         )
+
+    def _breach(self, found: Compiled, limit: str, now_us: int) -> None:
+        """A limit was gone over: counted once a minute, so that a burst is one."""
+        self._turn()
+        key = (found.id, "breach", str(now_us // MINUTE_US))
+        if key in self._used:
+            return
+        times = self._breaches[found.id] = self._breaches.get(found.id, 0) + 1
+        self._add(key, 1)
+        self.breached(found, times, limit)
+
+    def forgive(self, id: str) -> None:
+        """Breaches of an agreement begin anew: it was suspended for those there were."""
+        self._breaches.pop(id, None)
+        for key in [one for one in self._used if one[:2] == (id, "breach") and self._used[one]]:
+            self._add(key, -self._used[key])
 
     # --- days ---------------------------------------------------------------------------------
     def _turn(self) -> None:
@@ -114,22 +139,27 @@ class Limiter:
         if now_us < self._day_until_us:
             return
         here = datetime.fromtimestamp(now_us / 1e6, UTC).astimezone(self._zone)
-        self._day = here.strftime("%Y-%m-%d")
-        midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
-        self._day_until_us = int(midnight.timestamp() * 1e6) + 86_400_000_000
-        self._used, self._subjects, self._dirty = {}, {}, set()
+        day = here.strftime("%Y-%m-%d")
+        found = self._read(day)  # Unavailable: the day has not begun, and nothing passes uncounted
+        tomorrow = here.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        self._day, self._day_until_us = day, int(tomorrow.timestamp() * 1e6)
+        self._used, self._subjects, self._breaches, self._dirty = {}, {}, {}, set()
+        self._old = (here - timedelta(days=KEPT_DAYS)).strftime("%Y-%m-%d")
+        for agreement, what, key, count in found:
+            self._used[agreement, what, key] = count
+            kept = {"subject": self._subjects, "breach": self._breaches}.get(what)
+            if kept is not None and count:
+                kept[agreement] = kept.get(agreement, 0) + 1
+
+    def _read(self, day: str) -> list[tuple[str, str, str, int]]:
         if self._tables is None:
-            return
-        day = self._day
+            return []
 
         def work(connection: sa.Connection) -> list[tuple[str, str, str, int]]:
             found = sa.select(USED.c.agreement, USED.c.what, USED.c.key, USED.c.count)
             return [tuple(row) for row in connection.execute(found.where(USED.c.day == day))]
 
-        for agreement, what, key, count in self._tables.read_now(work):
-            self._used[agreement, what, key] = count
-            if what == "subject":
-                self._subjects[agreement] = self._subjects.get(agreement, 0) + 1
+        return self._tables.read_now(work)
 
     def _add(self, key: Key, count: int) -> None:
         self._used[key] = self._used.get(key, 0) + count
@@ -154,11 +184,19 @@ class Limiter:
         rows, dirty = self._taken()
         if self._tables is None or not rows:
             return
+        old, self._old = self._old, ""
+
+        def work(connection: sa.Connection) -> None:
+            put_rows(connection, USED, rows)
+            if old:  # whom somebody looked at is nobody's business after some days
+                connection.execute(USED.delete().where(USED.c.day <= old))
+
         try:
-            await self._tables.run(lambda connection: put_rows(connection, USED, rows))
+            await self._tables.run(work)
         except PintuError as error:
             log.warning("What agreements used cannot be written now: %s", error.detail)
             self._dirty |= dirty
+            self._old = self._old or old
             if self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(5.0, self._flush)
 
@@ -189,3 +227,7 @@ class Limiter:
         if self._writing is not None:
             await self._writing
         await self._write()
+
+
+def _unheard(found: Compiled, times: int, limit: str) -> None:
+    """Limits that nobody listens to only refuse."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,6 +29,16 @@ class Agreements(Protocol):
 
     def listen(self, callback: Callable[[Agreement], None]) -> object:
         """Have every changed agreement told, on the loop."""
+        ...
+
+    @property
+    def breaks_a_day(self) -> int:
+        """In how many minutes of a day limits may be gone over until nothing passes any more."""
+        ...
+
+    def suspend_for(self, id: str, reason: str) -> Awaitable[object]:
+        """Suspend what is in force (`ID/VERSION`): durable, in the log, told to both sides.
+        StateConflict when that version is not in force, Unavailable."""
         ...
 
 
