@@ -164,7 +164,7 @@ class Desk:
             now = get_pair(connection, number)
             if now.state == "open":
                 raise StateConflict(f"Pair {number} is open: there is nothing to take back")
-            if now.event:
+            if now.event and not keeping.get_event(connection, now.event).undone:
                 keeping.undo(connection, now.event, doing)
             row = {"state": "open", "by": "", "at_us": 0, "reason": "", "event": 0}
             connection.execute(PAIR.update().where(PAIR.c.number == number).values(**row))
@@ -191,6 +191,17 @@ def keep_apart(
             for one in part:
                 for two in other:
                     verdict(connection, one, two, "different", doing, score=score)
+
+
+def one_again(connection: Connection, parts: list[tuple[Ref, ...]], doing: Doing) -> None:
+    """Take back what `keep_apart` said of records that are one again."""
+    said = {"state": "same", "by": doing.by, "at_us": doing.at_us, "reason": doing.reason}
+    for n, part in enumerate(parts):
+        for one in part:
+            for two in (ref for other in parts[n + 1 :] for ref in other):
+                left, right = sorted((one, two))
+                this = (*_between(doing.plan, left, right), PAIR.c.state == "different")
+                connection.execute(PAIR.update().where(*this).values(**said))
 
 
 def verdict(

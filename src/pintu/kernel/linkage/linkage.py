@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from pintu.kernel.errors import BadRequestData, ResourceNotFound
 from pintu.kernel.linkage import keeping
 from pintu.kernel.linkage.acting import Guard, Hand, entry_of
-from pintu.kernel.linkage.desk import Desk, keep_apart
+from pintu.kernel.linkage.desk import Desk, keep_apart, one_again
 from pintu.kernel.linkage.golden import golden
 from pintu.kernel.linkage.keeping import Doing
 from pintu.kernel.linkage.objections import Objections
@@ -131,6 +131,16 @@ class Linkage:
         """What happened to a cluster, newest first."""
         return await self._opened.read(lambda c: keeping.events_of(c, id))
 
+    async def story(self, id: str, hand: Hand) -> list[Event]:
+        """As `events`, also of a cluster that is parted by now, for somebody who may see the
+        persons of one of its data sets; ResourceNotFound when there never was one."""
+        found = await self.events(id)
+        sides = [one for event in found for one in (*event.before, *event.after)]
+        if not sides:
+            raise ResourceNotFound(f"Cluster {id[:40]} does not exist")
+        self._guard.one_of(hand, sorted({ref.data_set for one in sides for ref in one.members}))
+        return found
+
     async def golden(self, id: str, hand: Hand) -> Golden:
         """The golden record of a cluster; values of data sets that are not open to somebody are not
         told, and the log has a row of whom was looked at."""
@@ -162,7 +172,8 @@ class Linkage:
 
     async def unmerge(self, number: int, hand: Hand, *, apart: bool = True) -> Event:
         """Undo an event: the clusters before it are back exactly. With `apart` what it had joined
-        is said to be different, so that no run of the matching joins it again."""
+        is said to be different, so that no run of the matching joins it again. Undoing an undoing
+        takes that back: what is one again is said to be the same."""
         event = await self._opened.read(lambda c: keeping.get_event(c, number))
         refs = [ref for one in (*event.before, *event.after) for ref in one.members]
 
@@ -170,6 +181,8 @@ class Linkage:
             undone = keeping.undo(connection, number, doing)
             if apart and event.what == "merge":
                 keep_apart(connection, _parts(event), doing)
+            if event.what == "unmerge":
+                one_again(connection, _parts(undone), doing)
             return undone
 
         return await self._deed(("unmerge", event.plan), refs, hand, work)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 DATA_SET: Final = "linkage"
 PURPOSE: Final = "correction"
 LONGEST_NOTE: Final = 300
+WITHIN: Final = re.compile(r"groups(/c[0-9a-f]{1,40})?")
+"""Pages of a plan that ask for a reason first and are led to afterwards."""
+
 ATTRIBUTES: Final = {
     "name": mark("Full name"),
     "id_number": mark("Identity number"),
@@ -89,7 +94,7 @@ async def linkage(request: AnyRequest) -> Response[Any]:
         told.append({
             "name": plan.name,
             "title": visit.words.pick(plan.title) or plan.name,
-            "sets": [_set_title(visit, one.data_set) for one in plan.sources],
+            "sets": [set_title(visit, one.data_set) for one in plan.sources],
             "counts": counts,
             "all": sum(counts.values()),
             "run": await room.running.latest(plan.name),
@@ -106,14 +111,14 @@ async def desk(request: AnyRequest, name: str, at: int = 0, done: str = "") -> R
     visit = enter(request, house_of(request).rooms, data_set=DATA_SET)
     plan = await room_of(visit).get_plan(name)
     if SESSIONS.find(visit) is None and not visit.why.reason:
-        return _ask(visit, plan, at)
+        return ask_why(visit, plan, at)
     return await _desk(visit, plan, at, done=done)
 
 
 @post("/linkage/{name:str}/begin", include_in_schema=False)
 async def begin(request: AnyRequest, name: str) -> Response[Any]:
     """Tell purpose and reason for this session; the gate judges them."""
-    visit, form = await _form(request)
+    visit, form = await read_form(request)
     room = room_of(visit)
     plan = await room.get_plan(name)
     purpose, reason = str(form.get("purpose", "")).strip(), str(form.get("reason", "")).strip()
@@ -123,20 +128,24 @@ async def begin(request: AnyRequest, name: str) -> Response[Any]:
         room.may_work(plan, hand)
     except PintuError as error:
         told = visit.words.pick(error.extra) or error.detail
-        return _ask(visit, plan, 0, why=told, reason=reason, status=error.status)
+        known = {"why": told, "reason": reason, "to": str(form.get("to", ""))}
+        return ask_why(visit, plan, 0, known, status=error.status)
     SESSIONS.begin(visit, purpose, reason)
+    to = str(form.get("to", ""))
+    if WITHIN.fullmatch(to):
+        return Redirect(f"/linkage/{name}/{to}", status_code=303)
     return Redirect(_address(name, _whole(form.get("at"))), status_code=303)
 
 
 @post("/linkage/{name:str}/pairs/{number:int}", include_in_schema=False)
 async def decide(request: AnyRequest, name: str, number: int) -> Response[Any]:
     """A verdict, then the next pair."""
-    visit, form = await _form(request)
+    visit, form = await read_form(request)
     room = room_of(visit)
     plan = await room.get_plan(name)
     session = SESSIONS.find(visit)
     if session is None:
-        return _ask(visit, plan, number)
+        return ask_why(visit, plan, number)
     verdict, note = str(form.get("verdict", "")), str(form.get("note", "")).strip()
     if len(note) > LONGEST_NOTE:
         raise BadRequestData(f"A note is at most {LONGEST_NOTE} characters long")
@@ -153,12 +162,12 @@ async def decide(request: AnyRequest, name: str, number: int) -> Response[Any]:
 @post("/linkage/{name:str}/take-back", include_in_schema=False)
 async def take_back(request: AnyRequest, name: str) -> Response[Any]:
     """Open the pair again that was decided last in this session, or the one named."""
-    visit, form = await _form(request)
+    visit, form = await read_form(request)
     room = room_of(visit)
     plan = await room.get_plan(name)
     session = SESSIONS.find(visit)
     if session is None:
-        return _ask(visit, plan, 0)
+        return ask_why(visit, plan, 0)
     number = _whole(form.get("pair")) or (session.done[-1] if session.done else 0)
     if not number:
         why = visit.words.text("There is nothing to take back in this session.")
@@ -171,19 +180,22 @@ async def take_back(request: AnyRequest, name: str) -> Response[Any]:
     return Redirect(_address(name, number, done="open"), status_code=303)
 
 
-async def _form(request: AnyRequest) -> tuple[Visit, Any]:
+async def read_form(request: AnyRequest) -> tuple[Visit, Any]:
+    """Who sent a form, with a CSRF token of theirs, and what is in it."""
     form = await request.form()
     house = house_of(request)
     house.rooms.identity.check_csrf(raw_headers(request), str(form.get("csrf", "")))
     return enter(request, house.rooms, data_set=DATA_SET), form
 
 
-def _ask(
-    visit: Visit, plan: Plan, at: int, *, why: str = "", reason: str = "", status: int = 200
+def ask_why(
+    visit: Visit, plan: Plan, at: int, told: Mapping[str, str] | None = None, *, status: int = 200
 ) -> Response[Any]:
+    """Ask what for and why, then lead to a pair, or to the page that `told["to"]` names."""
     known = codes("purpose", visit.words)
+    said = {"why": "", "reason": "", "to": "", **(told or {})}
     return page(
-        visit, "linkage_begin.html", status, plan=plan, at=at, why=why, reason=reason,
+        visit, "linkage_begin.html", status, plan=plan, at=at, **said,
         title=visit.words.pick(plan.title) or plan.name, purposes=known,
         chosen=PURPOSE if PURPOSE in dict(known) else "",
     )  # fmt: skip
@@ -233,13 +245,16 @@ def lines_of(looked: Looked, plan: Plan, visit: Visit) -> list[Line]:
     words = visit.words
     lines = []
     for one in looked.evidence:
-        left, right = (_text(one.attribute, side) for side in (looked.left, looked.right))
+        left, right = (
+            text_of(one.attribute, (side or {}).get(one.attribute))
+            for side in (looked.left, looked.right)
+        )
         parts = differing(left, right) if left and right else ([(left, False)], [(right, False)])
         if one.attribute == "id_number" or one.how == "same":
             parts = [(left, False)], [(right, False)]  # masked alike: the sentence says where
         lines.append(
             Line(
-                title=_title(one.attribute, plan, visit),
+                title=title_of(one.attribute, plan, visit),
                 left=_shown(parts[0], one, looked.left),
                 right=_shown(parts[1], one, looked.right),
                 how=one.how,
@@ -261,8 +276,8 @@ def _shown(parts: list[tuple[str, bool]], one: Evidence, side: dict[str, Value] 
     )
 
 
-def _text(attribute: str, side: dict[str, Value] | None) -> str:
-    known = side.get(attribute) if side is not None else None
+def text_of(attribute: str, known: Value | None) -> str:
+    """A value as people see it: numbers of persons and telephones masked."""
     if known is None:
         return ""
     text = str(known.value)[:300]
@@ -280,7 +295,8 @@ def _two_numbers(looked: Looked) -> bool:
     )
 
 
-def _title(attribute: str, plan: Plan, visit: Visit) -> str:
+def title_of(attribute: str, plan: Plan, visit: Visit) -> str:
+    """What an attribute of a plan is called."""
     known = ATTRIBUTES.get(attribute)
     if known is not None:
         return visit.words.text(known)
@@ -292,7 +308,8 @@ def _title(attribute: str, plan: Plan, visit: Visit) -> str:
     return attribute
 
 
-def _set_title(visit: Visit, data_set: str) -> str:
+def set_title(visit: Visit, data_set: str) -> str:
+    """What a data set is called; its name when it is gone."""
     try:
         return called(visit.rooms.exchange.get(data_set), visit.words)
     except ResourceNotFound:
@@ -305,7 +322,7 @@ def _side(visit: Visit, data_set: str) -> dict[str, str]:
     except ResourceNotFound:
         owner = ""
     return {
-        "title": _set_title(visit, data_set),
+        "title": set_title(visit, data_set),
         "owner": organisation_name(visit, owner) if owner else "",
     }
 
