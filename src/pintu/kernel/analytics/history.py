@@ -12,7 +12,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from pintu.kernel.analytics.aggregating import aggregate
-from pintu.kernel.analytics.between import Span, rows_between
+from pintu.kernel.analytics.between import Span, strips_between
 from pintu.kernel.analytics.filing import Filing
 from pintu.kernel.analytics.moments import DEADLINE_S, Moment
 from pintu.kernel.analytics.moments import MOST as MOST_ENTITIES
@@ -22,9 +22,10 @@ from pintu.kernel.analytics.replaying import Replaying
 from pintu.kernel.analytics.retaining import Retention, retain
 from pintu.kernel.analytics.rolling import roll_up
 from pintu.kernel.analytics.schema import BEGINS, TABLES
+from pintu.kernel.analytics.strips import Strip
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError
-from pintu.kernel.store.port import Change, Store, settled
+from pintu.kernel.store.port import Store, settled
 from pintu.kernel.tables import CityTables
 from pintu.kernel.timers import Firing, Timers
 
@@ -90,6 +91,8 @@ class History:
                 await self.look()
             except PintuError as error:
                 log.warning("History waits: %s", error)
+            except Exception:  # a row nobody thought of: the city goes on, and somebody is told
+                log.exception("History waits for somebody to look at this")
 
     async def look(self) -> None:
         """Pack when there is an hour of rows or many, then let the log go of what is old."""
@@ -130,12 +133,12 @@ class History:
 
     def between(
         self, since_us: int, until_us: int, *, tenant: int = 1
-    ) -> AsyncIterator[list[Change]]:
-        """Every row that was written in a tenant from a moment to before another, by position,
-        some thousand at a time: from the log, packs and files; what comes meanwhile is not waited
-        for. Raises TooComplex for too much, Unavailable where a file cannot be read.
+    ) -> AsyncIterator[list[Strip]]:
+        """Every row that was written in a tenant from a moment to before another, by entity, a
+        window of positions at a time: from the log, packs and files; what comes meanwhile is not
+        waited for. Raises TooComplex for too much, Unavailable where a file cannot be read.
         """
-        return rows_between(self, Span(tenant, since_us, until_us))
+        return strips_between(self, Span(tenant, since_us, until_us))
 
     async def night(self) -> int:
         """Move the days that are over to files, let go of what is too old; how many rows moved."""
@@ -159,6 +162,8 @@ class History:
             log.info("%d rows of history moved to files", moved)
         except PintuError as error:
             log.warning("History stays where it is until the next night: %s", error)
+        except Exception:
+            log.exception("History stays where it is, and somebody must look at this")
 
     async def _set_night(self) -> None:
         assert self._timers is not None

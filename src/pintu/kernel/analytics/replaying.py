@@ -1,24 +1,23 @@
-"""A past span told as its commits were: how everything stood when it began, then what changed, with
-the documents; as far as a clock of its own has come.
+"""A past span told as far as a clock of its own has come: how everything stood when it began, then
+each entity that changed, as it stands after a step.
 
-Rows are made ahead in a thread. What one step passes is told once an entity, as it stands after
-it: at sixty times the speed nobody sees what was in between, and the state is the same.
+Rows are loosened ahead in a thread. What one step passes is folded together and told once an
+entity: at sixty times the speed nobody sees what was in between, and the state is the same.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from bisect import bisect_right
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncGenerator
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
 from pintu.kernel.analytics.standing import Standing, types_of
-from pintu.kernel.context.record import PAST_VERBS, Record
+from pintu.kernel.analytics.strips import Strip, due_before
+from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection
-from pintu.kernel.store.port import Change
 
 if TYPE_CHECKING:
     from pintu.kernel.analytics.history import History
@@ -27,8 +26,16 @@ DEADLINE_S: Final = 60.0
 MOST: Final = 60_000
 """Entities a replay may begin with."""
 STEP_US: Final = 3_600_000_000
-AHEAD: Final = 2
-"""Lists of some thousand rows that wait to be told."""
+
+
+class Now(NamedTuple):
+    """An entity as it stands after a step: `doc` is the reader's own, None when it is gone; `at_us`
+    is when its last row was written."""
+
+    id: str
+    types: tuple[str, ...]
+    doc: dict[str, Any] | None
+    at_us: int
 
 
 class Replaying:
@@ -41,11 +48,9 @@ class Replaying:
         self.rows = 0  # told so far
         self._records: dict[str, Record] = {}
         self._standing: dict[str, Standing] = {}
-        self._waiting: list[Change] = []
-        self._at = 0  # the first of them that was not told
-        self._queue: asyncio.Queue[list[Change] | None] = asyncio.Queue(AHEAD)
-        self._reading: asyncio.Task[None] | None = None
-        self._over = False
+        self._window: list[tuple[int, int, Strip]] = []  # by when the next row of each is due
+        self._windows: AsyncGenerator[list[Strip], None] | None = None
+        self._next: asyncio.Task[list[Strip] | None] | None = None
 
     async def begin(self) -> list[Record]:
         """Everything of the tenant as it stood just before the span, and the rows on their way.
@@ -56,95 +61,97 @@ class Replaying:
         asked = Selection(tenant=self.tenant, limit=MOST)
         found = (await moment.select(asked)).records
         self._records = {record.id: record for record in found}
-        self._reading = asyncio.create_task(self._read())
+        self._windows = self._read()
+        self._ask()
         return found
 
     async def close(self) -> None:
         """Let go of what was made ahead."""
-        if self._reading is not None:
-            self._reading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reading
-        self._reading, self._waiting, self._over = None, [], True
+        task, self._next, self._window = self._next, None, []
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.exception()  # nobody waits for it any more
+        if self._windows is not None:
+            await self._windows.aclose()
 
     @property
     def over(self) -> bool:
         """Everything of the span was told."""
-        return self._over and self._at >= len(self._waiting)
-
-    async def until(self, at_us: int) -> AsyncIterator[list[Change]]:
-        """What was written up to a moment and not told yet, some thousand rows together: of each
-        entity its last change, `body` the document after it (None: deleted). Ends early when the
-        rows are not made yet (`behind`); raises what reading them raised.
-        """
-        while True:
-            if self._at >= len(self._waiting):
-                if self._over or self._queue.empty():
-                    if self._reading is not None and self._reading.done():
-                        self._reading.result()
-                    return
-                self._take(self._queue.get_nowait())
-                continue
-            last = self._last(at_us)
-            if last == self._at:
-                return
-            rows, self._at = self._waiting[self._at : last], last
-            self.rows += len(rows)
-            yield await asyncio.to_thread(self._fold, rows)
+        return self._next is None and not self._window
 
     @property
     def behind(self) -> bool:
-        """Rows are still being made."""
-        return not self._over and self._at >= len(self._waiting) and self._queue.empty()
+        """What was asked for was not told whole: rows of it are still being made."""
+        return self._next is not None and not self._window
 
-    def _last(self, at_us: int) -> int:
-        """How far the waiting rows reach up to a moment. By position: a clock that was set back
-        holds nothing up, the rows behind it are told as soon as those before them."""
-        waiting = self._waiting
-        if waiting[-1].at_us <= at_us:
-            return len(waiting)
-        return bisect_right(waiting, at_us, self._at, key=lambda row: row.at_us)
+    async def until(self, at_us: int) -> list[Now]:
+        """What was written up to a moment and not told yet: each entity that it changed, as it
+        stands now. Ends early when rows are not made yet (`behind`: ask for the same moment again
+        before the state is anything's); raises what reading them raised.
+        """
+        last: dict[str, tuple[tuple[str, ...], int]] = {}
+        while True:
+            if self._window:
+                await asyncio.to_thread(self._fold, at_us, last)
+            if self._window or self._next is None or not self._next.done():
+                break
+            self._take(self._next.result())
+        return await asyncio.to_thread(self._told, last)
 
-    def _take(self, told: list[Change] | None) -> None:
-        self._over = told is None
-        self._waiting, self._at = told or [], 0
+    def _ask(self) -> None:
+        """Have the next window made while this one is told."""
+        assert self._windows is not None
+        self._next = asyncio.create_task(_next_of(self._windows))
 
-    async def _read(self) -> None:
+    def _take(self, strips: list[Strip] | None) -> None:
+        self._next = None
+        if strips is not None:
+            self._window = [(one.due[0], number, one) for number, one in enumerate(strips)]
+            heapify(self._window)
+            self._ask()
+
+    async def _read(self) -> AsyncGenerator[list[Strip], None]:
         """An hour after the other: each is looked through as a whole."""
         since_us = self.since_us
         while since_us < self.until_us:
             until_us = min(since_us + STEP_US, self.until_us)
-            async for rows in self._history.between(since_us, until_us, tenant=self.tenant):
-                await self._queue.put(rows)
+            async for strips in self._history.between(since_us, until_us, tenant=self.tenant):
+                yield strips
             since_us = until_us
-        await self._queue.put(None)
 
-    def _fold(self, rows: list[Change]) -> list[Change]:
-        last: dict[str, Change] = {}
-        for row in rows:
-            if row.verb in PAST_VERBS:
-                continue
-            standing = self._standing.get(row.id)
+    def _fold(self, at_us: int, last: dict[str, tuple[tuple[str, ...], int]]) -> None:
+        """Fold what a window holds up to a moment; blocks."""
+        window = self._window
+        while window and window[0][0] <= at_us:
+            _, number, strip = heappop(window)
+            end = due_before(strip, at_us)
+            self.rows += end - strip.at
+            standing = self._standing.get(strip.id)
             if standing is None:
-                standing = self._standing[row.id] = _standing(self._records.pop(row.id, None))
-            standing.apply(row)
-            last.pop(row.id, None)
-            last[row.id] = row
-        return [self._told(row) for row in last.values()]
+                standing = _standing(self._records.pop(strip.id, None))
+                self._standing[strip.id] = standing
+            if strip.fold(standing, end):
+                last[strip.id] = strip.types_of(end - 1), strip.ats[end - 1]
+            if end < len(strip.due):
+                heappush(window, (strip.due[end], number, strip))
 
-    def _told(self, row: Change) -> Change:
-        standing = self._standing[row.id]
-        if standing.doc is None:
-            return Change(
-                row.position, row.tenant, row.id, row.types, "deleted", row.at_us, row.source,
-                None, b"", row.previous,
+    def _told(self, last: dict[str, tuple[tuple[str, ...], int]]) -> list[Now]:
+        found: list[Now] = []
+        for id, (types, at_us) in last.items():
+            doc = self._standing[id].doc
+            # attributes are never changed in place, so a copy of the first level is enough
+            found.append(
+                Now(id, types, None, at_us) if doc is None
+                else Now(id, types_of(doc), dict(doc), at_us)
             )  # fmt: skip
-        verb = "updated" if row.verb == "deleted" else row.verb
-        return Change(
-            row.position, row.tenant, row.id, types_of(standing.doc), verb, row.at_us, row.source,
-            row.changed, row.payload, row.previous, body=orjson.dumps(standing.doc),
-            created_us=standing.created_us,
-        )  # fmt: skip
+        return found
+
+
+async def _next_of(windows: AsyncGenerator[list[Strip], None]) -> list[Strip] | None:
+    """The next one; None after the last."""
+    return await anext(windows, None)
 
 
 def _standing(record: Record | None) -> Standing:

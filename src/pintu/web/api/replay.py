@@ -3,8 +3,9 @@
 A page opens a replay (`POST /replay {at, speed}`), shows `entities` and `GET /replay/ID/points`
 (as `/wall/points`), then follows `GET /replay/ID/events`:
 
-- `replay` `{session, at_us, until_us, speed, paused, ended, behind_ms, reset}`: where it is; after
-  `reset: true` the page loads `GET /replay/ID` and its points again (it was sought);
+- `replay` `{session, at_us, until_us, speed, paused, ended, behind_ms, reset, why}`: where it is;
+  after `reset: true` the page loads `GET /replay/ID` and its points again (it was sought), and what
+  is told meanwhile holds after that; `why` says why it cannot go on;
 - `wall` `{entities, gone, at_us, ages}` and `map` `{rows, gone, counts, open, size, …}` as they
   come from `/events`; rows are those of this replay's own points.
 
@@ -90,7 +91,8 @@ async def open_replay(request: AnyRequest) -> Response[bytes]:
         raise BadRequestData("A replay cannot end before it begins")
     session = await replays.open(visit.number, visit.actor.id, at_us, until_us)
     session.control(speed, asked.paused)
-    return as_json(session.told(whole=True), 201)
+    async with session.still():
+        return as_json(session.told(whole=True), 201)
 
 
 @get("/replay/now", summary="The hash of what the wall shows now")
@@ -108,14 +110,16 @@ async def now(request: AnyRequest) -> Response[bytes]:
 async def replay(request: AnyRequest, id: str) -> Response[bytes]:
     """`{session, at_us, until_us, speed, paused, ended, behind_ms, entities, gone, hash}`."""
     _, session = _own(request, id)
-    return as_json(session.told(whole=True))
+    async with session.still():
+        return as_json(session.told(whole=True))
 
 
 @get("/replay/{id:str}/points", summary="Every point as of where a replay is")
 async def points(request: AnyRequest, id: str) -> Response[bytes]:
     """As `/wall/points`; rows are this replay's."""
     _, session = _own(request, id)
-    return as_json(map_data(session.picture, Cells(), None, 12.0, most=MOST_POINTS))
+    async with session.still():
+        return as_json(map_data(session.picture, Cells(), None, 12.0, most=MOST_POINTS))
 
 
 @post("/replay/{id:str}", summary="Faster, slower, stop, go on, seek", status_code=200)

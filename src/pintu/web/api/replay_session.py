@@ -6,12 +6,13 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from pintu.kernel.context.record import Record
-from pintu.kernel.errors import Forbidden, ResourceNotFound
+from pintu.kernel.errors import Forbidden, PintuError, ResourceNotFound, TooManyRequests
 from pintu.kernel.operations.wall_state import state_hash
 from pintu.web.api.picture import Picture, Pictures
 from pintu.web.events import TICK_S, frame
@@ -19,17 +20,20 @@ from pintu.web.wall.keeping import Wall
 from pintu.web.wall.shown import is_over, on_wall
 
 if TYPE_CHECKING:
-    from pintu.kernel.analytics.replaying import Replaying
-    from pintu.kernel.store.port import Change
+    from pintu.kernel.analytics.replaying import Now, Replaying
     from pintu.web.rooms import Rooms
 
-MOST_SESSIONS: Final = 8
-"""Replays of one city at once: each holds the city's documents."""
+MOST_SESSIONS: Final = 4
+"""Replays of one city at once: each holds the city's documents, and rows of the time to come."""
+MOST_OPENING: Final = 2
+LOOKED_AT_S: Final = 60.0
 IDLE_S: Final = 900.0
+SWEEP_S: Final = 60.0
 AT_ONCE: Final = 200
 """Changes applied before others get their turn."""
 SPEEDS: Final = (0.1, 3_600.0)
 ALIVE_TICKS: Final = 4
+SETTLE_S: Final = 0.01
 
 
 class ThenPicture(Picture):
@@ -45,6 +49,15 @@ class ThenPicture(Picture):
         """Something as it was when the replay began."""
         self._take(record)
 
+    def become(self, now: Now) -> int | None:
+        """Something as it stands after a step; the row whose look changed."""
+        self.at_us = now.at_us
+        if now.doc is not None:
+            return self._show(now.id, now.types, now.doc, now.at_us)
+        if now.id in self.alerts:
+            return self._end_alert(now.id)
+        return self.points.remove(now.id)
+
     async def _load(self) -> None:
         self._waiting = None
 
@@ -57,6 +70,16 @@ class ThenWall(Wall):
         if on_wall(record.types):
             self._take(record.id, orjson.loads(record.body), at_us)
 
+    def become(self, now: Now) -> None:
+        """Something as it stands after a step."""
+        if not on_wall(now.types):
+            return
+        if now.doc is None:
+            if self.entities.pop(now.id, None) is not None:
+                self.told.put(now.id, None, now.at_us)
+            return
+        self.told.put(now.id, self._take(now.id, now.doc, now.at_us), now.at_us)
+
     async def _load(self) -> None:
         self._waiting = None
 
@@ -67,7 +90,7 @@ class Session:
     def __init__(self, pictures: Pictures, tenant: int, owner: str, until_us: int) -> None:
         self.id = secrets.token_urlsafe(12)
         self.tenant, self.owner, self.until_us = tenant, owner, until_us
-        self.at_us = until_us
+        self.at_us = self._goal_us = until_us  # the goal is later while a step is half told
         self.speed = 1.0
         self.paused = False
         self.behind_s = 0.0  # real seconds it had to wait for rows, since the last seek
@@ -111,6 +134,7 @@ class Session:
             if self._replaying is not None:
                 await self._replaying.close()
             self._replaying, self.at_us, self._fresh = began, at_us, True
+            self._goal_us = at_us
             self.behind_s = 0.0
             self._put(wall, picture)
         self._wake.set()
@@ -120,24 +144,43 @@ class Session:
         made, and the moment is not reached."""
         replaying = self._replaying
         assert replaying is not None
-        at_us = min(at_us, self.until_us)
         async with self._turn:
             if replaying is not self._replaying:
                 return True  # sought meanwhile
-            async for changes in replaying.until(at_us):
-                for start in range(0, len(changes), AT_ONCE):
-                    self._apply(changes[start : start + AT_ONCE])
-                    await asyncio.sleep(0)
+            self._goal_us = max(self._goal_us, min(at_us, self.until_us))
+            before = replaying.rows
+            found = await replaying.until(self._goal_us)
+            for start in range(0, len(found), AT_ONCE):
+                self._apply(found[start : start + AT_ONCE])
+                await asyncio.sleep(0)
+            self.picture.changes_seen += replaying.rows - before
             if replaying.behind:
                 return False
-            self.at_us = self.picture.at_us = at_us
+            self.at_us = self.picture.at_us = self._goal_us
         return True
 
-    def _apply(self, changes: list[Change]) -> None:
-        self.picture.at_us = changes[-1].at_us
-        self.wall.apply(changes)
-        for row in self.picture.apply(changes):
-            self._rows[row] = changes[0].at_us
+    @property
+    def between(self) -> bool:
+        """Part of a step was told and its rest is being made: what stands is of no moment."""
+        return self._goal_us > self.at_us
+
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        """While this is held what stands is as of `at_us`; raises what coming there raises."""
+        while True:
+            async with self._turn:
+                if not self.between or self._ended:
+                    yield
+                    return
+            if not await self.advance(self._goal_us):
+                await asyncio.sleep(SETTLE_S)
+
+    def _apply(self, some: list[Now]) -> None:
+        for now in some:
+            self.wall.become(now)
+            row = self.picture.become(now)
+            if row is not None:
+                self._rows.setdefault(row, now.at_us)
 
     def control(self, speed: float | None, paused: bool | None) -> None:
         """Faster, slower, stop, go on."""
@@ -187,23 +230,36 @@ class Session:
             now_s = time.monotonic()
             passed_s, last_s = now_s - last_s, now_s
             before = (self.paused, self.speed, self.over)
-            if not self.paused and not self.over:
-                reached = await self.advance(self.at_us + int(passed_s * self.speed * 1e6))
-                self.behind_s += 0.0 if reached else passed_s
+            why = await self._step(passed_s)
             self.used_s = time.monotonic()
             fresh, self._fresh = self._fresh, False
-            if fresh or ticks % ALIVE_TICKS == 0 or before != (self.paused, self.speed, self.over):
-                if not still():
-                    return
-                yield frame("replay", {**self.told(), "reset": fresh})
+            quiet = (self.paused or self.over) and not self.between
+            if (quiet or ticks % ALIVE_TICKS == 0) and not still():
+                return
+            if fresh or why or ticks % ALIVE_TICKS == 0 or before != (
+                self.paused, self.speed, self.over
+            ):  # fmt: skip
+                yield frame("replay", {**self.told(), "reset": fresh, "why": why})
             for data in self._news():
                 yield data
-            quiet = self.paused or self.over
             wait_s = 1.0 if quiet else TICK_S - (time.monotonic() - now_s)
             if wait_s > 0:
                 await _woken(self._wake, wait_s)
             if quiet:
                 last_s = time.monotonic()
+
+    async def _step(self, passed_s: float) -> str:
+        """Go on by as much as passed; why it stands still where it cannot."""
+        try:
+            if self.between:
+                self.behind_s += passed_s
+                await self.advance(self._goal_us)
+            elif not self.paused and not self.over:
+                await self.advance(self.at_us + int(passed_s * self.speed * 1e6))
+        except PintuError as error:
+            self.paused, self._goal_us = True, self.at_us
+            return str(error)
+        return ""
 
     def _news(self) -> list[bytes]:
         found = []
@@ -265,19 +321,46 @@ class Replays:
     def __init__(self, pictures: Pictures) -> None:
         self.pictures = pictures
         self._sessions: dict[str, Session] = {}
+        self._opening = 0
+        self._sweeper: asyncio.Task[None] | None = None
 
     async def open(self, tenant: int, owner: str, at_us: int, until_us: int) -> Session:
-        """A new one at a moment; who has one already gives it up, and so does who let one lie."""
-        session = Session(self.pictures, tenant, owner, until_us)
-        await session.seek(at_us)
-        now_s = time.monotonic()
+        """A new one at a moment; who has one already gives it up, and so does who let one lie.
+        TooManyRequests where all are looked at, or several begin just now.
+        """
         for one in list(self._sessions.values()):
-            if now_s - one.used_s > IDLE_S or (owner and one.owner == owner):
+            if owner and one.owner == owner:
                 await self.drop(one.id)
-        while len(self._sessions) >= MOST_SESSIONS:
-            await self.drop(min(self._sessions.values(), key=lambda one: one.used_s).id)
+        if self._opening >= MOST_OPENING:
+            raise TooManyRequests("Other replays begin just now", retryAfter=5)
+        await self._make_room()
+        session = Session(self.pictures, tenant, owner, until_us)
+        self._opening += 1
+        try:
+            await session.seek(at_us)
+        finally:
+            self._opening -= 1
         self._sessions[session.id] = session
+        if self._sweeper is None or self._sweeper.done():
+            self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
         return session
+
+    async def _make_room(self) -> None:
+        """Give up the one that lay longest, if none of as many as there may be is free."""
+        while len(self._sessions) + self._opening >= MOST_SESSIONS:
+            oldest = min(self._sessions.values(), key=lambda one: one.used_s, default=None)
+            if oldest is None or time.monotonic() - oldest.used_s < LOOKED_AT_S:
+                raise TooManyRequests(f"{MOST_SESSIONS} replays are looked at", retryAfter=60)
+            await self.drop(oldest.id)
+
+    async def _sweep(self) -> None:
+        """A replay that nobody looks at holds a city in memory: after a while it is given up."""
+        while self._sessions:
+            await asyncio.sleep(SWEEP_S)
+            now_s = time.monotonic()
+            for one in list(self._sessions.values()):
+                if now_s - one.used_s > IDLE_S:
+                    await self.drop(one.id)
 
     def get(self, id: str, tenant: int, owner: str) -> Session:
         """Somebody's own replay; ResourceNotFound, Forbidden for another's."""
@@ -297,5 +380,7 @@ class Replays:
 
     async def close(self) -> None:
         """Close all."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         for id in list(self._sessions):
             await self.drop(id)
