@@ -4,7 +4,8 @@
 city of its own and subscribes to so many entities, each to its own endpoint path of this process.
 At each rate changes go out by the clock, whatever came back; a notification carries the number of
 its change. Beside it the floor of the same moment: an fdatasync of 4 KiB on the disk under test,
-taken between the slices of the load, for the city answers and tells after its commit. Prints p50
+taken between the slices of the load when nothing is under way (it stops this process, too), for
+the city answers and tells after its commit; a fast load has two slices, a slow one ten. Prints p50
 and p99, what p50 is above the fdatasync's, when the PATCH itself was answered, CPU a change, and
 what was lost; --check makes bars of it. The bars are for a quiet machine on which a durable upsert
 costs 29 µs of CPU: what it costs here is measured in the same run, and they grow by that much.
@@ -34,7 +35,8 @@ from bench.measuring import at
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 NUMBER = re.compile(rb'"number":\{"type":"Property","value":(\d+)')
-SLICES = 10
+SLICES, BUSY_SLICES = 10, 2
+BUSY = 1_000
 SYNCS = 20
 LATE_S = 5.0
 LANES = 128
@@ -201,6 +203,13 @@ async def drive(run: Run, lanes: list[Lane], plan: tuple[int, float, int], first
     return number
 
 
+async def told(run: Run) -> None:
+    """Wait until everybody was told, or some seconds."""
+    ends = time.perf_counter() + LATE_S
+    while run.lost and time.perf_counter() < ends:
+        await asyncio.sleep(0.005)
+
+
 async def measured(
     city: City, rate: int, seconds: float, subscriptions: int, runs: list[Run]
 ) -> dict[str, float]:
@@ -218,14 +227,13 @@ async def measured(
     run.took_ms.clear()
     run.answered_ms.clear()
     used = 0.0
-    for _ in range(SLICES):
+    slices = SLICES if rate < BUSY else BUSY_SLICES
+    for _ in range(slices):
         disk += sync_ms(city.folder)
         before = city.cpu_s()
-        number = await drive(run, lanes, (rate, seconds / SLICES, subscriptions), number)
+        number = await drive(run, lanes, (rate, seconds / slices, subscriptions), number)
+        await told(run)
         used += city.cpu_s() - before
-    ends = time.perf_counter() + LATE_S
-    while run.lost and time.perf_counter() < ends:
-        await asyncio.sleep(0.05)
     for lane in lanes:
         lane.transport.close()
     return {

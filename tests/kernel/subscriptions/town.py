@@ -21,6 +21,7 @@ from pintu.kernel.feed import Feed
 from pintu.kernel.jsonld import CORE, ContextLibrary
 from pintu.kernel.store.opening import open_store
 from pintu.kernel.store.port import Change, Op, Store
+from pintu.kernel.subscriptions.channel import Heard, UnderWay
 from pintu.kernel.subscriptions.composing import Composer
 from pintu.kernel.subscriptions.delivering import Delivery
 from pintu.kernel.subscriptions.keeping import Subscriptions
@@ -57,6 +58,14 @@ class Ear:
             self.heard[uri].append(document)
         return outcome
 
+    def begin(self, endpoint: Endpoint, message: Message, done: Heard) -> asyncio.Task[None]:
+        """The same without anybody who waits for it."""
+
+        async def through() -> None:
+            done(await self.send(endpoint, message))
+
+        return asyncio.create_task(through())
+
     async def close(self) -> None:
         """Nothing is kept."""
 
@@ -73,6 +82,7 @@ class Ways:
         self.gate = self
         self.answer: Projection | PintuError = WHOLE
         self.written: list[Message] = []
+        self.at_once = True
         self._rebuilder, self._composer = Rebuilder(store), composer
 
     def decide(self, actor: Actor, act: Act) -> Projection:
@@ -86,6 +96,20 @@ class Ways:
     ) -> Message | None:
         """The real one."""
         return await self._composer.compose(subscription, hits, projection)
+
+    def compose_now(
+        self, subscription: Subscription, hits: Sequence[Hit], projection: Projection
+    ) -> Message | None:
+        """The real one."""
+        return self._composer.compose_now(subscription, hits, projection)
+
+    def free(self, endpoint: Endpoint) -> bool:
+        """Always, when messages go out without tasks."""
+        return self.at_once
+
+    def begin(self, endpoint: Endpoint, message: Message, done: Heard) -> UnderWay | None:
+        """To the ear."""
+        return self.ear.begin(endpoint, message, done)
 
     async def compose_entities(
         self, subscription: Subscription, records: Sequence[Record], projection: Projection

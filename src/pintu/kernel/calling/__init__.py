@@ -5,7 +5,7 @@ not followed. What went wrong on the way is raised: Forbidden (an address that m
 TooLarge (an answer over its limit), Unavailable with `kind_of(error)` for the rest.
 """
 
-from pintu.kernel.calling.caller import Caller
+from pintu.kernel.calling.caller import Caller, Under
 from pintu.kernel.calling.words import Ask, Kind, Reply, kind_of
 
-__all__ = ["Ask", "Caller", "Kind", "Reply", "kind_of"]
+__all__ = ["Ask", "Caller", "Kind", "Reply", "Under", "kind_of"]

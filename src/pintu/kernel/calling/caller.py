@@ -12,7 +12,7 @@ import ssl
 from collections import deque
 from typing import Any, Final
 
-from pintu.kernel.calling.connection import Connection
+from pintu.kernel.calling.connection import Connection, Done
 from pintu.kernel.calling.requests import Place, head_of, place_of, request_of
 from pintu.kernel.calling.words import Ask, Reply, failure, kind_of
 from pintu.kernel.egress import CONNECT_TIMEOUT_S, Egress
@@ -45,6 +45,33 @@ class _Line:
         self.idle: list[Connection] = []
         self.opened = 0  # connections, idle or not
         self.waiting: deque[asyncio.Future[None]] = deque()
+
+
+class Under:
+    """A call under way over a kept connection that nobody's task waits for."""
+
+    __slots__ = ("_ask", "_caller", "_connection", "_done", "_line")
+
+    def __init__(
+        self, caller: Caller, line: _Line, connection: Connection, ask: Ask, done: Done
+    ) -> None:
+        self._caller, self._line, self._connection = caller, line, connection
+        self._ask, self._done = ask, done
+
+    def finished(self, result: Reply | PintuError) -> None:
+        """What the connection says: the connection is free before anybody hears of it."""
+        done, self._done = self._done, _nobody
+        self._caller.let_go(self._line, self._connection)
+        done(result if isinstance(result, Reply) else _named(result, self._ask))
+
+    def cancel(self) -> None:
+        """Nobody wants to hear how it ends: the connection is closed."""
+        self._done = _nobody
+        self._connection.close()
+
+
+def _nobody(result: Reply | PintuError) -> None:
+    """Hears and forgets."""
 
 
 class Caller:
@@ -84,6 +111,37 @@ class Caller:
             else:
                 self._gone(line)
         return await self._anew(place, ask, data)
+
+    def begin(self, ask: Ask, done: Done) -> Under | None:
+        """As `call`, over a kept connection that is free now, without a task: `done` hears the
+        reply or the error later. None: there is no such connection, or the call is none; `call`
+        does it, or says why not.
+        """
+        line = self._free(ask.url)
+        if line is None:
+            return None
+        place = self._place(ask.url)
+        data = request_of(self._head(ask, place), ask.method, ask.body)
+        connection = line.idle.pop()
+        under = Under(self, line, connection, ask, done)
+        connection.begin(
+            data, ask.method, limit=ask.limit, timeout_s=ask.timeout_s, done=under.finished
+        )
+        return under
+
+    def free(self, url: str) -> bool:
+        """Whether a kept connection to an address is free now."""
+        return self._free(url) is not None
+
+    def _free(self, url: str) -> _Line | None:
+        place = self._places.get(url)  # who was never called has no connection
+        line = None if place is None else self._lines.get(place.origin)
+        if line is None or line.waiting:
+            return None
+        while line.idle and not line.idle[-1].open:
+            line.idle.pop()
+            self._gone(line)
+        return line if line.idle else None
 
     async def close(self) -> None:
         """Let go of what is kept; calls under way end as they end, nothing of them is kept."""
@@ -134,7 +192,7 @@ class Caller:
             connection.close()
             raise
         finally:
-            self._let_go(line, connection)
+            self.let_go(line, connection)
 
     def _place(self, url: str) -> Place:
         place = self._places.get(url)
@@ -237,7 +295,7 @@ class Caller:
             self._tls = ssl.create_default_context()
         return {"ssl": self._tls, "server_hostname": place.host}
 
-    def _let_go(self, line: _Line, connection: Connection) -> None:
+    def let_go(self, line: _Line, connection: Connection) -> None:
         """After a call: kept for the next one, or gone."""
         if connection.open and connection.used and not self._closed:
             connection.asked = True

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 from pintu.kernel.calling.answers import Answer, Heads
 from pintu.kernel.calling.words import Reply, failure
 from pintu.kernel.errors import PintuError
 
+Done = Callable[[Reply | PintuError], None]
+
 
 class Connection(asyncio.Protocol):
     """A kept connection to a checked address."""
 
     __slots__ = (
-        "_answer", "_ends", "_known", "_loop", "_timer", "_transport", "_waiter", "asked",
-        "born", "idle_since", "open", "used",
+        "_answer", "_done", "_ends", "_known", "_loop", "_timer", "_transport", "asked", "born",
+        "idle_since", "open", "used",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._answer: Answer | None = None
-        self._waiter: asyncio.Future[Reply] | None = None
+        self._done: Done | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._known: Heads = {}
         self._ends = 0.0
@@ -34,16 +37,31 @@ class Connection(asyncio.Protocol):
     def ask(
         self, data: bytes, method: str, *, limit: int, timeout_s: float
     ) -> asyncio.Future[Reply]:
-        """Send a whole request; the future has its answer. Call only while `open` and idle."""
-        assert self._transport is not None and self._waiter is None
-        waiter = self._waiter = self._loop.create_future()
+        """As `begin`; the future has the answer."""
+        waiter: asyncio.Future[Reply] = self._loop.create_future()
+
+        def done(result: Reply | PintuError) -> None:
+            if waiter.done():
+                return
+            if isinstance(result, Reply):
+                waiter.set_result(result)
+            else:
+                waiter.set_exception(result)
+
+        self.begin(data, method, limit=limit, timeout_s=timeout_s, done=done)
+        return waiter
+
+    def begin(self, data: bytes, method: str, *, limit: int, timeout_s: float, done: Done) -> None:
+        """Send a whole request; `done` hears its answer or what went wrong, once. Call only while
+        `open` and idle."""
+        assert self._transport is not None and self._done is None
+        self._done = done
         self._answer = Answer(method, limit, self._known)
         self._ends = ends = self._loop.time() + timeout_s
         # One timer serves many calls: it looks whether its time has come when it fires.
         if self._timer is None or self._timer.when() > ends:
             self._set_timer(ends)
         self._transport.write(data)
-        return waiter
 
     @property
     def silent(self) -> bool:
@@ -68,7 +86,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """A part of an answer; without a question it is nobody's and ends the connection."""
         answer = self._answer
-        if answer is None or self._waiter is None:
+        if answer is None or self._done is None:
             self.close()
             return
         try:
@@ -87,7 +105,7 @@ class Connection(asyncio.Protocol):
         """It is gone; where closing is the end of an answer, the answer is whole."""
         self.close()
         answer = self._answer
-        if answer is None or self._waiter is None:
+        if answer is None or self._done is None:
             return
         if error is not None:
             self._finish(failure("closed", f"The connection broke: {error}"))
@@ -104,7 +122,7 @@ class Connection(asyncio.Protocol):
 
     def _late(self) -> None:
         self._timer = None
-        if self._waiter is None:
+        if self._done is None:
             return
         if self._loop.time() < self._ends:
             self._set_timer(self._ends)
@@ -112,17 +130,14 @@ class Connection(asyncio.Protocol):
             self._finish(failure("timeout", "It did not answer in time"))
 
     def _finish(self, result: Reply | PintuError) -> None:
-        waiter, answer = self._waiter, self._answer
-        assert waiter is not None and answer is not None
-        self._waiter = None
+        done, answer = self._done, self._answer
+        assert done is not None and answer is not None
+        self._done = None
         if isinstance(result, Reply):
             self.used += 1
             self._answer = None
             if not answer.keep:
                 self.close()
-            if not waiter.done():
-                waiter.set_result(result)
         else:
             self.close()
-            if not waiter.done():
-                waiter.set_exception(result)
+        done(result)

@@ -178,7 +178,11 @@ class Subscription:
         self._pending: deque[Change] = deque()
         self._passed = position  # offered up to here while live
         self._wake = asyncio.Event()
+        self._idle = False  # everything was handed out, the next change is waited for
         self._closed = False
+        self.taker: Callable[[list[Change]], int] | None = None
+        """Takes changes in the turn of their commit, as many of them as it says: the rest is
+        iterated over. It must neither raise nor wait."""
 
     @property
     def cursor(self) -> str:
@@ -222,7 +226,11 @@ class Subscription:
                 await asyncio.sleep(0)
             elif live:  # nothing was awaited since `_next` looked: no offer is overheard
                 self._wake.clear()
-                await self._wake.wait()
+                self._idle = True
+                try:
+                    await self._wake.wait()
+                finally:
+                    self._idle = False
 
     async def _catch_up(self) -> tuple[int, list[Change]]:
         """(position reached, changes that are wanted) from the log; live when that was its end.
@@ -262,6 +270,10 @@ class Subscription:
 
     def offer(self, changes: list[Change]) -> None:
         """A commit happened: keep what is wanted, or fall back to the log when that is too much."""
+        if self._idle and self.taker is not None and not self._wake.is_set():
+            changes = self._handed(changes, self.taker)
+            if not changes:
+                return
         self._wake.set()
         if not self._live and not self._reading:
             return
@@ -273,6 +285,17 @@ class Subscription:
         else:
             self._pending.extend(wanted)
             self._passed = changes[-1].position
+
+    def _handed(self, changes: list[Change], taker: Callable[[list[Change]], int]) -> list[Change]:
+        """Hand changes out at once; those that are left."""
+        wanted = [one for one in changes if one.position > self.position and self._wanted(one)]
+        taken = taker(wanted) if wanted else 0
+        if taken == len(wanted):
+            self.position = self._passed = max(self.position, changes[-1].position)
+            return []
+        if taken:
+            self.position = self._passed = wanted[taken - 1].position
+        return wanted[taken:]
 
     def _wanted(self, change: Change) -> bool:
         if self._tenants is not None and change.tenant not in self._tenants:

@@ -42,8 +42,23 @@ class Paused(msgspec.Struct, frozen=True):
     why: str
 
 
+MOST_HELD: Final = 4_000_000
+"""Bytes of documents one channel keeps in memory before it falls behind; one hit always fits."""
+
 Told = Outcome | Paused
+Heard = Callable[[Outcome], None]
 Tell = Callable[[Subscription, Sequence[Hit]], Awaitable[Told]]
+
+
+class UnderWay(Protocol):
+    """A message that was sent without a task."""
+
+    def cancel(self) -> None:
+        """Nobody wants to hear how it ends."""
+        ...
+
+
+Begin = Callable[[Subscription, Sequence[Hit], Heard], UnderWay | None]
 
 
 class Desk(Protocol):
@@ -52,9 +67,15 @@ class Desk(Protocol):
     clock: Clock
     tell: Tell
     """Compose what the gate lets be seen, write it down, send it once."""
+    begin: Begin
+    """The same at once, where nothing has to be waited for; None: something has."""
 
     def changed(self, channel: Channel) -> None:
         """Its state is to be saved."""
+        ...
+
+    def counted(self, channel: Channel) -> None:
+        """Nothing but its counters changed: they are saved some time."""
         ...
 
     def hungry(self, channel: Channel) -> None:
@@ -66,8 +87,8 @@ class Channel:
     """What one subscription is owed; lives on the loop."""
 
     __slots__ = (
-        "_desk", "_task", "_timer", "behind", "closed", "queue", "seen", "state", "subscription",
-        "under_way",
+        "_desk", "_held", "_sent", "_task", "_timer", "_waiter", "behind", "closed", "queue",
+        "seen", "state", "subscription", "under_way",
     )  # fmt: skip
 
     def __init__(self, subscription: Subscription, state: State, desk: Desk, seen: int) -> None:
@@ -79,7 +100,10 @@ class Channel:
         self.under_way = 0  # hits at the head of the queue that a message is under way for
         self.closed = False
         self._task: asyncio.Task[None] | None = None
+        self._sent: UnderWay | None = None  # without a task
         self._timer: asyncio.TimerHandle | None = None
+        self._waiter: asyncio.Future[None] | None = None  # of who asks how it goes
+        self._held = 0  # bytes of documents in the queue
 
     # --- what is owed -----------------------------------------------------------------------------
     def offer(self, hit: Hit) -> None:
@@ -87,22 +111,34 @@ class Channel:
         position = hit.change.position
         if self.behind or position <= self.seen or self.state.paused:
             return
-        if len(self.queue) >= self._most:
+        if self._full:
             self.behind, self.seen = True, position - 1
             return
-        self.queue.append(hit)
-        if self._task is None and self._timer is None:
+        self._put(hit)
+        if self._task is None and self._sent is None and self._timer is None:
             self.go_on()
 
     def fill(self, hit: Hit) -> bool:
         """A change read from the log for it; False when there is no room for it."""
         position = hit.change.position
         if position > self.seen:
-            if len(self.queue) >= self._most:
+            if self._full:
                 self.seen = position - 1
                 return False
-            self.queue.append(hit)
+            self._put(hit)
         return True
+
+    def _put(self, hit: Hit) -> None:
+        self.queue.append(hit)
+        self._held += _size(hit)
+
+    def _take(self, many: int) -> None:
+        for _ in range(many):
+            self._held -= _size(self.queue.popleft())
+
+    def _empty(self) -> None:
+        self.queue.clear()
+        self._held = self.under_way = 0
 
     def cursor(self, followed: int) -> int:
         """Up to where everything was told or no business of it; `followed`: the follower's
@@ -119,7 +155,8 @@ class Channel:
     @property
     def idle(self) -> bool:
         """Whether nothing would be lost if it were forgotten."""
-        return not self.owing and self._task is None and self._timer is None
+        busy = self._task is not None or self._sent is not None or self._timer is not None
+        return not (self.owing or busy)
 
     @property
     def stopped(self) -> bool:
@@ -130,7 +167,12 @@ class Channel:
     def has_room(self) -> bool:
         """Whether the log is to be read for it now."""
         resting = self._timer is not None or self.stopped
-        return self.behind and not resting and len(self.queue) < self._most // 2
+        few = len(self.queue) < self._most // 2 and self._held < MOST_HELD // 2
+        return self.behind and not resting and few
+
+    @property
+    def _full(self) -> bool:
+        return len(self.queue) >= self._most or self._held >= MOST_HELD
 
     @property
     def _most(self) -> int:
@@ -141,36 +183,66 @@ class Channel:
         if len(self.queue) > MOST_RESTING:
             self.behind, self.seen = True, self.queue[MOST_RESTING].change.position - 1
             while len(self.queue) > MOST_RESTING:
-                self.queue.pop()
+                self._held -= _size(self.queue.pop())
 
     async def settled(self, wait_s: float) -> None:
         """Wait a moment for what is being sent: whoever asks how it goes hears of it."""
         if self._task is not None:
             await asyncio.wait((self._task,), timeout=wait_s)
+        elif self._sent is not None:
+            if self._waiter is None:
+                self._waiter = asyncio.get_running_loop().create_future()
+            await asyncio.wait((self._waiter,), timeout=wait_s)
 
     # --- sending ----------------------------------------------------------------------------------
     def go_on(self) -> None:
         """Send what waits, if it may be sent now."""
-        if self._task is None and not self.stopped and not self.closed:
+        if self._task is None and self._sent is None and not self.stopped and not self.closed:
             self._cancel_timer()
-            if self.queue:
+            if not self.queue:
+                if self.behind:
+                    self._desk.hungry(self)
+            elif not self._at_once():
                 self._task = asyncio.get_running_loop().create_task(self._run())
-            elif self.behind:
-                self._desk.hungry(self)
+
+    def _at_once(self) -> bool:
+        """Send the next message without a task, where nothing has to be waited for."""
+        subscription = self.subscription
+        if subscription.throttling_s or self.state.attempts:
+            return False
+        if not subscription.live(self._desk.clock.now_us()):
+            return False
+        hits = [self.queue[0]] if len(self.queue) == 1 else together(self.queue)
+        self._sent = self._desk.begin(subscription, hits, self._heard)
+        if self._sent is None:
+            return False
+        self.under_way = len(hits)
+        return True
+
+    def _heard(self, outcome: Outcome) -> None:
+        """How a message ended that was sent without a task."""
+        self._sent = None
+        self._ended(outcome)
+        if self._waiter is not None:
+            self._waiter.set_result(None)
+            self._waiter = None
+        if self.queue and self._timer is None:
+            self.go_on()
+        elif self.has_room:
+            self._desk.hungry(self)
 
     def drop(self, seen: int) -> None:
         """Forget what waits: changes up to `seen` are no business of it any more."""
         self._cancel()
-        self.queue.clear()
+        self._empty()
         self.behind, self.seen = False, seen
-        self.under_way = 0
 
     def park(self, why: str) -> None:
         """Send nothing until somebody says so: what waits stays in the log, as long as that keeps
         it."""
         self.state.parked = why[:500] or "It failed too often"
         self.seen = self.cursor(self.seen)
-        self.queue.clear()
+        self._empty()
         self.behind = True
         self._cancel_timer()
 
@@ -184,6 +256,12 @@ class Channel:
         if self._task is not None:
             self._task.cancel()
             self._task = None
+        if self._sent is not None:
+            self._sent.cancel()
+            self._sent = None
+        if self._waiter is not None:
+            self._waiter.cancel()
+            self._waiter = None
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -219,7 +297,7 @@ class Channel:
         """One message, or a pause until it may be sent."""
         subscription, now_us = self.subscription, self._desk.clock.now_us()
         if not subscription.live(now_us):
-            self.queue.clear()
+            self._empty()
             self._desk.changed(self)
             return
         wait_s = states.throttled_s(subscription, self.state, now_us)
@@ -233,17 +311,24 @@ class Channel:
         if isinstance(told, Paused):
             self._pause(told.why)
             return
-        if told.taken:
-            for _ in range(self.under_way):
-                self.queue.popleft()
+        self._ended(told)
+
+    def _ended(self, outcome: Outcome) -> None:
+        """A message is through; where somebody emptied the queue meanwhile, nothing of it is."""
+        if outcome.taken:
+            self._take(self.under_way)
         self.under_way = 0
-        self._settle(told)
+        self._settle(outcome)
 
     def _settle(self, outcome: Outcome) -> None:
         """Count an attempt, and rest after one that failed."""
         state = self.state
+        well = outcome.taken and not state.attempts and not self.subscription.throttling_s
         if outcome is not NOTHING and outcome.why != "held":
             states.answered(state, outcome, self._desk.clock.now_us())
+        if well:
+            self._desk.counted(self)
+            return
         if not outcome.taken:
             if states.parks(state.attempts, outcome):
                 self.park(outcome.detail)
@@ -256,14 +341,18 @@ class Channel:
     def _pause(self, why: str) -> None:
         """Refused: what waited is not told later, when it would be somebody else's decision."""
         self.state.paused = why[:500]
-        self.queue.clear()
+        self._empty()
         self.behind = False
-        self.under_way = 0
         self._desk.changed(self)
 
 
 NOTHING: Final = Outcome(detail="nothing of it may be seen")
 """Taken without a message: the projection left nothing to tell."""
+
+
+def _size(hit: Hit) -> int:
+    change = hit.change
+    return len(change.body or b"") + len(change.before or b"")
 
 
 def together(queue: deque[Hit]) -> list[Hit]:

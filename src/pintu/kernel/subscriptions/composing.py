@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
 from typing import Any, Final
 from uuid import uuid4
 
@@ -73,6 +74,8 @@ class Composer:
         self._library = library
         self._clock = clock
         self._plans: dict[Key, Plan] = {}
+        # a random part once, then numbers: cheaper than randomness for each message
+        self._names = map(f"urn:ngsi-ld:Notification:{uuid4().hex}-{{}}".format, count(1))
 
     async def compose(
         self, subscription: Subscription, hits: Sequence[Hit], projection: Projection
@@ -84,15 +87,36 @@ class Composer:
         """
         let(subscription, projection)
         plan = await self._plan(subscription)
+        if plan.subscription.telling.join is None:
+            return self._composed(plan, hits, projection)
+        view = self._seen_by(plan.view, projection)
+        told: list[Any] = []
+        links = self._links(plan, view, projection)
+        for hit in hits:
+            pair = _pictured(plan, view, hit, projection)
+            if pair is not None:
+                told += await _linked(plan, links, *pair)
+        return self._message(plan, told) if told else None
+
+    def compose_now(
+        self, subscription: Subscription, hits: Sequence[Hit], projection: Projection
+    ) -> Message | None:
+        """`compose` where neither a @context nor linked entities have to be waited for; None also
+        where they have."""
+        plan = self._plans.get(subscription.key)
+        if plan is None or plan.subscription is not subscription or subscription.telling.join:
+            return None
+        let(subscription, projection)
+        return self._composed(plan, hits, projection)
+
+    def _composed(self, plan: Plan, hits: Sequence[Hit], projection: Projection) -> Message | None:
         if plan.plain and projection.whole:
             bodies = [_whole(hit) for hit in hits]
             if all(body is not None for body in bodies):
                 return self._message(plan, [orjson.Fragment(one) for one in bodies if one])
         view = self._seen_by(plan.view, projection)
-        told: list[Any] = []
-        links = self._links(plan, view, projection)
-        for hit in hits:
-            told += await _told(plan, view, hit, projection, links)
+        pairs = (_pictured(plan, view, hit, projection) for hit in hits)
+        told = [pair[1] for pair in pairs if pair is not None and pair[1]]
         return self._message(plan, told) if told else None
 
     async def compose_entities(
@@ -162,7 +186,7 @@ class Composer:
     def _message(self, plan: Plan, told: list[Any]) -> Message:
         subscription = plan.subscription
         geojson = plan.view.geojson
-        id = f"urn:ngsi-ld:Notification:{uuid4()}"
+        id = next(self._names)
         document: Doc = {
             "id": id,
             "type": "Notification",
@@ -245,20 +269,21 @@ def _whole(hit: Hit) -> bytes | None:
 
 
 # --- one change ---------------------------------------------------------------------------------
-async def _told(
-    plan: Plan, view: View, hit: Hit, projection: Projection, links: Links | None
-) -> list[Any]:
-    """What is told of one change: the entity, and with a flat join those it leads to."""
+def _pictured(
+    plan: Plan, view: View, hit: Hit, projection: Projection
+) -> tuple[Record | None, Doc] | None:
+    """(what its links are followed from, what is told) of one change; None when nothing of it may
+    be seen. Nothing is followed from what is gone."""
     before, after = seen_documents(hit, projection)
     names = visible_names(hit, before, after, projection)
     if names is None:
-        return []
+        return None
     change, telling = hit.change, plan.subscription.telling
     shown_view = plan.tree.applied(view, plan.terms)
     if change.verb == "deleted":
-        return [_deleted(plan, shown_view, hit, before)]
+        return None, _deleted(plan, shown_view, hit, before)
     if not after:
-        return []
+        return None
     lost = gone(before, after, names) if hit.subscription.triggers & _TELLS_GONE else {}
     picture = Picture(
         terms=plan.terms,
@@ -267,14 +292,14 @@ async def _told(
         deleted_us=change.at_us,
     )
     record = _record(hit, change.body if projection.whole else orjson.dumps(after))
-    return await _linked(plan, links, record, picture.shown(record, before, names, lost))
+    return record, picture.shown(record, before, names, lost)
 
 
-async def _linked(plan: Plan, links: Links | None, record: Record, shown: Doc) -> list[Any]:
+async def _linked(plan: Plan, links: Links | None, record: Record | None, shown: Doc) -> list[Any]:
     """An entity with those its relationships lead to, in it or after it."""
     if not shown:
         return []
-    if links is None:
+    if links is None or record is None:
         return [shown]
     document: Doc = orjson.loads(record.body)
     attributes = plan.subscription.telling.attributes

@@ -1,8 +1,9 @@
 """Telling everybody who subscribed, at least once and in order an entity: the room around channels.
 
 The follower matches what happens; each subscription that is owed something has a channel. What is
-written down: how each subscription does, whenever that changed, at most once a second; then how far
-the follower is. So a kill repeats a second's notifications and loses none. A notification is a
+written down, at most once a second: how those do that are owed something or fail, then how far the
+follower is; mere counters some seconds later. So a kill repeats a second's notifications and loses
+none. A notification is a
 read: the gate decides when it is sent, and what it wants written down is written down first.
 """
 
@@ -19,7 +20,7 @@ from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError
 from pintu.kernel.feed import Feed
 from pintu.kernel.store.port import Store
-from pintu.kernel.subscriptions.channel import Channel, Tell
+from pintu.kernel.subscriptions.channel import Begin, Channel, Tell
 from pintu.kernel.subscriptions.door import Door
 from pintu.kernel.subscriptions.following import Follower, Reader
 from pintu.kernel.subscriptions.keeping import Deed, Subscriptions
@@ -35,6 +36,9 @@ OWED: Final = "notifications owed"
 owed older changes."""
 
 SAVE_S: Final = 1.0
+COUNTERS_S: Final = 10.0
+"""Counters of those that do well: rows for them each second would cost what notifications cost."""
+
 MOST_SAVED: Final = 2_000
 """Counters written down at once; who is owed something is always written down."""
 
@@ -56,8 +60,11 @@ class Delivery:
         self.follower = Follower((store, feed, matcher), ways.rebuild, self._take)
         self._reader = Reader(store, self.follower, lambda: list(self.channels.values()))
         self._dirty: dict[Key, Subscription] = {}
+        self._counted: dict[Key, Subscription] = {}
+        self._counters_due = 0.0
         self.teller = Teller(subscriptions, ways)
         self.tell: Tell = self.teller.changes
+        self.begin: Begin = self.teller.begin
         self.door = Door(ways.sender, clock)
         self._periodic = Periodic(subscriptions, store, clock, self.teller)
         self._saver: asyncio.Task[None] | None = None
@@ -65,6 +72,7 @@ class Delivery:
         self._looked_us = 0
         self.started = False
         subscriptions.listen(self._registered)
+        subscriptions.prepare = self._prepare
 
     # --- life -------------------------------------------------------------------------------------
     async def start(self) -> None:
@@ -100,9 +108,16 @@ class Delivery:
         for channel in self.channels.values():
             channel.close()
         if self.subscriptions.count():
+            self._counters_due = 0.0
             with contextlib.suppress(PintuError):
                 await self.save()
         await self._ways.close()
+
+    async def _prepare(self) -> None:
+        """Before the first subscription is on the disk, the place is from which it is told: who
+        subscribed and is killed with the city is told of every change after that."""
+        if self.started and FOLLOWED not in self.store.cursors():
+            await self.store.save_cursor(FOLLOWED, self.store.head())
 
     def _follow(self, position: int) -> None:
         if not self.follower.running:
@@ -111,12 +126,14 @@ class Delivery:
             self._saver = asyncio.get_running_loop().create_task(self._save_on())
 
     async def _forget(self) -> None:
-        """Nobody subscribes: the log is kept for nobody."""
+        """Nobody subscribes: the log is kept for nobody. Whoever subscribes in this moment is
+        followed for, and its place is written down anew."""
         await self.follower.stop()
-        for name in (FOLLOWED, OWED):
-            if name in self.store.cursors():
-                await self.store.save_cursor(name, None)
         self._saved = self._owed = 0
+        async with self.subscriptions.turn:  # nobody is added in between
+            for name in (FOLLOWED, OWED):
+                if name in self.store.cursors() and not self.subscriptions.count():
+                    await self.store.save_cursor(name, None)
 
     # --- what happens -----------------------------------------------------------------------------
     def _take(self, hits: list[Hit]) -> None:
@@ -125,9 +142,13 @@ class Delivery:
             ear = self.ears.get(key)
             if ear is not None:
                 ear(hit)
-            else:
-                channel = self.channels.get(key)
-                (channel or self._channel(hit.subscription)).offer(hit)
+                continue
+            channel = self.channels.get(key)
+            if channel is None:  # it may have gone since it was found to be concerned
+                subscription = self.subscriptions.find(*key)
+                channel = None if subscription is None else self._channel(subscription)
+            if channel is not None:
+                channel.offer(hit)
 
     def _channel(self, subscription: Subscription) -> Channel:
         state = self.subscriptions.state(subscription)
@@ -147,6 +168,7 @@ class Delivery:
         if deed == "removed":
             self._periodic.drop(key)
             self._dirty.pop(key, None)
+            self._counted.pop(key, None)
             channel = self.channels.pop(key, None)
             if channel is not None:
                 channel.close()
@@ -191,6 +213,10 @@ class Delivery:
         """Its state is to be saved."""
         self._dirty[channel.subscription.key] = channel.subscription
 
+    def counted(self, channel: Channel) -> None:
+        """Nothing but its counters changed: they are saved some time."""
+        self._counted[channel.subscription.key] = channel.subscription
+
     def hungry(self, channel: Channel) -> None:
         """It is behind and has room: read the log for it."""
         self._reader.wake()
@@ -234,6 +260,11 @@ class Delivery:
         followed = self.follower.position
         self._dirty.update((one.key, one) for one in self._periodic.saves)
         self._periodic.saves.clear()
+        now = time.monotonic()
+        if now >= self._counters_due:
+            self._counters_due = now + COUNTERS_S
+            self._dirty.update(self._counted)
+            self._counted.clear()
         owed, owing = 0, []
         for key, channel in list(self.channels.items()):
             state, cursor = channel.state, channel.cursor(followed)
@@ -245,7 +276,8 @@ class Delivery:
             elif state.owing:
                 self._dirty[key] = channel.subscription
             state.cursor, state.owing = cursor, channel.owing
-            if channel.idle and not channel.stopped and key not in self._dirty:
+            kept = channel.stopped or key in self._dirty or key in self._counted
+            if channel.idle and not kept:
                 del self.channels[key]
         for one in owing:
             self._dirty.pop(one.key, None)
@@ -277,8 +309,9 @@ class Delivery:
                     await self.save()
                 elif not self.ears:
                     await self._forget()
-                    self._saver = None
-                    return
+                    if not self.follower.running:  # nobody came in that moment
+                        self._saver = None
+                        return
                 self._look_again()
             except PintuError as error:
                 log.warning("How subscriptions do cannot be written down now: %s", error)

@@ -39,6 +39,8 @@ class Follower:
         self._stream: Stream | None = None
         self._task: asyncio.Task[None] | None = None
         self._reached = 0
+        self.offered = 0
+        """Who is concerned by changes up to here is told of them just now, or was."""
 
     @property
     def running(self) -> bool:
@@ -52,8 +54,9 @@ class Follower:
 
     def start(self, position: int) -> None:
         """Follow from a position."""
-        self._reached = position
+        self._reached = self.offered = position
         self._stream = self._feed.subscribe(after=cursor_of(position))
+        self._stream.taker = self._take_now
         self._task = asyncio.get_running_loop().create_task(self._run(self._stream))
 
     async def stop(self) -> None:
@@ -62,10 +65,10 @@ class Follower:
             self._reached = self.position
             self._stream.close()
             self._stream = None
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        task, self._task = self._task, None  # somebody may start it again meanwhile
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self, stream: Stream) -> None:
         async for batch in stream.batches(AT_ONCE):
@@ -81,10 +84,38 @@ class Follower:
             except PintuError as error:  # the store is away: what happened waits for it
                 log.warning("Change %d cannot be matched now: %s", change.position, error)
                 await asyncio.sleep(AWAY_S)
+            except Exception:  # a loop's edge: one change that breaks stops nobody's notifications
+                log.exception("Change %d concerns nobody: it cannot be matched", change.position)
+                return
+        self.offered = change.position
         for at in range(0, len(hits), AT_ONCE):
             if at:
                 await asyncio.sleep(0)
             self._take(hits[at : at + AT_ONCE])
+
+    def _take_now(self, changes: list[Change]) -> int:
+        """Match and tell what has just been committed, before anybody else has the turn: how many
+        changes; those after them need to be waited for, or others theirs."""
+        matcher, spent = self._matcher, 0
+        for number, change in enumerate(changes):
+            if spent > AT_ONCE:
+                return number
+            if change.verb not in PAST_VERBS and matcher.any(change.tenant):
+                if change.body is None and change.before is None:
+                    return number
+                if matcher.linked(change.tenant):
+                    return number
+                try:
+                    hits = matcher.concerned(change)
+                except Exception:  # a loop's edge: `_match` says what is wrong with it
+                    return number
+                spent += 1 + len(hits)
+                if len(hits) > AT_ONCE:
+                    return number
+                self.offered = change.position
+                self._take(hits)
+            self._reached = change.position
+        return len(changes)
 
     async def concerned(self, change: Change, matcher: Matcher | None = None) -> list[Hit]:
         """Whom a change concerns; one that comes from the log is made whole first."""
@@ -145,11 +176,12 @@ class Reader:
             log.warning("The log cannot be read now: %s", error)
             await asyncio.sleep(AWAY_S)
             return
-        if not rows or rows[-1].position >= self._follower.position:
+        follower = self._follower
+        if not rows or rows[-1].position >= max(follower.position, follower.offered):
             for one in readers.values():
                 one.behind = False  # from here on the follower tells it
                 if not rows:
-                    one.seen = max(one.seen, self._follower.position)
+                    one.seen = max(one.seen, follower.position)
         for one in near:  # also those that had no room for all of it
             one.go_on()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import islice
 from typing import Any, Final, Literal
 
@@ -54,7 +54,10 @@ class Subscriptions:
         self._by_tenant: dict[int, dict[str, Subscription]] = {}
         self._count = 0
         self._listeners: list[Listener] = []
-        self._turn = asyncio.Lock()
+        self.turn = asyncio.Lock()
+        """Held while one is added, changed or removed."""
+        self.prepare: Callable[[], Awaitable[None]] = _nothing
+        """Done before one is added: from where it is told must be on the disk first."""
         self.tables.read_now(self._load)
 
     def _load(self, connection: Connection) -> None:
@@ -119,12 +122,13 @@ class Subscriptions:
     # --- changing ---------------------------------------------------------------------------------
     async def add(self, subscription: Subscription) -> None:
         """Keep a new one; raises AlreadyExists, TooLarge over the city's bound, TooComplex."""
-        async with self._turn:
+        async with self.turn:
             self.refuse_double(subscription.tenant, subscription.id)
             if self._count >= self.most:
                 raise TooLarge(f"This city keeps at most {self.most} subscriptions")
             self.matcher.check_room(subscription)
             self.states.pop(subscription.key, None)
+            await self.prepare()
             await self.tables.run(_kept(subscription))
             self._put(subscription)
             self._tell("added", subscription)
@@ -136,7 +140,7 @@ class Subscriptions:
 
     async def replace(self, subscription: Subscription) -> None:
         """Keep a changed one in place of the one of its id; raises ResourceNotFound, TooComplex."""
-        async with self._turn:
+        async with self.turn:
             self.get(subscription.tenant, subscription.id)
             self.matcher.check_room(subscription)
             await self.tables.run(_kept(subscription))
@@ -145,7 +149,7 @@ class Subscriptions:
 
     async def remove(self, tenant: int, id: str) -> None:
         """Forget one and its state; raises ResourceNotFound. Nothing is sent for it afterwards."""
-        async with self._turn:
+        async with self.turn:
             gone = self.get(tenant, id)
             await self.tables.run(_gone(gone))
             self._drop(gone)
@@ -162,7 +166,7 @@ class Subscriptions:
             for one in subscriptions
             if one.key in self.states and self.find(*one.key) is not None
         ]
-        async with self._turn:
+        async with self.turn:
             await self.tables.run(lambda connection: put_rows(connection, STATE, rows))
 
     def _put(self, subscription: Subscription) -> None:
@@ -187,6 +191,10 @@ class Subscriptions:
     def _tell(self, deed: Deed, subscription: Subscription) -> None:
         for listener in self._listeners:
             listener(deed, subscription)
+
+
+async def _nothing() -> None:
+    """Nobody tells anybody."""
 
 
 def _kept(one: Subscription) -> Callable[[Connection], None]:

@@ -14,6 +14,7 @@ from pintu.kernel.errors import Unavailable
 from pintu.kernel.feed import Feed
 from pintu.kernel.jsonld import ContextLibrary
 from pintu.kernel.store.port import Change, Store
+from pintu.kernel.subscriptions.channel import Heard, UnderWay
 from pintu.kernel.subscriptions.composing import Composer
 from pintu.kernel.subscriptions.delivering import Delivery
 from pintu.kernel.subscriptions.http import HttpSender
@@ -43,6 +44,20 @@ class CityWays:
     ) -> Message | None:
         """The notification of some changes as it may be seen; None when nothing of it may."""
         return await self.composer.compose(subscription, hits, projection)
+
+    def compose_now(
+        self, subscription: Subscription, hits: Sequence[Hit], projection: Projection
+    ) -> Message | None:
+        """The same where nothing has to be waited for; None also where something has."""
+        return self.composer.compose_now(subscription, hits, projection)
+
+    def free(self, endpoint: Endpoint) -> bool:
+        """Whether `begin` would find a connection to an endpoint now."""
+        return not endpoint.mqtt and self._http.free(endpoint)
+
+    def begin(self, endpoint: Endpoint, message: Message, done: Heard) -> UnderWay | None:
+        """Send over a connection that is free now; None: there is none."""
+        return self._http.begin(endpoint, message, done)
 
     async def compose_entities(
         self, subscription: Subscription, records: Sequence[Record], projection: Projection
