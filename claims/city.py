@@ -127,12 +127,13 @@ def _official() -> list[Finding]:
     return ngsi_ld_conformance.official()
 
 
+FAULTS = "make faults FAST=1"
 CLAIMS = [
-    Claim(name="second start", measure=life.second_start),
-    Claim(name="stop and continue", measure=life.stop_and_continue),
-    Claim(name="children return", measure=life.children_return),
-    Claim(name="kill -9 under load, quick", measure=borrowed("claims.kill9", False)),
-    Claim(name="power cut, quick", measure=borrowed("tests.faults.power_cut", True)),
+    Claim(name="second start", measure=life.second_start, also=FAULTS),
+    Claim(name="stop and continue", measure=life.stop_and_continue, also=FAULTS),
+    Claim(name="children return", measure=life.children_return, also=FAULTS),
+    Claim(name="kill -9 under load, quick", measure=borrowed("claims.kill9", False), also=FAULTS),
+    Claim(name="power cut, quick", measure=borrowed("tests.faults.power_cut", True), also=FAULTS),
     Claim(name="first map", measure=life.first_map, speed=True),
     Claim(name="lamp faults", measure=borrowed("claims.lamp_faults", True), speed=True),
     Claim(name="Bristol", measure=borrowed("claims.bristol", True), speed=True),

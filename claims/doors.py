@@ -121,7 +121,7 @@ def _config(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 CLAIMS = [
     Claim(name="configuration moves", measure=configuration_moves),
     Claim(name="HJ 212 frames", measure=of("claims.hj212", "frames_lose_nothing")),
-    Claim(name="air quality index", measure=index_vectors),
+    Claim(name="air quality index", measure=index_vectors, also="make test"),
     # these need what a machine may not have (Node and its registry, the real hours)
     Claim(name="independent peers", measure=peers, full=True),
     Claim(

@@ -85,8 +85,12 @@ _of, _told = "claims.ngsi_ld_conformance", "claims.notifications"
 
 CLAIMS = [
     Claim(name="the page", measure=page),
-    Claim(name="properties", measure=proofs),
-    Claim(name="a quick day of failures", measure=of(_told, "a_quick_day")),
+    Claim(name="properties", measure=proofs, also="make test"),
+    Claim(
+        name="a quick day of failures",
+        measure=of(_told, "a_quick_day"),
+        also="make faults FAST=1",
+    ),
     Claim(name="contexts", measure=contexts, full=True),
     Claim(
         name="idle subscriptions",

@@ -41,9 +41,12 @@ class Claim:
 
     `speed`: its figure is this machine's; asked only without --quick-safe.
     `full`: takes minutes; asked only with --full.
+    `also`: the command that asks the very same and that .ci/run runs too; --quick-safe leaves it
+    out.
     """
 
     name: str
     measure: Callable[[], list[Finding]]
     speed: bool = False
     full: bool = False
+    also: str = ""

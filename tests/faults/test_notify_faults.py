@@ -8,7 +8,7 @@ from tests.faults.run import times
 
 def test_a_day_of_failures_and_kills_loses_no_notification() -> None:
     """At least once, in order a lamp, nothing after the end, nothing beyond the agreement."""
-    figures, broken = day(seconds=times(120, 8), kills=times(20, 3))
+    figures, broken = day(seconds=times(120, 15), kills=times(20, 4))
     assert [] == broken
     assert figures["changes"] > 0
     assert figures["refused"] > 0

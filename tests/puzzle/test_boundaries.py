@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,16 +47,27 @@ PURE = {
 }
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """What the rules below look at in a file: its imports and its constants."""
+    looked_at = (ast.Import, ast.ImportFrom, ast.Constant)
+    tree = ast.parse(path.read_text("utf-8"))
+    return tuple(one for one in ast.walk(tree) if isinstance(one, looked_at))
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Every module a file imports, as an absolute name; `from a import b` gives `a.b`."""
     package = path.relative_to(SRC.parent).with_suffix("").parts
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    found: set[str] = set()
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            yield from (one.name for one in node.names)
+            found.update(one.name for one in node.names)
         elif isinstance(node, ast.ImportFrom):
             start = package[: len(package) - node.level] if node.level else ()
             module = ".".join([*start, *([node.module] if node.module else [])])
-            yield from (f"{module}.{one.name}" for one in node.names)
+            found.update(f"{module}.{one.name}" for one in node.names)
+    return frozenset(found)
 
 
 def ours(path: Path) -> set[str]:
@@ -113,16 +124,22 @@ def test_the_demo_imports_nothing_of_ours() -> None:
     assert set() == wrong
 
 
+def pieces_named(node: ast.AST) -> list[str]:
+    """The pieces that a constant or an import names."""
+    if isinstance(node, ast.Constant):
+        return [one for one in PIECES if isinstance(node.value, str) and node.value == one]
+    module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
+    return [one for one in PIECES if within(module, f"pintu.pieces.{one}")]
+
+
 @pytest.mark.parametrize("room", ["kernel", "web", "kit", "protocols", "vocabulary", "processes"])
 def test_nobody_names_a_piece(room: str) -> None:
     """Pieces are found at run time: no code outside of `pieces` says a piece's name."""
     wrong = [
         f"{path.relative_to(SRC)}:{node.lineno} says {piece}"
         for path in (SRC / room).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        for piece in PIECES
-        if (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value == piece)
-        or (isinstance(node, ast.ImportFrom) and within(node.module or "", f"pintu.pieces.{piece}"))
+        for node in nodes(path)
+        for piece in pieces_named(node)
     ]
     assert [] == wrong
 

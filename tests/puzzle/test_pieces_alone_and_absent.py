@@ -22,10 +22,11 @@ PIECES = sorted(one.parent.name for one in (SRC / "pintu" / "pieces").glob("*/pi
 
 
 def copied(target: Path, keep: list[str]) -> dict[str, str]:
-    """A copy of the source with only these pieces; returns the environment that imports it."""
-    shutil.copytree(
-        SRC, target, ignore=shutil.ignore_patterns("__pycache__", "vendor", "node_modules")
-    )
+    """A copy of the source with only these pieces; returns the environment that imports it.
+
+    What is compiled comes along: it belongs to a source of the same time and size, which a copy is.
+    """
+    shutil.copytree(SRC, target, ignore=shutil.ignore_patterns("vendor", "node_modules"))
     for name in PIECES:
         if name not in keep:
             shutil.rmtree(target / "pintu" / "pieces" / name)
