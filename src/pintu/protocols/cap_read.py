@@ -11,6 +11,7 @@ from typing import Any, Final
 from pintu.protocols.cap_words import (
     CATEGORY,
     CERTAINTY,
+    MOST_CIRCLES,
     MOST_INFOS,
     MOST_POINTS,
     MSG_TYPE,
@@ -58,6 +59,9 @@ def read(document: bytes) -> CapAlert:
     points = sum(len(ring) for one in found["infos"] for a in one.areas for ring in a.polygons)
     if points > MOST_POINTS:
         raise CapError(f"The alert has {points} points, more than {MOST_POINTS}", over=True)
+    circles = sum(len(a.circles) for one in found["infos"] for a in one.areas)
+    if circles > MOST_CIRCLES:
+        raise CapError(f"The alert has {circles} circles, more than {MOST_CIRCLES}", over=True)
     return CapAlert(**found, version=version, signed=signed)
 
 

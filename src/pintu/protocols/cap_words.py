@@ -19,6 +19,7 @@ NAMESPACE: Final = "urn:oasis:names:tc:emergency:cap:1.2"
 MOST_BYTES: Final = 1_000_000
 MOST_POINTS: Final = 10_000
 """Points of all polygons of one message; more is refused."""
+MOST_CIRCLES: Final = 500
 MOST_ELEMENTS: Final = 20_000
 DEEPEST: Final = 16
 MOST_INFOS: Final = 50

@@ -20,6 +20,9 @@ log = logging.getLogger("pintu.operations")
 RINGS_FROM: Final = {"critical": 1, "high": 2}
 """Severity → from which escalation on the duty officer is rung; others are seen in the queue."""
 
+BACK_US: Final = 6 * 3_600_000_000
+"""So far back deeds are read at a start for whom nobody called yet."""
+
 MOST_ALARMS: Final = 500
 PAGE: Final = "/my-orders"
 
@@ -33,14 +36,19 @@ class CallingOut:
         room.journal.listen(self._heard)
 
     async def start(self) -> None:
-        """Nothing is left of an earlier life: who was called out is in the roster's receipts."""
+        """Call whom an earlier life had no time to call: once a deed, whoever asks."""
+        journal = self._room.journal
+        since_us = journal.clock.now_us() - BACK_US
+        for deed in await journal.list_deeds(since_us=since_us, limit=5_000):
+            if calls_for(deed):
+                await self._call(deed)
 
     async def stop(self) -> None:
         """What is being said is said to its end."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _heard(self, deed: Deed) -> None:
-        if deed.subject.startswith("order:") and deed.verb in ("assigned", "escalated"):
+        if calls_for(deed):
             task = asyncio.create_task(self._call(deed))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -88,8 +96,9 @@ class CallingOut:
         link = f"/orders/{order.id}"
         key = f"{deed.room}:{deed.number}"
         await duty.ring(
-            order.tenant, order.subject, order.severity, said, key=key, link=link, by="timer"
-        )
+            order.tenant, order.subject, order.severity, said, key=key, link=link, by="timer",
+            at_us=deed.at_us,
+        )  # fmt: skip
 
     # --- what orders ask of incidents -------------------------------------------------------------
     async def alarms_of(self, cause: str) -> list[str]:
@@ -106,6 +115,11 @@ class CallingOut:
         incidents: Any = getattr(self._room, "incidents", None)
         found = await incidents.incident_of(tenant, alert) if incidents is not None else ""
         return f"incident:{found}" if found else ""
+
+
+def calls_for(deed: Deed) -> bool:
+    """Whether somebody is called because of a deed."""
+    return deed.subject.startswith("order:") and deed.verb in ("assigned", "escalated")
 
 
 def named(order: Order) -> dict[str, str]:

@@ -136,6 +136,10 @@ class Journal:
         self._parts[opened.name] = opened
         self._locks[opened.name] = asyncio.Lock()
 
+    def rooms(self) -> list[OpenTables]:
+        """The tables of every part that joined."""
+        return list(self._parts.values())
+
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every deed after it is durable; returns how to stop that."""
         self._listeners.append(listener)

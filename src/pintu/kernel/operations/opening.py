@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pintu.kernel.operations.calling_out import CallingOut
+from pintu.kernel.operations.ended import Ended
 from pintu.kernel.operations.eventful import open_events
+from pintu.kernel.operations.forgetting import Forgetting
 from pintu.kernel.operations.incidents.opening import open_incidents
 from pintu.kernel.operations.journal import Journal
 from pintu.kernel.operations.orders import OrderHand, Orders, open_orders
@@ -14,7 +16,7 @@ from pintu.kernel.operations.playbooks.opening import open_plays
 from pintu.kernel.operations.roster.opening import open_roster
 from pintu.kernel.operations.streets.room import open_streets
 from pintu.kernel.operations.warned import MessageHand, People
-from pintu.kernel.operations.warnings.opening import open_warnings
+from pintu.kernel.operations.warnings.opening import open_warnings, our_name
 
 if TYPE_CHECKING:
     from pintu.kernel.operations.events import MajorEvents
@@ -59,6 +61,7 @@ class OperationsRoom:
 
     warnings: Warnings | None = None  # to the public, CAP 1.2
     events: MajorEvents | None = None  # when a summit comes to town
+    ended: Ended | None = None  # who hears that an incident is over
     streets: Streets | None = None  # each stretch's state, cause and coverage
 
     async def start(self) -> None:
@@ -97,6 +100,9 @@ def open_operations(rooms: Any, tables: CityTables) -> OperationsRoom:
     room.parts.append(room.warnings)
     room.events = open_events(room, rooms, tables)
     room.parts.append(room.events)
+    room.ended = Ended(room, our_name(rooms.settings.public_url))
+    room.parts.append(room.ended)
     room.streets = open_streets(rooms, tables, journal)
     room.parts.append(room.streets)
+    room.parts.append(Forgetting(room, rooms.timers, rooms.clock))
     return room

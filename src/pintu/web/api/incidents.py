@@ -22,7 +22,9 @@ MOST_BODY: Final = 64 * 1024
 
 class Doing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of a deed: `acknowledge`, `assign` (to), `grade` (grade, reason), `merge` (others,
-    reason), `split` (alarms, reason), `close` (outcome, reason), `reopen` (reason)."""
+    reason), `split` (alarms, reason), `close` (outcome, reason), `reopen` (reason), `send` (what,
+    target, crew, key: a work order), `all_clear` (of one that is closed: also by the channels that
+    everybody hears)."""
 
     deed: str
     reason: str = ""
@@ -31,6 +33,10 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     outcome: str = ""
     others: list[str] = []
     alarms: list[int] = []
+    what: str = ""
+    target: str = ""
+    crew: str = ""
+    key: str = ""
 
 
 class Reporting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Response, get, post
@@ -11,19 +10,23 @@ from litestar import Response, get, post
 from pintu.kernel.access import Deed
 from pintu.kernel.clock import iso
 from pintu.kernel.context.decode import decode_json
-from pintu.kernel.errors import BadRequestData, PintuError, ResourceNotFound, TooLarge
+from pintu.kernel.errors import BadRequestData, Forbidden, PintuError, ResourceNotFound, TooLarge
 from pintu.kernel.operations.warnings import Message, PublicWarning, Taken, Warnings
-from pintu.protocols import cap
+from pintu.kernel.operations.warnings.opening import our_name as sender_name
+from pintu.protocols import cap, cap_sign
 from pintu.protocols.cap_atom import MEDIA_TYPE, FeedEntry, write_feed
 from pintu.web.api.reading import as_json
 from pintu.web.house import house_of
 from pintu.web.visit import AnyRequest, Visit, enter
 
 if TYPE_CHECKING:
+    from pintu.kernel.operations.warnings.words import Kept
     from pintu.web.rooms import Rooms
 
 DATA_SET: Final = "operations"
 PATH: Final = "/operations/warnings"
+SAID: Final = frozenset(("issued", "updated", "cancelled"))
+"""Effects of messages that everybody was told."""
 JSON_TYPES: Final = ("application/json", "application/ld+json")
 
 
@@ -48,6 +51,43 @@ def document_of(message: Message) -> bytes:
     return cap.write(msgspec.convert(msgspec.to_builtins(message), cap.CapAlert))
 
 
+def read_back(message: Message) -> Message:
+    """A message as others would read it from us; BadRequestData or TooLarge says what they could
+    not."""
+    try:
+        document = document_of(message)
+    except (ValueError, OverflowError) as error:
+        raise BadRequestData(f"The warning cannot be written as CAP: {error}") from error
+    return message_of(document)
+
+
+def vouched(rooms: Rooms, message: Message, document: bytes) -> Message:
+    """A message held against the certificate that the town configured for its sender
+    (`config/warnings/senders.toml`); as it is where there is none. Forbidden for one that its
+    sender did not sign: nobody else speaks in that name."""
+    certificate = certificates(rooms).get(message.sender)
+    if certificate is None:
+        return message
+    alert = msgspec.convert(msgspec.to_builtins(message), cap.CapAlert)
+    if document:
+        alert = cap.read(document)
+    why = cap_sign.check(document, alert, certificate, rooms.clock.now_us())
+    if why:
+        raise Forbidden(f"Sender {message.sender[:80]!r} did not sign this message: {why}")
+    return msgspec.structs.replace(message, verified=True)
+
+
+def certificates(rooms: Rooms) -> dict[str, str]:
+    """Sender → certificate (PEM), as the town configured them."""
+    saved = rooms.configuration.find("warnings", "senders")
+    told: Any = saved.content.get("sender") if saved is not None else None
+    return {
+        str(one["name"]): str(one["certificate"])
+        for one in (told if isinstance(told, list) else ())
+        if isinstance(one, dict) and {"name", "certificate"} <= one.keys()
+    }
+
+
 def room_of(rooms: Rooms) -> Warnings:
     """The room of warnings; ResourceNotFound in a city without one."""
     room = rooms.operations.warnings if rooms.operations is not None else None
@@ -57,9 +97,8 @@ def room_of(rooms: Rooms) -> Warnings:
 
 
 def our_name(rooms: Rooms) -> str:
-    """Who we are in messages: `sender` of CAP 1.2, 3.2.1, unique among senders."""
-    host = urlsplit(rooms.settings.public_url or "").netloc or "pintu.invalid"
-    return f"operations@{host.replace(',', '')}"
+    """Who we are in messages."""
+    return sender_name(rooms.settings.public_url)
 
 
 def may_see(visit: Visit, warning: PublicWarning) -> bool:
@@ -84,9 +123,12 @@ async def document_as_sent(visit: Visit, warning: PublicWarning) -> bytes:
     return came or document_of(warning.message)
 
 
-def told(warning: PublicWarning) -> dict[str, Any]:
-    """A warning as JSON; times as ISO 8601."""
+def told(warning: PublicWarning, visit: Visit) -> dict[str, Any]:
+    """A warning as JSON; times as ISO 8601. Who took, approved and saw it is told to those who
+    work in the operations room."""
     plain: dict[str, Any] = msgspec.to_builtins(warning)
+    if not visit.may(Deed.RESPOND):
+        plain |= dict.fromkeys(("by", "approved_by", "acknowledged_by"), "")
     for name in ("sent", "from", "until", "changed"):
         plain[f"{name}At"] = iso(plain.pop(f"{name}_us"))
     plain["severity"] = warning.message.severity
@@ -109,6 +151,7 @@ async def take(request: AnyRequest) -> Response[bytes]:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         message = _from_json(body) if kind in JSON_TYPES else message_of(body)
         document = b"" if kind in JSON_TYPES else body
+        message = vouched(visit.rooms, message, document)
         taken = await room_of(visit.rooms).take(
             visit.actor, message, visit.tenant, document=document
         )
@@ -119,22 +162,24 @@ async def take(request: AnyRequest) -> Response[bytes]:
     status = {"issued": 201, "proposed": 202}.get(taken.effect, 200)
     if as_cap:
         return _receipt(visit, message, "Ack", taken.reason or taken.effect, status)
-    return as_json(_outcome(taken), status)
+    return as_json(_outcome(taken, visit), status)
 
 
 def _from_json(body: bytes) -> Message:
+    """The same fields as JSON, read as strictly: what could not be sent on as CAP is not taken."""
     try:
-        return msgspec.convert(decode_json(body)[0], Message)
+        told = msgspec.convert(decode_json(body)[0], Message)
     except msgspec.ValidationError as error:
         raise BadRequestData(f"The warning cannot be used: {error}") from error
+    return read_back(told)
 
 
-def _outcome(taken: Taken) -> dict[str, Any]:
+def _outcome(taken: Taken, visit: Visit) -> dict[str, Any]:
     return {
         "effect": taken.effect,
         "reason": taken.reason,
         "message": taken.number,
-        "warning": told(taken.warning) if taken.warning is not None else None,
+        "warning": told(taken.warning, visit) if taken.warning is not None else None,
     }
 
 
@@ -165,7 +210,7 @@ async def listed(request: AnyRequest, which: str = "issued") -> Response[bytes]:
     visit = enter(request, house_of(request).rooms, data_set=DATA_SET)
     room = room_of(visit.rooms)
     found = await (room.recent(visit.tenant) if which == "all" else room.active(visit.tenant))
-    return as_json([told(one) for one in found if may_see(visit, one)])
+    return as_json([told(one, visit) for one in found if may_see(visit, one)])
 
 
 @get(f"{PATH}/feed.atom", summary="Public warnings as an Atom feed")
@@ -209,8 +254,18 @@ async def one_warning(request: AnyRequest, name: str) -> Response[bytes]:
     warning = await get_warning(visit, name.removesuffix(".cap"))
     if name.endswith(".cap"):
         return Response(await document_as_sent(visit, warning), media_type=cap.WRITTEN)
-    messages = await room_of(visit.rooms).messages(warning.id)
-    return as_json({**told(warning), "messages": [msgspec.to_builtins(one) for one in messages]})
+    messages = [msgspec.to_builtins(one) for one in await messages_for(visit, warning)]
+    return as_json({**told(warning, visit), "messages": messages})
+
+
+async def messages_for(visit: Visit, warning: PublicWarning) -> list[Kept]:
+    """The messages of a warning that the visitor may read: for who does not work in the operations
+    room only what was said to the public, and not who handed it in."""
+    found = await room_of(visit.rooms).messages(warning.id)
+    if visit.may(Deed.RESPOND):
+        return found
+    public = (one for one in found if one.effect in SAID and one.message.scope == "Public")
+    return [msgspec.structs.replace(one, who="") for one in public]
 
 
 # --- a person's deeds -----------------------------------------------------------------------------
@@ -218,7 +273,7 @@ async def one_warning(request: AnyRequest, name: str) -> Response[bytes]:
 async def acknowledge(request: AnyRequest, id: str) -> Response[bytes]:
     """The first who did is remembered."""
     visit = enter(request, house_of(request).rooms, Deed.RESPOND, data_set=DATA_SET)
-    return as_json(told(await room_of(visit.rooms).acknowledge(visit.actor, id)))
+    return as_json(told(await room_of(visit.rooms).acknowledge(visit.actor, id), visit))
 
 
 @post(PATH + "/{id:str}/settle", summary="Follow this one of several", status_code=200)
@@ -226,14 +281,15 @@ async def settle(request: AnyRequest, id: str) -> Response[bytes]:
     """Of warnings that contradict each other; what the others set going is taken back."""
     visit = enter(request, house_of(request).rooms, Deed.RESPOND, data_set=DATA_SET)
     said = await _said(request)
-    return as_json(told(await room_of(visit.rooms).settle(visit.actor, id, said.reason)))
+    settled = await room_of(visit.rooms).settle(visit.actor, id, said.reason)
+    return as_json(told(settled, visit))
 
 
 @post(PATH + "/messages/{number:int}/approve", summary="The second person", status_code=200)
 async def approve(request: AnyRequest, number: int) -> Response[bytes]:
     """A message that waits takes effect; 403 for who wrote it, 409 when it does not wait."""
     visit = enter(request, house_of(request).rooms, Deed.RESPOND, data_set=DATA_SET)
-    return as_json(_outcome(await room_of(visit.rooms).approve(visit.actor, number)))
+    return as_json(_outcome(await room_of(visit.rooms).approve(visit.actor, number), visit))
 
 
 @post(PATH + "/messages/{number:int}/withdraw", summary="Not this message", status_code=200)
@@ -241,7 +297,8 @@ async def withdraw(request: AnyRequest, number: int) -> Response[bytes]:
     """A message that waits never takes effect."""
     visit = enter(request, house_of(request).rooms, Deed.RESPOND, data_set=DATA_SET)
     said = await _said(request)
-    return as_json(_outcome(await room_of(visit.rooms).withdraw(visit.actor, number, said.reason)))
+    taken = await room_of(visit.rooms).withdraw(visit.actor, number, said.reason)
+    return as_json(_outcome(taken, visit))
 
 
 async def _said(request: AnyRequest) -> Said:

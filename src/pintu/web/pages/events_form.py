@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -94,9 +95,12 @@ def _post(parts: list[str], begins: int, ends: int) -> Post:
 
 def _number(said: str) -> float:
     try:
-        return float(said)
+        found = float(said)
     except ValueError as error:
         raise BadRequestData(f"{said[:40]!r} is not a number") from error
+    if not math.isfinite(found):
+        raise BadRequestData(f"{said[:40]!r} is not a number")
+    return found
 
 
 def _text(form: Mapping[str, Any], name: str) -> str:

@@ -211,7 +211,8 @@ async def decide(request: AnyRequest, id: str) -> Response[Any]:
     room, plan, deed = room_of(visit.rooms), await get_plan(visit, id), told.get("deed", "")
     try:
         if deed == "approve":
-            await room.approve(visit.actor, id)
+            seen = told.get("seen", "")
+            await room.approve(visit.actor, id, seen_us=int(seen) if seen.isdigit() else 0)
             said = "approved"
         elif deed == "call_off":
             await room.call_off(visit.actor, id, told.get("reason", ""))

@@ -3,13 +3,14 @@ what may be done now."""
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from litestar import Response, get, post
 from litestar.response import Redirect
 
-from pintu.kernel.errors import BadRequestData, Conflict, PintuError, ResourceNotFound
+from pintu.kernel.errors import BadRequestData, Conflict, ResourceNotFound
 from pintu.kernel.operations.incidents import states
 from pintu.kernel.operations.incidents.graph import Thing
 from pintu.kernel.operations.incidents.inside import Inside, inside
@@ -17,6 +18,7 @@ from pintu.kernel.operations.incidents.telling import entity_id
 from pintu.kernel.operations.incidents.words import Incident
 from pintu.web.pages.area_svg import area_svg
 from pintu.web.pages.incidents import enter_room, form_of
+from pintu.web.pages.incidents_beside import all_clear, beside, send
 from pintu.web.pages.incidents_said import (
     GRADES,
     OUTCOMES,
@@ -94,6 +96,10 @@ async def deed(room: Incidents, visit: Visit, id: str, told: dict[str, Any]) -> 
     if name == "merge":
         others = told.get("other[]") or told.get("others") or []
         return await room.merge(list(map(str, others)), id, who, tenant=tenant, reason=reason)
+    if name in ("send", "all_clear"):
+        found = await found_for(visit, id)
+        await (send(visit, found, told) if name == "send" else all_clear(visit, found))
+        return found
     if name == "split":
         numbers = told.get("alarm[]") or told.get("alarms") or []
         chosen = [int(one) for one in map(str, numbers) if one.isdigit()]
@@ -123,7 +129,7 @@ async def _answer(
         state=words.text(STATES[found.state]),
         severity=severity_title(found.severity, words),
         category=value_label("category", found.category, words),
-        by=who_said(found.by, visit) if found.by else "",
+        by=", ".join(who_said(one, visit) for one in (found.by, *found.also) if one),
         whose=who_said(found.assigned, visit) if found.assigned else "",
         outcome=words.text(OUTCOMES[found.outcome]) if found.outcome else "",
         outcomes=[(key, words.text(said)) for key, said in OUTCOMES.items() if key != "passed"],
@@ -140,7 +146,8 @@ async def _answer(
         may=states.deeds(found.state),
         staff=_staff(visit),
         others=await _others(visit, found),
-        **await _beside(visit, found),
+        key=uuid.uuid4().hex,
+        **await beside(visit, found, alarms),
     )
 
 
@@ -195,35 +202,6 @@ async def _others(visit: Visit, found: Incident) -> list[tuple[str, str]]:
     near = sorted(live, key=lambda one: abs(one.first_us - found.first_us))
     return [(one.id, visit.words.pick(one.name) or one.id) for one in near
             if one.id != found.id and (found.flood or not one.flood)][:NEAR]  # fmt: skip
-
-
-async def _beside(visit: Visit, found: Incident) -> dict[str, Any]:
-    """What other parts of the room did because of it: plans, orders, calls."""
-    cause = f"incident:{found.id}"
-    told: dict[str, Any] = {"plays": [], "orders": []}
-    words = visit.words
-    for name, room in (
-        ("plays", getattr(visit.rooms.operations, "plays", None)),
-        ("orders", getattr(visit.rooms.operations, "orders", None)),
-    ):
-        if room is None:
-            continue
-        try:
-            rows = await room.list_for(cause)
-        except PintuError:  # the incident is shown whatever another part of the room says
-            continue
-        told[name] = [
-            {
-                "id": one.id,
-                "title": words.pick(getattr(one, "title", "") or getattr(one, "what", "")),
-                "state": one.state,
-                "at_us": getattr(one, "created_us", 0) or getattr(one, "opened_us", 0),
-            }
-            for one in rows
-            if one.tenant == visit.tenant
-        ]
-    told["cause"] = cause
-    return told
 
 
 PAGES: Final[tuple[Any, ...]] = (incident, act)

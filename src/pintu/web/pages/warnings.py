@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -9,11 +10,23 @@ from litestar import Response, get, post
 from litestar.response import Redirect
 
 from pintu.kernel.access import Act, Deed
-from pintu.kernel.errors import PintuError, Refused
-from pintu.kernel.operations.warnings.entity import area_of
-from pintu.web.api.warnings import DATA_SET, get_warning, may_see, message_of, our_name, room_of
+from pintu.kernel.errors import PintuError, Refused, ResourceNotFound
+from pintu.kernel.operations.warnings.entity import alert_id, area_of
+from pintu.kernel.operations.warnings.words import CATEGORIES as KINDS_OF_DANGER
+from pintu.kernel.operations.warnings.words import SEVERITIES as WORDS
+from pintu.web.api.warnings import (
+    DATA_SET,
+    get_warning,
+    may_see,
+    message_of,
+    messages_for,
+    our_name,
+    room_of,
+    vouched,
+)
 from pintu.web.house import house_of
 from pintu.web.pages.area_svg import area_svg, canvas_svg
+from pintu.web.pages.incidents_said import STATES as INCIDENT_STATES
 from pintu.web.pages.render import page
 from pintu.web.pages.warnings_form import Sender, message_from, wall_time
 from pintu.web.pages.warnings_words import (
@@ -52,6 +65,9 @@ DONE: Final = {
     "kept": mark("The message was kept and changed nothing; its reason is below."),
     "known": mark("That message was here already."),
 }
+OF_SEVERITY: Final = {house: cap for cap, house in WORDS.items() if cap != "Unknown"}
+OF_CATEGORY: Final = {house: cap for cap, house in reversed(KINDS_OF_DANGER.items())}
+"""The house's words → CAP's."""
 HOUR_US: Final = 3_600_000_000
 
 
@@ -101,7 +117,7 @@ def _kept(visit: Visit, kept: Kept) -> dict[str, Any]:
         "sender": kept.message.sender,
         "effect": words.text(EFFECTS.get(kept.effect, kept.effect)),
         "reason": words.text(kept.reason),
-        "who": visit.rooms.identity.people.name_of(kept.who) or kept.who,
+        "who": (visit.rooms.identity.people.name_of(kept.who) or kept.who) if kept.who else "",
         "at_us": kept.at_us,
         "status_said": words.text(STATUSES[kept.message.status]),
     }
@@ -130,9 +146,10 @@ async def _one(
         picture=area_svg(areas, visit.rooms.basemap, words.text("Where the warning holds")),
         told_in=[info.language for info in found.message.infos],
         others=[shown(one, words) for one in others if may_see(visit, one)],
-        messages=[_kept(visit, one) for one in await room.messages(found.id)],
+        messages=[_kept(visit, one) for one in await messages_for(visit, found)],
         deeds=await _deeds(visit, found) if works else [],
         plays=await _plays(visit, found),
+        incidents=await _incidents(visit, found) if works else [],
         receipts=await _receipts(visit, found) if works else {},
         works=works,
         ours=found.message.sender == our_name(visit.rooms),
@@ -172,6 +189,22 @@ async def _plays(visit: Visit, found: PublicWarning) -> list[dict[str, Any]]:
     ]
 
 
+async def _incidents(visit: Visit, found: PublicWarning) -> list[dict[str, Any]]:
+    """The incidents a warning is about: those it names, and the one its own alarm belongs to."""
+    room = visit.rooms.operations.incidents if visit.rooms.operations is not None else None
+    if room is None:
+        return []
+    raised = await room.incident_of(visit.tenant, alert_id(found))
+    told = []
+    for id in dict.fromkeys([*found.message.incidents, raised]):
+        with contextlib.suppress(ResourceNotFound):  # a word of another city's
+            one = await room.get(id)
+            if one.tenant == visit.tenant:
+                name, state = visit.words.pick(one.name) or one.id, INCIDENT_STATES[one.state]
+                told.append({"id": one.id, "name": name, "state": visit.words.text(state)})
+    return told
+
+
 async def _receipts(visit: Visit, found: PublicWarning) -> dict[str, int]:
     """State → how many messages of this warning are in it."""
     notifier = visit.rooms.operations.notifier if visit.rooms.operations is not None else None
@@ -186,12 +219,32 @@ async def _receipts(visit: Visit, found: PublicWarning) -> dict[str, int]:
 
 # --- writing --------------------------------------------------------------------------------------
 @get("/warnings-new", include_in_schema=False)
-async def new(request: AnyRequest, update: str = "", cancel: str = "") -> Response[Any]:
-    """A form for a warning, an update of one of ours, or its end."""
+async def new(
+    request: AnyRequest, update: str = "", cancel: str = "", incident: str = ""
+) -> Response[Any]:
+    """A form for a warning, an update of one of ours, or its end; `?incident=` for an incident."""
     visit = enter(request, house_of(request).rooms, Deed.RESPOND, data_set=DATA_SET)
     before = await get_warning(visit, update or cancel) if update or cancel else None
     kind = "Update" if update else "Cancel" if cancel else "Alert"
-    return _form_page(visit, kind, before, {})
+    return _form_page(visit, kind, before, await _about(visit, incident) if incident else {})
+
+
+async def _about(visit: Visit, id: str) -> dict[str, str]:
+    """The fields of a form that an incident fills: what, how bad, where."""
+    room = visit.rooms.operations.incidents if visit.rooms.operations is not None else None
+    if room is None:
+        return {}
+    one = await room.get(id)
+    if one.tenant != visit.tenant:
+        raise ResourceNotFound(f"Incident {id[:80]} does not exist")
+    told = {"incident": one.id, "severity": OF_SEVERITY.get(one.severity, "Moderate"),
+            "category": OF_CATEGORY.get(one.category, "Other"), "certainty": "Observed",
+            "urgency": "Immediate"}  # fmt: skip
+    for lang in ("zh", "en"):
+        told |= {f"headline_{lang}": one.name.get(lang, "")[:160]}
+    if one.lon is not None and one.lat is not None:
+        told["circle"] = f"{one.lat},{one.lon} {max(one.radius_m / 1000, 0.3):.1f}"
+    return told
 
 
 def _form_page(
@@ -279,7 +332,8 @@ async def take_file(request: AnyRequest) -> Response[Any]:
     try:
         upload: Any = form.get("document")
         document: bytes = await upload.read() if hasattr(upload, "read") else b""
-        message = message_of(document or told.get("text", "").encode())
+        document = document or told.get("text", "").encode()
+        message = vouched(visit.rooms, message_of(document), document)
         room = room_of(visit.rooms)
         taken = await room.take(visit.actor, message, visit.tenant, document=document)
     except Refused:

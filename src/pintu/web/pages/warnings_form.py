@@ -11,7 +11,8 @@ import msgspec
 
 from pintu.kernel.errors import BadRequestData
 from pintu.kernel.operations.warnings import Area, Info, Message, PublicWarning, Reference
-from pintu.protocols import cap
+from pintu.kernel.operations.warnings.entity import INCIDENT
+from pintu.web.api.warnings import read_back
 from pintu.web.pages.warnings_words import (
     CATEGORIES,
     CERTAINTIES,
@@ -58,6 +59,7 @@ def message_from(
         restriction=_text(form, "restriction"),
         note=_text(form, "note"),
         references=_references(before),
+        incidents=_incidents(form, before),
         infos=() if kind == "Cancel" else tuple(_infos(form, sender)),
     )
     if kind == "Cancel" and before is not None:
@@ -65,16 +67,14 @@ def message_from(
                                           scope=before.message.scope)  # fmt: skip
     if message.scope == "Restricted" and not message.restriction:
         raise BadRequestData("A restricted warning says who may know of it")
-    return _read_back(message)
+    return read_back(message)
 
 
-def _read_back(message: Message) -> Message:
-    alert = msgspec.convert(msgspec.to_builtins(message), cap.CapAlert)
-    try:
-        again = cap.read(cap.write(alert))
-    except cap.CapError as error:
-        raise BadRequestData(error.detail) from error
-    return msgspec.convert(msgspec.to_builtins(again), Message)
+def _incidents(form: Mapping[str, Any], before: PublicWarning | None) -> tuple[str, ...]:
+    if before is not None:
+        return before.message.incidents
+    told = _text(form, "incident")[:40]
+    return (told,) if INCIDENT.fullmatch(told) else ()
 
 
 def _references(before: PublicWarning | None) -> tuple[Reference, ...]:

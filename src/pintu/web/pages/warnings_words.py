@@ -139,6 +139,9 @@ DOUBTS_SAID: Final = {
         "It names its area by codes that nobody here knows: no plan was proposed"
     ),
     "clock": mark("It was sent in the future: a clock is wrong"),
+    "unlike": mark(
+        "It updates what is meant otherwise (an exercise, a restricted warning): both stand"
+    ),
 }
 REASONS: Final = (
     mark("A test, draft or system message changes nothing"),

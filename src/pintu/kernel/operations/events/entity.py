@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import shapely
@@ -10,11 +10,15 @@ import shapely
 from pintu.kernel.clock import iso
 from pintu.kernel.errors import BadRequestData
 from pintu.kernel.operations.events.words import EventPlan, Zone
+from pintu.kernel.operations.warnings.geometry import EARTH, geojson, joined, mended
+
+MOST_CORNERS: Final = 2_000
 
 
 def entity_of(plan: EventPlan) -> dict[str, Any]:
     """The plan as a MajorEvent (concise NGSI-LD)."""
-    union = shapely.union_all([shape_of(zone) for zone in plan.zones])
+    shapes = [shape_of(zone) for zone in plan.zones]
+    union = joined(shapes)
     return {
         "id": plan.entity_id,
         "type": "MajorEvent",
@@ -23,7 +27,7 @@ def entity_of(plan: EventPlan) -> dict[str, Any]:
         "validFrom": iso(plan.from_us),
         "validTo": iso(plan.until_us),
         "zones": [zone.name for zone in plan.zones],
-        "location": {"type": "GeoProperty", "value": orjson.loads(shapely.to_geojson(union))},
+        "location": {"type": "GeoProperty", "value": geojson(union)},
     }
 
 
@@ -33,9 +37,11 @@ def shape_of(zone: Zone) -> Any:
         found = shapely.from_geojson(orjson.dumps(zone.area))
     except (shapely.errors.GEOSException, ValueError, TypeError) as error:
         raise BadRequestData(f"The area of zone {zone.name} cannot be read: {error}") from error
-    if found.is_empty:
-        raise BadRequestData(f"The area of zone {zone.name} is empty")
-    return found if found.is_valid else shapely.make_valid(found)
+    if found.is_empty or not EARTH.covers(shapely.box(*found.bounds)):
+        raise BadRequestData(f"The area of zone {zone.name} is empty, or not on the earth")
+    if shapely.get_num_coordinates(found) > MOST_CORNERS:
+        raise BadRequestData(f"The area of zone {zone.name} has more than {MOST_CORNERS} corners")
+    return mended(found)
 
 
 def zone_at(plan: EventPlan, longitude: float, latitude: float) -> Zone | None:

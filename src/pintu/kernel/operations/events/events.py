@@ -68,9 +68,10 @@ class MajorEvents:
 
     async def start(self) -> None:
         """Clocks of what was approved, and what runs now."""
-        for plan in await self._opened.read(lambda c: rows.plans(c)):
-            if plan.state in ("approved", "running"):
-                await self._watch(plan)
+        for plan in await self._opened.read(
+            lambda c: rows.plans(c, states=("approved", "running"))
+        ):
+            await self._watch(plan)
         self._unheard = self._journal.listen(self._hear)
 
     async def stop(self) -> None:
@@ -109,17 +110,25 @@ class MajorEvents:
         await self._journal.told(self._opened, [deed])
         return kept
 
-    async def approve(self, actor: Actor, id: str) -> EventPlan:
+    async def approve(self, actor: Actor, id: str, *, seen_us: int = 0) -> EventPlan:
         """The second person says yes; the event's own roster is written, and it begins by itself.
 
-        Forbidden for who wrote it."""
+        `seen_us` is the last change of the plan that they read. Forbidden for who wrote it, and
+        for programs; StateConflict when it is another plan by now."""
         plan = await self._of(actor, id)
-        if plan.by == actor.id:
+        if plan.by == actor.id or not actor.person:
             raise Forbidden("A plan needs a second person, not its writer")
+        if seen_us and seen_us != plan.changed_us:
+            raise StateConflict(f"Plan {id} changed meanwhile: read it again")
         after(plan.state, "approve")
         if self.staff is not None:  # a post that nobody can fill is found before the yes
             await self.staff(actor, plan)
-        return await self._move(plan, "approve", "approved", actor.id, approved_by=actor.id)
+        try:
+            return await self._move(plan, "approve", "approved", actor.id, approved_by=actor.id)
+        except StateConflict:
+            if self.unstaff is not None:
+                await self.unstaff(actor, plan)
+            raise
 
     async def call_off(self, actor: Actor, id: str, reason: str) -> EventPlan:
         """It does not take place, or ends now."""
@@ -213,6 +222,8 @@ class MajorEvents:
 
         def work(connection: Connection) -> tuple[EventPlan, list[Deed]]:
             known = rows.get_plan(connection, plan.id)
+            if event == "approve" and known.changed_us != plan.changed_us:
+                raise StateConflict(f"Plan {plan.id} changed meanwhile: read it again")
             now = msgspec.structs.replace(
                 known, state=after(known.state, event), changed_us=self._clock.now_us(), **more
             )

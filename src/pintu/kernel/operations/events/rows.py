@@ -40,13 +40,16 @@ def get_plan(connection: Connection, id: str) -> EventPlan:
     return found
 
 
-def plans(connection: Connection, *, tenant: str | None = None, state: str = "") -> list[EventPlan]:
-    """Plans of a tenant (None: of all), of one state where one is named; the latest end first."""
+def plans(
+    connection: Connection, *, tenant: str | None = None, states: tuple[str, ...] = ()
+) -> list[EventPlan]:
+    """Plans of a tenant (None: of all), of some states where some are named; the latest end
+    first."""
     asked = sa.select(PLAN.c.body).order_by(PLAN.c.until_us.desc()).limit(500)
     if tenant is not None:
         asked = asked.where(PLAN.c.tenant == tenant)
-    if state:
-        asked = asked.where(PLAN.c.state == state)
+    if states:
+        asked = asked.where(PLAN.c.state.in_(states))
     return [_PLAN.decode(row.body) for row in connection.execute(asked)]
 
 
@@ -58,14 +61,18 @@ def put_round(connection: Connection, one: Round) -> None:
 
 
 def rounds(connection: Connection, event: str, check: str = "") -> list[Round]:
-    """Rounds of a plan (of one check), oldest first."""
+    """Rounds of a plan (of one check), oldest first; of very many the newest 20,000."""
     asked = sa.select(ROUND.c.body).where(ROUND.c.event == event)
     if check:
         asked = asked.where(ROUND.c.name == check)
-    asked = asked.order_by(ROUND.c.due_us, ROUND.c.name).limit(MOST)
-    return [_ROUND.decode(row.body) for row in connection.execute(asked)]
+    asked = asked.order_by(ROUND.c.due_us.desc(), ROUND.c.name.desc()).limit(MOST)
+    return [_ROUND.decode(row.body) for row in connection.execute(asked)][::-1]
 
 
 def open_rounds(connection: Connection, event: str, check: str = "") -> list[Round]:
-    """Those that somebody still has to do."""
-    return [one for one in rounds(connection, event, check) if one.state in ("due", "half")]
+    """Those that somebody still has to do, oldest first."""
+    where = [ROUND.c.event == event, ROUND.c.state.in_(("due", "half"))]
+    if check:
+        where.append(ROUND.c.name == check)
+    asked = sa.select(ROUND.c.body).where(*where).order_by(ROUND.c.due_us, ROUND.c.name)
+    return [_ROUND.decode(row.body) for row in connection.execute(asked.limit(MOST))]

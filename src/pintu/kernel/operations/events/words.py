@@ -18,6 +18,7 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 MOST_ZONES: Final = 50
 MOST_CHECKS: Final = 200
 MOST_POSTS: Final = 500
+LONGEST_TITLE: Final = 300
 LONGEST_US: Final = 60 * 86_400_000_000
 """Sixty days: longer is not an event but how the city is run."""
 
@@ -132,6 +133,10 @@ def checked(plan: EventPlan) -> EventPlan:
             raise TooLarge(f"A plan has at most {most} of them")
         if len(set(names)) < len(names) or not all(NAME.fullmatch(one) for one in names):
             raise BadRequestData("Zones and checks have names of their own, in small letters")
+    if plan.least not in SEVERITIES:
+        raise BadRequestData(
+            f"Severity {str(plan.least)[:40]!r} is none of {', '.join(SEVERITIES)}"
+        )
     if len(plan.posts) > MOST_POSTS:
         raise TooLarge(f"A plan has at most {MOST_POSTS} posts")
     _checked_parts(plan)
@@ -142,6 +147,10 @@ def _checked_parts(plan: EventPlan) -> None:
     for zone in plan.zones:
         if zone.area.get("type") not in ("Polygon", "MultiPolygon") or not 0 <= zone.steps <= 4:
             raise BadRequestData(f"Zone {zone.name} needs an area, and 0 to 4 steps")
+    titles = [plan.title, *(one.title for one in plan.zones), *(one.title for one in plan.checks)]
+    for title in titles:
+        if any(len(said) > LONGEST_TITLE for said in title.values()):
+            raise BadRequestData(f"A title is at most {LONGEST_TITLE} characters long")
     for check in plan.checks:
         if plan.zone(check.zone) is None:
             raise BadRequestData(

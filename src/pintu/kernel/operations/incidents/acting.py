@@ -110,12 +110,12 @@ class Acting:
             others = [self._live(id, tenant) for id in dict.fromkeys(ids)]
             if not others or any(one is target for _, one, _ in others):
                 raise BadRequestData("An incident is merged with at least one other")
-            after(incident.state, "merge")
+            for one in (incident, *(other for _, _, other in others)):  # all, before any is merged
+                after(one.state, "merge")
+                if one.flood and not incident.flood:
+                    raise StateConflict("A flood of alarms takes others in, not the other way")
             change = self.change()
             for _, cluster, other in others:
-                after(other.state, "merge")
-                if other.flood and not incident.flood:
-                    raise StateConflict("A flood of alarms takes others in, not the other way")
                 count, floods = other.alarms, bool(other.flood)
                 # A flood's alarms are moved on disk, where all of them are.
                 self.desk.merge(cluster, target, change, Reason("merged", other.id),

@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from pintu.kernel.operations.incidents import waiting
+from pintu.kernel.operations.incidents import settling, waiting
 from pintu.kernel.operations.incidents.board import Board, Cluster
 from pintu.kernel.operations.incidents.changes import Changes
 from pintu.kernel.operations.incidents.clustering import RULES, Match, matches, waits_us
@@ -304,7 +304,9 @@ class Desk:
         change.incidents[gone.id] = gone
         change.affected[gone.id] = []
         told = {"into": into.incident.id, "alarms": gone.alarms, "kind": reason.kind}
-        change.deed(gone, "merged", who, why, told | {"about": reason.about})
+        told |= {"about": reason.about} | ({"by": gone.by} if gone.by else {})
+        change.deed(gone, "merged", who, why, told)
+        settling.inherit(into.incident, gone, change)
 
     # --- time -------------------------------------------------------------------------------------
     def look(self, now_us: int, change: Changes) -> None:

@@ -41,6 +41,22 @@ def split(
     return made
 
 
+def inherit(incident: Incident, gone: Incident, change: Changes) -> None:
+    """What people did to an incident holds for the one it became part of: who has it, whose it is,
+    how grave a person said it was."""
+    incident.assigned = incident.assigned or gone.assigned
+    if gone.graded and not incident.graded:
+        incident.graded, incident.grade = True, max(incident.grade, gone.grade)
+    known = {incident.by, *incident.also}
+    incident.also += [one for one in (gone.by, *gone.also) if one and one not in known]
+    if gone.by and incident.state == "open":
+        incident.state, incident.acknowledged_us = "acknowledged", gone.acknowledged_us
+        incident.by = gone.by
+        incident.also = [one for one in incident.also if one != gone.by]
+        # the duty phone rings no more for what somebody has
+        change.deed(incident, "acknowledged", gone.by, "", {"from": gone.id})
+
+
 def end(desk: Desk, incident: Incident, change: Changes, outcome: str) -> None:
     """It is over: off the board, and its detectors are told apart by it."""
     board = desk.board(incident.tenant)

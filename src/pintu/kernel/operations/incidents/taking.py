@@ -91,7 +91,12 @@ class Taker:
             for number, change in enumerate(newest.values()):
                 if number % IN_A_TURN == 0:
                     await asyncio.sleep(0)
-                found.append(await self._alarm(change))
+                try:
+                    found.append(await self._alarm(change))
+                except PintuError:
+                    raise
+                except Exception:  # a loop's edge: the alert that cannot be read stops no other
+                    log.exception("Alert %s at %d cannot be read", change.id, change.position)
             return found
 
         await self._patiently(alarms, batch[-1].position)

@@ -113,6 +113,7 @@ class Incident(msgspec.Struct, kw_only=True):
     acknowledged_us: int = 0
     closed_us: int = 0
     by: str = ""  # who acknowledged
+    also: list[str] = []  # who had taken on what was merged into it
     assigned: str = ""
     into: str = ""  # the incident it was merged into
     follows: str = ""  # the closed incident it goes on from

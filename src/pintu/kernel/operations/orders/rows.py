@@ -126,6 +126,28 @@ def known(connection: Connection, actor: str, key: str, body: str) -> Order | No
     return get(connection, int(row.number))
 
 
+def bare(order: Order) -> Order:
+    """An order as somebody may know it who had it once: what and where, nothing of what became of
+    it."""
+    return msgspec.structs.replace(
+        order,
+        state="assigned",
+        crew="",
+        reason="",
+        causes=(),
+        alarms=(),
+        pauses=(),
+        missed=(),
+        level=0,
+        assigned_us=0,
+        confirmed_us=0,
+        arrived_us=0,
+        reported_us=0,
+        closed_us=0,
+        proof="",
+    )
+
+
 def keep_key(connection: Connection, actor: str, key: str, body: str, of: Order) -> None:
     """Remember what a key was used for."""
     connection.execute(

@@ -108,15 +108,24 @@ class Watch:
         stream = self._stream = self._feed.subscribe(CURSOR, types={ALERT})
         async for batch in stream.batches():
             for change in batch:
-                while True:
-                    try:
-                        await self._changed(change)
-                        break
-                    except Unavailable as error:
-                        log.warning("Work orders wait for the store: %s", error.detail)
-                        await asyncio.sleep(AWAY_S)
+                await self._patiently(change)
                 stream.position = change.position
-            await stream.save()
+            try:
+                await stream.save()
+            except PintuError as error:  # what was read is read once more after a restart
+                log.warning("The place of work orders is kept later: %s", error.detail)
+
+    async def _patiently(self, change: Change) -> None:
+        """Take a change in; when the store is away, once more until it is back."""
+        while True:
+            try:
+                return await self._changed(change)
+            except Unavailable as error:
+                log.warning("Work orders wait for the store: %s", error.detail)
+                await asyncio.sleep(AWAY_S)
+            except Exception:  # a loop's edge: one alert's mistake closes the way for no other
+                log.exception("Alert %s at %d moves no order", change.id, change.position)
+                return
 
     async def _changed(self, change: Change) -> None:
         body = change.body

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
@@ -15,6 +14,7 @@ from sqlalchemy import Connection
 from pintu.kernel.access import Actor
 from pintu.kernel.errors import BadRequestData, PintuError, ResourceNotFound, StateConflict
 from pintu.kernel.operations.journal import Deed
+from pintu.kernel.operations.roster import ringing
 from pintu.kernel.operations.roster.book import Book, account, new_id
 from pintu.kernel.operations.roster.handovers import Named
 from pintu.kernel.operations.roster.notifier import Notifier
@@ -63,7 +63,7 @@ class Duty:
         self._named = named
         self.answered: Callable[[Actor, Ring], Awaitable[None]] | None = None
         self._ringing: dict[str, Ring] = {
-            one.id: one for one in book.opened.read_now(lambda c: _select(c, "ringing"))
+            one.id: one for one in book.opened.read_now(lambda c: ringing.select(c, "ringing"))
         }
         self._lock = asyncio.Lock()
         self._listeners: list[Callable[[Ring], None]] = []
@@ -72,12 +72,20 @@ class Duty:
 
     # --- ringing ----------------------------------------------------------------------------------
     async def ring(
-        self, tenant: str, subject: str, severity: Severity, text: Text | str, **more: str
+        self,
+        tenant: str,
+        subject: str,
+        severity: Severity,
+        text: Text | str,
+        *,
+        at_us: int = 0,
+        **more: str,
     ) -> Ring:
         """Ring whoever is first in line about a subject of the journal, until somebody answers.
 
         What rings already about the subject goes on ringing, as bad as the worse of both. `key`
-        makes the same reason ring once, `link` is the page about it, `by` who asked for it.
+        makes the same reason ring once, `link` is the page about it, `by` who asked for it; what
+        happened at `at_us` (µs) does not ring when a ring about the subject ended after it.
         """
         said = {"zh": text, "en": text} if isinstance(text, str) else dict(text)
         if severity not in SEVERITIES or ":" not in subject or not said:
@@ -102,18 +110,17 @@ class Duty:
                 next_us=self._book.after(NEXT_S),
                 link=link,
             )
-            return await self._begin(new, key, by)
+            return await self._begin(new, key, by, at_us)
 
-    async def _begin(self, new: Ring, key: str, by: str) -> Ring:
+    async def _begin(self, new: Ring, key: str, by: str, at_us: int) -> Ring:
         first = self._next(new)
         ring = msgspec.structs.replace(new, rung=tuple(first))
 
         def work(connection: Connection) -> tuple[tuple[Ring, list[Receipt]], list[Deed]]:
-            if key:
-                row = connection.execute(sa.select(RING).where(RING.c.key == key)).first()
-                if row is not None:
-                    return (_ring(row), []), []
-            connection.execute(RING.insert().values(key=key or None, **_row(ring)))
+            known = ringing.rung(connection, new, key, at_us)
+            if known is not None:
+                return (known, []), []
+            connection.execute(RING.insert().values(key=key or None, **ringing.row_of(ring)))
             sent = self._send(connection, ring, first)
             detail = {"ring": ring.id, "severity": ring.severity, "to": _names(first)}
             deed = self._book.deed(ring.subject, "rung", by, ring.tenant, detail=detail)
@@ -136,7 +143,7 @@ class Duty:
         deed = self._book.deed(
             ring.subject, "ring_raised", by, ring.tenant, detail={"severity": severity}
         )
-        await self._book.note(deed, lambda c: _write(c, ring))
+        await self._book.note(deed, lambda c: ringing.write(c, ring))
         self._ringing[ring.id] = ring
         self._tell(ring)
         return ring
@@ -161,7 +168,7 @@ class Duty:
             )
 
             def work(connection: Connection) -> tuple[list[Receipt], list[Deed]]:
-                _write(connection, ring)
+                ringing.write(connection, ring)
                 sent = self._send(connection, ring, more)
                 detail = {"ring": ring.id, "step": step, "to": _names(more)}
                 deed = self._book.deed(
@@ -240,7 +247,7 @@ class Duty:
         ring = msgspec.structs.replace(known, state=state, by=who, changed_us=now_us, next_us=0)
 
         def work(connection: Connection) -> tuple[None, list[Deed]]:
-            _write(connection, ring)
+            ringing.write(connection, ring)
             withdraw(connection, ring.tenant, ring.subject, "ring", now_us)
             verb = "answered" if state == "acknowledged" else "ring_withdrawn"
             waited_s = round((now_us - ring.began_us) / 1e6)
@@ -274,7 +281,7 @@ class Duty:
         )
         if not rows:
             raise ResourceNotFound(f"Ring {id[:40]} does not exist")
-        return _ring(rows[0])
+        return ringing.ring_of(rows[0])
 
     async def recent(self, tenant: str, *, limit: int = 50) -> list[Ring]:
         """The newest rings, also those that are over."""
@@ -285,7 +292,7 @@ class Duty:
             .limit(min(limit, 500))
         )
         rows = await self._book.opened.read(lambda c: c.execute(asked).all())
-        return [_ring(row) for row in rows]
+        return [ringing.ring_of(row) for row in rows]
 
     def listen(self, listener: Callable[[Ring], None]) -> Callable[[], None]:
         """Call `listener` with every ring that begins, goes on or ends; returns how to stop."""
@@ -329,8 +336,9 @@ class Duty:
                 said = _said(await self._named(deed.subject), deed)
                 link = f"/incidents/{id}"
                 await self.ring(
-                    deed.tenant, deed.subject, severity, said, key=key, link=link, by=deed.who
-                )
+                    deed.tenant, deed.subject, severity, said, key=key, link=link, by=deed.who,
+                    at_us=deed.at_us,
+                )  # fmt: skip
             elif deed.verb in TAKEN and deed.who.startswith("person:"):
                 await self._taken(deed)
             elif deed.verb in ("closed", "merged"):
@@ -358,26 +366,3 @@ def _said(name: Text | None, deed: Deed) -> Text:
 
 def _names(people: Iterable[str]) -> list[str]:
     return [f"person:{account(one)}" for one in people]
-
-
-def _select(connection: Connection, state: str) -> list[Ring]:
-    return [_ring(row) for row in connection.execute(sa.select(RING).where(RING.c.state == state))]
-
-
-def _row(ring: Ring) -> dict[str, Any]:
-    return {
-        **msgspec.to_builtins(ring),
-        "text": json.dumps(ring.text, ensure_ascii=False),
-        "rung": json.dumps(ring.rung),
-    }
-
-
-def _write(connection: Connection, ring: Ring) -> None:
-    connection.execute(RING.update().where(RING.c.id == ring.id).values(**_row(ring)))
-
-
-def _ring(row: Any) -> Ring:
-    values = {name: value for name, value in row._mapping.items() if name != "key"}
-    values["text"] = json.loads(row.text)
-    values["rung"] = tuple(json.loads(row.rung))
-    return Ring(**values)

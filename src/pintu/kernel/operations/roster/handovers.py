@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from pintu.kernel.access import Actor
 from pintu.kernel.errors import BadRequestData, ResourceNotFound, StateConflict
+from pintu.kernel.operations.journal import MOST, Deed
 from pintu.kernel.operations.roster.book import Book, new_id
 from pintu.kernel.operations.roster.rota import CLOCK, at_wall, day_of
 from pintu.kernel.operations.roster.schema import HANDOVER, SETTING
@@ -29,6 +30,7 @@ BACK_US: Final = 14 * 86_400_000_000
 FIRST_US: Final = 12 * 3_600_000_000
 """What the first handover of a city tells of."""
 
+MOST_DEEDS: Final = 100_000
 MOST_SENTENCE: Final = 2_000
 MOST_SENTENCES: Final = 100
 MOST_TIMES: Final = 12
@@ -88,10 +90,7 @@ class Handovers:
         if before is not None and before.until_us >= until:
             return before
         since = before.until_us if before is not None else until - FIRST_US
-        deeds = await self._book.journal.list_deeds(
-            since_us=since - BACK_US, until_us=until, tenant=tenant, limit=5_000
-        )
-        content = tell_watch(deeds, since, until)
+        content = tell_watch(await self._deeds(tenant, since - BACK_US, until), since, until)
         await self._name(content)
         made = Handover(
             id=new_id(),
@@ -106,6 +105,20 @@ class Handovers:
         deed = self._book.deed(f"shift:{made.id}", "written", by, tenant, detail=detail)
         await self._book.note(deed, lambda c: _put(c, made))
         return made
+
+    async def _deeds(self, tenant: str, since_us: int, until_us: int) -> list[Deed]:
+        """All of a span, a page of the journal at a time, the newest first; at most 100,000."""
+        found: dict[tuple[str, int], Deed] = {}
+        while len(found) < MOST_DEEDS:
+            page = await self._book.journal.list_deeds(
+                since_us=since_us, until_us=until_us, tenant=tenant, limit=MOST
+            )
+            before = len(found)
+            found.update({(one.room, one.number): one for one in page})
+            if len(page) < MOST or len(found) == before:
+                break
+            until_us = page[0].at_us + 1  # others of that moment may have been cut off
+        return list(found.values())
 
     async def _name(self, content: dict[str, Any]) -> None:
         lines = [*content["open"], *content["ended"], *content["attention"]]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
+import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from pintu.kernel.errors import BadRequestData, Forbidden, TooLarge
@@ -29,6 +30,7 @@ MOST_KEY: Final = 300
 KEPT_US: Final = 180 * 86_400_000_000
 TRIM_TIMER: Final = "operations.roster.trim"
 TRIM_AT_ONCE: Final = 500
+CHANNEL: Final = "channel:"
 NO_WAY: Final = "Nobody knows a way to this person"
 
 
@@ -89,10 +91,18 @@ class Notifier:
         return True, [one for one, _ in made]
 
     async def all_clear(
-        self, subject: str, *, tenant: str = "", text: dict[str, str] | None = None, key: str = ""
+        self,
+        subject: str,
+        *,
+        tenant: str = "",
+        text: dict[str, str] | None = None,
+        key: str = "",
+        public: bool = True,
     ) -> list[Receipt]:
         """Tell everybody who got something about a subject, or may have, that it is over, by the
-        ways they got it; what was not sent yet is sent no more. Once for each `key`.
+        ways they got it; what was not sent yet is sent no more. Once for each `key`, and nobody
+        hears it twice of the same. `public` False leaves out channels that everybody hears (a
+        loudspeaker, a group), and says nothing where nobody is left.
         """
         now_us = self._book.clock.now_us()
 
@@ -105,6 +115,10 @@ class Notifier:
                 return receipts.select(connection, [RECEIPT.c.message == known], 100_000), []
             receipts.withdraw(connection, tenant, subject, "", now_us)
             got = self._got(connection, tenant, subject)
+            if not public:
+                got = [one for one in got if not one[0].startswith(CHANNEL)]
+                if not got:
+                    return [], []
             message, id = self._over(connection, tenant, subject, text), new_id()
             receipts.add_message(connection, id, name, message, (tenant, now_us))
             made = []
@@ -158,22 +172,24 @@ class Notifier:
         there = self._ways.of(person)
         return [one for one in there if not one.broken and quiet.wanted(message, one)]
 
+    async def unheard(self, tenant: str, subject: str) -> list[str]:
+        """Channels that everybody hears which said something about a subject and not yet that it
+        is over, by name."""
+        got = await self._book.opened.read(lambda c: self._got(c, tenant, subject))
+        return sorted(one.removeprefix(CHANNEL) for one, _ in got if one.startswith(CHANNEL))
+
     def _got(self, connection: Connection, tenant: str, subject: str) -> list[tuple[str, Reach]]:
-        """Who got something about a subject, or may have: it was tried."""
-        rows = connection.execute(
-            RECEIPT.select()
-            .join(MESSAGE, MESSAGE.c.id == RECEIPT.c.message)
-            .where(
-                RECEIPT.c.tenant == tenant,
-                RECEIPT.c.subject == subject,
-                RECEIPT.c.attempts > 0,
-                MESSAGE.c.kind != "all_clear",
-            )
-        )
+        """Who got something about a subject, or may have (it was tried), and heard no all-clear
+        since."""
+        told = sa.select(RECEIPT.c.person, RECEIPT.c.reach, RECEIPT.c.attempts, MESSAGE.c.kind)
+        told = told.join(MESSAGE, MESSAGE.c.id == RECEIPT.c.message)
+        told = told.where(RECEIPT.c.tenant == tenant, RECEIPT.c.subject == subject)
         found: dict[tuple[str, str], Reach] = {}
-        for row in rows:
-            reach = self.sender.way(str(row.reach))
-            if reach is not None:
+        last = (MESSAGE.c.at_us, MESSAGE.c.kind == "all_clear")  # of one moment: it came after
+        for row in connection.execute(told.order_by(*last)):
+            if row.kind == "all_clear":
+                found.pop((row.person, row.reach), None)
+            elif row.attempts and (reach := self.sender.way(str(row.reach))) is not None:
                 found[row.person, row.reach] = reach
         return [(person, reach) for (person, _), reach in found.items()]
 

@@ -194,6 +194,8 @@ class Roster:
         if person == by:
             raise BadRequestData("Nobody stands in for themself")
         self._known(person, by)
+        if by not in {one.id for one in self.staff(swap.tenant)}:
+            raise BadRequestData("Who stands in works in the operations room of the same city")
         await self._trim(SWAP, self._swaps)
         kept = msgspec.structs.replace(swap, id=new_id(), person=person, by=by)
         row = {"id": kept.id, "tenant": kept.tenant, "until_us": kept.until_us}

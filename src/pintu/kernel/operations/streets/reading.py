@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -160,6 +160,9 @@ def moment(entity: Doc, name: str) -> int:
     if not isinstance(told, str):
         return 0
     try:
-        return round(datetime.fromisoformat(told).timestamp() * 1_000_000)
+        read = datetime.fromisoformat(told)
     except ValueError:
         return 0
+    if read.tzinfo is None:  # a machine's own zone says nothing
+        read = read.replace(tzinfo=UTC)
+    return round(read.timestamp() * 1_000_000)

@@ -155,6 +155,8 @@ class Streets:
                 await self.look()
             except PintuError as error:
                 log.warning("States of streets are told later: %s", error.detail)
+            except Exception:  # a loop's edge: streets are looked at a second later
+                log.exception("States of streets are told later")
 
     async def look(self) -> int:
         """Bring every street up to now and tell the city what is another; how many streets."""
@@ -167,7 +169,11 @@ class Streets:
                 if n % IN_A_TURN == 0:
                     await asyncio.sleep(0)
                 if (town := self.towns.get(number)) is not None:
-                    town.take(id, change.types, await self._document(change), change.at_us)
+                    document = await self._document(change)
+                    try:
+                        town.take(id, change.types, document, change.at_us)
+                    except (ValueError, TypeError, KeyError, OverflowError):
+                        log.warning("Entity %s is of no shape that streets know", id)
             told = 0
             for number, town in self.towns.items():
                 told += await self._settle(names[number], number, town)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from pintu.kernel.clock import iso
@@ -9,6 +10,8 @@ from pintu.kernel.operations.warnings.geometry import geojson, shape_of_message
 from pintu.kernel.operations.warnings.judging import responses
 from pintu.kernel.operations.warnings.words import Message, PublicWarning
 
+INCIDENT: Final = re.compile(r"\d{8}-\d{4,6}")
+"""How this house numbers its incidents; other words of CAP's `incidents` are other houses'."""
 LONGEST: Final = 2_000
 ALERT_STATUS: Final = {"issued": "open"}
 
@@ -34,6 +37,11 @@ def entity_of(warning: PublicWarning) -> dict[str, Any]:
         "validTo": iso(warning.until_us),
         "contradicts": [
             f"urn:ngsi-ld:PublicWarning:operations:{one}" for one in warning.contradicts
+        ],
+        "refIncident": [
+            f"urn:ngsi-ld:Incident:operations:{one}"
+            for one in message.incidents
+            if INCIDENT.fullmatch(one)
         ],
     }
     for name, read in (("description", "description"), ("instruction", "instruction")):
@@ -70,17 +78,22 @@ def said(message: Message, field: str) -> Any:
 
 def _marked(entity: dict[str, Any]) -> dict[str, Any]:
     """Relationships and languages as NGSI-LD has them; an empty list is nothing told."""
-    linked = entity.pop("contradicts")
-    if linked:
-        entity["contradicts"] = {"type": "Relationship", "object": linked}
+    for name in ("contradicts", "refIncident"):
+        if linked := entity.pop(name):
+            entity[name] = {"type": "Relationship", "object": linked}
     return entity
+
+
+def alert_id(warning: PublicWarning) -> str:
+    """The alert that stands for a warning."""
+    return f"urn:ngsi-ld:Alert:operations:warning-{warning.id}"
 
 
 def alert_of(warning: PublicWarning) -> dict[str, Any]:
     """The alert that stands for a warning among those of detectors: open while it is in force."""
     entity = entity_of(warning)
     alert: dict[str, Any] = {
-        "id": f"urn:ngsi-ld:Alert:operations:warning-{warning.id}",
+        "id": alert_id(warning),
         "type": "Alert",
         "name": entity["name"],
         "category": entity["category"],

@@ -101,6 +101,11 @@ class Following:
                 # It would fail the same way for ever, and everything behind it would wait.
                 log.error("%s of warning %s: %s", one.what, one.warning.id, error.detail)
                 failed = error.detail
+            except PintuError:
+                raise
+            except Exception as error:  # a loop's edge: one hand's mistake ends nobody's all-clear
+                log.exception("%s of warning %s failed", one.what, one.warning.id)
+                failed = f"It failed: {type(error).__name__}"
         await self._opened.run(lambda c: self._done(c, one, failed))
 
     def _done(self, connection: Connection, one: Todo, failed: str) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from pintu.kernel.operations.warnings.geometry import geocodes_of, shape_of_message
+from pintu.kernel.operations.warnings.geometry import coarse, geocodes_of, shape_of_message
 from pintu.kernel.operations.warnings.states import follows
 from pintu.kernel.operations.warnings.words import (
     RANK,
@@ -35,6 +35,7 @@ DOUBTS: Final = {
     "no_area": "It names no area: nobody can say whom it concerns",
     "unknown_place": "It names its area by codes that nobody here knows: no plan was proposed",
     "clock": "It was sent in the future: a clock is wrong",
+    "unlike": "It updates what is meant otherwise (an exercise, a restricted warning): both stand",
 }
 """Code → what somebody should look at."""
 
@@ -43,6 +44,9 @@ ANSWERS_NOTHING: Final = "This receipt names nothing that is known here"
 NOT_THEIRS: Final = "Only who sent a warning ends it; what it names stays in force"
 OLDER: Final = "A newer message of the same warning stands"
 ENDED: Final = "It cancels what had ended"
+UNLIKE: Final = (
+    "What it names is meant otherwise (in earnest, an exercise, for the public): it stands"
+)
 CANCELS_NOTHING: Final = "It cancels nothing that is known here"
 """Why a message changed nothing."""
 
@@ -71,13 +75,27 @@ def judge(message: Message, referred: Sequence[PublicWarning], now_us: int) -> V
         if not referred:
             return Verdict(effect="kept", reason=ANSWERS_NOTHING)
         return Verdict(effect=effect, ends=tuple(referred))
-    own = [one for one in referred if one.message.sender == message.sender]
-    others = tuple(one for one in referred if one.message.sender != message.sender)
+    meant = [one for one in referred if alike(message, one.message)]
+    own = [one for one in meant if one.message.sender == message.sender]
+    others = tuple(one for one in meant if one.message.sender != message.sender)
+    unlike = bool(referred) and not meant
     if message.msg_type == "Cancel":
+        if unlike:
+            return Verdict(effect="kept", reason=UNLIKE)
         return _cancel(message, own, others)
     if message.msg_type == "Update":
+        if unlike:
+            return Verdict(effect="issued", doubt="unlike")
         return _update(message, own, others, now_us)
     return Verdict(effect="issued", doubt=doubt_of(message, now_us))
+
+
+def alike(message: Message, other: Message) -> bool:
+    """Whether one can change what the other says: an exercise ends nothing that is meant in
+    earnest, and what is told to a few ends nothing that everybody was told."""
+    if message.status != other.status:
+        return False
+    return message.scope == other.scope or message.scope == "Public"
 
 
 def _cancel(
@@ -213,7 +231,9 @@ def overlap(one: Message, other: Message) -> bool:
     here, there = shape_of_message(one), shape_of_message(other)
     if here is None or there is None:
         return False
-    return bool(here.intersects(there) and here.intersection(there).area > 0)
+    if not here.intersects(there):
+        return False
+    return bool(coarse(here).intersection(coarse(there)).area > 0)
 
 
 def strictest(some: Iterable[PublicWarning]) -> PublicWarning:

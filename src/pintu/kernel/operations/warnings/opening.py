@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import orjson
 import shapely
 
 from pintu.kernel.access import Actor
 from pintu.kernel.context.selection import Selection, TypeSelection
+from pintu.kernel.errors import PintuError
 from pintu.kernel.jsonld import CORE
 from pintu.kernel.operations.warnings.entity import area_of
-from pintu.kernel.operations.warnings.geometry import geojson
+from pintu.kernel.operations.warnings.geometry import geojson, mended
 from pintu.kernel.operations.warnings.warnings import Warnings
 from pintu.kernel.store.port import settled
 
@@ -39,6 +41,12 @@ def open_warnings(rooms: Any, tables: CityTables, room: OperationsRoom) -> Warni
     return warnings
 
 
+def our_name(public_url: str | None) -> str:
+    """Who we are in messages: `sender` of CAP 1.2, 3.2.1, unique among senders."""
+    host = urlsplit(public_url or "").netloc or "pintu.invalid"
+    return f"operations@{host.replace(',', '')}"
+
+
 class Divisions:
     """Districts and cities of the context by their codes (GB/T 2260), whatever list names them."""
 
@@ -62,7 +70,7 @@ class Divisions:
             code = str(entity.get(CODE, {}).get("value", ""))
             place = entity.get("location", {}).get("value")
             if code in codes and place:
-                found.append(shapely.make_valid(shapely.from_geojson(orjson.dumps(place))))
+                found.append(mended(shapely.from_geojson(orjson.dumps(place))))
         return geojson(shapely.union_all(found)) if found else None
 
 
@@ -77,8 +85,11 @@ class Plans:
         plays: Any = self._room.plays
         if plays is None or area_of(warning) is None:
             return  # without a place it would be a plan for the whole city
+        failed: PintuError | None = None
         for book in plays.list_playbooks():
-            if fits(book.fit, warning):
+            if not fits(book.fit, warning):
+                continue
+            try:
                 await plays.propose(
                     SELF,
                     book.name,
@@ -86,6 +97,10 @@ class Plans:
                     area=area_of(warning),
                     tenant=warning.tenant,
                 )
+            except PintuError as error:  # one that cannot be proposed keeps no other back
+                failed = failed or error
+        if failed is not None:
+            raise failed
 
     async def narrow(self, warning: PublicWarning, key: str) -> None:
         """Take back what lies outside of the area as it is now."""

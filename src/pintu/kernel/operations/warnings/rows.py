@@ -29,8 +29,10 @@ def local_id(tenant: str, key: Key) -> str:
 
 
 def digest(message: Message) -> str:
-    """What a message's name stands for: the same name with another of these is a conflict."""
-    return hashlib.sha256(_ENCODER.encode(message)).hexdigest()
+    """What a message's name stands for: the same name with another of these is a conflict. Whether
+    its signature could be checked when it came is no part of what it says."""
+    said = msgspec.structs.replace(message, verified=False)
+    return hashlib.sha256(_ENCODER.encode(said)).hexdigest()
 
 
 # --- messages -------------------------------------------------------------------------------------
@@ -201,10 +203,10 @@ def expect(connection: Connection, kept: Kept, warning: str) -> None:
     add_rows(connection, AWAITED, rows)
 
 
-def awaited(connection: Connection, tenant: str, key: Key) -> tuple[str, str] | None:
-    """(message type, warning) of what already ended a message that comes late."""
+def awaited(connection: Connection, tenant: str, key: Key) -> tuple[Message, str] | None:
+    """(message, warning) of what already ended a message that comes late."""
     row = connection.execute(sa.select(AWAITED).where(*_named(AWAITED, tenant, key))).first()
-    return None if row is None else (row.msg_type, row.warning)
+    return None if row is None else (get_message(connection, row.message).message, row.warning)
 
 
 # --- what other rooms must still do ---------------------------------------------------------------

@@ -16,6 +16,7 @@ from pintu.kernel.operations.warnings.entity import alert_of, entity_of
 from pintu.kernel.operations.warnings.judging import (
     Verdict,
     against,
+    alike,
     judge,
     named_by_code,
     span_us,
@@ -201,8 +202,8 @@ def _issue(
         place=change.place,
     )
     late = rows.awaited(connection, change.tenant, kept.message.key)
-    if late is not None:  # what ended it was here before it
-        state = "cancelled" if late[0] == "Cancel" else "replaced"
+    if late is not None and alike(late[0], kept.message):  # what ended it was here before it
+        state = "cancelled" if late[0].msg_type == "Cancel" else "replaced"
         warning = msgspec.structs.replace(warning, state=state, replaced_by=late[1])
     elif ends <= change.at_us:
         warning = msgspec.structs.replace(warning, state="expired")
@@ -267,7 +268,7 @@ def _end(
         governs="",
     )
     work = ("undo",) if state == "replaced" else ("undo", "clear")
-    _put(connection, over, work if warning.message.status == "Actual" else ())
+    _put(connection, over, work if warning.acts else ())  # what had ended was told then
     detail = {"by": over.replaced_by} if over.replaced_by else {}
     return over, enter(connection, _deed(change, over.id, state, detail))
 

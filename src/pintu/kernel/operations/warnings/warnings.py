@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from pintu.kernel.access import Act, Actor, Gate
 from pintu.kernel.access import Deed as Right
-from pintu.kernel.clock import Clock
+from pintu.kernel.clock import Clock, iso
 from pintu.kernel.errors import Forbidden, StateConflict
 from pintu.kernel.operations.journal import Deed, Journal
 from pintu.kernel.operations.warnings import rows, taking
@@ -19,7 +19,13 @@ from pintu.kernel.operations.warnings.geometry import geocodes_of
 from pintu.kernel.operations.warnings.judging import named_by_code
 from pintu.kernel.operations.warnings.schema import MESSAGE, TABLES, WARNING
 from pintu.kernel.operations.warnings.taking import Change
-from pintu.kernel.operations.warnings.words import Kept, Message, PublicWarning, Taken
+from pintu.kernel.operations.warnings.words import (
+    Kept,
+    Message,
+    PublicWarning,
+    Reference,
+    Taken,
+)
 
 if TYPE_CHECKING:
     from pintu.kernel.tables import CityTables
@@ -90,6 +96,34 @@ class Warnings:
         place = await self._place(kept.tenant, kept.message)
         change = msgspec.structs.replace(change, place=place)
         return await self._do(lambda c: taking.approve(c, change, number))
+
+    async def propose_end(self, id: str, who: str, *, sender: str, at_us: int, note: str) -> Taken:
+        """A Cancel of a warning of ours that waits for a person, whoever proposes it: a person, or
+        a part of the house. `at_us` is the moment it is proposed for: the same again is the same.
+        """
+        warning = await self.get(id)
+        one = warning.message
+        if one.sender != sender or not warning.in_force:
+            raise StateConflict(f"Warning {id} is not ours to end, or over")
+        sent_us = max(at_us // 1_000_000 * 1_000_000, warning.sent_us)
+        message = Message(
+            identifier=f"{at_us // 1000}-cancel-{id}",
+            sender=sender,
+            sent=iso(sent_us).replace("Z", "+00:00"),
+            status=one.status,
+            msg_type="Cancel",
+            scope=one.scope,
+            restriction=one.restriction,
+            note=note[:1_000],
+            references=(Reference(sender=one.sender, identifier=one.identifier, sent=one.sent),),
+            incidents=one.incidents,
+        )
+        change = Change(tenant=warning.tenant, who=who, at_us=self._clock.now_us(), message=message)
+        return await self._do(lambda c: taking.propose(c, change, b""))
+
+    async def for_incident(self, tenant: str, incident: str) -> list[PublicWarning]:
+        """Warnings in force that say they are about an incident (CAP's `incidents`)."""
+        return [one for one in await self.active(tenant) if incident in one.message.incidents]
 
     async def withdraw(self, actor: Actor, number: int, reason: str) -> Taken:
         """Take a message that waits back, or refuse it: it never takes effect."""

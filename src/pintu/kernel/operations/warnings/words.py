@@ -135,6 +135,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     incidents: tuple[str, ...] = ()
     infos: tuple[Info, ...] = ()
     signed: bool = False
+    verified: bool = False  # its signature was held against the certificate of its sender
 
     @property
     def key(self) -> Key:
@@ -235,6 +236,8 @@ def instant_us(text: str) -> int:
         read = datetime.fromisoformat(text.replace("Z", "+00:00"))
         if read.tzinfo is None:
             raise ValueError("it names no zone")
+        if not 1900 <= read.year <= 9000:
+            raise ValueError("it is of no year that anybody is warned of")
         return round(read.timestamp() * 1_000_000)
     except (ValueError, OverflowError) as error:
         raise BadRequestData(f"Time {text[:40]!r} is not a CAP time: {error}") from error
