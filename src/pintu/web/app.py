@@ -33,6 +33,7 @@ from pintu.web.api import plays as plays_api
 from pintu.web.api import replay as replay_api
 from pintu.web.api import streets as streets_api
 from pintu.web.api import warnings as warnings_api
+from pintu.web.api.agreed_picture import AgreedPictures
 from pintu.web.api.picture import Pictures
 from pintu.web.api.replay_session import Replays
 from pintu.web.events import Hub
@@ -69,6 +70,7 @@ from pintu.web.pages import (
     neighbours,
     nodes,
     notices,
+    operations_settings,
     orders,
     orders_crews,
     orders_mine,
@@ -161,6 +163,7 @@ PAGES: tuple[Any, ...] = (
     *roster.PAGES,
     *roster_ways.PAGES,
     *roster_channels.PAGES,
+    *operations_settings.PAGES,
     *handover.PAGES,
     *warnings_pages.PAGES,
     *streets_pages.PAGES,
@@ -222,6 +225,7 @@ async def served_context(request: AnyRequest) -> Response[bytes]:
 def build_app(rooms: Rooms) -> Litestar:
     """One application over the rooms it is given; keeps nothing but what the screens look at."""
     pictures = Pictures(rooms)
+    pictures.agreed = AgreedPictures(pictures)
     hub = Hub(rooms, pictures)
     replays = Replays(pictures)
     desk = push.Desk(rooms)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pintu.kernel.operations.calling_out import CallingOut
+from pintu.kernel.operations.decided import Decided
 from pintu.kernel.operations.ended import Ended
 from pintu.kernel.operations.eventful import open_events
 from pintu.kernel.operations.forgetting import Forgetting
@@ -61,6 +62,7 @@ class OperationsRoom:
 
     warnings: Warnings | None = None  # to the public, CAP 1.2
     events: MajorEvents | None = None  # when a summit comes to town
+    decided: Decided | None = None  # promises, reaches and rings as the town wants them
     ended: Ended | None = None  # who hears that an incident is over
     streets: Streets | None = None  # each stretch's state, cause and coverage
 
@@ -104,5 +106,7 @@ def open_operations(rooms: Any, tables: CityTables) -> OperationsRoom:
     room.parts.append(room.ended)
     room.streets = open_streets(rooms, tables, journal)
     room.parts.append(room.streets)
+    room.decided = Decided(room, rooms.configuration, rooms.settings.tz)
+    room.parts.insert(0, room.decided)  # before anything runs by it
     room.parts.append(Forgetting(room, rooms.timers, rooms.clock))
     return room

@@ -35,6 +35,9 @@ ROUNDS: Final = {
     "done": mark("done"),
     "missed": mark("missed"),
 }
+USUAL_BOUNDS: Final = (120.0, 30.0, 120.4, 30.4)
+"""Where the map begins in a city without anything on it."""
+
 KINDS: Final = {
     "incident": mark("Incidents"),
     "order": mark("Work orders"),
@@ -183,11 +186,21 @@ async def new(request: AnyRequest, change: str = "") -> Response[Any]:
     """A form for a plan, empty or as one stands."""
     visit = enter(request, house_of(request).rooms, Deed.RESPOND, data_set=DATA_SET)
     fields = typed(await get_plan(visit, change), visit.words.tz) if change else {}
-    return _form_page(visit, fields)
+    return await _form_page(request, visit, fields)
 
 
-def _form_page(visit: Visit, fields: dict[str, str], why: str = "") -> Response[Any]:
-    return page(visit, "event_plan_new.html", 400 if why else 200, fields=fields, why=why)
+async def _form_page(
+    request: AnyRequest, visit: Visit, fields: dict[str, str], why: str = ""
+) -> Response[Any]:
+    picture = await house_of(request).pictures.of(visit.number)
+    return page(
+        visit,
+        "event_plan_new.html",
+        400 if why else 200,
+        fields=fields,
+        why=why,
+        bounds=picture.points.bounds() or USUAL_BOUNDS,
+    )
 
 
 @post("/events-plan-new", include_in_schema=False)
@@ -200,7 +213,7 @@ async def write(request: AnyRequest) -> Response[Any]:
     except Refused:
         raise
     except PintuError as error:
-        return _form_page(visit, told, error.detail)
+        return await _form_page(request, visit, told, error.detail)
     return Redirect(f"/events-plan/{quote(kept.id)}?done=saved", status_code=303)
 
 

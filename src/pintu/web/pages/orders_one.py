@@ -95,7 +95,7 @@ async def _answer(visit: Visit, found: Order, why: str = "", status: int = 200) 
             for one, works, fits in fitting(crews, working, found)
         ],
         deadlines=deadlines_said(found, room, words),
-        promise=promise_said(found, words),
+        promise=promise_said(found, room.service, words),
         paused=next((one for one in found.pauses if not one.until_us), None),
         alarms=[
             {

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pintu.kernel.errors import PintuError, StateConflict, Unavailable
-from pintu.kernel.operations.orders.service import LEVELS
 from pintu.kernel.operations.orders.states import CREW, REASONED, Verb, offered
 from pintu.web.pages.agreements_parties import person_name
 from pintu.web.pages.agreements_words import left
 from pintu.web.words import Words, mark
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pintu.kernel.operations.journal import Deed
     from pintu.kernel.operations.orders import Order, Orders
     from pintu.kernel.operations.orders.closing import Verdict
+    from pintu.kernel.operations.orders.service import ServiceClock
     from pintu.web.visit import Visit
 
 STATES: Final = {
@@ -185,11 +187,17 @@ def deadlines_said(order: Order, orders: Orders, words: Words) -> list[dict[str,
     return sorted(told, key=lambda one: one["due_us"] or 2**62)
 
 
-def promise_said(order: Order, words: Words) -> str:
+def promise_said(order: Order, service: ServiceClock, words: Words) -> str:
     """How its time is counted."""
-    if LEVELS[order.severity].always:
+    if service.levels[order.severity].always:
         return words.text("Counted around the clock.")
-    return words.text("Counted in working hours, 08:30-12:00 and 13:30-17:30 of working days.")
+    said = words.text("Counted in working hours, %(hours)s of working days.")
+    return said % {"hours": ", ".join(hours_said(service.hours))}
+
+
+def hours_said(hours: Sequence[tuple[int, int]]) -> list[str]:
+    """Working hours as people write them."""
+    return [f"{a // 60:02}:{a % 60:02}-{b // 60:02}:{b % 60:02}" for a, b in hours]
 
 
 def line_said(deed: Deed, visit: Visit, crews: dict[str, str]) -> dict[str, Any]:

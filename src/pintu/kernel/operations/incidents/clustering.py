@@ -13,8 +13,6 @@ from pintu.kernel.operations.incidents.board import WIDE_M, Board, Cluster
 from pintu.kernel.operations.incidents.reading import metres
 from pintu.kernel.operations.incidents.rules import (
     BY_PERSON,
-    FURTHEST_M,
-    RELATED,
     USUAL,
     Near,
     Rules,
@@ -50,12 +48,12 @@ def matches(alarm: Alarm, board: Board, rules: Rules = RULES) -> list[Match]:
     return sorted(found.values(), key=lambda one: one.order)
 
 
-def closeness(one: Alarm, other: Alarm) -> Near | None:
+def closeness(one: Alarm, other: Alarm, rules: Rules = RULES) -> Near | None:
     """How near two alarms of their kinds must be to be one thing; None: nearness says nothing."""
     if PERSON in (one.detector, other.detector):
         return BY_PERSON
     pair = frozenset((one.category, other.category))
-    near = RELATED.get(pair) or (USUAL if len(pair) == 1 else None)
+    near = rules.related.get(pair) or (USUAL if len(pair) == 1 else None)
     return None if near is not None and near.alike and one.sub != other.sub else near
 
 
@@ -83,8 +81,8 @@ def _by_place(alarm: Alarm, board: Board, rules: Rules) -> list[Match]:
         return []
     found: dict[str, Match] = {}
     here = (alarm.lon, alarm.lat)
-    for cluster, other in board.near(*here, _reach(alarm), found.keys()):
-        near = closeness(alarm, other)
+    for cluster, other in board.near(*here, _reach(alarm, rules), found.keys()):
+        near = closeness(alarm, other, rules)
         apart_us = abs(alarm.at_us - other.at_us)
         if near is None or apart_us > near.us or other.lon is None or other.lat is None:
             continue
@@ -99,11 +97,11 @@ def _by_place(alarm: Alarm, board: Board, rules: Rules) -> list[Match]:
     return list(found.values())
 
 
-def _reach(alarm: Alarm) -> float:
+def _reach(alarm: Alarm, rules: Rules) -> float:
     if alarm.detector == PERSON:
         return BY_PERSON.metres
-    own = [one.metres for pair, one in RELATED.items() if alarm.category in pair]
-    return min(max([*own, USUAL.metres, BY_PERSON.metres]), FURTHEST_M)
+    own = [one.metres for pair, one in rules.related.items() if alarm.category in pair]
+    return min(max([*own, USUAL.metres, BY_PERSON.metres]), rules.furthest_m)
 
 
 def waits_us(alarm: Alarm, reliability: float, rules: Rules = RULES) -> int | None:

@@ -15,9 +15,11 @@ from pintu.kernel.errors import PintuError, ResourceNotFound, StateConflict
 from pintu.kernel.operations.incidents import keeping
 from pintu.kernel.operations.incidents.acting import Acting
 from pintu.kernel.operations.incidents.changes import Changes
+from pintu.kernel.operations.incidents.clustering import RULES
 from pintu.kernel.operations.incidents.desk import OF_A_FLOOD, Desk
 from pintu.kernel.operations.incidents.flood import Limits
 from pintu.kernel.operations.incidents.graph import Causes
+from pintu.kernel.operations.incidents.rules import Rules
 from pintu.kernel.operations.incidents.schema import ALARM, TABLES
 from pintu.kernel.operations.incidents.taking import Taker
 from pintu.kernel.operations.incidents.words import STATES, Alarm, Detector, Incident
@@ -59,7 +61,7 @@ class Incidents(Acting):
         self.causes = Causes(rooms.store)
         self.taker = Taker(rooms.store, rooms.feed, self.causes, self._take)
         self.lock = asyncio.Lock()
-        self._limits = limits
+        self._limits, self._rules = limits, RULES
         self._numbers: dict[str, int] = {}
         self.desk = self._empty()
         self._task: asyncio.Task[None] | None = None
@@ -233,9 +235,13 @@ class Incidents(Acting):
 
         return await self.opened.read(read)
 
+    def follow(self, rules: Rules) -> None:
+        """Other rules, from the next alarm on; what is one incident stays one."""
+        self._rules = self.desk.rules = rules
+
     # --- memory -----------------------------------------------------------------------------------
     def _empty(self) -> Desk:
-        return Desk(self._next_id, self._cause_name, limits=self._limits)
+        return Desk(self._next_id, self._cause_name, rules=self._rules, limits=self._limits)
 
     def _next_id(self, now_us: int) -> str:
         day = datetime.fromtimestamp(now_us / 1e6, self._zone).strftime("%Y%m%d")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 MINUTE_US: Final = 60 * 1_000_000
@@ -17,24 +18,6 @@ class Near:
     metres: float
     us: int
     alike: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """Windows of time in µs of the city; see `clustering` for what each is for."""
-
-    same_us: int = 60 * MINUTE_US  # another alarm about the same thing
-    again_us: int = 60 * MINUTE_US  # the same alert once more, after all was over
-    cause_us: int = 30 * MINUTE_US  # one thing alarms, and another that depends on it
-    shared_us: int = 10 * MINUTE_US  # two that depend on one thing that says nothing
-    shared_steps: int = 2  # from both to it, together
-    extent_m: float = 6_000.0  # no incident grows wider by nearness alone
-    waits_high_us: int = 90_000_000  # alone and unconfirmed, before it is an incident
-    waits_medium_us: int = 2 * MINUTE_US
-    waits_low_us: int = 10 * MINUTE_US
-    passes_us: int = 30 * MINUTE_US  # over and never looked at: it is closed as passed
-    passes_grave_us: int = 24 * 60 * MINUTE_US
-    follows_us: int = 30 * MINUTE_US  # what comes again so soon after closing goes on from it
 
 
 USUAL: Final = Near(150.0, 10 * MINUTE_US)
@@ -61,10 +44,33 @@ _PAIRS: Final = {
 RELATED: Final = {frozenset(pair.split()): near for pair, near in _PAIRS.items()}
 """By the categories of two alarms; what is not here is not related."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Windows of time in µs of the city; see `clustering` for what each is for."""
+
+    same_us: int = 60 * MINUTE_US  # another alarm about the same thing
+    again_us: int = 60 * MINUTE_US  # the same alert once more, after all was over
+    cause_us: int = 30 * MINUTE_US  # one thing alarms, and another that depends on it
+    shared_us: int = 10 * MINUTE_US  # two that depend on one thing that says nothing
+    shared_steps: int = 2  # from both to it, together
+    extent_m: float = 6_000.0  # no incident grows wider by nearness alone
+    waits_high_us: int = 90_000_000  # alone and unconfirmed, before it is an incident
+    waits_medium_us: int = 2 * MINUTE_US
+    waits_low_us: int = 10 * MINUTE_US
+    passes_us: int = 30 * MINUTE_US  # over and never looked at: it is closed as passed
+    passes_grave_us: int = 24 * 60 * MINUTE_US
+    follows_us: int = 30 * MINUTE_US  # what comes again so soon after closing goes on from it
+    related: Mapping[frozenset[str], Near] = field(default_factory=lambda: RELATED)
+
+    @property
+    def furthest_m(self) -> float:
+        """So far apart anything may be and still be near."""
+        return max(one.metres for one in self.related.values())
+
+
 BY_PERSON: Final = Near(150.0, 30 * MINUTE_US)
 """What somebody reports is near what is measured there, whatever its kind."""
-
-FURTHEST_M: Final = max(one.metres for one in RELATED.values())
 
 DEPENDS: Final[dict[str, str]] = {
     "refStreetlightControlCabinet": "power",

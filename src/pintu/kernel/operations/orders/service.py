@@ -51,6 +51,7 @@ class ServiceClock:
     zone: str = "Asia/Shanghai"
     calendar: Calendar = field(default_factory=Calendar)
     hours: Sequence[tuple[int, int]] = OFFICE
+    levels: Mapping[Severity, Level] = field(default_factory=lambda: LEVELS)
 
     # --- between two instants ---------------------------------------------------------------------
     def worked_us(self, since_us: int, until_us: int, always: bool = False) -> int:
@@ -125,7 +126,7 @@ class ServiceClock:
         """
         if order.final or order.reported_us:
             return {}
-        level = LEVELS[order.severity]
+        level = self.levels[order.severity]
         wanted: list[tuple[Deadline, int, int]] = [("finish", order.opened_us, level.finish)]
         if not order.arrived_us:
             wanted.append(("arrive", order.opened_us, level.arrive))
@@ -139,7 +140,7 @@ class ServiceClock:
 
     def share(self, order: Order, now_us: int) -> float:
         """How much of the time to finish is used: 1.0 is all of it."""
-        level = LEVELS[order.severity]
+        level = self.levels[order.severity]
         until_us = order.reported_us or order.closed_us or now_us
         used = self.counted_us(order.opened_us, until_us, order.pauses, level.always)
         return used / (level.finish * MINUTE_US)

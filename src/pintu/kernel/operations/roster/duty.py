@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -34,15 +35,19 @@ from pintu.kernel.timers import Firing
 log = logging.getLogger("pintu.operations")
 
 TIMER: Final = "operations.ring"
-NEXT_S: Final = 180.0
-"""After three minutes without an answer the next on the roster is rung too."""
-
-SLOWER_S: Final = 900.0
 ROUNDS: Final = 3
-"""Everybody was rung so often every three minutes: from then on every quarter of an hour."""
+"""Everybody was rung so often in haste: from then on it goes slower."""
 
-RINGS_FROM: Final = 2
-"""From this grade on an incident rings by itself."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Going:
+    """How it goes on, in real seconds: to the next one on the roster, and once everybody was rung a
+    few times. From `grade` on an incident rings by itself."""
+
+    next_s: float = 180.0
+    slower_s: float = 900.0
+    grade: int = 2
+
 
 RINGS: Final = frozenset(("critical", "high"))
 """The same of what has no grade."""
@@ -60,7 +65,7 @@ class Duty:
     def __init__(self, book: Book, roster: Roster, notifier: Notifier, named: Named) -> None:
         """`named` says what a subject of the journal is called."""
         self._book, self._roster, self._notifier = book, roster, notifier
-        self._named = named
+        self._named, self.going = named, Going()
         self.answered: Callable[[Actor, Ring], Awaitable[None]] | None = None
         self._ringing: dict[str, Ring] = {
             one.id: one for one in book.opened.read_now(lambda c: ringing.select(c, "ringing"))
@@ -107,7 +112,7 @@ class Duty:
                 rung=(),
                 began_us=now_us,
                 changed_us=now_us,
-                next_us=self._book.after(NEXT_S),
+                next_us=self._book.after(self.going.next_s),
                 link=link,
             )
             return await self._begin(new, key, by, at_us)
@@ -164,7 +169,7 @@ class Duty:
                 step=step,
                 rung=(*known.rung, *(one for one in more if one not in known.rung)),
                 changed_us=self._book.clock.now_us(),
-                next_us=self._book.after(NEXT_S if step < ROUNDS * len(more) + 3 else SLOWER_S),
+                next_us=self._book.after(self._pause_s(step, len(more))),
             )
 
             def work(connection: Connection) -> tuple[list[Receipt], list[Deed]]:
@@ -177,6 +182,10 @@ class Duty:
                 return sent, [deed]
 
             await self._kept(ring, await self._book.do(work))
+
+    def _pause_s(self, step: int, people: int) -> float:
+        """Until it goes on after a step, once so many were rung."""
+        return self.going.next_s if step < ROUNDS * people + 3 else self.going.slower_s
 
     def _next(self, ring: Ring) -> list[str]:
         """The first on the roster who was not rung yet; everybody when all were."""
@@ -330,7 +339,7 @@ class Duty:
         if kind != "incident" or deed.room == self._book.opened.name:
             return
         try:
-            if deed.verb in BEGINS and _rings(deed):
+            if deed.verb in BEGINS and _rings(deed, self.going.grade):
                 severity = deed.detail.get("severity", "high")
                 key = f"{deed.room}/{deed.number}"
                 said = _said(await self._named(deed.subject), deed)
@@ -347,12 +356,12 @@ class Duty:
             log.error("%s does not ring: %s", deed.subject, error.detail)
 
 
-def _rings(deed: Deed) -> bool:
+def _rings(deed: Deed, least: int) -> bool:
     """Whether something is bad enough to wake somebody: its grade where it has one, else its
     severity."""
     grade = deed.detail.get("grade")
     if isinstance(grade, int):
-        return grade >= RINGS_FROM
+        return grade >= least
     return deed.detail.get("severity", "") in RINGS
 
 
