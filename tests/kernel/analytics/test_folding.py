@@ -13,8 +13,9 @@ from pintu.kernel.analytics.columns import body_of
 from pintu.kernel.analytics.folding import fold
 from pintu.kernel.analytics.folding_columns import fold_columns
 from pintu.kernel.analytics.packs import pack_of
-from pintu.kernel.analytics.standing import Standing, kept, read_standing
+from pintu.kernel.analytics.standing import kept, read_standing
 from pintu.kernel.clock import iso
+from pintu.kernel.context.standing import Standing
 from pintu.kernel.store.port import Change
 from tests.kernel.analytics.conftest import BEGIN_US
 

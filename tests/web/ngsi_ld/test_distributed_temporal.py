@@ -134,3 +134,69 @@ async def test_a_source_that_fails_is_a_warning(abroad: Abroad, said: bytes | No
     answer = await abroad.door("GET", f"{ONE}?{SINCE}")
     assert [10] == levels(orjson.loads(answer.body))
     assert (said is None) != bool(header(answer, b"ngsild-warning"))
+
+
+WRITES = [
+    "upsertTemporal", "appendAttrsTemporal", "deleteAttrsTemporal", "updateAttrInstanceTemporal",
+    "deleteAttrInstanceTemporal", "deleteTemporal",
+]  # fmt: skip
+LEVEL = [{"entities": [{"type": "Lamp", "id": "urn:ngsi-ld:Lamp:1"}], "propertyNames": ["level"]}]
+LOCAL = f"{ONE}?local=true"
+
+
+async def test_an_exclusive_source_keeps_the_history_of_its_attribute(abroad: Abroad) -> None:
+    """What is told of the past is divided as the present is; the rest is kept here."""
+    await abroad.registers("one", "exclusive", operations=WRITES, information=LEVEL)
+    abroad.world.says("one", 201)
+    told = lamp(1, (1, 10), colour=[{"type": "Property", "value": "red"}])
+    answer = await abroad.door("POST", "/temporal/entities", told)
+    assert 201 == answer.status
+    assert [ONE] == [
+        one.decode().removeprefix("/ngsi-ld/v1") for one in header(answer, b"location")
+    ]
+    assert lamp(1, (1, 10)) == abroad.last("one").document
+    here = await abroad.door.json("GET", LOCAL)
+    assert ("colour" in here, "level" in here) == (True, False)
+    abroad.world.says("one", 204)
+    assert 204 == (await abroad.door("POST", "/temporal/entities", told)).status
+    fragment = {"level": lamp(1, (2, 20))["level"]}
+    assert 204 == (await abroad.door("POST", f"{ONE}/attrs", fragment)).status
+    assert fragment == abroad.last("one").document
+    assert 204 == (await abroad.door("DELETE", f"{ONE}/attrs/level?deleteAll=true")).status
+    below = ONE.removeprefix("/")
+    assert ["POST temporal/entities", "POST temporal/entities", f"POST {below}/attrs",
+            f"DELETE {below}/attrs/level?deleteAll=true"] == abroad.lines("one")  # fmt: skip
+
+
+async def test_an_instance_is_changed_where_it_is_kept(abroad: Abroad) -> None:
+    """The others that are asked have none of that id, which is no failure; 404 when nobody has."""
+    await abroad.registers("one", operations=WRITES)
+    abroad.world.says("one", 204)
+    await abroad.door("POST", "/temporal/entities", lamp(1, (1, 10)))
+    abroad.world.says("one", 404)
+    [level] = (await abroad.door.json("GET", LOCAL))["level"]
+    instance = level["instanceId"]
+    path, changed = f"{ONE}/attrs/level/", {"type": "Property", "value": 11}
+    assert 204 == (await abroad.door("PATCH", path + instance, changed)).status
+    assert [11] == levels(await abroad.door.json("GET", LOCAL))
+    abroad.world.says("one", 204)
+    assert 204 == (await abroad.door("DELETE", path + "urn:ngsi-ld:Instance:theirs")).status
+    assert f"DELETE {path[1:]}urn:ngsi-ld:Instance:theirs" == abroad.lines("one")[-1]
+    abroad.world.says("one", 404)
+    assert 404 == (await abroad.door("DELETE", path + "urn:ngsi-ld:Instance:nobodys")).status
+    assert 204 == (await abroad.door("DELETE", ONE)).status
+    assert 404 == (await abroad.door("GET", LOCAL)).status
+
+
+async def test_a_source_is_written_for_what_it_is_registered_for(abroad: Abroad) -> None:
+    """No group of operations has those of histories; what only it may have is a conflict then."""
+    await abroad.registers("one")
+    assert 201 == (await abroad.door("POST", "/temporal/entities", lamp(1, (1, 10)))).status
+    assert [] == abroad.lines("one")
+    await abroad.registers("two", "exclusive", information=LEVEL)
+    assert 409 == (await abroad.door("POST", f"{ONE}/attrs", lamp(1, (2, 1)))).status
+    await abroad.registers("three", operations=WRITES)
+    abroad.world.says("three", 500)
+    answer = await abroad.door("POST", "/temporal/entities", lamp(2, (1, 10)))
+    assert 207 == answer.status
+    assert "urn:ngsi-ld:ContextSourceRegistration:three" in answer.body.decode()

@@ -14,7 +14,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from pintu.kernel.analytics.rolling import ALL, ASK_ROWS
+from pintu.kernel.analytics.rolling import ALL, ALWAYS, ASK_ROWS
 from pintu.kernel.analytics.rollups import BUCKET, DAY_US, HOUR_US, LEVELS, loosened_all, start_of
 from pintu.kernel.analytics.schema import ROLLUP
 
@@ -74,7 +74,10 @@ def _summed(connection: Connection, ask: Ask, level: str) -> Sums | None:
     length = LEVELS[level][0]
     if ask.step_us == length:
         return _straight(ask, owners, starts, rows)
-    return _gathered(ask, owners, starts, rows)
+    try:
+        return _gathered(ask, owners, starts, rows)
+    except OverflowError:  # sums of hours that no float holds together
+        return None
 
 
 def _buckets(connection: Connection, ask: Ask, level: str) -> tuple[Any, Any, Any] | None:
@@ -121,6 +124,10 @@ def _unsummed(connection: Connection, ask: Ask, ids: list[str]) -> bool:
         ROLLUP.c.dataset.in_((ask.dataset, "")),
         ROLLUP.c.level == ASK_ROWS,
         ROLLUP.c.id.in_(ids),
+        sa.or_(
+            ROLLUP.c.span.in_((ALWAYS, 0)),  # 0: as marks were written once
+            ROLLUP.c.span.between(ask.low_us // DAY_US, (ask.high_us - 1) // DAY_US),
+        ),
     )
     if connection.execute(asked).scalar():
         return True

@@ -5,8 +5,9 @@ What a file holds becomes the columns of a pack again, so that everybody reads p
 
 from __future__ import annotations
 
-import zlib
+import contextlib
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,40 @@ from pintu.kernel.analytics.columns import (
     selected,
     sums,
 )
-from pintu.kernel.analytics.parquet import NAMED, SCHEMA
+from pintu.kernel.analytics.parquet import CHECK_DIGITS, NAMED, SCHEMA, checksum
 from pintu.kernel.analytics.texts import DOUBLE, NUMBER, marks
+from pintu.kernel.errors import Unavailable
 from pintu.kernel.store.port import Change
+from pintu.kernel.tables import squeezed
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A file being read; raises Unavailable for one that is not there, or not whole."""
+    name = f"{path.parent.name}/{path.name}"
+    try:
+        told = path.stat()
+        if not _whole(path, told.st_mtime_ns, told.st_size):
+            raise Unavailable(f"History cannot be read: {name} is damaged: bring it from a backup")
+        with pq.ParquetFile(path, memory_map=True, read_dictionary=NAMED) as file:
+            yield file
+    except (OSError, pa.ArrowException) as error:
+        raise Unavailable(f"History cannot be read: {name}: {error}") from error
+
+
+@lru_cache(maxsize=4096)
+def _whole(path: Path, changed_ns: int, size: int) -> bool:
+    """Whether a file is what was written; looked at once, until it changes."""
+    told = path.stem.rpartition("-")[2]
+    return len(told) != CHECK_DIGITS or told == checksum(path)  # older ones do not say
 
 
 def bodies_in(
     path: Path, ids: frozenset[str] | None = None
 ) -> Iterator[tuple[str, Body, bytes | None]]:
-    """(id, body, how it stood before) of a file's packs, or of those of some entities."""
-    with pq.ParquetFile(path, memory_map=True, read_dictionary=NAMED) as file:
+    """(id, body, how it stood before) of a file's packs, or of those of some entities; raises
+    Unavailable."""
+    with _opened(path) as file:
         groups = range(file.num_row_groups) if ids is None else _groups(file, ids)
         for number in groups:
             yield from _bodies(file, number, ids)
@@ -111,7 +136,7 @@ def _packs(column: dict[str, list[Any]]) -> Iterator[tuple[Body, bytes | None]]:
         some = {name: values[start:end] for name, values in column.items()}
         some["before"], some["at"] = before[start:end], ats[start:end]
         base = bases[start]
-        yield _body(some), None if base is None else zlib.compress(base, 1)
+        yield _body(some), None if base is None else squeezed(base)
 
 
 def _body(column: dict[str, list[Any]]) -> Body:
@@ -159,8 +184,9 @@ def _holes(template: bytes, column: dict[str, list[Any]], mine: list[int]) -> li
 
 
 def bodies_between(path: Path, since_us: int, until_us: int) -> Iterator[tuple[str, Body]]:
-    """(id, its rows of one group) that were written from a moment to before another; blocks."""
-    with pq.ParquetFile(path, memory_map=True, read_dictionary=NAMED) as file:
+    """(id, its rows of one group) that were written from a moment to before another; blocks.
+    Raises Unavailable."""
+    with _opened(path) as file:
         for number in range(file.num_row_groups):
             table = file.read_row_group(number, columns=["id", "gap"])
             keys = table.column("id").combine_chunks()

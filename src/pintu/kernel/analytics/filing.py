@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from sqlalchemy import Connection
 
 from pintu.kernel.analytics.packing import DAY_US, mark
 from pintu.kernel.analytics.schema import DAY, FILE, PACK, PACKED
-from pintu.kernel.errors import DeadlineExceeded, Unavailable
+from pintu.kernel.errors import DeadlineExceeded, PintuError, Unavailable
 from pintu.kernel.tables import OpenTables, put_rows
 
 FOLDER: Final = "history"
@@ -31,6 +32,8 @@ DROP: Final = 1_000
 KEPT_DAYS: Final = 1
 """Days that stay in packs although they are in files: what was yesterday is asked for most."""
 JOB: Final = "pintu.kernel.analytics.job"
+
+log = logging.getLogger("pintu.history")
 
 
 class Filing:
@@ -49,16 +52,18 @@ class Filing:
         today = now_us // DAY_US
         filed = 0
         for day, after, up_to in await self.opened.read(lambda c: _to_file(c, today)):
-            filed += await self._file(day, after, up_to)
+            try:
+                filed += await self._file(day, after, up_to)
+            except PintuError as error:  # it stays in packs, and holds up no other day
+                log.warning("%s stays where it is until the next night: %s", _date(day), error)
         for day, up_to in await self.opened.read(lambda c: _to_drop(c, today - KEPT_DAYS)):
             await self._drop(day, up_to)
         await self.sweep(now_us)
         return filed
 
     async def _file(self, day: int, after: int, up_to: int) -> int:
-        date = datetime.fromtimestamp(day * DAY_US / 1e6, UTC).date().isoformat()
         order = {"day": day, "after": after, "up_to": up_to, "stamp": str(up_to)}
-        files = await self.job(folder=str(self.folder / date), **order)
+        files = await self.job(folder=str(self.folder / _date(day)), **order)
 
         def record(connection: Connection) -> None:
             put_rows(connection, FILE, [file_row(*one, day=day, packed=1) for one in files])
@@ -129,6 +134,10 @@ class Filing:
         if answer["error"]:
             raise Unavailable(f"A day could not be moved: {answer['error']}")
         return [(tenant, one) for tenant, one in answer["files"]]
+
+
+def _date(day: int) -> str:
+    return datetime.fromtimestamp(day * DAY_US / 1e6, UTC).date().isoformat()
 
 
 def file_row(tenant: int, told: dict[str, Any], *, day: int, packed: int) -> dict[str, Any]:

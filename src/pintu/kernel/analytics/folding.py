@@ -13,8 +13,8 @@ from itertools import accumulate, groupby
 from typing import Final
 
 from pintu.kernel.analytics.packs import Form, Pack
-from pintu.kernel.analytics.standing import MEMBERS, Standing
 from pintu.kernel.context.late import last_write_holds
+from pintu.kernel.context.standing import MEMBERS, Standing
 from pintu.kernel.store.port import VERB_NUMBER, VERBS, Change
 
 _UPDATED: Final = VERB_NUMBER["updated"]

@@ -17,9 +17,9 @@ from typing import Any, Final
 import orjson
 
 from pintu.kernel.analytics.columns import Body, Form
-from pintu.kernel.analytics.standing import MEMBERS, Standing, is_single
 from pintu.kernel.analytics.texts import NUMBER, TIME, WHOLE, fill, marks
 from pintu.kernel.context.late import last_write_holds
+from pintu.kernel.context.standing import MEMBERS, Standing, is_single
 from pintu.kernel.store.port import VERB_NUMBER, VERBS, Change
 
 _UPDATED: Final = VERB_NUMBER["updated"]

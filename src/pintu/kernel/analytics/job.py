@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pintu.kernel.analytics.packs import unpack
 from pintu.kernel.analytics.parquet import FILE_ROWS, DayFile, Written
 from pintu.kernel.analytics.schema import PACK
 from pintu.kernel.analytics.standing import kept, read_standing
+from pintu.kernel.context.standing import Standing
 from pintu.kernel.errors import PintuError
 from pintu.kernel.store.port import Change
 from pintu.kernel.tables import open_tables
@@ -38,7 +40,6 @@ class Order(msgspec.Struct, kw_only=True):
     path: str = ""
     tenant: int = 0
     types: list[list[str]] = []  # sets of types whose rows are left out
-    ids: dict[str, int] = {}  # entities whose rows up to a position are left out
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -110,14 +111,25 @@ def _left(order: Order) -> Bodies:
     """Bodies of a file, without what is to go."""
     gone = {tuple(one) for one in order.types}
     for id, body, base in bodies_in(Path(order.path)):
-        up_to = order.ids.get(id, 0)
-        if up_to or any(form.types in gone for form in body.forms):
+        if any(form.types in gone for form in body.forms):
             rows = rows_of(body, order.tenant, id)
-            left = [row for row in rows if row.position > up_to and row.types not in gone]
-            if left:
-                yield order.tenant, id, body_of(left), None if up_to else base
+            for left, stood in _runs(rows, gone, read_standing(base)):
+                yield order.tenant, id, body_of(left), stood
         else:
             yield order.tenant, id, body, base
+
+
+def _runs(
+    rows: list[Change], gone: set[tuple[str, ...]], standing: Standing
+) -> Iterator[tuple[list[Change], bytes | None]]:
+    """The rows that stay, as far as none between them goes, each time with how the entity stood
+    before: what went is not in their rows any more."""
+    for over, some in groupby(rows, lambda row: row.types in gone):
+        run = list(some)
+        if not over:
+            yield run, kept(standing)
+        for row in run:
+            standing.apply(row)
 
 
 def _files(order: Order, bodies: Bodies) -> Iterator[tuple[int, Written]]:

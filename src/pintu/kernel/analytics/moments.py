@@ -19,12 +19,13 @@ from sqlalchemy import Connection
 from pintu.kernel.analytics.folding import fold
 from pintu.kernel.analytics.packs import loosen
 from pintu.kernel.analytics.schema import FILE, PACK, RETYPED, STAND
-from pintu.kernel.analytics.standing import Standing, read_standing
+from pintu.kernel.analytics.standing import read_standing
 from pintu.kernel.context.match import compile_selection
 from pintu.kernel.context.match.order import compile_order
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection
-from pintu.kernel.errors import DeadlineExceeded, TooComplex, Unavailable
+from pintu.kernel.context.standing import Standing
+from pintu.kernel.errors import DeadlineExceeded, TooComplex
 from pintu.kernel.store.port import Change, Page, settled
 
 if TYPE_CHECKING:
@@ -229,14 +230,11 @@ class Moment:
             if not wanted:
                 continue
             self._in_time()
-            try:
-                for id, body, base in bodies_in(self._history.filing.folder / path, wanted):
-                    standing = found[id] if base is None and id in found else read_standing(base)
-                    if fold_columns(standing, body, id, self.at_us):
-                        found[id] = standing
-                        left.discard(id)
-            except OSError as error:
-                raise Unavailable(f"History cannot be read: {path}: {error}") from error
+            for id, body, base in bodies_in(self._history.filing.folder / path, wanted):
+                standing = found[id] if base is None and id in found else read_standing(base)
+                if fold_columns(standing, body, id, self.at_us):
+                    found[id] = standing
+                    left.discard(id)
         return found
 
     def _too_many(self) -> TooComplex:

@@ -38,7 +38,8 @@ from pintu.kernel.analytics.schema import (
     SAFE,
     STAND,
 )
-from pintu.kernel.analytics.standing import Standing, kept, read_standing, types_of
+from pintu.kernel.analytics.standing import kept, read_standing
+from pintu.kernel.context.standing import Standing, types_of
 from pintu.kernel.store.port import Change, Store, settled
 from pintu.kernel.tables import OpenTables, add_rows, put_rows
 
@@ -69,13 +70,13 @@ Also = Callable[[Connection, Sequence[Change]], None]
 
 @dataclass(slots=True)
 class Place:
-    """A pack there is already."""
+    """A pack; `body` None: it has too many rows to be joined to, and was not read."""
 
     first: int
     last: int
     day: int
     rows: int
-    body: Pack | None = None  # when it was read or made here
+    body: Pack | None
     base: bytes | None = None
 
 
@@ -197,7 +198,7 @@ class Packing:
         return await self._store.trim(before_us, self.safe) if self.safe else 0
 
     def _pack(self, part: Part, connection: Connection) -> None:
-        known = _known(connection, part)
+        ends = _ends(connection, part)
         fresh: list[Change] = []
         rows: dict[tuple[Key, int], dict[str, Any]] = {}
         stands: list[dict[str, Any]] = []
@@ -215,7 +216,7 @@ class Packing:
                 retyped.append({"tenant": key[0], "id": key[1]})
             for day, some in groupby(mine, lambda one: one.at_us // DAY_US):
                 changed = list(some)
-                place = _grown(connection, key, (known[key], day, standing), changed)
+                place = ends[key] = _grown(ends.get(key), day, standing, changed)
                 assert place.body is not None
                 rows[key, place.first] = {**_row(key, day, place.body), "base": place.base}
                 for one in changed:
@@ -236,24 +237,15 @@ class Packing:
             self._also(connection, fresh)
 
 
-def _grown(
-    connection: Connection, key: Key, where: tuple[list[Place], int, Standing], rows: list[Change]
-) -> Place:
-    """The pack that rows of a day went to: one there is, joined to, or another."""
-    places, day, standing = where
+def _grown(place: Place | None, day: int, standing: Standing, rows: list[Change]) -> Place:
+    """The pack that rows of a day went to: the entity's last one, joined to, or another. Only the
+    last: where a clock was set back, another of that day has rows behind these."""
     body = pack_of(rows)
-    place = next((one for one in places if one.day == day and _grows(one, rows)), None)
-    if place is None:
+    if place is None or place.day != day or place.body is None or not _grows(place, rows):
         base = None if standing.doc is None else kept(standing)
-        place = Place(body.positions[0], 0, day, 0, base=base)
-        places.append(place)
-    else:
-        if place.body is None:
-            _read(connection, key, place)
-        assert place.body is not None
-        body = joined(place.body, body)
-    place.body, place.rows, place.last = body, len(body.positions), sum(body.positions)
-    return place
+        return Place(body.positions[0], sum(body.positions), day, len(rows), body, base)
+    body = joined(place.body, body)
+    return Place(place.first, sum(body.positions), day, len(body.positions), body, place.base)
 
 
 def _grows(place: Place, changes: Sequence[Change]) -> bool:
@@ -264,32 +256,47 @@ def _grows(place: Place, changes: Sequence[Change]) -> bool:
 
 
 def _parts(changes: Iterable[Change]) -> Iterator[Part]:
-    """Changes by entity, in parts for one transaction each."""
+    """Changes by entity, in parts for one transaction each; many of one entity are several packs,
+    so that whoever reads a few of them need not unpack all."""
     by_key: dict[Key, list[Change]] = defaultdict(list)
     for change in changes:
         by_key[change.tenant, change.id].append(change)
     part: Part = []
     size = 0
     for key in sorted(by_key):
-        part.append((key, by_key[key]))
-        size += len(by_key[key])
-        if size >= SLICE_ROWS:
-            yield part
-            part, size = [], 0
+        rows = by_key[key]
+        for start in range(0, len(rows), SLICE_ROWS):
+            some = rows[start : start + SLICE_ROWS]
+            part.append((key, some))
+            size += len(some)
+            if size >= SLICE_ROWS:
+                yield part
+                part, size = [], 0
     if part:
         yield part
 
 
-_PLACES = sa.select(PACK.c.id, PACK.c.first, PACK.c.last, PACK.c.day, PACK.c.rows)
+_OTHER = PACK.alias()
+_LAST = sa.select(sa.func.max(_OTHER.c.first)).where(
+    _OTHER.c.tenant == STAND.c.tenant, _OTHER.c.id == STAND.c.id
+)
+_ENDS = (
+    sa.select(PACK.c.id, PACK.c.first, PACK.c.last, PACK.c.day, PACK.c.rows)
+    .add_columns(sa.case((PACK.c.rows <= sa.bindparam("most"), PACK.c.body)), PACK.c.base)
+    .join_from(STAND, PACK, (PACK.c.tenant == STAND.c.tenant) & (PACK.c.id == STAND.c.id))
+    .where(PACK.c.first == _LAST.scalar_subquery())
+)
 
 
-def _known(connection: Connection, part: Part) -> dict[Key, list[Place]]:
-    """The packs that the entities of a part have already."""
-    found: dict[Key, list[Place]] = {key: [] for key, _ in part}
+def _ends(connection: Connection, part: Part) -> dict[Key, Place]:
+    """The last pack of each entity of a part, read where rows may be joined to it."""
+    found: dict[Key, Place] = {}
+    most = {"most": max(SMALL, 2 * max(len(changes) for _, changes in part))}
     for tenant, ids in _by_tenant(part):
-        rows = connection.execute(_PLACES.where(PACK.c.tenant == tenant, PACK.c.id.in_(ids)))
-        for id, first, last, day, count in rows:
-            found[tenant, id].append(Place(first, last, day, count))
+        asked = _ENDS.where(STAND.c.tenant == tenant, STAND.c.id.in_(ids))
+        for id, first, last, day, count, body, base in connection.execute(asked, most):
+            told = None if body is None else loosen(body)
+            found[tenant, id] = Place(first, last, day, count, told, base)
     return found
 
 
@@ -309,19 +316,6 @@ def _by_tenant(part: Part) -> Iterator[tuple[int, list[str]]]:
         ids = [id for _, id in keys]
         for start in range(0, len(ids), 500):
             yield tenant, ids[start : start + 500]
-
-
-_BODY = sa.select(PACK.c.body, PACK.c.base).where(
-    PACK.c.tenant == sa.bindparam("of"),
-    PACK.c.id == sa.bindparam("which"),
-    PACK.c.first == sa.bindparam("begun"),
-)
-
-
-def _read(connection: Connection, key: Key, place: Place) -> None:
-    mine = {"of": key[0], "which": key[1], "begun": place.first}
-    row: Any = connection.execute(_BODY, mine).one()
-    place.body, place.base = loosen(row.body), row.base
 
 
 def _row(key: Key, day: int, body: Pack) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """A day's rows as a Parquet file: columns of positions, times, numbers, and templates by number.
 
 A row is what a pack holds of it, one column a kind of hole. Nothing is lost: an entity's rows come
-back equal. The file is written beside, synced, read back once, then renamed.
+back equal. The file is written beside, synced, read back once, then renamed; its name ends in its
+checksum, because of what a damaged one makes Parquet's reader do: it may end the whole process.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from pintu.kernel.analytics.texts import DOUBLE, NUMBER, marks
 GROUP_ROWS: Final = 16_384
 """Rows read together: an entity's day is in one or two groups."""
 FILE_ROWS: Final = 2_000_000
+CHECK_DIGITS: Final = 8
 
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 SCHEMA: Final = pa.schema(
@@ -226,7 +228,9 @@ class DayFile:
 
     def _flush(self) -> None:
         if len(self._columns):
-            self._writer.write_table(self._columns.table(), row_group_size=2 * GROUP_ROWS)
+            # one group: where an entity's rows go on in another, their differences would not
+            table = self._columns.table()
+            self._writer.write_table(table, row_group_size=len(table))
             self._columns = Columns()
 
     def close(self) -> Written:
@@ -240,6 +244,7 @@ class DayFile:
             counted = sum(len(back.read_row_group(n)) for n in range(back.num_row_groups))
         if counted != self.rows:
             raise OSError(f"{self._partial} holds {counted} rows instead of {self.rows}")
+        self.path = self.path.with_stem(f"{self.path.stem}-{checksum(self._partial)}")
         self._partial.replace(self.path)
         for folder in (self.path.parent, self.path.parent.parent):
             _sync_folder(folder)
@@ -247,6 +252,15 @@ class DayFile:
         self.told.rows, self.told.bytes = self.rows, self.path.stat().st_size
         self.told.types = sorted(map(list, self._types))
         return self.told
+
+
+def checksum(path: Path) -> str:
+    """What a file's name ends in: eight digits of all its bytes."""
+    found = 0
+    with path.open("rb") as file:
+        while part := file.read(1 << 20):
+            found = zlib.crc32(part, found)
+    return f"{found:08x}"
 
 
 def _sync_folder(folder: Path) -> None:

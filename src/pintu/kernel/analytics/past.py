@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from pintu.kernel.analytics.packs import loosen, rows_within, unpack
 from pintu.kernel.analytics.schema import ALWAYS, FILE, PACK
-from pintu.kernel.errors import TooComplex, Unavailable
+from pintu.kernel.errors import TooComplex
 from pintu.kernel.store.port import Change, Store, settled
 from pintu.kernel.tables import TableFile
 
@@ -109,11 +109,7 @@ class WholePast:
 
         found: list[Change] = []
         for path, _ in files:
-            try:
-                rows = rows_in(self._folder / path, key, _bounds(span))
-            except OSError as error:
-                raise Unavailable(f"History cannot be read: {path}: {error}") from error
-            found += rows
+            found += rows_in(self._folder / path, key, _bounds(span))
         return found
 
     def ids(

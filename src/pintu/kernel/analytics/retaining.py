@@ -6,6 +6,7 @@ feed has not passed. What packs and log hold is younger than any retention.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,13 +17,17 @@ from sqlalchemy import Connection
 
 from pintu.kernel.analytics.filing import file_row
 from pintu.kernel.analytics.packing import DAY_US, mark, put_mark
-from pintu.kernel.analytics.schema import ALWAYS, BEGINS, FILE, ROLLUP
+from pintu.kernel.analytics.schema import ALWAYS, BEGINS, FILE, PACK, ROLLUP, STAND
+from pintu.kernel.analytics.standing import NOBODY
+from pintu.kernel.errors import PintuError
 from pintu.kernel.tables import put_rows
 
 if TYPE_CHECKING:
     from pintu.kernel.analytics.filing import Filing
 
 LEVELS: Final = {"h": "hourly_days", "d": "daily_days"}
+
+log = logging.getLogger("pintu.history")
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,8 +92,13 @@ async def retain(filing: Filing, retention: Retention, *, now_us: int, passed: i
         types = orjson.loads(row["types"])
         over = [one for one in types if _is_over(retention.of(one), row["until_us"], now_us)]
         if over:
-            gone += await _let_go(filing, row, over, whole=len(over) == len(types), now_us=now_us)
+            whole = len(over) == len(types)
+            try:
+                gone += await _let_go(filing, row, over, whole=whole, now_us=now_us)
+            except PintuError as error:
+                log.warning("%s is kept until the next night: %s", row["path"], error)
     await filing.opened.run(lambda c: _forget_sums(c, retention, now_us))
+    await filing.opened.run(_forget_nobody)
     return gone
 
 
@@ -124,6 +134,19 @@ async def _let_go(
 
     await filing.opened.run(record)
     return int(row["rows"]) - sum(int(one["rows"]) for _, one in files)
+
+
+def _forget_nobody(connection: Connection) -> None:
+    """How those stood who are gone, and of whom no row is left: ids that come and go would add up
+    for ever."""
+    firsts = (
+        connection.execute(sa.select(sa.func.min(FILE.c.first)).where(FILE.c.gone_us == 0)),
+        connection.execute(sa.select(sa.func.min(PACK.c.first))),
+    )
+    known = [first for found in firsts if (first := found.scalar()) is not None]
+    if known:
+        rule = (STAND.c.position < min(known), STAND.c.told == NOBODY)
+        connection.execute(STAND.delete().where(*rule))
 
 
 def _forget_sums(connection: Connection, retention: Retention, now_us: int) -> None:

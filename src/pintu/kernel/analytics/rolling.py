@@ -1,8 +1,8 @@
 """Keeps the sums of hours and days as rows are packed, in the same transaction.
 
 Only what is told with `observedAt` and is a number is summed up. What cannot be summed as it comes
-(values besides numbers, several data sets in one row, instances edited or deleted in the past) is
-marked: of that series the rows are asked.
+(values besides numbers, several data sets in one row, what is told of the past) marks its day, and
+instances edited or deleted in the past mark the entity: there the rows are asked.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from pintu.kernel.analytics.rollups import (
+    DAY_US,
     HOUR_US,
     LEVELS,
     added,
@@ -30,7 +31,9 @@ from pintu.kernel.store.port import Change
 from pintu.kernel.tables import add_rows, put_rows
 
 ASK_ROWS: Final = "x"
-"""The level that says: ask the rows of this series."""
+"""The level that says: ask the rows of this series; `span` is the UTC day that is concerned."""
+ALWAYS: Final = -(2**40)
+"""In place of a day: of every day."""
 ALL: Final = "*"
 """In place of an attribute: of every series of the entity."""
 MEMBERS: Final = frozenset({"id", "type", "scope", "expiresAt"})
@@ -44,13 +47,13 @@ Told = tuple[int, dict[tuple[int, str], str]]
 def roll_up(connection: Connection, rows: Sequence[Change]) -> None:
     """Add what rows tell to the sums of their hours and days."""
     values: dict[Series, list[tuple[int, float]]] = defaultdict(list)
-    unsummed: set[Series] = set()
+    unsummed: set[tuple[Series, int]] = set()
     for row in rows:
-        for series, told in _instances(row):
-            if told is None:
-                unsummed.add(series)
-            else:
-                values[series].append(told)
+        for series, at_us, value in _instances(row):
+            if value is None:
+                unsummed.add((series, ALWAYS if at_us is None else at_us // DAY_US))
+            elif at_us is not None:
+                values[series].append((at_us, value))
     until_us = max(row.at_us for row in rows)
     types = {(row.tenant, row.id): orjson.dumps(row.types).decode() for row in rows}
     by_level: dict[tuple[int, str, str, str], dict[tuple[str, int], Any]] = defaultdict(dict)
@@ -65,15 +68,16 @@ def roll_up(connection: Connection, rows: Sequence[Change]) -> None:
                 group.setdefault((id, span), {}).setdefault(place, []).extend(some)
     for key, group in by_level.items():
         _add(connection, key, group, (until_us, types))
-    marks = [_row((tenant, attribute, dataset, ASK_ROWS), (id, 0), b"", (until_us, types))
-             for tenant, attribute, dataset, id in unsummed]  # fmt: skip
+    marks = [_row((tenant, attribute, dataset, ASK_ROWS), (id, day), b"", (until_us, types))
+             for (tenant, attribute, dataset, id), day in unsummed]  # fmt: skip
     add_rows(connection, ROLLUP, marks)
 
 
-def _instances(row: Change) -> Iterator[tuple[Series, tuple[int, float] | None]]:
-    """What a row tells of each series: (time, number), or None for what is not summed."""
+def _instances(row: Change) -> Iterator[tuple[Series, int | None, float | None]]:
+    """What a row tells of each series: (series, time, number); no number: it is not summed, no
+    time: whatever the time."""
     if row.verb in ("amended", "erased"):
-        yield (row.tenant, ALL, "", row.id), None
+        yield (row.tenant, ALL, "", row.id), None, None
         return
     if row.verb == "deleted" or b'"observedAt"' not in row.payload:
         return
@@ -81,17 +85,21 @@ def _instances(row: Change) -> Iterator[tuple[Series, tuple[int, float] | None]]
         if name in MEMBERS or told is None:
             continue
         several = told.__class__ is list
-        if several or row.verb == "recorded":  # recorded: what was told of a time is told anew
-            yield (row.tenant, name, "", row.id), None
-            for one in told if several else (told,):
-                yield (row.tenant, name, one.get("datasetId") or "", row.id), None
-            continue
-        at = told.get("observedAt")
-        if at is not None:
-            series = (row.tenant, name, told.get("datasetId") or "", row.id)
-            value: Any = told.get("value") if told.get("type") == "Property" else None
+        for one in told if several else (told,):
+            at = one.get("observedAt")
+            if at is None:
+                continue
+            at_us, dataset = micros(at), one.get("datasetId") or ""
+            series = (row.tenant, name, dataset, row.id)
+            if several or row.verb == "recorded":  # recorded: what was told of a time is told anew
+                yield series, at_us, None
+                if dataset:
+                    yield (row.tenant, name, "", row.id), at_us, None
+                continue
+            value: Any = one.get("value") if one.get("type") == "Property" else None
             number = value.__class__ is int or value.__class__ is float
-            yield series, (micros(at), float(value)) if number else None
+            lasting = "expiresAt" not in one  # what ends leaves no history (4.22)
+            yield series, at_us, float(value) if number and lasting else None
 
 
 def _add(

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from pintu.kernel.tables import squeezed as small
+
 HOUR_US: Final = 3_600_000_000
 DAY_US: Final = 24 * HOUR_US
 LEVELS: Final = {"h": (HOUR_US, 24), "d": (DAY_US, 64)}
@@ -47,13 +49,17 @@ def start_of(level: str, span: int) -> int:
 
 
 def exact(values: Iterable[float]) -> tuple[float, float, bool]:
-    """(sum rounded, what rounding took, whether those two are all of it) of finite floats."""
+    """(sum rounded, what rounding took, whether those two are all of it) of finite floats; a sum
+    that no float holds is (0, 0, False)."""
     told = [*values]
-    total = fsum(told)
-    if not isfinite(total):
-        return total, 0.0, False
-    rest = fsum([*told, -total])
-    return total, rest, fsum([*told, -total, -rest]) == 0.0
+    try:
+        total = fsum(told)
+        if not isfinite(total):
+            return 0.0, 0.0, False
+        rest = fsum([*told, -total])
+        return total, rest, fsum([*told, -total, -rest]) == 0.0
+    except OverflowError:
+        return 0.0, 0.0, False
 
 
 def empty() -> Any:
@@ -95,7 +101,7 @@ def _bucket(place: int, old: Any, more: list[float]) -> tuple[Any, ...]:
 def squeezed(buckets: Any) -> bytes:
     """As they are kept: byte by byte of all buckets, which compresses well."""
     plain = np.frombuffer(buckets.tobytes(), np.uint8).reshape(len(buckets), BUCKET.itemsize)
-    return zlib.compress(plain.T.tobytes(), 6)
+    return small(plain.T.tobytes())
 
 
 def loosened(kept: bytes) -> Any:

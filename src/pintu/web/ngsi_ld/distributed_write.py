@@ -28,6 +28,7 @@ from pintu.web.ngsi_ld.distributed_write_parts import (
     came,
     came_round,
     error_of,
+    made_one,
     partial_errors,
     partial_names,
     query_of,
@@ -42,7 +43,6 @@ from pintu.web.ngsi_ld.operation import Call, Result
 
 AT_ONCE: Final = 16
 """Sources written to at the same time by one request."""
-_LOCATION = b"/ngsi-ld/v1/entities/"
 
 
 class Done(msgspec.Struct, frozen=True, gc=False):
@@ -53,6 +53,7 @@ class Done(msgspec.Struct, frozen=True, gc=False):
     left: Mapping[str, str] = {}
     registration: str = ""  # "": the local broker
     some: bool = False  # a 207: not all of it
+    made: bool = False  # a 201: it was not there before
 
 
 Check = Callable[[Call], Asked]
@@ -61,53 +62,53 @@ Check = Callable[[Call], Asked]
 # --- the operations -----------------------------------------------------------------------------
 def create_entity(call: Call) -> Result:
     """5.6.1, distributed."""
-    return _write(call, checks.creating)
+    return write(call, checks.creating)
 
 
 def replace_entity(call: Call) -> Result:
     """5.6.18, distributed."""
-    return _write(call, checks.replacing)
+    return write(call, checks.replacing)
 
 
 def merge_entity(call: Call) -> Result:
     """5.6.17, distributed."""
-    return _write(call, checks.merging)
+    return write(call, checks.merging)
 
 
 def delete_entity(call: Call) -> Result:
     """5.6.6, distributed: every source that has some of it deletes it, and the local broker does
     if it is there.
     """
-    return _write(call, checks.deleting)
+    return write(call, checks.deleting)
 
 
 def append_attributes(call: Call) -> Result:
     """5.6.3, distributed."""
-    return _write(call, checks.appending)
+    return write(call, checks.appending)
 
 
 def update_attributes(call: Call) -> Result:
     """5.6.2, distributed."""
-    return _write(call, checks.updating)
+    return write(call, checks.updating)
 
 
 def patch_attribute(call: Call) -> Result:
     """5.6.4, distributed."""
-    return _write(call, checks.patching)
+    return write(call, checks.patching)
 
 
 def replace_attribute(call: Call) -> Result:
     """5.6.19, distributed."""
-    return _write(call, checks.replacing_attribute)
+    return write(call, checks.replacing_attribute)
 
 
 def delete_attribute(call: Call) -> Result:
     """5.6.5, distributed."""
-    return _write(call, checks.deleting_attribute)
+    return write(call, checks.deleting_attribute)
 
 
 # --- divided and done ---------------------------------------------------------------------------
-def _write(call: Call, check: Check) -> Result:
+def write(call: Call, check: Check) -> Result:
     """The local broker alone where no source has part of the entity, at no more than that
     question.
     """
@@ -124,7 +125,7 @@ def _write(call: Call, check: Check) -> Result:
 
 
 async def _distributed(call: Call, asked: Asked, shares: list[Any]) -> Response:
-    types = asked.types or await types_here(call, asked.id)
+    types = asked.types or await types_here(call, asked.id, past=asked.past)
     able = frozenset((asked.able,))
     if asked.names is None:
         found = divide(asked.id, types, shares, able)
@@ -147,9 +148,14 @@ async def _distributed(call: Call, asked: Asked, shares: list[Any]) -> Response:
     return _told(call, asked, [*done, *(_refused(leg) for leg in found.refused)])
 
 
-async def types_here(call: Call, id: str) -> frozenset[str]:
-    """The types of an entity as the local broker knows it; empty when it does not."""
+async def types_here(call: Call, id: str, *, past: bool = False) -> frozenset[str]:
+    """The types of an entity as the local broker knows it, with `past` also as it knew it once;
+    empty when it does not.
+    """
     record = await settled(call.rooms.store.retrieve(call.tenant, id))
+    if record is None and past:
+        rows = await settled(call.rooms.store.history(call.tenant, id, limit=1))
+        return frozenset(rows[0].types) if rows else frozenset()
     return frozenset() if record is None else frozenset(record.types)
 
 
@@ -206,7 +212,7 @@ async def _asked(
         return _failed(leg, error)
     if isinstance(found, Answer) and found.status == 207:
         return _partly(call, asked, leg, found)
-    return Done(leg.names, registration=registration.id)
+    return Done(leg.names, registration=registration.id, made=made_one(found))
 
 
 def _partly(call: Call, asked: Asked, leg: Leg, found: Answer) -> Done:
@@ -231,8 +237,10 @@ async def _question(call: Call, asked: Asked, leg: Leg) -> Question:
     spelled = await spelling(call, leg.registration, terms)
     path, document = asked.path, None
     if len(call.parts) > 1 and spelled.own is not None:
+        steps = asked.path.split("/")
         name = spelled.own.shown(terms.stored(call.parts[1]))
-        path = f"{asked.path.rpartition('/')[0]}/{segment(name)}"
+        steps[steps.index("attrs") + 1] = segment(name)
+        path = "/".join(steps)
     if call.operation.body != "none":
         whole = len(call.parts) > 1 or asked.names is None
         mine = call.document if whole else part(call.document, terms, leg.names)
@@ -254,7 +262,7 @@ async def _here(call: Call, asked: Asked, found: Split) -> Done | None:
     except PintuError as error:
         return Done(found.left, error.problem())
     if response.status < 300 and response.status != 207:
-        return Done(found.left)
+        return Done(found.left, made=response.status == 201)
     said = orjson.loads(response.body)
     if response.status == 207 and "notUpdated" in said:
         left = {call.terms.stored(o["attributeName"]): o["reason"] for o in said["notUpdated"]}
@@ -276,17 +284,23 @@ def _failed(leg: Leg, error: dict[str, Any]) -> Done:
 # --- told ---------------------------------------------------------------------------------------
 def _told(call: Call, asked: Asked, done: list[Done]) -> Response:
     """201 or 204; the one part's problem; or 207 with every part's."""
+    if asked.lone:
+        done = [one for one in done if not _not_there(one)] or done[:1]
     bad = [one for one in done if one.error is not None or one.left]
     if not bad:
-        if asked.able != "createEntity":
+        made = asked.able == "createEntity" or any(one.made for one in done)
+        if not (asked.location and made):
             return empty(call)
-        location = (b"location", _LOCATION + asked.id.encode())
-        return Response(201, b"", (location, *call.echo))
+        return Response(201, b"", ((b"location", asked.location), *call.echo))
     only = done[0]
     if len(done) == 1 and only.error is not None and not only.some:
         headers = ((b"content-type", PROBLEM), *call.echo)
         return Response(only.error["status"], orjson.dumps(only.error), headers)
     return plain(call, _result(call, asked, done, bad), status=207)
+
+
+def _not_there(one: Done) -> bool:
+    return one.error is not None and one.error["status"] == 404
 
 
 def _result(call: Call, asked: Asked, done: list[Done], bad: list[Done]) -> dict[str, Any]:

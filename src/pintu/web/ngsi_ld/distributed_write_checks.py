@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pintu.kernel.context.parse import parse_types
 from pintu.kernel.context.read import read_attribute, read_entity, read_fragment
@@ -15,6 +15,8 @@ from pintu.web.ngsi_ld.identifiers import uri
 from pintu.web.ngsi_ld.operation import Call
 from pintu.web.ngsi_ld.params import options
 from pintu.web.ngsi_ld.provision import same_id
+
+_LOCATION: Final = b"/ngsi-ld/v1/entities/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,9 @@ class Asked:
     path: str  # below /ngsi-ld/v1/
     told: Literal["entity", "attributes"] = "entity"  # BatchOperationResult, UpdateResult
     wipes: bool = False  # also what the caller may not see would go
+    location: bytes = b""  # of what is made, for 201
+    past: bool = False  # about a history: of an entity that need not be there any more
+    lone: bool = False  # only one of all has it: that others do not is no failure
 
 
 def creating(call: Call) -> Asked:
@@ -36,7 +41,7 @@ def creating(call: Call) -> Asked:
     allow_entity(call, entity)
     return Asked(
         id=entity["id"], types=_types(entity), names=names_of(call.document, call.terms),
-        able="createEntity", path="entities",
+        able="createEntity", path="entities", location=_LOCATION + entity["id"].encode(),
     )  # fmt: skip
 
 

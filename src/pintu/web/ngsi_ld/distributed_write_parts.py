@@ -204,6 +204,11 @@ def came_round(takes: bool, found: Answer | Failed) -> bool:
     return not takes and isinstance(found, Failed) and found.kind == "loop"
 
 
+def made_one(found: Answer | Failed) -> bool:
+    """Whether a source says that it was not there before."""
+    return isinstance(found, Answer) and found.status == 201
+
+
 def _own_words(status: int, body: bytes, registration: Registration) -> dict[str, Any]:
     error = _OWN_WORDS[status](f"{registration.id} answered {status}").problem()
     said = _read(body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pintu.kernel.access import Deed
 from pintu.web.ngsi_ld import distributed_temporal, entity_maps
+from pintu.web.ngsi_ld import distributed_temporal_write as divided
 from pintu.web.ngsi_ld import temporal_reading as reading
 from pintu.web.ngsi_ld import temporal_writing as writing
 from pintu.web.ngsi_ld.asking import SELECT_PARAMS
@@ -34,6 +35,7 @@ TABLE: dict[str, Methods] = {
         ),
         "POST": Operation(
             name="createTemporalEvolution", clause="5.6.11", handler=writing.create_history,
+            distributed=divided.create_history,
             deed=_WRITE, body="one", params=_LOCAL, opens_tenant=True,
         ),
     },
@@ -45,28 +47,33 @@ TABLE: dict[str, Methods] = {
         ),
         "DELETE": Operation(
             name="deleteTemporalEvolution", clause="5.6.16", handler=writing.delete_history,
+            distributed=divided.delete_history,
             deed=_DELETE, params=_LOCAL,
         ),
     },
     "temporal/entities/{id}/attrs": {
         "POST": Operation(
             name="appendTemporalAttributes", clause="5.6.12", handler=writing.append_history,
+            distributed=divided.append_history,
             deed=_WRITE, body="one", params=_LOCAL,
         ),
     },
     "temporal/entities/{id}/attrs/{attribute}": {
         "DELETE": Operation(
             name="deleteTemporalAttribute", clause="5.6.13",
-            handler=writing.delete_attribute_history, deed=_DELETE, params=writing.DELETE_PARAMS,
+            handler=writing.delete_attribute_history, deed=_DELETE,
+            distributed=divided.delete_attribute_history, params=writing.DELETE_PARAMS,
         ),
     },
     "temporal/entities/{id}/attrs/{attribute}/{instance}": {
         "PATCH": Operation(
             name="updateTemporalInstance", clause="5.6.14", handler=writing.patch_instance,
+            distributed=divided.patch_instance,
             deed=_WRITE, body="one", merge_patch=True, params=_LOCAL,
         ),
         "DELETE": Operation(
             name="deleteTemporalInstance", clause="5.6.15", handler=writing.delete_instance,
+            distributed=divided.delete_instance,
             deed=_DELETE, params=_LOCAL,
         ),
     },

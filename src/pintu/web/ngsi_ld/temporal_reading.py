@@ -49,7 +49,10 @@ IDS: Final = 500
 MANY: Final = 20_000
 """Instances that take so long to go through that others must be answered meanwhile."""
 TOGETHER: Final = 16
-"""Entities whose rows are asked for at the same time."""
+"""Entities whose rows are asked for at the same time ..."""
+AT_ONCE: Final = 50_000
+"""... as long as they have no more rows than this: how many they are is known when they are read.
+"""
 
 
 async def retrieve_history(call: Call) -> Response:
@@ -217,14 +220,17 @@ async def _found(
     order.
     """
     tests = [_test(question) for question in questions]
-    budget = ROWS
+    budget, together = ROWS, 1
     async for ids in _ids(call, questions, among=among, descending=descending):
-        for start in range(0, len(ids), TOGETHER):
-            some = ids[start : start + TOGETHER]
+        start = 0
+        while start < len(ids):
+            some = ids[start : start + together]
+            start += len(some)
             read = await asyncio.gather(
                 *(rows_of(call, questions[0], id, limit=budget) for id in some)
             )
             await asyncio.sleep(0)
+            together = min(2 * together, TOGETHER, max(1, AT_ONCE // max(1, *map(len, read))))
             for id, rows in zip(some, read, strict=True):
                 budget -= len(rows)
                 if budget < 0:

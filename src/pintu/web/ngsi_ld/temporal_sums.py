@@ -29,8 +29,6 @@ def summable(question: Question) -> bool:
         return False
     if not (question.sight.whole and question.shown) or question.look.sys_attrs:
         return False
-    if question.beside is not None:  # others told of it, too
-        return False
     if question.beside is not None:  # what others told is in no sum
         return False
     if asked.timeproperty != "observedAt" or asked.last_n or asked.low_us is None:

@@ -30,20 +30,20 @@ if TYPE_CHECKING:
     from pintu.web.ngsi_ld.operation import Call
 
 DELETE_PARAMS: Final = frozenset(("datasetId", "deleteAll", "local"))
-_LOCATION: Final = b"/ngsi-ld/v1/temporal/entities/"
+LOCATION: Final = b"/ngsi-ld/v1/temporal/entities/"
 
 
 async def create_history(call: Call) -> Response:
     """5.6.11: tell instances of an entity; 201 when nothing was known of it, else 204."""
     id, types, instances = told.read_history(call.document, call.terms)
-    _allow(call, instances)
-    _check_words(call, id, types, instances)
+    allow(call, instances)
+    check_vocabulary(call, id, types, instances)
     known = await _known(call, id)
     types = types if known is None else tuple(sorted({*known.types, *types}))
     await _submit(call, id, told.record(types, instances))
     if known is not None:
         return empty(call)
-    return Response(201, b"", ((b"location", _LOCATION + id.encode()), *call.echo))
+    return Response(201, b"", ((b"location", LOCATION + id.encode()), *call.echo))
 
 
 async def append_history(call: Call) -> Response:
@@ -53,9 +53,9 @@ async def append_history(call: Call) -> Response:
     instances = told.read_instances(call.document, call.terms)
     if not instances:
         raise InvalidRequest("The fragment has no attribute")
-    _allow(call, instances)
+    allow(call, instances)
     known = await _there(call, id)
-    _check_words(call, id, known.types, instances)
+    check_vocabulary(call, id, known.types, instances)
     await _submit(call, id, told.record(known.types, instances))
     return empty(call)
 
@@ -63,7 +63,7 @@ async def append_history(call: Call) -> Response:
 async def delete_history(call: Call) -> Response:
     """5.6.16: all that is known of an entity's past; the entity itself stays as it is."""
     id = uri(call.parts[0], "Entity id")
-    _allow(call, {})
+    allow(call, {})
     known = await _there(call, id)
     await _submit(call, id, told.erase_all(known.types))
     return empty(call)
@@ -73,7 +73,7 @@ async def delete_attribute_history(call: Call) -> Response:
     """5.6.13: the past of an attribute: of its default instance, of one data set, or all of it."""
     if b"/attrs//" in call.request.path:
         raise BadRequestData("The path names no attribute")
-    id, name = _target(call)
+    id, name = target(call)
     dataset, every = call.params.get("datasetId"), flag(call.params, "deleteAll")
     if dataset is not None and dataset != "@none":
         uri(dataset, "datasetId")
@@ -94,7 +94,7 @@ async def delete_attribute_history(call: Call) -> Response:
 
 async def patch_instance(call: Call) -> Response:
     """5.6.14: change one instance; 204."""
-    id, name = _target(call)
+    id, name = target(call)
     instance_id = uri(call.parts[2], "Instance id")
     evolution = await _evolution(call, id, name)
     series, instance = _instance(evolution, name, instance_id)
@@ -109,7 +109,7 @@ async def patch_instance(call: Call) -> Response:
 
 async def delete_instance(call: Call) -> Response:
     """5.6.15: one instance; 204."""
-    id, name = _target(call)
+    id, name = target(call)
     instance_id = uri(call.parts[2], "Instance id")
     evolution = await _evolution(call, id, name)
     series, instance = _instance(evolution, name, instance_id)
@@ -178,15 +178,16 @@ def _instance(evolution: Evolution, name: str, id: str) -> tuple[Series, Instanc
 
 
 # --- doing --------------------------------------------------------------------------------------
-def _target(call: Call) -> tuple[str, str]:
+def target(call: Call) -> tuple[str, str]:
+    """(entity, stored name of the attribute) of the path; raises BadRequestData, Forbidden."""
     id = uri(call.parts[0], "Entity id")
     written = check_name(call.parts[1], "Attribute")
     name = "scope" if written == "scope" else call.terms.stored(written)
-    _allow(call, {name: None})
+    allow(call, {name: None})
     return id, name
 
 
-def _allow(call: Call, instances: dict[str, Any]) -> None:
+def allow(call: Call, instances: dict[str, Any]) -> None:
     """Histories are written by whoever may write all of an entity: what rows it belonged to then
     is not known.
     """
@@ -199,7 +200,9 @@ def _allow(call: Call, instances: dict[str, Any]) -> None:
             raise Forbidden("You may not delete a history of which you see only a part")
 
 
-def _check_words(call: Call, id: str, types: tuple[str, ...], instances: dict[str, Any]) -> None:
+def check_vocabulary(
+    call: Call, id: str, types: tuple[str, ...], instances: dict[str, Any]
+) -> None:
     """The past of a strict tenant is told in the vocabulary's words, too."""
     if call.tenant_name not in call.rooms.settings.strict_tenants:
         return

@@ -8,7 +8,7 @@ length; texts, dates and times have a smallest and a largest; objects and links 
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import fsum, sqrt
+from math import fsum, isfinite, sqrt
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -43,11 +43,20 @@ def aggregated(kind: str, series: Series, chosen: Chosen) -> Doc:
             continue
         times = [iso(start), iso(end)]
         for method in asked.methods:
-            value = METHODS_OF[method](values)
+            value = _said(method, values)
             if value is not None:
                 found[method].append([value, *times])
     shown.update(found)
     return shown
+
+
+def _said(method: str, values: list[Any]) -> Any:
+    """What a method says of values; None also where no number holds it."""
+    try:
+        value = METHODS_OF[method](values)
+    except OverflowError:
+        return None
+    return None if value.__class__ is float and not isfinite(value) else value
 
 
 def buckets(series: Series, chosen: Chosen) -> list[Bucket]:
