@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import icu
@@ -25,8 +25,14 @@ UNREADABLE: Final = "\ufffd"
 LONGEST: Final = 100
 LONGEST_HAN: Final = 4  # characters of a name with surname and given name
 
-_to_latin: Any = icu.Transliterator.createInstance("Han-Latin; Latin-ASCII; Lower")
-_to_simple: Any = icu.Transliterator.createInstance("Traditional-Simplified")
+TO_LATIN: Final = "Han-Latin; Latin-ASCII; Lower"
+TO_SIMPLE: Final = "Traditional-Simplified"
+
+
+@cache
+def _way(name: str) -> Any:
+    """ICU's transliterator, made at the first name: a city's start does not wait 0.2 s for it."""
+    return icu.Transliterator.createInstance(name)
 
 
 class Name(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -93,7 +99,7 @@ def _simple(text: str) -> str:
 def _simple_sign(sign: str) -> str:
     if sign in "?？□■〇*＊" or unicodedata.category(sign) in ("Co", "Cn", "Cs"):
         return UNREADABLE
-    found: str = _to_simple.transliterate(sign)
+    found: str = _way(TO_SIMPLE).transliterate(sign)
     return found
 
 
@@ -110,7 +116,7 @@ def sound(sign: str) -> str:
         return "lv"
     if sign in "女":
         return "nv"
-    found = str(_to_latin.transliterate(sign))
+    found = str(_way(TO_LATIN).transliterate(sign))
     return found if found.isascii() and found.isalpha() else "?"
 
 
