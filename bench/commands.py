@@ -21,10 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.http_ops import City
+from bench.machine import times_listed
+from bench.processes import command_line, cpu_s, tree
 
 SHARE, WITHIN_S, STEPS_S = 0.995, 10.0, 5.0
 KNOWN_WITHIN_S = 120.0
 WATCHED_S = 30.0
+AT_REST_S = 5.0
 
 
 def call(city: City, path: str, body: Any = None) -> Any:
@@ -78,14 +81,45 @@ def measure(lamps: int) -> tuple[float, float]:
                 {"target": id, "arguments": {"level": 70}, "key": f"bench-{number}"}
                 for number, id in enumerate(ids)
             ]
-            began = time.monotonic()
+            rest = _rest(city)
+            used, began = by_process(city), time.monotonic()
             body = {"name": "DimLamp", "commands": asks}
             told = call(city, "/api/v1/operations/commands", body)
             answered_s = time.monotonic() - began
             print(f"asked: {answered_s:.2f} s for {len(asks)}, {len(told['refused'])} refused")
-            return _watch(city, began, len(asks))
+            found = _watch(city, began, len(asks))
+            took_s, now = time.monotonic() - began, by_process(city)
+            each = {
+                name: 1e6 * (now[name] - used.get(name, 0.0) - rest.get(name, 0.0) * took_s)
+                for name in now
+            }
+            told_us = ", ".join(f"{name} {us / len(asks):.0f}" for name, us in each.items())
+            print(f"CPU a command above what the city takes at rest, µs: {told_us}")
         finally:
             city.stop()
+        times_listed(Path(name), "upsert")
+        return found
+
+
+def by_process(city: City) -> dict[str, float]:
+    """CPU seconds so far of the city's processes, by what they do."""
+    found: dict[str, float] = {}
+    for pid in tree(city.process.pid):
+        told = command_line(pid)
+        name = next((one for one in ("broker", "field", "loads", "demo") if f".{one}" in told), "up")
+        found[name] = found.get(name, 0.0) + cpu_s([pid])
+    return found
+
+
+def _rest(city: City) -> dict[str, float]:
+    """CPU seconds a second of each process while nobody asks for anything."""
+    before = by_process(city)
+    time.sleep(AT_REST_S)
+    now = by_process(city)
+    rest = {name: (now[name] - before.get(name, 0.0)) / AT_REST_S for name in now}
+    told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in rest.items())
+    print(f"at rest, of one core: {told}")
+    return rest
 
 
 def _watch(city: City, began: float, asked: int) -> tuple[float, float]:

@@ -170,7 +170,7 @@ class Night:
         gateway.state.command(lamp, level, self.clock.now_s())
         await self._report(command.id, "acknowledged")
         await asyncio.sleep(0.5)
-        await self._hear(f"lamps/{gateway.name}/telemetry", gateway.telemetry(lamp))
+        await self._hear(f"lamps/{gateway.name}/telemetry", gateway.telemetry([lamp]))
         if lamp != self.dark:
             await self._report(command.id, "confirmed")
 

@@ -134,9 +134,9 @@ def test_a_command_is_obeyed_once_and_for_an_hour() -> None:
     body = json.dumps({"cmd": "c1", "lamp": lamp, "level": 13}).encode()
     assert mine.answer(body) == mine.answer(body)
     clock.at_s += 10
-    assert 13 == json.loads(mine.telemetry(lamp))["lamps"][0]["lvl"]
+    assert 13 == json.loads(mine.telemetry([lamp]))["lamps"][0]["lvl"]
     clock.at_s += 3600
-    assert 13 != json.loads(mine.telemetry(lamp))["lamps"][0]["lvl"]
+    assert 13 != json.loads(mine.telemetry([lamp]))["lamps"][0]["lvl"]
     for wrong in (b"{", b"[]", json.dumps({"cmd": "c2", "lamp": "L9", "level": 5}).encode(),
                   json.dumps({"cmd": "c3", "lamp": lamp, "level": 500}).encode()):  # fmt: skip
         assert json.loads(mine.answer(wrong)[1])["ok"] is False

@@ -13,9 +13,10 @@ from pathlib import Path
 from pintu.demo import air_command, device_command, things_command
 from pintu.demo.broker import DemoBroker
 from pintu.demo.city_time import read_clock
+from pintu.demo.connecting import Broker, read_broker
 from pintu.demo.district import Site, base_map, build_roads, make_sites, place_lamps
 from pintu.demo.faults import HOUR, FaultPlan, counted_plan, standing_plan
-from pintu.demo.gateways import Broker, Gateway, read_broker
+from pintu.demo.gateways import Gateway
 from pintu.demo.lamps import SiteState
 
 

@@ -18,6 +18,7 @@ from pintu.demo import mqtt_wire as wire
 from pintu.demo.mqtt_wire import BadPacket, Publish
 
 IN_FLIGHT, WAITING, SESSIONS, RETAINED = 64, 5_000, 1_000, 10_000
+WAYS = 10_000
 FIRST_PACKET_S = 10.0
 
 
@@ -69,6 +70,9 @@ class DemoBroker:
         self._server: asyncio.Server | None = None
         self._talking: set[asyncio.Task[None]] = set()
         self._unnamed = 0
+        self._ways: dict[
+            str, list[tuple[Session, int]]
+        ] = {}  # by topic: who hears it, at which QoS
 
     async def start(self, host: str, port: int) -> None:
         """Listen; OSError when the port is taken."""
@@ -97,7 +101,8 @@ class DemoBroker:
                 await writer.wait_closed()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        first = await asyncio.wait_for(wire.read_packet(reader), FIRST_PACKET_S)
+        async with asyncio.timeout(FIRST_PACKET_S):
+            first = await wire.read_packet(reader)
         if first.kind != wire.CONNECT:
             raise BadPacket("no CONNECT first (3.1)")
         connect = wire.read_connect(first.body)
@@ -107,7 +112,8 @@ class DemoBroker:
         patience_s = connect.keepalive_s * 1.5 or None
         try:
             while True:
-                one = await asyncio.wait_for(wire.read_packet(reader), patience_s)
+                async with asyncio.timeout(patience_s):
+                    one = await wire.read_packet(reader)
                 if one.kind == wire.DISCONNECT:
                     return
                 self._take(session, writer, one)
@@ -117,6 +123,7 @@ class DemoBroker:
                 session.writer = None
                 if session.clean:
                     self._sessions.pop(session.name, None)
+                    self._ways.clear()
 
     def _session(self, connect: wire.Connect) -> tuple[Session, bool]:
         name = connect.client
@@ -132,6 +139,7 @@ class DemoBroker:
         if len(self._sessions) >= SESSIONS:
             raise BadPacket("too many clients")
         session = self._sessions[name] = Session(name, connect.clean)
+        self._ways.clear()
         return session, False
 
     def _take(self, session: Session, writer: asyncio.StreamWriter, one: wire.Packet) -> None:
@@ -146,6 +154,7 @@ class DemoBroker:
         elif one.kind == wire.SUBSCRIBE:
             number, filters = wire.read_filters(one.body, with_qos=True)
             session.filters.update(filters)
+            self._ways.clear()
             granted = bytes(qos for _, qos in filters)
             writer.write(wire.packet(wire.SUBACK, number.to_bytes(2, "big") + granted))
             for told in list(self._retained.values()):
@@ -156,6 +165,7 @@ class DemoBroker:
             number, filters = wire.read_filters(one.body, with_qos=False)
             for pattern, _ in filters:
                 session.filters.pop(pattern, None)
+            self._ways.clear()
             writer.write(wire.packet(wire.UNSUBACK, number.to_bytes(2, "big")))
         elif one.kind == wire.PINGREQ:
             writer.write(wire.packet(wire.PINGRESP, b""))
@@ -169,9 +179,21 @@ class DemoBroker:
             elif told.topic in self._retained or len(self._retained) < RETAINED:
                 self._retained[told.topic] = told
         plain = Publish(told.topic, told.payload, told.qos, False)
-        for session in list(self._sessions.values()):
-            asked = [
-                qos for pattern, qos in session.filters.items() if wire.fits(pattern, told.topic)
-            ]
-            if asked:
-                session.tell(plain, max(asked))
+        for session, qos in self._way(told.topic):
+            session.tell(plain, qos)
+
+    def _way(self, topic: str) -> list[tuple[Session, int]]:
+        """Who hears a topic; found once, until somebody comes, goes or asks for something else."""
+        found = self._ways.get(topic)
+        if found is None:
+            found = []
+            for session in self._sessions.values():
+                asked = [
+                    qos for pattern, qos in session.filters.items() if wire.fits(pattern, topic)
+                ]
+                if asked:
+                    found.append((session, max(asked)))
+            if len(self._ways) >= WAYS:
+                self._ways.clear()
+            self._ways[topic] = found
+        return found

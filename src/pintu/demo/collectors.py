@@ -12,8 +12,8 @@ import aiomqtt
 import orjson
 
 from pintu.demo.city_time import iso
+from pintu.demo.connecting import Broker, keep_talking
 from pintu.demo.events import Course
-from pintu.demo.gateways import Broker
 from pintu.demo.sensing import SAID, alarm, reading, shown, told_at
 from pintu.demo.things import OWNERS, Thing, inventory
 
@@ -116,21 +116,8 @@ class Talk:
     async def run(self, broker: Broker, begins_in_s: float) -> None:
         """Connect, talk, and connect again when the broker goes away."""
         await asyncio.sleep(begins_in_s)
-        while True:
-            try:
-                async with aiomqtt.Client(
-                    broker.host,
-                    broker.port,
-                    username=broker.username,
-                    password=broker.password,
-                    identifier=f"demo-things-{self.collector.kind}",
-                    keepalive=60,
-                    clean_session=True,
-                    tls_params=aiomqtt.TLSParameters() if broker.tls else None,
-                ) as client:
-                    await self._talk(client)
-            except (aiomqtt.MqttError, OSError):
-                await asyncio.sleep(1 + self._chance.random() * 2)
+        name = f"demo-things-{self.collector.kind}"
+        await keep_talking(broker, name, self._chance, self._talk)
 
     async def _talk(self, client: aiomqtt.Client) -> None:
         for topic, body in self.first:

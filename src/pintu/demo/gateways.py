@@ -4,48 +4,28 @@ each command."""
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import random
 import time
-from dataclasses import dataclass
-from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from collections.abc import Iterable
+from typing import Any, Final, Protocol
 
 import aiomqtt
 import orjson
 
 from pintu.demo.city_time import iso
+from pintu.demo.connecting import Broker, keep_talking
 from pintu.demo.lamps import SiteState
 
 LOST = 0.03
 LATE = 0.05
 ALREADY_DONE = 500
 """Command ids a gateway remembers, so that one sent again is answered, not obeyed twice."""
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where to connect: `mqtt://user:password@host:port` or `mqtts://…`."""
-
-    host: str
-    port: int
-    username: str | None = None
-    password: str | None = None
-    tls: bool = False
-
-
-def read_broker(url: str) -> Broker:
-    """Take an address of a broker apart; ValueError when it is none."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-        raise ValueError(f"{url!r} is not mqtt://HOST:PORT or mqtts://HOST:PORT")
-    tls = parts.scheme == "mqtts"
-    return Broker(
-        parts.hostname,
-        parts.port or (8883 if tls else 1883),
-        unquote(parts.username) if parts.username else None,
-        unquote(parts.password) if parts.password else None,
-        tls,
-    )
+AT_ONCE: Final = 100
+"""Commands a gateway takes in one message, as its inventory says; so it answers, too."""
+LOOK_S: Final = 0.1
+READS_AFTER_S: Final = 0.6  # a lamp that was told something is read again
 
 
 class Now(Protocol):
@@ -65,49 +45,38 @@ class Gateway:
         self._chance = random.Random(f"gateway {seed} {self.name}")
         self._seq = 0
         self._done: dict[str, bytes] = {}
-        self._answering: set[asyncio.Task[None]] = set()
+        self._todo: list[tuple[float, int, str, Any]] = []  # when, in order, what, with what
+        self._numbers = itertools.count()
 
     async def run(self, broker: Broker, begins_in_s: float) -> None:
         """Connect, talk, and connect again when the broker goes away; until cancelled."""
         await asyncio.sleep(begins_in_s)
-        while True:
-            try:
-                async with aiomqtt.Client(
-                    broker.host,
-                    broker.port,
-                    username=broker.username,
-                    password=broker.password,
-                    identifier=f"demo-{self.name}",
-                    keepalive=60,
-                    clean_session=True,
-                    tls_params=aiomqtt.TLSParameters() if broker.tls else None,
-                ) as client:
-                    await self._talk(client)
-            except (aiomqtt.MqttError, OSError):
-                await asyncio.sleep(1 + self._chance.random() * 2)
+        await keep_talking(broker, f"demo-{self.name}", self._chance, self._talk)
 
     async def _talk(self, client: aiomqtt.Client) -> None:
         await client.publish(
             f"lamps/{self.name}/inventory", orjson.dumps(self.inventory()), qos=1, retain=True
         )
         await client.subscribe(f"lamps/{self.name}/command", qos=1)
+        self._todo.clear()
         listening = asyncio.create_task(self._listen(client))
+        answering = asyncio.create_task(self._answer_on(client))
         try:
             while True:
                 began = time.monotonic()
                 if not self._silent():
                     await self._publish(client, self.telemetry())
-                if listening.done():
-                    listening.result()
-                    return
+                for task in (listening, answering):
+                    if task.done():
+                        task.result()
+                        return
                 # A crystal is never exact: gateways drift apart, and the city hears them all the
                 # time.
                 pause = self.interval_s * self._chance.uniform(0.97, 1.03)
                 await asyncio.sleep(max(0.05, pause - (time.monotonic() - began)))
         finally:
             listening.cancel()
-            for task in list(self._answering):
-                task.cancel()
+            answering.cancel()
 
     def inventory(self) -> dict[str, Any]:
         """What is installed: the gateway, its cabinet, each lamp with its place."""
@@ -118,6 +87,7 @@ class Gateway:
             "lat": site.lat,
             "lon": site.lon,
             "interval_s": self.interval_s,
+            "at_once": AT_ONCE,
             "note": "演示 / demo",
             "lamps": [
                 {
@@ -136,8 +106,8 @@ class Gateway:
             ],
         }
 
-    def telemetry(self, only: str | None = None) -> bytes:
-        """One message of readings, all lamps or one."""
+    def telemetry(self, only: Iterable[str] | None = None) -> bytes:
+        """One message of readings, of all lamps or some."""
         at_s = self.clock.now_s()
         self._seq += 1
         return orjson.dumps(
@@ -152,25 +122,51 @@ class Gateway:
 
     async def _listen(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
-            task = asyncio.create_task(self._obey(client, bytes(message.payload)))
-            self._answering.add(task)
-            task.add_done_callback(self._answering.discard)
+            if not self._silent():
+                self.hear(bytes(message.payload))
 
-    async def _obey(self, client: aiomqtt.Client, body: bytes) -> None:
-        """Do what is asked; some commands are lost on the way to the lamp, some answers come
-        late."""
-        if self._silent() or self._chance.random() < LOST:
-            return
-        late = self._chance.random() < LATE
-        await asyncio.sleep(self._chance.uniform(3, 8) if late else self._chance.uniform(0.05, 0.4))
-        lamp, answer = self.answer(body)
-        try:
-            await client.publish(f"lamps/{self.name}/ack", answer, qos=1)
-            if lamp:
-                await asyncio.sleep(0.6)
-                await self._publish(client, self.telemetry(lamp))
-        except aiomqtt.MqttError:
-            return
+    def hear(self, body: bytes) -> None:
+        """Commands came, one or several; some are lost on the way to the lamp, some answers come
+        late, but a lamp that hears obeys in its turn."""
+        for one in _told(body):
+            if self._chance.random() < LOST:
+                continue
+            acts_s = time.monotonic() + self._chance.uniform(0.05, 0.4)
+            late_s = self._chance.uniform(3, 8) if self._chance.random() < LATE else 0.0
+            self._later(acts_s, "act", (one, acts_s + late_s))
+
+    def _later(self, at_s: float, what: str, given: Any) -> None:
+        heapq.heappush(self._todo, (at_s, next(self._numbers), what, given))
+
+    async def _answer_on(self, client: aiomqtt.Client) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if not self._todo:
+                continue
+            answers, lamps = self.work(time.monotonic())
+            if len(answers) > 1:
+                answers = [b'{"acks":[' + b",".join(answers) + b"]}"]
+            if answers:
+                await client.publish(f"lamps/{self.name}/ack", answers[0], qos=1)
+            if lamps:
+                await self._publish(client, self.telemetry(lamps))
+
+    def work(self, now_s: float) -> tuple[list[bytes], list[str]]:
+        """What is due by then: answers to be given, and lamps to be read."""
+        answers: list[bytes] = []
+        lamps: dict[str, None] = {}
+        while self._todo and self._todo[0][0] <= now_s:
+            at_s, _, what, given = heapq.heappop(self._todo)
+            if what == "act":
+                lamp, answer = self.answer(given[0])
+                self._later(given[1], "answer", answer)
+                if lamp:
+                    self._later(at_s + READS_AFTER_S, "read", lamp)
+            elif what == "answer":
+                answers.append(given)
+            else:
+                lamps[given] = None
+        return answers, list(lamps)
 
     def answer(self, body: bytes) -> tuple[str, bytes]:
         """The lamp that was told ("" when none) and what is answered."""
@@ -192,3 +188,12 @@ class Gateway:
         if len(self._done) > ALREADY_DONE:
             del self._done[next(iter(self._done))]
         return (lamp if ok else ""), self._done[name]
+
+
+def _told(body: bytes) -> list[bytes]:
+    """The commands of a message, each as if it had come alone."""
+    try:
+        some = orjson.loads(body).get("cmds")
+    except (ValueError, AttributeError):
+        return [body]
+    return [orjson.dumps(one) for one in some[:AT_ONCE]] if isinstance(some, list) else [body]

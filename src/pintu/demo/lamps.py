@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import random
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +68,7 @@ class SiteState:
         state.override, state.override_until_s = level, at_s + OVERRIDE_S
         return True
 
-    def readings(self, at_s: float, only: str | None = None) -> list[dict[str, Any]]:
+    def readings(self, at_s: float, only: Iterable[str] | None = None) -> list[dict[str, Any]]:
         """What the gateway reads from its lamps now; no reading says that anything is wrong."""
         passed = min(max(at_s - self.at_s, 0.0), 3600.0) if self.at_s else 0.0
         air, burnt = air_celsius(at_s), dark_hours_since_2024(at_s)
@@ -79,7 +80,9 @@ class SiteState:
         }
         levels = {(state.group, state.lamp.kind): 0 for state in self.states.values()}
         levels = {key: scheduled_level(key[0], key[1], at_s) for key in levels}
-        chosen = [self.states[only]] if only is not None else self.states.values()
+        chosen = (
+            [self.states[one] for one in only] if only is not None else list(self.states.values())
+        )
         return [
             self._read(
                 state,

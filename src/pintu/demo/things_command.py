@@ -13,9 +13,9 @@ import orjson
 
 from pintu.demo.city_time import CityTime
 from pintu.demo.collectors import LOOK_S, Collector, Talk
+from pintu.demo.connecting import Broker
 from pintu.demo.district import Road, Site
 from pintu.demo.events import HOUR, KINDS, Course, Event, Planner
-from pintu.demo.gateways import Broker
 from pintu.demo.things import KINDS as THINGS
 from pintu.demo.things import Layout, lay_out, node_list, road_list, sewer_list
 

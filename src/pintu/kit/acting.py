@@ -41,11 +41,13 @@ class Acting:
         self._tenant, self._watching = tenant, watching
         self._connectors = {one.connector.name: one.connector for one in sources}
         self._going: dict[str, asyncio.Task[None]] = {}
+        self._sent: set[str] = set()
         self._room = asyncio.Semaphore(AT_ONCE)
 
     async def run(self) -> None:
         """Take commands as they come; a stream that ends is opened again."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._recalled())
             while True:
                 try:
                     async for command in self._link.commands(self._piece.name):
@@ -61,10 +63,20 @@ class Acting:
                     log.warning("Commands for %s stopped: %s", self._piece.name, error.detail)
                 await asyncio.sleep(1.0)
 
+    async def _recalled(self) -> None:
+        """Let go of what was taken back and not sent yet; what a device was told goes on: whatever
+        it answers is evidence."""
+        async for ids in self._link.recalls(self._piece.name):
+            for id in ids:
+                task = self._going.get(id)
+                if task is not None and id not in self._sent:
+                    task.cancel()
+
     def _done(self, command_id: str, task: asyncio.Task[None]) -> None:
         self._room.release()
         if self._going.get(command_id) is task:
             del self._going[command_id]
+            self._sent.discard(command_id)
 
     async def _act(self, command: Command) -> None:
         """Do one; where the ledger is past what is told of it, nothing more is to be said."""
@@ -75,7 +87,13 @@ class Acting:
 
     async def _done_or_told(self, command: Command) -> None:
         hands = _Hands(
-            self.clock, self._link, self._watching, self._connectors, command, self._piece.name
+            self.clock,
+            self._link,
+            self._watching,
+            self._connectors,
+            command,
+            self._piece.name,
+            self._sent,
         )
         action = self._piece.actions.get(command.name)
         if action is None:
@@ -113,6 +131,7 @@ class _Hands:
     connectors: dict[str, Any]
     command: Command
     piece: str
+    sent: set[str]
 
     def connector(self, name: str) -> Any:
         try:
@@ -121,6 +140,7 @@ class _Hands:
             raise ResourceNotFound(f"Connector {name} does not run") from None
 
     async def report(self, state: CommandState, detail: str = "") -> None:
+        self.sent.add(self.command.id)
         await self.link.report_command(
             CommandReport(self.command.id, state, detail, self.clock.now_us())
         )
@@ -131,4 +151,4 @@ class _Hands:
         return await self.watching.until(entity_id, holds, timeout_s)
 
     async def hand_in(self, updates: list[Update]) -> None:
-        await self.watching.hand_in(f"{self.piece}/actions", updates)
+        await self.watching.hand_in_together(f"{self.piece}/actions", updates)

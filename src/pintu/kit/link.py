@@ -44,6 +44,11 @@ class Link(Protocol):
         retried."""
         ...
 
+    def recalls(self, piece: str) -> AsyncIterator[list[str]]:
+        """Ids of commands that must not be sent any more, where they were not yet: they were taken
+        back."""
+        ...
+
     def changes(self, types: Sequence[str], tenant: str) -> AsyncIterator[Changed]:
         """Every entity of these types as it is now, then every change, in order, without end."""
         ...

@@ -89,6 +89,7 @@ class MemoryLink:
     _known: dict[tuple[str, str], Receipt] = field(default_factory=dict)
     _streams: list[tuple[frozenset[str], asyncio.Queue[Changed]]] = field(default_factory=list)
     _commands: asyncio.Queue[Command] = field(default_factory=asyncio.Queue)
+    _recalls: asyncio.Queue[list[str]] = field(default_factory=asyncio.Queue)
     _retries: asyncio.Queue[Envelope] = field(default_factory=asyncio.Queue)
 
     async def accept(self, batch: Batch) -> Receipt:
@@ -123,6 +124,11 @@ class MemoryLink:
         while True:
             yield await self._commands.get()
 
+    async def recalls(self, piece: str) -> AsyncIterator[list[str]]:
+        """What `recall` took back."""
+        while True:
+            yield await self._recalls.get()
+
     async def changes(self, types: Sequence[str], tenant: str) -> AsyncIterator[Changed]:
         """Everything there is, then every change."""
         wanted = frozenset(types)
@@ -145,6 +151,10 @@ class MemoryLink:
     def ask(self, command: Command) -> None:
         """Give the piece a command."""
         self._commands.put_nowait(command)
+
+    def recall(self, *ids: str) -> None:
+        """Take commands back."""
+        self._recalls.put_nowait(list(ids))
 
     def retry(self, envelope: Envelope) -> None:
         """Give the piece an envelope to read again."""

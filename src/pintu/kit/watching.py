@@ -19,6 +19,7 @@ from pintu.kit.piece import Service, Watcher
 log = logging.getLogger("pintu.kit")
 TICK_S = 1.0
 GATHER_S = 0.25
+TOGETHER_S = 0.1  # what many commands bring at once is one batch
 MOST_UPDATES = 500
 
 
@@ -45,6 +46,7 @@ class Watching:
         self._waiting: dict[
             str, list[tuple[Callable[[Changed], bool], asyncio.Future[Changed]]]
         ] = {}
+        self._gathered: dict[str, tuple[list[Update], asyncio.Task[None]]] = {}
         self._numbers = itertools.count()
 
     async def run(self) -> None:
@@ -107,6 +109,22 @@ class Watching:
             for error_text in receipt.errors[:3]:
                 log.warning("An update of %s was refused: %s", source, error_text)
             return
+
+    async def hand_in_together(self, source: str, updates: list[Update]) -> None:
+        """As `hand_in`, in one batch with what others hand in at about the same time."""
+        known = self._gathered.get(source)
+        if known is None or len(known[0]) + len(updates) > MOST_UPDATES:
+            gathered: list[Update] = []
+            task = asyncio.create_task(self._hand_in_soon(source, gathered))
+            known = self._gathered[source] = (gathered, task)
+        known[0].extend(updates)
+        await asyncio.shield(known[1])
+
+    async def _hand_in_soon(self, source: str, gathered: list[Update]) -> None:
+        await asyncio.sleep(TOGETHER_S)
+        if self._gathered.get(source, (None,))[0] is gathered:
+            del self._gathered[source]
+        await self.hand_in(source, gathered)
 
     def _tell_waiting(self, change: Changed) -> None:
         waiting = self._waiting.get(change.id)

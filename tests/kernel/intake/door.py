@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from pintu.kernel.errors import StateConflict
@@ -26,18 +26,27 @@ class Desk:
         self.waiting: list[Command] = []
         self.reported: list[tuple[str, str, str]] = []
         self.dispatch: Callable[[Command], None] = lambda _: None
+        self.recall: Callable[[Command], None] = lambda _: None
 
     def on_dispatch(self, dispatch: Callable[[Command], None]) -> Callable[[], None]:
         self.dispatch = dispatch
         return lambda: None
 
+    def on_recall(self, recall: Callable[[Command], None]) -> Callable[[], None]:
+        self.recall = recall
+        return lambda: None
+
     def to_send(self, pieces: frozenset[str]) -> list[Command]:
         return [command for command in self.waiting if command.piece in pieces]
 
-    async def report(self, report: CommandReport, who: str) -> Any:
-        if report.state == "failed":
-            raise StateConflict("A command that is confirmed cannot fail")
-        self.reported.append((report.id, report.state, who))
+    async def report_many(
+        self, reports: Sequence[CommandReport], who: str, pieces: frozenset[str] | None = None
+    ) -> list[Any]:
+        for one in reports:
+            if one.state != "failed":
+                self.reported.append((one.id, one.state, who))
+        wrong = StateConflict("A command that is confirmed cannot fail")
+        return [wrong if one.state == "failed" else one for one in reports]
 
 
 def command(id: str, attempt: int = 1, piece: str = "street_lights") -> Command:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from pintu.kernel.errors import InvalidRequest, Unavailable
+from pintu.kernel.errors import InvalidRequest, PintuError, Unavailable
 from pintu.kernel.intake import wire
 from pintu.kernel.intake.subscribed import Subscribed
 from pintu.kernel.intake.wire import Frame
@@ -32,6 +32,7 @@ PENDING = 256  # frames sent and not answered; more wait in `send`
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 BUSY_PAUSE_S = 0.5
 WAITING = 1_000  # commands, or envelopes to read again, of one piece
+REPORTS = 500  # of commands, in one frame
 KNOWN_COMMANDS = 10_000
 
 
@@ -42,7 +43,7 @@ class _Pending:
 
     def __init__(self, frame: bytes) -> None:
         self.frame = frame
-        self.answer: asyncio.Future[Receipt | None] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[wire.Answer] = asyncio.get_running_loop().create_future()
 
 
 class FieldLink:
@@ -68,6 +69,10 @@ class FieldLink:
             lambda: asyncio.Queue(WAITING)
         )
         self._known: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._recalled: OrderedDict[str, None] = OrderedDict()
+        self._recalls: dict[str, asyncio.Queue[list[str]]] = defaultdict(asyncio.Queue)
+        self._telling: list[tuple[CommandReport, asyncio.Future[None]]] = []
+        self._tellers: set[asyncio.Task[None]] = set()
         self._subscribed: dict[int, Subscribed] = {}
         self._writer: asyncio.StreamWriter | None = None
         self._connected = asyncio.Event()
@@ -112,27 +117,54 @@ class FieldLink:
         """
         while True:
             try:
-                receipt = await self._ask(lambda number: wire.Send(number, batch))
+                answer = await self._ask(lambda number: wire.Send(number, batch))
             except Unavailable:
                 if self._task is None or self._task.done():
                     raise
                 await asyncio.sleep(BUSY_PAUSE_S)
                 continue
-            assert receipt is not None
-            return receipt
+            assert answer.receipt is not None
+            return answer.receipt
 
     async def report_command(self, report: CommandReport) -> None:
         """Report how a command goes; returns after the ledger has it. StateConflict: it is past
-        that.
+        that. What is reported at one moment goes together.
         """
-        await self._ask(lambda number: wire.Tell(number, report))
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._telling.append((report, future))
+        if len(self._telling) == 1:
+            asyncio.get_running_loop().call_soon(self._tell)
+        await future
+
+    def _tell(self) -> None:
+        told, self._telling = self._telling, []
+        for at in range(0, len(told), REPORTS):
+            task = asyncio.create_task(self._tell_some(told[at : at + REPORTS]))
+            self._tellers.add(task)
+            task.add_done_callback(self._tellers.discard)
+
+    async def _tell_some(self, told: list[tuple[CommandReport, asyncio.Future[None]]]) -> None:
+        reports = [one for one, _ in told]
+        errors: list[PintuError | None]
+        try:
+            answer = await self._ask(lambda number: wire.Tell(number, reports))
+            errors = [None if one is None else wire.raised(one) for one in answer.problems]
+        except PintuError as error:
+            errors = [error] * len(told)
+        for (_, future), wrong in zip(told, errors, strict=True):
+            if future.done():
+                continue
+            if wrong is None:
+                future.set_result(None)
+            else:
+                future.set_exception(wrong)
 
     async def report_source(self, report: SourceReport) -> None:
         """Say how a source is. Never waits; only the newest of each source matters."""
         self._reports[report.source] = report
         self._write(wire.Reports([report]))
 
-    async def _ask(self, make: Callable[[int], Frame]) -> Receipt | None:
+    async def _ask(self, make: Callable[[int], Frame]) -> wire.Answer:
         async with self._room:
             number = next(self._numbers)
             pending = self._pending[number] = _Pending(wire.encode(make(number)))
@@ -151,7 +183,14 @@ class FieldLink:
     async def commands(self, piece: str) -> AsyncIterator[Command]:
         """Commands for a piece, each (id, attempt) once in this process's life."""
         while True:
-            yield await self._commands[piece].get()
+            command = await self._commands[piece].get()
+            if command.id not in self._recalled:
+                yield command
+
+    async def recalls(self, piece: str) -> AsyncIterator[list[str]]:
+        """Ids of a piece's commands that must not be sent any more, where they were not yet."""
+        while True:
+            yield await self._recalls[piece].get()
 
     async def retries(self, piece: str) -> AsyncIterator[Envelope]:
         """Envelopes of a piece's sources that somebody took out of quarantine to be read again.
@@ -240,13 +279,19 @@ class FieldLink:
                 if frame.problem is not None:
                     pending.answer.set_exception(wire.raised(frame.problem))
                 else:
-                    pending.answer.set_result(frame.receipt)
+                    pending.answer.set_result(frame)
         elif isinstance(frame, wire.News):
             subscribed = self._subscribed.get(frame.number)
             if subscribed is not None:
                 subscribed.put(frame)
         elif isinstance(frame, wire.Give):
-            self._take_command(frame.command)
+            for command in frame.commands:
+                self._take_command(command)
+        elif isinstance(frame, wire.Recall):
+            self._recalled.update(dict.fromkeys(frame.ids))
+            while len(self._recalled) > KNOWN_COMMANDS:
+                self._recalled.popitem(last=False)
+            self._recalls[frame.piece].put_nowait(frame.ids)
         elif isinstance(frame, wire.ReadAgain):
             queue = self._retries[frame.envelope.source.partition("/")[0]]
             if not queue.full():  # it stays in quarantine, and can be retried again

@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,7 +25,8 @@ log = logging.getLogger("pintu.intake")
 
 CONNECTIONS = 32
 UNDER_WAY = 64  # batches of one connection not yet answered; more are not read
-TELLING = 256  # the same of reports on commands, which share commits
+TELLING = 32  # the same of groups of reports on commands, which share commits
+GIVEN = 200  # commands in one frame
 SUBSCRIPTIONS = 64  # of one connection
 HELLO_TIMEOUT_S = 5.0
 UNREAD_BYTES = 8_000_000  # a process that does not read gets no more commands
@@ -38,12 +39,18 @@ class CommandDesk(Protocol):
         """Give every command that is to be sent to `dispatch`; returns how to stop that."""
         ...
 
+    def on_recall(self, recall: Callable[[Command], None]) -> Callable[[], None]:
+        """Tell `recall` of every command that was given and must not be sent any more."""
+        ...
+
     def to_send(self, pieces: frozenset[str]) -> list[Command]:
         """What a process that just connected must be given."""
         ...
 
-    async def report(self, report: CommandReport, who: str) -> Any:
-        """A piece tells how a command goes."""
+    async def report_many(
+        self, reports: Sequence[CommandReport], who: str, pieces: frozenset[str] | None = None
+    ) -> Sequence[Any]:
+        """A process tells how commands of its pieces go; an error stands for what is refused."""
         ...
 
 
@@ -57,7 +64,7 @@ class SocketServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._working: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
-        self._stop_dispatch: Callable[[], None] = lambda: None
+        self._stop_dispatch: list[Callable[[], None]] = []
 
     async def start(self) -> None:
         """Bind the socket (0600 from its first moment) and begin; Unavailable when somebody listens
@@ -65,14 +72,18 @@ class SocketServer:
         """
         listening = _bind(self._path)
         self._server = await asyncio.start_unix_server(self._accept, sock=listening, backlog=64)
-        self._stop_dispatch = self._commands.on_dispatch(self._dispatch)
+        self._stop_dispatch = [
+            self._commands.on_dispatch(self._dispatch),
+            self._commands.on_recall(self._recall),
+        ]
         self._intake.on_retry(self._retry)
 
     async def close(self) -> None:
         """Stop; batches under way are finished, their senders may not hear of it and send them
         again.
         """
-        self._stop_dispatch()
+        for stop in self._stop_dispatch:
+            stop()
         self._intake.on_retry(None)
         if self._server is not None:
             self._server.close()
@@ -115,6 +126,11 @@ class SocketServer:
         for connection in self._connections:
             if command.piece in connection.pieces:
                 connection.give(command)
+
+    def _recall(self, command: Command) -> None:
+        for connection in self._connections:
+            if command.piece in connection.pieces:
+                connection.recall(command)
 
     def _retry(self, held: Held) -> bool:
         piece = held.source.partition("/")[0]
@@ -176,6 +192,8 @@ class _Connection:
         self._telling = asyncio.Semaphore(TELLING)
         self._followers: dict[int, tuple[Follower, asyncio.Task[None]]] = {}
         self._sources: set[str] = set()
+        self._giving: list[Command] = []
+        self._recalling: list[Command] = []
 
     async def run(self) -> None:
         async with asyncio.timeout(HELLO_TIMEOUT_S):
@@ -235,12 +253,18 @@ class _Connection:
             self.write(wire.Answer(frame.number, receipt))
 
     async def _told(self, frame: wire.Tell) -> None:
+        who = f"process:{self.name}"
         try:
-            await self._server.commands.report(frame.report, f"process:{self.name}")
+            done = await self._server.commands.report_many(frame.reports, who, self.pieces)
         except PintuError as error:
             self.write(wire.Answer(frame.number, problem=wire.problem(error)))
+        except Exception:  # a loop's edge: the sender must hear something, and tells it again
+            log.exception("Reports of %s failed", self.name)
+            problem = wire.Problem("Unavailable", "The ledger failed")
+            self.write(wire.Answer(frame.number, problem=problem))
         else:
-            self.write(wire.Answer(frame.number))
+            told = [wire.problem(one) if isinstance(one, PintuError) else None for one in done]
+            self.write(wire.Answer(frame.number, problems=told))
 
     def _follow(self, frame: wire.Subscribe) -> None:
         if len(self._followers) >= SUBSCRIPTIONS:
@@ -262,7 +286,27 @@ class _Connection:
     def give(self, command: Command) -> None:
         """Hand out a command, unless the process does not read: the ledger tries again later."""
         if self._writer.transport.get_write_buffer_size() < UNREAD_BYTES:
-            self.write(wire.Give(command))
+            self._giving.append(command)
+            self._soon()
+
+    def recall(self, command: Command) -> None:
+        """Say that a command must not be sent any more."""
+        self._recalling.append(command)
+        self._soon()
+
+    def _soon(self) -> None:
+        """What is handed out at one moment crosses together."""
+        if len(self._giving) + len(self._recalling) == 1:
+            asyncio.get_running_loop().call_soon(self._hand_out)
+
+    def _hand_out(self) -> None:
+        gone = {one.id for one in self._recalling}
+        giving = [one for one in self._giving if one.id not in gone]
+        recalling, self._giving, self._recalling = self._recalling, [], []
+        for piece in {one.piece for one in recalling}:
+            self.write(wire.Recall(piece, [one.id for one in recalling if one.piece == piece]))
+        for at in range(0, len(giving), GIVEN):
+            self.write(wire.Give(giving[at : at + GIVEN]))
 
     def write(self, frame: Frame) -> None:
         if not self._writer.is_closing():

@@ -34,7 +34,7 @@ from pintu.kernel.intake.words import (
     SourceReport,
 )
 
-VERSION = 1
+VERSION = 2
 MAX_FRAME = 16 * 1024 * 1024
 LENGTH = struct.Struct(">I")
 SOCKET_PATH_BYTES = 100  # what the operating system leaves for the path of a Unix socket
@@ -74,10 +74,10 @@ class Reports(Frame, frozen=True):
 
 
 class Tell(Frame, frozen=True):
-    """How a command goes; answered by `Answer`."""
+    """How commands go, in order; answered by `Answer` with a problem (or None) for each."""
 
     number: int
-    report: CommandReport
+    reports: list[CommandReport]
 
 
 class Subscribe(Frame, frozen=True):
@@ -118,17 +118,25 @@ class Goodbye(Frame, frozen=True):
 
 
 class Answer(Frame, frozen=True):
-    """What became of a batch or of a command's report."""
+    """What became of a batch, or of each of some reports on commands."""
 
     number: int
     receipt: Receipt | None = None
     problem: Problem | None = None
+    problems: list[Problem | None] = []
 
 
 class Give(Frame, frozen=True):
-    """A command to carry out."""
+    """Commands to carry out."""
 
-    command: Command
+    commands: list[Command]
+
+
+class Recall(Frame, frozen=True):
+    """Commands of a piece that must not be sent any more."""
+
+    piece: str
+    ids: list[str]
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True):
@@ -162,7 +170,7 @@ class ReadAgain(Frame, frozen=True):
 
 
 ToBroker = Hello | Send | Reports | Tell | Subscribe | Unsubscribe | Taken
-ToProcess = Welcome | Goodbye | Answer | Give | News | ReadAgain
+ToProcess = Welcome | Goodbye | Answer | Give | Recall | News | ReadAgain
 
 _encoder = msgspec.msgpack.Encoder()
 _to_broker: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(ToBroker)

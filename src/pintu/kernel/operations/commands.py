@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,20 +16,20 @@ from pintu.kernel.errors import (
     StateConflict,
     TooManyRequests,
 )
-from pintu.kernel.intake.words import Command, CommandReport
+from pintu.kernel.intake.words import Command
 from pintu.kernel.operations import journal as journals
 from pintu.kernel.operations import keeping, ledger
 from pintu.kernel.operations.asking import Ask, Many, check_ask
 from pintu.kernel.operations.gathering import Gathering
-from pintu.kernel.operations.guarding import Guarding, Look, person_of
+from pintu.kernel.operations.guarding import Guarding, Look, LookMany, Seen, person_of
 from pintu.kernel.operations.journal import Journal
-from pintu.kernel.operations.ledger import Asked, Entry, Rates
+from pintu.kernel.operations.ledger import Asked, Entry, Rates, Together
 from pintu.kernel.operations.pacing import Pacing
+from pintu.kernel.operations.reporting import Reporting
 from pintu.kernel.operations.rules import Rule, needs_two
 from pintu.kernel.operations.schema import TABLES
-from pintu.kernel.operations.states import REPORTED
 from pintu.kernel.operations.stepping import TIMER as TIMER
-from pintu.kernel.operations.stepping import Listener, Patience, Stepping, ask_of
+from pintu.kernel.operations.stepping import Listener, Patience, ask_for
 from pintu.kernel.operations.stopping import Stop, Stopping
 from pintu.kernel.tables import CityTables
 from pintu.kernel.timers import Firing, Timers
@@ -41,9 +42,13 @@ KEPT_DAYS = 400
 DAY_S = 86_400.0
 MAX_WAITING = 10_000
 PAUSE_AFTER = 100
+TOGETHER_S = 600.0
+"""What one person tells things within so many real seconds counts as told at once."""
+SOON_S = 5.0
+"""So long a command that was waiting has at least after a start: its process connects first."""
 
 
-class Commands(Stepping):
+class Commands(Reporting):
     """The command ledger.
 
     A command is written down before it is sent, and sent again after a restart until it is final; a
@@ -71,16 +76,19 @@ class Commands(Stepping):
         self._patience = dict(patience or {})
         self.guarding = Guarding(rules or {})
         self._journal: Journal | None = None
-        self._pacing = Pacing()
+        self._pacing = Pacing(self._ready)
         self._listeners: list[Listener] = []
-        self._gathering = Gathering(self.file, self._written)
         self.stops = Stopping(self.file, clock)
         self._checks: set[asyncio.Task[None]] = set()
+        self._looked: dict[str, float] = {}
+        self._unlooked: list[Command] = []
+        self._coming = 0  # asked for and not written yet
         # what is not final, by id: few, and asked for on every dispatch
         self._waiting = {entry.command.id: entry for entry in self.file.read_now(ledger.waiting)}
-        for entry in self._waiting.values():
-            if timers.due(TIMER, entry.command.id) is None:  # a crash came between ledger and timer
-                timers.set_now(TIMER, entry.command.id, self._until_us(entry), entry.state)
+        self._gathering = Gathering(self.file, self._waiting, self._written)
+        soon_us = clock.now_us() + int(SOON_S * 1e6 * clock.rate)
+        left = [(id, self._left_us(one, soon_us), one.state) for id, one in self._waiting.items()]
+        timers.remind(TIMER, left)  # no disk has them: the ledger knows what waits
         timers.on(TIMER, self._due)
         self._kept_us = int(kept_days * DAY_S * 1e6)
         given_up = any(name == TRIM_TIMER for name, _, _ in timers.list_failed())
@@ -88,10 +96,14 @@ class Commands(Stepping):
             timers.set_now(TRIM_TIMER, TRIM_KEY, clock.now_us())
         timers.on(TRIM_TIMER, self._trim)
 
-    def join(self, journal: Journal, look: Look) -> None:
+    def _left_us(self, entry: Entry, soon_us: int) -> int:
+        since_us = self._until_us(entry, entry.changed_us)
+        return min(max(since_us, soon_us), self._until_us(entry))
+
+    def join(self, journal: Journal, look: Look, look_many: LookMany | None = None) -> None:
         """The operations room is there: whoever listens to its journal hears of missing effects,
-        second persons and stops; `look` shows what interlocks look at."""
-        self._journal, self.guarding.look = journal, look
+        second persons and stops; `look` shows what interlocks look at, `look_many` many at once."""
+        self._journal, self.guarding.look, self.guarding.look_many = journal, look, look_many
         journal.join(self.file)
 
     async def stop(self) -> None:
@@ -124,7 +136,7 @@ class Commands(Stepping):
         ask = Ask(piece=piece, name=name, target=target, arguments=arguments, key=key)
         basis = self._gate.decide(actor, Act(deed=Deed.COMMAND, tenant=tenant)).basis
         check_ask(ask)
-        many = await self.enact([ask], actor.id, basis=basis, tenant=tenant)
+        many = await self.enact([ask], actor.id, basis=basis, tenant=tenant, person=_person(actor))
         for _, error in many.refused:
             raise error
         (command,) = many.commands
@@ -137,7 +149,9 @@ class Commands(Stepping):
         """Ask for many things at once, in one transaction; the commands in the order asked, None
         for each that `refused` names with its error. Raises as `request` for what concerns all."""
         basis = self._gate.decide(actor, Act(deed=Deed.COMMAND, tenant=tenant)).basis
-        return await self.enact(asked, actor.id, basis=basis, tenant=tenant, cause=cause)
+        return await self.enact(
+            asked, actor.id, basis=basis, tenant=tenant, cause=cause, person=_person(actor)
+        )
 
     async def enact(
         self,
@@ -148,13 +162,30 @@ class Commands(Stepping):
         tenant: str = "",
         cause: str = "",
         persons: int = 1,
+        person: str = "",
     ) -> Many:
         """`request_many` for whoever asked the gate when somebody approved it (a play): `who` is
-        that person and `persons` how many approved."""
+        that actor, `person` the person behind it, and `persons` how many approved."""
         self.stops.check(tenant)
-        if len(self._waiting) + len(asked) > max(MAX_WAITING, 1):
-            raise TooManyRequests(f"{len(self._waiting)} commands are waiting already")
-        now_us = self._clock.now_us()
+        waiting = len(self._waiting) + self._coming
+        if waiting + len(asked) > max(MAX_WAITING, 1):
+            raise TooManyRequests(f"{waiting} commands are waiting already")
+        self._coming += len(asked)
+        try:
+            return await self._enact(asked, who, (basis, tenant, cause), persons, person)
+        finally:
+            self._coming -= len(asked)
+
+    async def _enact(
+        self,
+        asked: Sequence[Ask],
+        who: str,
+        why: tuple[str, str, str],
+        persons: int,
+        person: str,
+    ) -> Many:
+        basis, tenant, cause = why
+        now_us, looked_s = self._clock.now_us(), time.monotonic()
         good, refused = await self._sort(asked, tenant)
         kept = [
             Asked(
@@ -162,15 +193,20 @@ class Commands(Stepping):
                 key=one.key,
                 held=persons < 2
                 and needs_two(self.guarding.rule(one.piece, one.name), one.arguments, len(asked)),
+                person=person,
             )
             for one in good
         ]
         if not kept:
             return Many(commands=[None] * len(asked), refused=refused)
-        rates = self._rates(good, now_us)
+        rates, together = self._rates(good, now_us), {}
+        if persons < 2 and not cause:
+            together = self._together(good, now_us)
         self.stops.check(tenant)  # looking at interlocks took its time
         found, deeds = await self.file.run(
-            lambda c: keeping.keep(c, kept, basis=basis, cause=cause, rates=rates)
+            lambda c: keeping.keep(
+                c, kept, basis=basis, cause=cause, rates=rates, together=together
+            )
         )
         commands: dict[str, Command] = {}
         new: list[Entry] = []
@@ -181,6 +217,7 @@ class Commands(Stepping):
             commands[ask.key] = entry.command
             if entry.command is one.command:
                 new.append(entry)
+        self._looked.update((entry.command.id, looked_s) for entry in new)
         await self._begin(new, deeds)
         return Many(commands=[commands.get(one.key) for one in asked], refused=refused)
 
@@ -189,18 +226,33 @@ class Commands(Stepping):
     ) -> tuple[list[Ask], list[tuple[Ask, PintuError]]]:
         good: list[Ask] = []
         refused: list[tuple[Ask, PintuError]] = []
-        seen: dict[str, dict[str, Any] | None] = {}
-        for number, one in enumerate(asked):
-            if number % PAUSE_AFTER == PAUSE_AFTER - 1:
-                await asyncio.sleep(0)  # the loop also serves everybody else
-            try:
-                check_ask(one)
-                await self.guarding.check(tenant, one, seen)
-            except PintuError as error:
-                refused.append((one, error))
-            else:
-                good.append(one)
+        seen: Seen = {}
+        for at in range(0, len(asked), PAUSE_AFTER):
+            some = asked[at : at + PAUSE_AFTER]
+            await asyncio.sleep(0)  # the loop also serves everybody else
+            locked = [one for one in some if self.guarding.looked_at_for(one)]
+            await self.guarding.look_ahead(tenant, [one.target for one in locked], seen)
+            for one in some:
+                try:
+                    check_ask(one)
+                    await self.guarding.check(tenant, one, seen)
+                except PintuError as error:
+                    refused.append((one, error))
+                else:
+                    good.append(one)
         return good, refused
+
+    def _together(self, asked: Sequence[Ask], now_us: int) -> Together:
+        """Rules that count things told at once: what one person tells in many calls is one deed."""
+        since_us = now_us - int(TOGETHER_S * 1e6 * self._clock.rate)
+        found: Together = {}
+        for piece, name in {(one.piece, one.name) for one in asked}:
+            counted = [
+                one for one in self.guarding.rule(piece, name).two_persons if one.targets > 1
+            ]
+            if counted:
+                found[piece, name] = (tuple(counted), since_us)
+        return found
 
     def _rates(self, asked: Sequence[Ask], now_us: int) -> Rates:
         found: dict[tuple[str, str], tuple[int, int]] = {}
@@ -214,30 +266,41 @@ class Commands(Stepping):
     async def _begin(self, new: list[Entry], deeds: list[journals.Deed]) -> None:
         """New commands are durable: they get their timers, are told of and given out."""
         self._waiting |= {entry.command.id: entry for entry in new}
-        if new:
-            wanted = [(one.command.id, self._until_us(one), one.state) for one in new]
-            await self._timers.set_many(TIMER, wanted)
+        self._timers.remind(
+            TIMER, [(one.command.id, self._until_us(one), one.state) for one in new]
+        )
         for entry in new:
             self._tell(entry, keeping.first_step(entry))
         stopped = [one for one in new if self.stops.of(one.command.tenant) is not None]
-        for entry in stopped:  # somebody stopped everything while these were written
-            await self._step(entry.command.id, "cancel", "stop", "commands are stopped")
+        if stopped:  # somebody stopped everything while these were written
+            ids = [one.command.id for one in stopped]
+            await self.take_back(ids, "stop", "stop: commands are stopped")
         self._pacing.give(one.command for one in new if one.state == "desired")
         await self._told(deeds)
 
     async def allow(self, actor: Actor, id: str) -> Entry:
-        """The second person agrees to a command that is held; then it is sent.
+        """The second person agrees to a command that is held; then it is sent. Where a program
+        asked for it, it takes two persons all the same: the first one's yes is written down.
 
-        StateConflict for who asked for it, when it is not held (any more), or an interlock is shut.
+        StateConflict for who asked for it or agreed before, for a program, when it is not held (any
+        more), or an interlock is shut.
         """
         entry = await self.get(id)
         tenant = entry.command.tenant
         self._gate.decide(actor, Act(deed=Deed.COMMAND, tenant=tenant))
-        if entry.state == "held" and entry.command.actor in (actor.id, person_of(actor)):
+        agreed = {one.who for one in await self.history(id) if one.event == "agree"}
+        asked = {entry.command.actor, entry.person} - {""}
+        if entry.state == "held" and (asked | agreed) & {actor.id, person_of(actor)}:
             raise StateConflict("A second person must allow this command", actor=actor.id)
+        if actor.kind != "person":
+            raise StateConflict("A program is nobody's second person", actor=actor.id)
         self.stops.check(tenant)
-        await self.guarding.check(tenant, ask_of(entry))
+        looked_s = time.monotonic()
+        await self.guarding.check(tenant, ask_for(entry.command))
+        if not entry.person and not agreed:
+            return await self._step(id, "agree", actor.id)
         allowed = await self._step(id, "allow", actor.id)
+        self._looked[id] = looked_s
         self._pacing.give([allowed.command])
         return allowed
 
@@ -249,32 +312,12 @@ class Commands(Stepping):
 
     async def take_back(self, ids: Sequence[str], who: str, reason: str) -> list[str]:
         """`cancel` of many, for whoever asked the gate: the ids of those that still could be."""
-        self._pacing.take_back(frozenset(ids))
-        steps = (self._step(id, "cancel", who, reason) for id in ids)
-        done = await asyncio.gather(*steps, return_exceptions=True)
+        wanted = [self._wanted(id, "cancel", who, reason) for id in ids]
+        done = await self._gathering.take_many(wanted) if wanted else []
         for one in done:
-            if isinstance(one, BaseException) and not isinstance(one, StateConflict):
+            if isinstance(one, PintuError) and not isinstance(one, StateConflict):
                 raise one
-        return [id for id, one in zip(ids, done, strict=True) if isinstance(one, Entry)]
-
-    async def report(self, report: CommandReport, who: str) -> Entry:
-        """A piece tells how a command goes. What it told before is no news and changes nothing.
-
-        Raises StateConflict when the ledger is past that, ResourceNotFound for an unknown id.
-        """
-        event = REPORTED.get(report.state)
-        if event is None:
-            raise StateConflict(f"A piece cannot report that a command is {report.state}")
-        entry = await self.get(report.id)
-        if _known(report, entry):
-            return entry
-        try:
-            return await self._step(report.id, event, who, report.detail)
-        except StateConflict:
-            entry = await self.get(report.id)  # the same report came twice at once
-            if _known(report, entry):
-                return entry
-            raise
+        return [id for id, one in zip(ids, done, strict=True) if isinstance(one, tuple)]
 
     # --- the stop ---------------------------------------------------------------------------------
     async def stop_all(self, actor: Actor, reason: str, *, tenant: str = "") -> Stop:
@@ -297,6 +340,8 @@ class Commands(Stepping):
         StateConflict when nothing is stopped, or the same person asks twice.
         """
         self._gate.decide(actor, Act(deed=Deed.COMMAND, tenant=tenant))
+        if actor.kind != "person":
+            raise StateConflict("A program releases no stop", actor=actor.id)
         stop, deeds = await self.stops.release(tenant, person_of(actor), reason[:500])
         await self._told(deeds)
         return stop
@@ -314,9 +359,9 @@ class Commands(Stepping):
         )
 
 
-def _known(report: CommandReport, entry: Entry) -> bool:
-    """Whether the ledger has what is reported already."""
-    return entry.state == report.state or (report.state == "sent" and entry.state == "acknowledged")
+def _person(actor: Actor) -> str:
+    """The person behind a wish; "" for a program, whoever owns it."""
+    return person_of(actor) if actor.kind == "person" else ""
 
 
 def _command(ask: Ask, tenant: str, who: str, now_us: int) -> Command:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Connection
 
 from pintu.kernel.errors import PintuError
-from pintu.kernel.operations import ledger
 from pintu.kernel.operations.journal import Deed, enter
 from pintu.kernel.operations.ledger import Entry, Step, Taken, Wanted
+from pintu.kernel.operations.taking import take_steps
 from pintu.kernel.tables import OpenTables
 
 log = logging.getLogger("pintu.operations")
 AT_ONCE: Final = 2_000
 Written = Callable[[list[Taken], list[Deed]], Awaitable[None]]
+Answers = list[Taken | PintuError]
 
 MISSED: Final = {
     ("acknowledged", "timed_out"): "missed",  # it answered, and nothing was measured
@@ -27,24 +28,39 @@ MISSED: Final = {
     ("held", "timed_out"): "lapsed",  # nobody allowed it
 }
 """(state before, state after) → the verb of the deed that others hear; other failures `failed`."""
+VERBS: Final = {
+    "fail": "failed",
+    "cancel": "cancelled",
+    "agree": "agreed",
+    "allow": "allowed",
+    "late": "acted_late",
+}
 
 
 class Gathering:
     """Writes steps in the order they came. `written` is awaited with each group after its commit,
-    before those who wait for it hear of it."""
+    before those who wait for it hear of it. `known` are the commands as this ledger knows them."""
 
-    def __init__(self, file: OpenTables, written: Written) -> None:
-        self._file, self._written = file, written
-        self._lined: list[tuple[Wanted, asyncio.Future[Entry]]] = []
+    def __init__(self, file: OpenTables, known: Mapping[str, Entry], written: Written) -> None:
+        self._file, self._known, self._written = file, known, written
+        self._lined: list[tuple[Sequence[Wanted], asyncio.Future[Answers]]] = []
         self._task: asyncio.Task[None] | None = None
+        self._doubtful: set[str] = set()  # a commit failed: only the tables know how these stand
 
     async def take(self, wanted: Wanted) -> Entry:
-        """Take one step; durable when this returns. Raises what `ledger.take_steps` found."""
-        future: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
+        """Take one step; durable when this returns. Raises what `take_steps` found."""
+        (found,) = await self.take_many([wanted])
+        if isinstance(found, PintuError):
+            raise found
+        return found[0]
+
+    async def take_many(self, wanted: Sequence[Wanted]) -> Answers:
+        """Take steps, in their order, in one transaction; what became of each."""
+        future: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
         self._lined.append((wanted, future))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="ledger")
-        # Whoever asked may go away; the step is taken all the same.
+        # Whoever asked may go away; the steps are taken all the same.
         return await asyncio.shield(future)
 
     async def finish(self) -> None:
@@ -54,51 +70,59 @@ class Gathering:
 
     async def _run(self) -> None:
         while self._lined:
-            group, self._lined = self._lined[:AT_ONCE], self._lined[AT_ONCE:]
-            wanted = [one for one, _ in group]
+            group = self._next()
+            wanted = [one for some, _ in group for one in some]
             try:
-                found, deeds = await self._file.run(lambda c, w=wanted: _take(c, w))  # type: ignore[misc]
-                await self._written([one for one in found if isinstance(one, tuple)], deeds)
+                found = await self._write(wanted)
             except PintuError as error:
-                found = [error] * len(group)
+                found = [error] * len(wanted)
             except Exception as error:  # a loop's edge: who waits must hear, whatever it was
-                log.exception("Steps of %d commands could not be written", len(group))
+                log.exception("Steps of %d commands could not be written", len(wanted))
                 for _, future in group:
                     if not future.done():
                         future.set_exception(error)
                         future.exception()  # who asked may be gone; it was logged
                 continue
-            for (_, future), one in zip(group, found, strict=True):
-                if future.done():
-                    continue
-                if isinstance(one, PintuError):
-                    future.set_exception(one)
-                    future.exception()  # who asked may be gone
-                else:
-                    future.set_result(one[0])
+            at = 0
+            for some, future in group:
+                if not future.done():
+                    future.set_result(found[at : at + len(some)])
+                at += len(some)
+
+    def _next(self) -> list[tuple[Sequence[Wanted], asyncio.Future[Answers]]]:
+        """As many askers as fit into one group, and at least the first."""
+        count = size = 0
+        for some, _ in self._lined:
+            size += len(some)
+            if count and size > AT_ONCE:
+                break
+            count += 1
+        group, self._lined = self._lined[:count], self._lined[count:]
+        return group
+
+    async def _write(self, wanted: list[Wanted]) -> Answers:
+        ids = {one.id for one in wanted}
+        known = {id: self._known[id] for id in ids & self._known.keys() - self._doubtful}
+        self._doubtful |= ids
+        found, deeds = await self._file.run(lambda c: _take(c, wanted, known))
+        self._doubtful -= ids
+        await self._written([one for one in found if isinstance(one, tuple)], deeds)
+        return found
 
 
-def _take(connection: Connection, wanted: list[Wanted]) -> ledger.Outcome:
-    before = {one.id: None for one in wanted}
-    states = {id: one.state for id, one in ledger.get_many(connection, list(before)).items()}
-    found = ledger.take_steps(connection, wanted)
-    deeds = []
-    for one in found:
-        if isinstance(one, PintuError):
-            continue
-        entry, step = one
-        deed = _deed(entry, step, states[step.command])
-        states[step.command] = step.state
-        if deed is not None:
-            deeds.append(enter(connection, deed))
-    return found, deeds
+def _take(
+    connection: Connection, wanted: list[Wanted], known: Mapping[str, Entry]
+) -> tuple[Answers, list[Deed]]:
+    found = take_steps(connection, wanted, known)
+    deeds = [_deed(*one) for one in found if isinstance(one, tuple)]
+    return found, [enter(connection, one) for one in deeds if one is not None]
 
 
 def _deed(entry: Entry, step: Step, before: str) -> Deed | None:
-    """What others must hear of a step: ends that are no success, and what second persons did."""
-    verb = MISSED.get((before, step.state))
-    if verb is None:
-        verb = {"fail": "failed", "cancel": "cancelled", "allow": "allowed"}.get(step.event)
+    """What others must hear of a step: ends that are no success, what second persons did, and what
+    a device did after its command was taken back."""
+    verb = MISSED.get((before, step.state)) if step.event != "late" else None
+    verb = verb or VERBS.get(step.event)
     if verb is None:
         return None
     command = entry.command

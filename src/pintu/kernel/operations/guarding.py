@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from pintu.kernel.access import Actor
@@ -12,6 +12,10 @@ from pintu.kernel.operations.rules import FREE, Interlock, Rule, locks_of, relat
 
 Look = Callable[[str, str], Awaitable[dict[str, Any] | None]]
 """(tenant, id) → the thing as the city knows it, or None."""
+LookMany = Callable[[str, Sequence[str]], Awaitable[dict[str, dict[str, Any]]]]
+"""(tenant, ids) → those of the things that the city knows, by id."""
+Seen = dict[tuple[str, str], dict[str, Any] | None]
+"""What many asks of one moment look at together, by (tenant, id): a cabinet of a hundred lamps."""
 
 
 async def nobody_looks(tenant: str, id: str) -> dict[str, Any] | None:
@@ -30,6 +34,7 @@ class Guarding:
     def __init__(self, rules: Mapping[tuple[str, str], Rule]) -> None:
         self._rules = dict(rules)
         self.look: Look = nobody_looks
+        self.look_many: LookMany | None = None
 
     def rule(self, piece: str, name: str) -> Rule:
         """The rule of a command; one that names none is free."""
@@ -39,42 +44,47 @@ class Guarding:
         """Whether anything must be looked at before such a command is sent."""
         return bool(locks_of(self.rule(piece, name), arguments))
 
-    async def check(
-        self, tenant: str, ask: Ask, seen: dict[str, dict[str, Any] | None] | None = None
-    ) -> None:
-        """Raises StateConflict, naming the interlock, when one is shut, or cannot be looked at.
-        `seen` keeps what many asks of one moment look at together: a cabinet of a hundred lamps.
-        """
+    def looked_at_for(self, ask: Ask) -> bool:
+        """The same of an ask."""
+        return self.looked_at(ask.piece, ask.name, ask.arguments)
+
+    async def look_ahead(self, tenant: str, targets: Sequence[str], seen: Seen) -> None:
+        """Look at many things at once, for the checks that follow."""
+        ids = list({one for one in targets if (tenant, one) not in seen})
+        if self.look_many is None or not ids:
+            return
+        found = await self.look_many(tenant, ids)
+        seen.update(((tenant, one), found.get(one)) for one in ids)
+
+    async def check(self, tenant: str, ask: Ask, seen: Seen | None = None) -> None:
+        """Raises StateConflict, naming the interlock, when one is shut, or cannot be looked at."""
         locks = locks_of(self.rule(ask.piece, ask.name), ask.arguments)
         if not locks:
             return
-        entity = await self.look(tenant, ask.target)
         seen = {} if seen is None else seen
+        entity = await self._seen(tenant, ask.target, seen)
         if entity is None:
             raise StateConflict(f"{ask.target} is not known: {locks[0].name} cannot be looked at")
         for lock in locks:
             await self._pass(tenant, lock, entity, seen)
 
-    async def _pass(
-        self,
-        tenant: str,
-        lock: Interlock,
-        entity: dict[str, Any],
-        seen: dict[str, dict[str, Any] | None],
-    ) -> None:
-        looked = entity
+    async def _seen(self, tenant: str, id: str, seen: Seen) -> dict[str, Any] | None:
+        if (tenant, id) not in seen:
+            seen[tenant, id] = await self.look(tenant, id)
+        return seen[tenant, id]
+
+    async def _pass(self, tenant: str, lock: Interlock, entity: dict[str, Any], seen: Seen) -> None:
+        looked = [entity]
         if lock.over:
-            other = related(entity, lock.over)
-            if other is None:
-                return
-            if other not in seen:
-                seen[other] = await self.look(tenant, other)
-            found = seen[other]
-            if found is None:
-                raise StateConflict(f"{other} is not known: {lock.name} cannot be looked at")
-            looked = found
-        if shut(lock, looked):
-            why = lock.why.get("en") or lock.name
-            raise StateConflict(
-                f"Interlock {lock.name} of {looked.get('id')} is shut: {why}", interlock=lock.name
-            )
+            looked = []
+            for other in related(entity, lock.over):
+                found = await self._seen(tenant, other, seen)
+                if found is None:
+                    raise StateConflict(f"{other} is not known: {lock.name} cannot be looked at")
+                looked.append(found)
+        for one in looked:
+            if shut(lock, one):
+                why = lock.why.get("en") or lock.name
+                raise StateConflict(
+                    f"Interlock {lock.name} of {one.get('id')} is shut: {why}", interlock=lock.name
+                )

@@ -18,9 +18,9 @@ from pintu.kernel.errors import (
     TooManyRequests,
 )
 from pintu.kernel.intake.words import Command, CommandState
-from pintu.kernel.operations.journal import Deed
+from pintu.kernel.operations.rules import TwoPersons
 from pintu.kernel.operations.schema import COMMAND, STEP
-from pintu.kernel.operations.states import FINAL, Event, after
+from pintu.kernel.operations.states import FINAL, Event
 
 AT_ONCE: Final = 500
 
@@ -33,6 +33,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     basis: str
     changed_us: int
     cause: str = ""  # what it is part of: "play:ID"
+    person: str = ""  # who asked for it, whatever session they came with; "" for a program
 
     @property
     def final(self) -> bool:
@@ -59,6 +60,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     command: Command
     key: str
     held: bool = False
+    person: str = ""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,8 +73,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
-Taken = tuple[Entry, Step]
-Outcome = tuple[list[Taken | PintuError], list[Deed]]
+Taken = tuple[Entry, Step, CommandState]
+"""A command after a step, the step, and the state it was in before."""
+Together = dict[tuple[str, str], tuple[tuple[TwoPersons, ...], int]]
+"""(piece, command) → the rules that count things, since when they count."""
 Rates = Mapping[tuple[str, str], tuple[int, int]]
 """(piece, command) → (most, since when they are counted)."""
 
@@ -117,14 +121,19 @@ def insert(
                 continue
         state: CommandState = "held" if one.held else "desired"
         entry = Entry(
-            command=command, state=state, basis=basis, changed_us=command.created_us, cause=cause
+            command=command,
+            state=state,
+            basis=basis,
+            changed_us=command.created_us,
+            cause=cause,
+            person=one.person,
         )
         known[one.key] = (digest, entry)
         found.append(entry)
         rows.append(_command_row(entry, one.key, digest))
-        steps.append(_step_row(entry, "request", "desired", command.actor, basis))
+        steps.append(step_row(entry, "request", "desired", command.actor, basis))
         if one.held:
-            steps.append(_step_row(entry, "hold", "held", "rule", "takes two persons"))
+            steps.append(step_row(entry, "hold", "held", "rule", "takes two persons"))
     if rows:
         connection.execute(COMMAND.insert(), rows)
         connection.execute(STEP.insert(), steps)
@@ -174,51 +183,27 @@ def _counted(
     return counts
 
 
-def take_steps(connection: Connection, wanted: list[Wanted]) -> list[Taken | PintuError]:
-    """Take steps of the state table in order, one transaction for all; what cannot be taken is the
-    StateConflict or ResourceNotFound that says why, and stops no other."""
-    entries = _entries(connection, [one.id for one in wanted])
-    found: list[Taken | PintuError] = []
-    taken: list[Taken] = []
-    rows: list[dict[str, Any]] = []
-    for one in wanted:
-        entry = entries.get(one.id)
-        if entry is None:
-            found.append(ResourceNotFound(f"Command {one.id} does not exist"))
-            continue
-        try:
-            state = after(entry.state, one.event)
-        except StateConflict as error:
-            found.append(error)
-            continue
-        attempt = entry.command.attempt + (one.event == "retry")
-        command = msgspec.structs.replace(entry.command, attempt=attempt)
-        entry = msgspec.structs.replace(entry, command=command, state=state, changed_us=one.at_us)
-        entries[one.id] = entry
-        step = _step_row(entry, one.event, state, one.who, one.detail)
-        rows.append(step)
-        taken.append((entry, Step(number=0, **step)))
-        found.append(taken[-1])
-    if rows:
-        connection.execute(STEP.insert(), rows)
-        _move(connection, {entry.command.id: entry for entry, _ in taken})
-    return found
+def told_since(
+    connection: Connection, asked: Asked, since_us: int
+) -> list[tuple[str, dict[str, Any]]]:
+    """What the same person (or program) told things by themselves since a time, by the same
+    command: (target, arguments). What came to nothing does not count."""
+    command = asked.command
+    who = COMMAND.c.person == asked.person if asked.person else COMMAND.c.actor == command.actor
+    rows = sa.select(COMMAND.c.target, COMMAND.c.arguments).where(
+        COMMAND.c.created_us > since_us,
+        COMMAND.c.tenant == command.tenant,
+        COMMAND.c.piece == command.piece,
+        COMMAND.c.name == command.name,
+        COMMAND.c.cause == "",
+        COMMAND.c.state.not_in(("cancelled", "failed", "timed_out")),
+        who,
+    )
+    return [(row.target, json.loads(row.arguments)) for row in connection.execute(rows)]
 
 
-def _move(connection: Connection, entries: dict[str, Entry]) -> None:
-    """Bring the commands' rows to where their last step led: few statements, as many move alike."""
-    alike: dict[tuple[str, int, int], list[str]] = {}
-    for id, entry in entries.items():
-        now = (entry.state, entry.command.attempt, entry.changed_us)
-        alike.setdefault(now, []).append(id)
-    for (state, attempt, at_us), ids in alike.items():
-        values = {"state": state, "attempt": attempt, "changed_us": at_us}
-        for at in range(0, len(ids), AT_ONCE):
-            some = COMMAND.c.id.in_(ids[at : at + AT_ONCE])
-            connection.execute(COMMAND.update().where(some).values(values))
-
-
-def _entries(connection: Connection, ids: list[str]) -> dict[str, Entry]:
+def entries_of(connection: Connection, ids: list[str]) -> dict[str, Entry]:
+    """Commands by id; those there are none of are absent."""
     found: dict[str, Entry] = {}
     for at in range(0, len(ids), AT_ONCE):
         rows = sa.select(COMMAND).where(COMMAND.c.id.in_(ids[at : at + AT_ONCE]))
@@ -244,19 +229,21 @@ def _command_row(entry: Entry, key: str, digest: bytes) -> dict[str, Any]:
         "created_us": command.created_us,
         "changed_us": command.created_us,
         "cause": entry.cause,
+        "person": entry.person,
     }
 
 
-def _step_row(
-    entry: Entry, event: str, state: CommandState, who: str, detail: str
+def step_row(
+    entry: Entry, event: str, state: CommandState, who: str, detail: str, at_us: int = 0
 ) -> dict[str, Any]:
+    """A step as it is kept."""
     return {
         "command": entry.command.id,
         "event": event,
         "state": state,
         "attempt": entry.command.attempt,
         "who": who,
-        "at_us": entry.changed_us,
+        "at_us": at_us or entry.changed_us,
         "detail": detail,
     }
 
@@ -297,7 +284,7 @@ def counts(connection: Connection, tenant: str, since_us: int) -> dict[str, int]
 
 def get_many(connection: Connection, ids: list[str]) -> dict[str, Entry]:
     """Commands by id; those there are none of are absent."""
-    return _entries(connection, ids)
+    return entries_of(connection, ids)
 
 
 def select(connection: Connection, where: list[Any], limit: int) -> list[Entry]:
@@ -347,4 +334,5 @@ def _entry(row: Any) -> Entry:
         basis=row.basis,
         changed_us=row.changed_us,
         cause=row.cause,
+        person=row.person,
     )

@@ -23,7 +23,11 @@ class Reading:
 
     async def get_many(self, ids: list[str]) -> dict[str, Entry]:
         """Commands by id; those there are none of are absent."""
-        return await self.file.read(lambda connection: ledger.get_many(connection, ids))
+        found = {id: self._waiting[id] for id in ids if id in self._waiting}
+        left = [id for id in ids if id not in found]
+        if left:
+            found |= await self.file.read(lambda connection: ledger.get_many(connection, left))
+        return found
 
     async def history(self, id: str) -> list[Step]:
         """Every step of a command, oldest first; ResourceNotFound when there is none."""

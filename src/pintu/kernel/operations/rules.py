@@ -21,7 +21,7 @@ class Bound(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
     """Which asks a rule is about: those whose argument lies below or above a number (or is one of
-    `values`); without an argument, all."""
+    `values`), or is not told; without an argument, all."""
 
     argument: str = ""
     below: float | None = None
@@ -32,7 +32,9 @@ class Bound(
         """Whether the rule is about these arguments; what cannot be compared is."""
         if not self.argument:
             return True
-        told = arguments.get(self.argument)
+        if self.argument not in arguments:
+            return True
+        told = arguments[self.argument]
         if self.values:
             return told in self.values
         if isinstance(told, bool) or not isinstance(told, int | float):
@@ -93,13 +95,14 @@ def locks_of(rule: Rule, arguments: dict[str, Any]) -> list[Interlock]:
     return [one for one in rule.interlocks if one.bound.holds(arguments)]
 
 
-def related(entity: Entity, over: str) -> str | None:
-    """The id a relationship of an entity names (the first, of several); None when it has none."""
+def related(entity: Entity, over: str) -> list[str]:
+    """The ids that a relationship of an entity names, of all its instances."""
     told = entity.get(over)
-    first = told[0] if isinstance(told, list) and told else told
-    named = first.get("object") if isinstance(first, dict) else None
-    one = named[0] if isinstance(named, list) and named else named
-    return one if isinstance(one, str) else None
+    found: list[str] = []
+    for one in told if isinstance(told, list) else [told]:
+        named = one.get("object") if isinstance(one, dict) else None
+        found += [id for id in (named if isinstance(named, list) else [named]) if id]
+    return list(dict.fromkeys(str(one) for one in found))
 
 
 def shut(interlock: Interlock, entity: Entity) -> bool:

@@ -29,6 +29,8 @@ COMMAND = sa.Table(
     sa.Column("changed_us", sa.BigInteger, nullable=False),
     # what it is part of: "play:ID", "" for one by itself
     sa.Column("cause", sa.String, nullable=False, server_default=""),
+    # whose hands asked, "" for a program's
+    sa.Column("person", sa.String, nullable=False, server_default=""),
     sa.UniqueConstraint("actor", "key", name="asked_once"),
     sa.Index("command_cause", "cause"),
     sa.Index("command_target", "tenant", "target", "created_us"),
@@ -121,4 +123,9 @@ def _second(op: Operations) -> None:
     create_journal(op)
 
 
-TABLES = PrivateTables(name="operations", metadata=METADATA, migrations=(_first, _second))
+def _third(op: Operations) -> None:
+    person = sa.Column("person", sa.String, nullable=False, server_default="")
+    op.add_column("command", person)
+
+
+TABLES = PrivateTables(name="operations", metadata=METADATA, migrations=(_first, _second, _third))

@@ -8,8 +8,9 @@ from pintu.kernel.errors import StateConflict
 from pintu.kernel.intake.words import CommandState
 
 Event = Literal[
-    "hold", "allow", "send", "acknowledge", "confirm", "fail", "retry", "give_up", "cancel"
-]
+    "hold", "agree", "allow", "send", "acknowledge", "confirm", "fail", "retry", "give_up",
+    "cancel", "late",
+]  # fmt: skip
 
 EVENTS: tuple[Event, ...] = get_args(Event)
 STATES: tuple[CommandState, ...] = (
@@ -27,6 +28,7 @@ FINAL: frozenset[CommandState] = frozenset({"confirmed", "failed", "timed_out", 
 TABLE: dict[tuple[CommandState, Event], CommandState] = {
     # Where harm is possible a second person must allow what the first asked for.
     ("desired", "hold"): "held",
+    ("held", "agree"): "held",  # the first of two, where a program asked
     ("held", "allow"): "desired",
     ("held", "fail"): "failed",  # an interlock shut meanwhile
     ("held", "give_up"): "timed_out",
@@ -47,6 +49,11 @@ TABLE: dict[tuple[CommandState, Event], CommandState] = {
     ("acknowledged", "confirm"): "confirmed",
     ("acknowledged", "fail"): "failed",
     ("acknowledged", "give_up"): "timed_out",
+    # What a device says after the end changes nothing; that it said so is evidence.
+    ("confirmed", "late"): "confirmed",
+    ("failed", "late"): "failed",
+    ("timed_out", "late"): "timed_out",
+    ("cancelled", "late"): "cancelled",
 }
 
 REPORTED: dict[CommandState, Event] = {

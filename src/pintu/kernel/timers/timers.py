@@ -59,6 +59,7 @@ class _Entry:
     attempts: int = 0
     error: str = ""
     running: bool = False
+    kept: bool = True  # on disk
 
 
 class Timers:
@@ -155,6 +156,17 @@ class Timers:
             for key, entry in entered:
                 if self._entries.get((name, key)) is entry:
                     self._push(name, key, entry.at_us)
+
+    def remind(
+        self, name: str, wanted: Iterable[tuple[str, int, Any]], *, gone: Iterable[str] = ()
+    ) -> None:
+        """As `set_many`, in this life of the city only and without a disk: for who knows at the
+        next start what waits, and asks again. Raises TooLarge when there is no room."""
+        for key in gone:
+            self._entries.pop((name, key), None)
+        for key, at_us, payload in wanted:
+            self._enter(name, key, at_us, payload).kept = False
+            self._push(name, key, at_us)
 
     def _enter(self, name: str, key: str, at_us: int, payload: Any) -> _Entry:
         if not name or not key or len(name) > 100 or len(key) > 300:
@@ -255,6 +267,8 @@ class Timers:
             entry.running = False
         if self._entries.get((name, key)) is entry:
             del self._entries[name, key]
+            if not entry.kept:
+                return
             gone = _mine(TIMER.delete(), name, key, entry)
             await self._write_down(lambda connection: connection.execute(gone), name, key)
 
@@ -271,10 +285,11 @@ class Timers:
             return
         entry.attempts += 1
         entry.error = error
-        change = _mine(TIMER.update(), name, key, entry).values(
-            attempts=entry.attempts, error=error
-        )
-        await self._write_down(lambda connection: connection.execute(change), name, key)
+        if entry.kept:
+            change = _mine(TIMER.update(), name, key, entry).values(
+                attempts=entry.attempts, error=error
+            )
+            await self._write_down(lambda connection: connection.execute(change), name, key)
         pause_s = min(PAUSE_S * 2.0 ** (entry.attempts - 1), 300.0)
         pause_us = int(pause_s * 1e6 * self._clock.rate)
         self._push(name, key, self._clock.now_us() + pause_us)

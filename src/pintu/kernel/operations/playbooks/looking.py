@@ -38,6 +38,17 @@ class Looking:
         found: Entity = orjson.loads(record.body)
         return found
 
+    async def entities(self, tenant: str, ids: Sequence[str]) -> dict[str, Entity]:
+        """Those of many things that the city knows, as they are now, by id."""
+        number = self._store.tenant(tenant)
+        found: dict[str, Entity] = {}
+        for at in range(0, len(ids) if number is not None else 0, NAMED):
+            assert number is not None
+            named = tuple(ids[at : at + NAMED])
+            for one in await self._page(Selection(tenant=number, ids=named, limit=NAMED)):
+                found[str(one["id"])] = one
+        return found
+
     async def things(
         self,
         tenant: str,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def open_plays(rooms: Any, tables: CityTables, journal: Journal) -> Plays:
     """Plays over the ledger of a city; the ledger tells the journal from here on."""
     looking = Looking(rooms.store)
-    rooms.commands.join(journal, looking.entity)
+    rooms.commands.join(journal, looking.entity, looking.entities)
     opened = tables.register(TABLES)
     journal.join(opened)
     desk = Desk(opened, journal, rooms.clock, looking)

@@ -7,11 +7,13 @@ import asyncio
 
 import msgspec
 
-from pintu.kit import Clock, Unavailable
+from pintu.kit import Clock, PintuError, Unavailable
 from pintu.kit.mqtt import MqttConnector
 from pintu.pieces.street_lights.settings import Settings
 
 ANSWER_WITHIN_S = 60.0
+TOGETHER_S = 0.02  # commands to one gateway that come so soon after each other go together
+MOST_AT_ONCE = 200
 
 
 class Answer(msgspec.Struct):
@@ -22,15 +24,34 @@ class Answer(msgspec.Struct):
     reason: str = ""
 
 
+class _Said(msgspec.Struct):
+    """One answer, or several in one message."""
+
+    cmd: str = ""
+    ok: bool = False
+    reason: str = ""
+    acks: list[Answer] = []
+
+
 class _Where(msgspec.Struct):
     id: str
 
 
 class _Inventory(msgspec.Struct):
     lamps: list[_Where]
+    at_once: int = 1
 
 
-_answer = msgspec.json.Decoder(Answer)
+class _Told(msgspec.Struct):
+    """A command on its way: whoever sends it waits for `gone`, then for `answer`."""
+
+    command: str
+    body: msgspec.Raw
+    gone: asyncio.Future[None]
+    answer: asyncio.Future[Answer]
+
+
+_said = msgspec.json.Decoder(_Said)
 _inventory = msgspec.json.Decoder(_Inventory)
 
 
@@ -49,8 +70,11 @@ class GatewayConnector(MqttConnector):
             inspect=self._look,
             answers=["lamps/+/ack"],
         )
-        self._waiting: dict[str, asyncio.Future[Answer]] = {}
+        self._waiting: dict[str, tuple[str, asyncio.Future[Answer]]] = {}
         self._gateway_of: dict[str, str] = {}
+        self._at_once: dict[str, int] = {}  # commands a gateway takes in one message
+        self._lines: dict[str, list[_Told]] = {}  # by gateway, until they go together
+        self._sending: set[asyncio.Task[None]] = set()
 
     def _look(self, topic: str, payload: bytes) -> bool:
         """Answers end here; an inventory also says which gateway a lamp hangs on."""
@@ -58,20 +82,23 @@ class GatewayConnector(MqttConnector):
         gateway, _, kind = rest.partition("/")
         if kind == "inventory":
             try:
-                lamps = _inventory.decode(payload).lamps
+                told = _inventory.decode(payload)
             except (msgspec.DecodeError, msgspec.ValidationError):
                 return False
-            self._gateway_of.update((one.id, gateway) for one in lamps)
+            self._gateway_of.update((one.id, gateway) for one in told.lamps)
+            self._at_once[gateway] = min(max(told.at_once, 1), MOST_AT_ONCE)
             return False
         if kind != "ack":
             return False
         try:
-            answer = _answer.decode(payload)
+            said = _said.decode(payload)
         except (msgspec.DecodeError, msgspec.ValidationError):
             return True  # nobody waits for what cannot be read; the ledger asks again
-        waiting = self._waiting.get(answer.cmd)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(answer)
+        for one in said.acks or [Answer(said.cmd, said.ok, said.reason)]:
+            asked, answer = self._waiting.get(one.cmd, ("", None))
+            # What another gateway says of a command is no answer to it.
+            if answer is not None and asked == gateway and not answer.done():
+                answer.set_result(one)
         return True
 
     def gateway_of(self, lamp: str) -> str | None:
@@ -86,17 +113,51 @@ class GatewayConnector(MqttConnector):
         gateway = self._gateway_of.get(lamp)
         if gateway is None:
             raise Unavailable(f"Lamp {lamp} is in no inventory that has come yet")
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting[command_id] = future
-        future.add_done_callback(lambda done: self._forget(command_id, done))
-        body = msgspec.json.encode({"cmd": command_id, "lamp": lamp, "level": level})
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._waiting[command_id] = (gateway, answer)
+        answer.add_done_callback(lambda done: self._forget(command_id, done))
+        body = msgspec.Raw(msgspec.json.encode({"cmd": command_id, "lamp": lamp, "level": level}))
+        told = _Told(command_id, body, loop.create_future(), answer)
+        line = self._lines.setdefault(gateway, [])
+        line.append(told)
+        if len(line) == 1:
+            loop.call_later(TOGETHER_S, self._send_line, gateway)
         try:
-            await self.publish(f"lamps/{gateway}/command", body)
+            await told.gone
         except BaseException:
-            future.cancel()
+            answer.cancel()
             raise
-        return future
+        return answer
+
+    def _send_line(self, gateway: str) -> None:
+        task = asyncio.create_task(self._send_all(gateway, self._lines.pop(gateway)))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _send_all(self, gateway: str, line: list[_Told]) -> None:
+        """Send what came for a gateway, in order, as many in one message as it takes."""
+        size = self._at_once.get(gateway, 1)
+        topic = f"lamps/{gateway}/command"
+        while some := [one for one in line if not one.gone.done()][:size]:  # or taken back
+            body = some[0].body if len(some) == 1 else _together(some)
+            error: Exception | None = None
+            try:
+                await self.publish(topic, bytes(body))
+            except PintuError as failed:
+                error = failed
+            for one in some:
+                if one.gone.done():
+                    continue
+                if error is None:
+                    one.gone.set_result(None)
+                else:
+                    one.gone.set_exception(error)
 
     def _forget(self, command_id: str, done: asyncio.Future[Answer]) -> None:
-        if self._waiting.get(command_id) is done:
+        if self._waiting.get(command_id, ("", None))[1] is done:
             del self._waiting[command_id]
+
+
+def _together(some: list[_Told]) -> bytes:
+    return msgspec.json.encode({"cmds": [one.body for one in some]})
