@@ -25,6 +25,8 @@ LONG_FUNCTIONS: dict[str, str] = {}
 # path::function → the loop's edge at which anything may arrive; it ends in quarantine or in the log
 LOOP_EDGES: dict[str, str] = {
     "src/pintu/kernel/operations/roster/sending.py::_carried": "2026-11-23 it is tried again",
+    "src/pintu/kernel/analytics/history.py::_run": "2026-11-23 logged, looked after again",
+    "src/pintu/kernel/analytics/history.py::_try_night": "2026-11-23 logged, the next night again",
     "src/pintu/kernel/audit/sealing.py::_run": "2026-11-23 sealed a second later",
     "src/pintu/kernel/operations/journal.py::told": "2026-11-23 a page that went away stops nobody",
     "src/pintu/kernel/operations/incidents/taking.py::_taken": "2026-11-23 logged, passed over",
