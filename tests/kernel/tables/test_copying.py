@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pintu.kernel.errors import BadRequestData, ConfigurationError
-from pintu.kernel.tables import OpenTables, PrivateTables, open_tables, put_rows, row_number
+from pintu.kernel.tables import (
+    OpenTables,
+    PrivateTables,
+    add_rows,
+    open_tables,
+    put_rows,
+    row_number,
+)
 from pintu.kernel.tables.copying import AT_ONCE, checksums, make_equal
 
 METADATA = sa.MetaData()
@@ -90,6 +98,29 @@ def _fill(c: sa.Connection) -> None:
     c.execute(
         PART.insert(), [{"pole": f"{n}", "kind": b"\x00\xff", "count": -n} for n in range(50)]
     )
+
+
+def test_many_rows_are_what_each_alone_would_be(both: tuple[OpenTables, OpenTables]) -> None:
+    """Values of every kind, none at all in a whole column, large numbers beside small ones."""
+    source, _ = both
+    few: list[dict[str, Any]] = [
+        {"id": "a", "height": None, "photo": None, "lit": None, "note": "{,}\"\\'"},
+        {"id": "b", "height": None, "photo": None, "lit": None, "note": "NULL"},
+    ]
+    more = [
+        {**one, "height": 1.5, "photo": b"\x00\xff'", "lit": n > 0} for n, one in enumerate(few)
+    ]
+    parts: list[dict[str, Any]] = [
+        {"pole": "a", "kind": b"", "count": count} for count in (1, -(2**63), 2**63 - 1)
+    ]
+    asked = sa.select(POLE).where(POLE.c.id.in_(["a", "b"])).order_by(POLE.c.id)
+    for rows in (few, more):
+        source.run_now(partial(put_rows, table=POLE, rows=rows))
+        assert rows == source.read_now(lambda c: [dict(r) for r in c.execute(asked).mappings()])
+    source.run_now(lambda c: add_rows(c, PART, [*parts, parts[0]]))
+    counts = sa.select(PART.c.count).where(PART.c.pole == "a", PART.c.kind == b"")
+    found = source.read_now(lambda c: sorted(c.execute(counts).scalars()))
+    assert sorted(one["count"] for one in parts) == found
 
 
 def test_everything_is_there_afterwards(both: tuple[OpenTables, OpenTables]) -> None:
