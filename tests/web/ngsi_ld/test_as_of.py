@@ -91,3 +91,48 @@ async def test_a_moment_that_cannot_be_told_is_refused(
 async def test_before_the_city_there_was_nothing(door: Door, then: str) -> None:
     """A moment of which everything is known, and nothing was there."""
     assert [] == await door.json("GET", f"{LAMPS}&at=2001-01-01T00:00:00Z")
+
+
+NEAR = "georel=near;maxDistance==2000&geometry=Point&coordinates=%5B{}%5D"
+
+
+async def test_places_and_scopes_are_those_of_then(door: Door, then: str) -> None:
+    """A lamp that was moved and filed elsewhere since is found where it was, by distance, by area,
+    by scope, in order of distance; not where it is now."""
+    path, first = "/entities/urn:ngsi-ld:Lamp:1", door.broker.rooms.clock.now_us
+
+    async def moves(lamp: int, *place: float) -> None:
+        point = {"type": "Point", "coordinates": place}
+        told = {"location": {"type": "GeoProperty", "value": point}}
+        await door("PATCH", f"/entities/urn:ngsi-ld:Lamp:{lamp}/attrs", told)
+
+    await door("POST", f"{path}/attrs", {"scope": ["/north/road"]})
+    await moves(2, 120.11, 30.2)
+    north = iso(first())
+    await moves(1, 121.5, 31.2)
+    await door("DELETE", "/entities/urn:ngsi-ld:Lamp:2")
+    await door("POST", f"{path}/attrs", {"scope": ["/south"]})
+    old, new = NEAR.format("120.1,30.2"), NEAR.format("121.5,31.2")
+    ring = "[[[120,30],[120.2,30],[120.2,30.4],[120,30.4],[120,30]]]"
+    area = f"georel=within&geometry=Polygon&coordinates={ring}"
+
+    async def found(query: str, at: str = "") -> list[str]:
+        told = await door.json("GET", f"{LAMPS}&{query}{at and '&at=' + at}")
+        return [one["id"].rpartition(":")[2] for one in told]
+
+    assert (["1"], [], ["1"]) == (await found(new), await found(old), await found("scopeQ=/south"))
+    assert (["1", "2"], []) == (await found(old, north), await found(new, north))
+    assert ["1"] == await found(old, then)
+    assert (["1", "2"], []) == (await found(area, north), await found(area))
+    assert (["1"], []) == (
+        await found("scopeQ=/north/%23", north),
+        await found("scopeQ=/north/%23"),
+    )
+    assert ([], []) == (await found("scopeQ=/south", north), await found("scopeQ=/north/%23", then))
+    assert ["1"] == await found(f"{old}&scopeQ=/north/%2B", north)
+    order = "orderBy=location;dist-asc&orderFrom=[121,31]"
+    assert ["2", "1"] == await found(order, north)
+    counted = await door("GET", f"{LAMPS}&{old}&count=true&limit=1&at={north}")
+    assert (b"ngsild-results-count", b"2") in [(k.lower(), v) for k, v in counted.headers]
+    door.desk.projection = Projection(hidden=frozenset({"location"}))
+    assert 403 == (await door("GET", f"{LAMPS}&{old}&at={north}")).status
