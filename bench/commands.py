@@ -106,7 +106,9 @@ def by_process(city: City) -> dict[str, float]:
     found: dict[str, float] = {}
     for pid in tree(city.process.pid):
         told = command_line(pid)
-        name = next((one for one in ("broker", "field", "loads", "demo") if f".{one}" in told), "up")
+        name = next(
+            (one for one in ("broker", "field", "loads", "demo") if f".{one}" in told), "up"
+        )
         found[name] = found.get(name, 0.0) + cpu_s([pid])
     return found
 

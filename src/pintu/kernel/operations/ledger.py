@@ -202,6 +202,26 @@ def told_since(
     return [(row.target, json.loads(row.arguments)) for row in connection.execute(rows)]
 
 
+def told_otherwise(
+    connection: Connection, tenant: str, piece: str, since: dict[str, int]
+) -> set[str]:
+    """Which of these things somebody told something by themselves, each after its time."""
+    found: set[str] = set()
+    targets = sorted(since)
+    for at in range(0, len(targets), AT_ONCE):
+        rows = sa.select(COMMAND.c.target, sa.func.max(COMMAND.c.created_us)).where(
+            COMMAND.c.tenant == tenant,
+            COMMAND.c.target.in_(targets[at : at + AT_ONCE]),
+            COMMAND.c.piece == piece,
+            COMMAND.c.cause == "",
+            COMMAND.c.state.in_(("sent", "acknowledged", "confirmed")),
+        )
+        for target, told_us in connection.execute(rows.group_by(COMMAND.c.target)):
+            if told_us > since[target]:
+                found.add(target)
+    return found
+
+
 def entries_of(connection: Connection, ids: list[str]) -> dict[str, Entry]:
     """Commands by id; those there are none of are absent."""
     found: dict[str, Entry] = {}

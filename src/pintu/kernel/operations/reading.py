@@ -48,6 +48,11 @@ class Reading:
         where = [COMMAND.c.cause == cause]
         return await self.file.read(lambda connection: ledger.select(connection, where, limit))
 
+    async def told_since(self, tenant: str, piece: str, since: dict[str, int]) -> set[str]:
+        """Which things were told something by a piece that was no part of a play, each since its
+        own time; what did not reach them does not count."""
+        return await self.file.read(lambda c: ledger.told_otherwise(c, tenant, piece, since))
+
     async def recent(
         self,
         *,

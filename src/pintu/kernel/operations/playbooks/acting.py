@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pintu.kernel.operations.playbooks.desk import Desk
 
 REFUSED: Final = "refused"
+LEFT: Final = "somebody told it something since"
 AGAIN_S: Final = 2.0
 Later = Callable[[str, float], None]
 
@@ -76,6 +77,8 @@ class Acting:
         """Tell things what puts them back, where that was not done yet."""
         desk = self._desk
         owed = await desk.opened.read(lambda c: rows.owed_back(c, kept.id))
+        if owed:
+            owed = await self._ours(kept, owed)
         if not owed:
             return
         if self.stopped(kept):
@@ -116,6 +119,39 @@ class Acting:
                 detail = error.detail[:300]
                 changed.append(rows.place(one, back_command=REFUSED, why=detail))
         await desk.opened.run(lambda c: rows.change_targets(c, changed, "back_command", "why"))
+
+    async def _ours(self, kept: Kept, owed: list[KeptTarget]) -> list[KeptTarget]:
+        """Those that are still ours to put back. What was never told anything stays as it is, and
+        what somebody else told something since is left to them."""
+        words = {one.number: one.word for one in kept.steps}
+        entries = await self.commands.get_many([one.command for one in owed if one.command])
+        theirs: set[tuple[str, str]] = set()
+        for piece in {words[one.step].piece for one in owed}:
+            since = {
+                one.entity: entries[one.command].command.created_us
+                for one in owed
+                if words[one.step].piece == piece and one.command in entries
+            }
+            found = await self.commands.told_since(kept.tenant, piece, since)
+            theirs.update((piece, entity) for entity in found)
+        left = [
+            rows.place(one, back="", why=one.why or LEFT)
+            for one in owed
+            if (one.why and not one.command) or (words[one.step].piece, one.entity) in theirs
+        ]
+        gone = {(one["step"], one["number"]) for one in left}
+        await self._desk.opened.run(lambda c: rows.change_targets(c, left, "back", "why"))
+        return [one for one in owed if (one.step, one.number) not in gone]
+
+    def on_their_way(self, kept: Kept, step: KeptStep) -> dict[str, dict[str, Any]]:
+        """What people told things of the step's kind that these do not show yet, by thing."""
+        found: dict[str, dict[str, Any]] = {}
+        for one in self.commands.waiting():
+            command = one.command
+            same = (command.piece, command.name) == (step.word.piece, step.word.command)
+            if same and command.tenant == kept.tenant and not one.cause and one.state != "held":
+                found[command.target] = command.arguments
+        return found
 
     async def came(
         self, found: Sequence[KeptTarget], until: Literal["acknowledged", "confirmed"]

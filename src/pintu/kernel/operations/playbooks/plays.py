@@ -18,15 +18,18 @@ from pintu.kernel.operations.playbooks.acting import Acting
 from pintu.kernel.operations.playbooks.approving import approved, lapsed, refused
 from pintu.kernel.operations.playbooks.desk import Desk
 from pintu.kernel.operations.playbooks.fitting import BEGINS, ENDS, fits, is_night
+from pintu.kernel.operations.playbooks.following import follow
 from pintu.kernel.operations.playbooks.looking import Area
 from pintu.kernel.operations.playbooks.proposing import Proposal, Proposing
 from pintu.kernel.operations.playbooks.putting_back import value_of
 from pintu.kernel.operations.playbooks.reading import KIND, list_playbooks, mistakes_of
 from pintu.kernel.operations.playbooks.rows import Approval, Kept
 from pintu.kernel.operations.playbooks.running import Hand, Running
-from pintu.kernel.operations.playbooks.states import DEPENDS
+from pintu.kernel.operations.playbooks.showing import shown
+from pintu.kernel.operations.playbooks.states import DEPENDS, play_after
 from pintu.kernel.operations.playbooks.taking_back import hashes, narrowed, taken_back
 from pintu.kernel.operations.playbooks.telling import CAUSES
+from pintu.kernel.operations.playbooks.widening import Widening
 from pintu.kernel.operations.playbooks.words import Play, Playbook
 from pintu.kernel.timers import Firing, Timers
 
@@ -60,6 +63,7 @@ class Plays:
         self._acting = Acting(desk, commands)
         self.running = Running(desk, self._acting, self.hands)
         self._proposing = Proposing(desk.looking, commands.guarding, desk.clock)
+        self._widening = Widening(desk, self._proposing, timers, TIMER)
         self._unheard: list[Callable[[], None]] = []
         self._books: tuple[object, list[Playbook]] | None = None  # of which files
         timers.on(TIMER, self._due)
@@ -67,6 +71,8 @@ class Plays:
     async def start(self) -> None:
         """Go on where an earlier life ended."""
         self._unheard.append(self._desk.journal.listen(self._heard))
+        for tenant, cause in await self._desk.opened.read(rows.causes):
+            await self._merged(tenant, cause)  # a crash may have come between
         await self.running.start()
 
     async def stop(self) -> None:
@@ -119,7 +125,7 @@ class Plays:
         is alive, is that play. Raises what the gate raises, ResourceNotFound for a playbook."""
         self._gate.decide(actor, Act(deed=Right.RESPOND, tenant=tenant))
         book = self.find_playbook(playbook)
-        known = await self._desk.opened.read(lambda c: rows.alive(c, book.name, cause))
+        known = await self._desk.opened.read(lambda c: rows.alive(c, tenant, book.name, cause))
         if known is not None:
             return await self.get(known)
         proposal = await self._proposing.work_out(
@@ -131,7 +137,7 @@ class Plays:
         kept = proposal.kept
 
         def work(connection: Connection) -> str:
-            known = rows.alive(connection, kept.book.name, kept.cause)
+            known = rows.alive(connection, kept.tenant, kept.book.name, kept.cause)
             if known is None:
                 rows.insert(connection, kept, proposal.targets)
             return known or kept.id
@@ -164,7 +170,7 @@ class Plays:
         proposal = await self._proposing.work_out(
             book, cause, who=actor.id, tenant=tenant, area=area, targets=targets
         )
-        return rows.shown(proposal.kept, dry=True)
+        return shown(proposal.kept, dry=True)
 
     # --- approving --------------------------------------------------------------------------------
     async def approve(self, actor: Actor, play: str, group: str) -> Play:
@@ -260,7 +266,8 @@ class Plays:
     async def narrow(
         self, cause: str, area: Area, *, who: str = "playbook", reason: str = ""
     ) -> list[Play]:
-        """Take back what of a cause lies outside of an area; the rest stays."""
+        """The area of a cause is another one: what of it lies outside is taken back, the rest
+        stays; what came into it is to be approved by people, as it was at first."""
         ids = await self._desk.opened.read(lambda c: rows.depending(c, cause))
         found = []
         for id in ids:
@@ -268,16 +275,21 @@ class Plays:
                 kept = await self._desk.kept(id)
                 out = await narrowed(self._desk, kept, area, who=who, reason=reason)
                 await self._acting.call_back(out, who, f"narrow: {reason}"[:500])
+                if kept.area is not None:  # one of named things, or of everything, has no area
+                    await self._widening.widen(id, area, who=who, reason=reason)
             self.running.wake(id)
             found.append(await self.get(id))
         return found
 
     async def go_on(self, actor: Actor, play: str) -> Play:
-        """After a stop was released: a person lets a halted play go on."""
+        """After a stop was released: a person lets a halted play go on; StateConflict for one that
+        is not halted (any more)."""
         kept = await self._desk.kept(play)
         self._gate.decide(actor, Act(deed=Right.COMMAND, tenant=kept.tenant))
         self._commands.stops.check(kept.tenant)
         async with self.running.turn_of(play):
+            kept = await self._desk.kept(play)
+            play_after(kept.state, "go_on")
             await self._acting.ask_anew(kept)
             await self._desk.play_moved(kept, "go_on", actor.id)
         self.running.wake(play)
@@ -286,7 +298,7 @@ class Plays:
     # --- reading ----------------------------------------------------------------------------------
     async def get(self, id: str) -> Play:
         """One play with its groups and steps; ResourceNotFound."""
-        return rows.shown(await self._desk.kept(id))
+        return shown(await self._desk.kept(id))
 
     async def list_for(self, cause: str) -> list[Play]:
         """Every play of a cause, newest first."""
@@ -319,6 +331,8 @@ class Plays:
                 self.running.later(self._fitting(deed))
             elif deed.verb in ENDS:
                 self.running.later(self._over(deed))
+            elif deed.verb == "merged":
+                self.running.later(self._merged(deed.tenant, deed.subject))
         if deed.subject.startswith("stop:") and deed.verb in ("stopped", "released"):
             self.running.later(self._stopped(deed))
 
@@ -339,6 +353,13 @@ class Plays:
                         await self.propose(SELF, book.name, deed.subject, **where)
         except PintuError as error:
             log.warning("No playbook is proposed for %s: %s", deed.subject, error.detail)
+
+    async def _merged(self, tenant: str, cause: str) -> None:
+        """An incident became part of another: its plans are that one's, and end with it."""
+        try:
+            await follow(self._desk, tenant, cause)
+        except PintuError as error:
+            log.warning("Plans of %s do not follow: %s", cause, error.detail)
 
     async def _over(self, deed: Deed) -> None:
         """An incident is closed: what was done because of it is taken back."""

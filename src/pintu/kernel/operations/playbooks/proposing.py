@@ -58,8 +58,7 @@ class Proposing:
         for number, (grouped, word) in enumerate(words):
             things = await self._found(word, (tenant, area, targets), looked)
             detail = await self._detail(tenant, word, things)
-            if word.do == "command" and self._two(word, len(things)):
-                persons[grouped] = 2
+            persons[grouped] = max(persons[grouped], self.persons_for(word, len(things)))
             steps.append(
                 KeptStep(
                     number=number,
@@ -71,7 +70,7 @@ class Proposing:
                     changed_us=now_us,
                 )
             )
-            found += _rows(id, number, tenant, word, things)
+            found += _rows((id, number), tenant, word, things)
         kept = Kept(
             id=id,
             tenant=tenant,
@@ -116,6 +115,10 @@ class Proposing:
             await asyncio.sleep(0)  # the loop also serves everybody else
         return looked[word.targets]
 
+    def persons_for(self, word: StepWord, count: int) -> int:
+        """How many persons must approve a step with so many things, by the command's own rule."""
+        return 2 if word.do == "command" and self._two(word, count) else 1
+
     def _two(self, word: StepWord, count: int) -> bool:
         rule = self._guarding.rule(word.piece, word.command)
         return needs_two(rule, word.arguments, count)
@@ -142,19 +145,30 @@ def ask_for(word: StepWord, target: str, key: str) -> Ask:
     )
 
 
+def targets_for(
+    kept: Kept, step: KeptStep, things: list[dict[str, Any]], first: int
+) -> list[KeptTarget]:
+    """More things of a step, numbered from `first`."""
+    return _rows((kept.id, step.number), kept.tenant, step.word, things, first)
+
+
 def _rows(
-    play: str, step: int, tenant: str, word: StepWord, things: list[dict[str, Any]]
+    place: tuple[str, int],
+    tenant: str,
+    word: StepWord,
+    things: list[dict[str, Any]],
+    first: int = 0,
 ) -> list[KeptTarget]:
     wanted = written(word.arguments)
     return [
         KeptTarget(
-            play=play,
-            step=step,
+            play=place[0],
+            step=place[1],
             number=number,
             tenant=tenant,
             entity=str(one["id"]),
             setting=f"{word.piece}/{word.command}" if word.do == "command" else word.do,
             wanted=wanted,
         )
-        for number, one in enumerate(things)
+        for number, one in enumerate(things, first)
     ]

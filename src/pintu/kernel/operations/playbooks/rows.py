@@ -21,7 +21,7 @@ from pintu.kernel.operations.playbooks.states import (
     play_after,
     step_after,
 )
-from pintu.kernel.operations.playbooks.words import GroupRun, Play, Playbook, StepRun, StepWord
+from pintu.kernel.operations.playbooks.words import Playbook, StepWord
 
 AT_ONCE: Final = 500
 
@@ -120,13 +120,13 @@ def insert(connection: Connection, kept: Kept, targets: list[KeptTarget]) -> Non
         told = cast("dict[str, Any]", msgspec.to_builtins(group))
         groups.append({**told, "play": kept.id, "approvals": "[]"})
     connection.execute(GROUP.insert(), groups)
-    steps = []
-    for step in kept.steps:
-        told = {name: getattr(step, name) for name in step.__struct_fields__ if name != "word"}
-        steps.append({**told, "play": kept.id})
-    connection.execute(STEP.insert(), steps)
-    if targets:
-        connection.execute(TARGET.insert(), [msgspec.structs.asdict(one) for one in targets])
+    connection.execute(STEP.insert(), [_step_row(kept.id, one) for one in kept.steps])
+    add_targets(connection, targets)
+
+
+def _step_row(play: str, step: KeptStep) -> dict[str, Any]:
+    told = {name: getattr(step, name) for name in step.__struct_fields__ if name != "word"}
+    return {**told, "play": play}
 
 
 def get(connection: Connection, id: str) -> Kept:
@@ -170,10 +170,13 @@ def _step(row: Any, word: StepWord) -> KeptStep:
     return KeptStep(word=word, **told)
 
 
-def alive(connection: Connection, playbook: str, cause: str) -> str | None:
-    """The play of a playbook for a cause that is not over, or None."""
+def alive(connection: Connection, tenant: str, playbook: str, cause: str) -> str | None:
+    """The play of a playbook for a tenant's cause that is not over, or None."""
     asked = sa.select(PLAY.c.id).where(
-        PLAY.c.playbook == playbook, PLAY.c.cause == cause, PLAY.c.state.not_in(sorted(OVER))
+        PLAY.c.tenant == tenant,
+        PLAY.c.playbook == playbook,
+        PLAY.c.cause == cause,
+        PLAY.c.state.not_in(sorted(OVER)),
     )
     return cast("str | None", connection.execute(asked).scalar())
 
@@ -195,6 +198,18 @@ def ids_of(
     asked = sa.select(PLAY.c.id).where(*where)
     asked = asked.order_by(PLAY.c.created_us.desc(), PLAY.c.id.desc()).limit(limit)
     return list(connection.execute(asked).scalars())
+
+
+def causes(connection: Connection) -> list[tuple[str, str]]:
+    """(tenant, cause) of what plays depend on, once each."""
+    asked = sa.select(PLAY.c.tenant, PLAY.c.cause).where(PLAY.c.state.in_(sorted(DEPENDS)))
+    return [(row.tenant, row.cause) for row in connection.execute(asked.distinct())]
+
+
+def change_cause(connection: Connection, kept: Kept, cause: str, at_us: int) -> None:
+    """The play is because of something else from now on."""
+    values = {"cause": cause, "changed_us": at_us}
+    connection.execute(PLAY.update().where(PLAY.c.id == kept.id).values(values))
 
 
 def depending(connection: Connection, cause: str) -> list[str]:
@@ -244,6 +259,33 @@ def change_step(connection: Connection, kept: Kept, step: KeptStep, **values: An
     """Change columns of a step's row."""
     mine = (STEP.c.play == kept.id) & (STEP.c.number == step.number)
     connection.execute(STEP.update().where(mine).values(values))
+
+
+def append_group(
+    connection: Connection,
+    kept: Kept,
+    book: Playbook,
+    group: KeptGroup,
+    steps: list[KeptStep],
+) -> None:
+    """One more group of steps, behind all others; `book` has it too."""
+    told = cast("dict[str, Any]", msgspec.to_builtins(group))
+    connection.execute(GROUP.insert(), [{**told, "play": kept.id, "approvals": "[]"}])
+    connection.execute(STEP.insert(), [_step_row(kept.id, one) for one in steps])
+    text = msgspec.json.encode(book).decode()
+    connection.execute(PLAY.update().where(PLAY.c.id == kept.id).values(book=text))
+
+
+def change_group(connection: Connection, kept: Kept, group: KeptGroup, **values: Any) -> None:
+    """Change columns of a group's row."""
+    mine = (GROUP.c.play == kept.id) & (GROUP.c.number == group.number)
+    connection.execute(GROUP.update().where(mine).values(values))
+
+
+def add_targets(connection: Connection, targets: list[KeptTarget]) -> None:
+    """More things of steps."""
+    if targets:
+        connection.execute(TARGET.insert(), [msgspec.structs.asdict(one) for one in targets])
 
 
 def change_area(connection: Connection, kept: Kept, area: dict[str, Any], at_us: int) -> None:
@@ -323,52 +365,3 @@ def next_hold(connection: Connection) -> int:
     """A number above every hold there is."""
     highest = connection.execute(sa.select(sa.func.max(TARGET.c.held))).scalar()
     return int(highest or 0) + 1
-
-
-def shown(kept: Kept, *, dry: bool = False) -> Play:
-    """A play as others see it."""
-    return Play(
-        id=kept.id,
-        tenant=kept.tenant,
-        playbook=kept.book.name,
-        version=kept.book.version,
-        title=kept.book.title,
-        cause=kept.cause,
-        state=kept.state,
-        by=kept.who,
-        created_us=kept.created_us,
-        changed_us=kept.changed_us,
-        area=kept.area,
-        reason=kept.reason,
-        groups=tuple(
-            GroupRun(
-                name=one.name,
-                title=kept.book.groups[one.number].title,
-                state=one.state,
-                persons=one.persons,
-                until_us=one.until_us,
-                role=kept.book.groups[one.number].role,
-                approved_by=tuple(yes.who for yes in one.approvals),
-            )
-            for one in kept.groups
-        ),
-        steps=tuple(_shown_step(kept, one) for one in kept.steps),
-        dry=dry,
-    )
-
-
-def _shown_step(kept: Kept, one: KeptStep) -> StepRun:
-    return StepRun(
-        number=one.number,
-        group=kept.groups[one.grouped].name,
-        name=one.word.name,
-        title=one.word.title,
-        do=one.word.do,
-        state=one.state,
-        targets=one.targets,
-        reached=one.reached,
-        failed=one.failed,
-        detail=one.detail,
-        changed_us=one.changed_us,
-        ref=one.ref,
-    )

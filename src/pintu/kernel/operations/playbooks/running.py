@@ -15,6 +15,7 @@ from pintu.kernel.operations.playbooks import restoring, rows
 from pintu.kernel.operations.playbooks.acting import Acting
 from pintu.kernel.operations.playbooks.putting_back import arguments_back, written
 from pintu.kernel.operations.playbooks.rows import Kept, KeptStep, KeptTarget
+from pintu.kernel.operations.playbooks.showing import shown
 from pintu.kernel.operations.playbooks.states import STEP_ENDED
 from pintu.kernel.operations.playbooks.words import Play, Targets
 
@@ -184,7 +185,11 @@ class Running:
             return {}
         wanted = Targets(type=step.word.targets.type)
         things = await self._desk.looking.things(kept.tenant, wanted, None, ids)
-        return {one["id"]: written(arguments_back(step.word.back, one)) for one in things}
+        found = {one["id"]: written(arguments_back(step.word.back, one)) for one in things}
+        for id, told in self._acting.on_their_way(kept, step).items():
+            if id in found and step.word.back.keys() <= told.keys():
+                found[id] = written({name: told[name] for name in step.word.back})
+        return found
 
     async def _judge(self, kept: Kept, step: KeptStep) -> bool:
         """Whether a step that runs has ended; when not, it is looked at again in time."""
@@ -241,7 +246,7 @@ class Running:
             return
         try:
             ref = await hand.do(
-                rows.shown(kept),
+                shown(kept),
                 step.word.given,
                 key=f"{kept.id}/{step.number}",
                 targets=[one.entity for one in found],
@@ -268,6 +273,9 @@ class Running:
 
     async def _begin_undo(self, kept: Kept, step: KeptStep) -> None:
         desk = self._desk
+        if step.word.do == "command":  # also after a crash: nothing goes out behind what undoes it
+            found = await desk.targets(kept.id, step.number)
+            await self._acting.call_back(found, "playbook", f"undo: {kept.reason}"[:500])
         until_us = desk.now_us() + int(step.word.within_s * 1e6 * desk.clock.rate)
 
         def also(connection: Connection) -> None:
@@ -285,7 +293,7 @@ class Running:
                 return True
             try:
                 await hand.undo(
-                    rows.shown(kept),
+                    shown(kept),
                     step.ref,
                     key=f"{kept.id}/{step.number}/back",
                     reason=kept.reason,

@@ -28,6 +28,11 @@ PLAY: Final[dict[tuple[PlayState, str], PlayState]] = {
     ("done", "undo"): "undoing",
     ("failed", "undo"): "undoing",
     ("undoing", "finish"): "undone",
+    # More of the same came into the area: it waits for approval.
+    ("proposed", "widen"): "proposed",
+    ("running", "widen"): "running",
+    ("halted", "widen"): "halted",
+    ("done", "widen"): "running",
 }
 GROUP: Final[dict[tuple[GroupState, str], GroupState]] = {
     ("waiting", "approve"): "approved",
