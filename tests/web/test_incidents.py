@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import Any
 
@@ -127,3 +128,74 @@ async def test_others_are_kept_out(town: IncidentTown) -> None:
                 answer = await browser.get(path)
                 assert answer.status_code in (401, 403)
                 assert "滨江大道" not in answer.text
+
+
+async def test_work_and_warnings_begin_and_end_on_its_page(town: IncidentTown) -> None:
+    """One press sends somebody; a draft of a warning is nobody's to read before it is approved;
+    closing proposes its end."""
+    await town.tell(town.alert("flood", place=(120.6, 30.6), severity="critical"))
+    id = await town.room.incident_of("demo", "urn:ngsi-ld:Alert:test:flood")
+    path = f"/incidents/{id}"
+    form = {"kind": "Alert", "status": "Actual", "scope": "Public", "category": "Met",
+            "severity": "Severe", "urgency": "Immediate", "certainty": "Observed", "issuer": "演示",
+            "ends": "2099-09-08T22:00", "headline_zh": "积水预警（演示）", "area_zh": "拼河区",
+            "circle": "30.6,120.6 1", "incident": id}  # fmt: skip
+    reader = f"Bearer {town.admin}"
+    async with aclosing(await town.signed_in("duc")) as duty:
+        text = (await duty.get(path)).text
+        assert 'value="urn:ngsi-ld:Alert:test:flood"' in text
+        sent = {"deed": "send", "what": "pump", "target": "urn:ngsi-ld:Alert:test:flood"}
+        for _ in range(2):
+            assert 303 == (await send(duty, path, **sent, key="press-1")).status_code
+        assert "30.6,120.6 0.3" in (await duty.get(f"/warnings-new?incident={id}")).text
+        assert 303 == (await send(duty, "/warnings-new", **form)).status_code
+    async with aclosing(await town.signed_in("dup")) as second:
+        rooms = town.city.rooms.operations
+        assert rooms is not None
+        assert rooms.warnings is not None
+        [kept] = await rooms.warnings.waiting("demo")
+        done = await send(second, f"/warnings-messages/{kept.number}", deed="approve")
+        warning = done.headers["location"].partition("?")[0]
+        assert id in (await second.get(warning)).text
+        assert warning in (await second.get(path)).text
+        told = {"deed": "close", "outcome": "resolved", "reason": "抽干"}
+        assert 303 == (await send(second, path, **told)).status_code
+        assert rooms.ended is not None
+        await asyncio.gather(*rooms.ended._tasks)
+        [ends] = await rooms.warnings.waiting("demo")
+        assert "Cancel" == ends.message.msg_type
+    api = f"/api/v1/operations{warning}"
+    secret, _ = await town.city.rooms.identity.create_token("screen", frozenset({"read:demo"}))
+    async with aclosing(town.browser()) as program:
+        all_of_it = (await program.get(api, headers={"authorization": reader})).json()
+        answer = await program.get(api, headers={"authorization": f"Bearer {secret}"})
+    assert 2 == len(all_of_it["messages"])
+    assert all_of_it["approved_by"]
+    public = answer.json()
+    assert [""] == [one["who"] for one in public["messages"]]
+    assert ("", "") == (public["by"], public["approved_by"])
+
+
+async def test_promises_are_seen_by_the_room_and_set_by_who_runs_the_city(
+    town: IncidentTown,
+) -> None:
+    """Every field of the form is kept; a duty officer may look."""
+    from pintu.web.pages.operations_settings import content_of
+
+    path = "/operations-settings"
+    async with aclosing(await town.signed_in("duc")) as duty:
+        shown = await duty.get(path)
+        refused = await send(duty, path, name="duty", next_s="60", slower_s="900", grade="2")
+    assert "Promises of work orders" in shown.text
+    assert " disabled" in shown.text
+    assert 403 == refused.status_code
+    fields = {f"{severity}_{name}": "9" for name in ("confirm", "arrive", "finish")
+              for severity in ("critical", "high", "medium", "low", "informational")}  # fmt: skip
+    told = content_of("promises", {**fields, "hours": "08:00-12:00", "worked": "2027-02-06"})
+    assert {"confirm": 9, "arrive": 9, "finish": 9, "always": False} == told["levels"]["low"]
+    rooms = town.city.rooms.operations
+    assert rooms is not None
+    assert rooms.decided is not None
+    rooms.decided.save("promises", told, by="test")
+    async with aclosing(await town.signed_in("duc")) as duty:
+        assert "2027-02-06" in (await duty.get(path)).text

@@ -168,3 +168,60 @@ async def test_an_event_is_planned_on_its_page_and_over_the_wire(page: httpx.Asy
     wrong = await page.post("/events-plan-new", data={**form, "zones": "hall | x"})
     assert 400 == wrong.status_code
     assert "Line 1 of zones has 2 parts, not 4" in wrong.text
+
+
+async def test_json_is_read_as_strictly_as_cap(page: httpx.AsyncClient) -> None:
+    """What could not be sent on is not taken: it would break every page that shows it."""
+    info = {"categories": ["Met"], "event": "e", "urgency": "Expected", "severity": "Severe",
+            "certainty": "Likely"}  # fmt: skip
+    good = {"identifier": "J-1", "sender": "x@example.cn", "sent": "2026-09-08T16:00:00+08:00",
+            "infos": [info], "signed": True}  # fmt: skip
+    for wrong in (
+        {"msg_type": "Foo"},
+        {"status": "Foo"},
+        {"infos": [{**info, "severity": "Foo"}]},
+        {"infos": [{**info, "areas": [{"description": "d", "circles": [[1e308, 0, 1]]}]}]},
+        {"sent": "yesterday"},
+        {"infos": [{**info, "expires": "soon"}]},
+    ):
+        answer = await page.post(API, json={**good, **wrong})
+        assert 400 == answer.status_code, answer.text
+    answer = await page.post(API, json=good)
+    assert 201 == answer.status_code, answer.text
+    assert not answer.json()["warning"]["message"]["signed"]
+    assert 200 == (await page.get("/warnings")).status_code
+
+
+async def test_a_configured_sender_must_have_signed(page: httpx.AsyncClient, city: City) -> None:
+    """Its certificate is the town's to configure; nobody else speaks in its name then."""
+    sign = pytest.importorskip("tests.protocols.test_cap_sign")
+    body = sign.signed()
+    name = "met@example.cn"
+    told = {"sender": [{"name": name, "certificate": sign.pair("met")[1]}]}
+    city.rooms.configuration.save("warnings", "senders", told, by="test")
+    clock = city.rooms.clock
+    try:
+        answer = await page.post(API, content=document("S-9"), headers=CAP_TYPE)
+        assert 403 == answer.status_code
+        assert "did not sign" in answer.json()["detail"]
+        object.__setattr__(city.rooms, "clock", Then(sign.NOW_US))
+        answer = await page.post(API, content=body, headers=CAP_TYPE)
+        assert 201 == answer.status_code, answer.text
+    finally:
+        object.__setattr__(city.rooms, "clock", clock)
+        city.rooms.configuration.delete("warnings", "senders")
+    shown = (await page.get(f"/warnings/{answer.json()['warning']['id']}")).text
+    assert "verified: signed with the certificate of its sender" in shown
+
+
+class Then:
+    """A clock that stands at a moment."""
+
+    rate = 1.0
+
+    def __init__(self, us: int) -> None:
+        self._us = us
+
+    def now_us(self) -> int:
+        """That moment."""
+        return self._us

@@ -237,3 +237,37 @@ def test_a_report_of_nothing_is_a_report() -> None:
     assert "critical" == raised("high", 4)
     assert {"draft", "over", "called_off"} >= {after for (_, event), after in TABLE.items()
                                                if event in ("save", "end", "call_off")}  # fmt: skip
+
+
+@ONE_STORE
+async def test_a_plan_that_could_not_be_read_back_is_not_kept(room: Room) -> None:
+    """A word nobody knows would keep the room, and the city, from starting."""
+    for wrong in ({"least": "worst"}, {"title": {"zh": "长" * 301}}):
+        with pytest.raises(BadRequestData):
+            await room.events.save(WRITER, msgspec.structs.replace(PLAN, **wrong))
+    off = {"type": "Polygon", "coordinates": [[[120, 30], [520, 30], [120, 31], [120, 30]]]}
+    zone = msgspec.structs.replace(PLAN.zones[0], area=off)
+    with pytest.raises(BadRequestData, match="not on the earth"):
+        await room.events.save(WRITER, msgspec.structs.replace(PLAN, zones=(zone,)))
+    assert [] == await room.events.list_plans("demo")
+
+
+@ONE_STORE
+async def test_a_yes_is_to_the_plan_that_was_read(room: Room) -> None:
+    """A writer who changes the plan under the second person's hand has no yes; a program is no
+    second person."""
+    kept = await room.events.save(WRITER, PLAN)
+
+    async def meanwhile(actor: Actor, plan: EventPlan) -> None:
+        room.clock.at_us += 1
+        await room.events.save(WRITER, msgspec.structs.replace(PLAN, least="critical"))
+
+    program = Actor(id="token:1", grants=frozenset({"respond:demo"}))
+    with pytest.raises(Forbidden):
+        await room.events.approve(program, "summit")
+    with pytest.raises(StateConflict, match="read it again"):
+        await room.events.approve(SECOND, "summit", seen_us=kept.changed_us - 1)
+    room.events.staff = meanwhile
+    with pytest.raises(StateConflict, match="read it again"):
+        await room.events.approve(SECOND, "summit", seen_us=kept.changed_us)
+    assert "draft" == (await room.events.get("summit")).state

@@ -272,3 +272,45 @@ async def test_a_flood_is_on_disk_whole_and_counts_what_clears(home: Home, tmp_p
     assert 270 == (await only(town)).alarms_open
     await town.close()
     tables.close()
+
+
+async def test_what_people_did_outlives_the_cause_that_comes_late(town: Town) -> None:
+    """Two lamps alarm before their cabinet does: two incidents become one, and whoever took either
+    on, whose it is and how grave a person said it was are not lost."""
+    lamps = [f"{LAMP}{n}" for n in range(2)]
+    things = [thing(one, refStreetlightControlCabinet=f"{CABINET}{n}")
+              for n, one in enumerate(lamps)]  # fmt: skip
+    feeds = [thing(f"{CABINET}{n}", refFeeder="urn:ngsi-ld:Feeder:f:1") for n in range(2)]
+    await town.tell(thing("urn:ngsi-ld:Feeder:f:1"), *feeds, *things)
+    await town.tell(*(alert(str(n), source=one, place=moved(n * 3e3))
+                      for n, one in enumerate(lamps)))  # fmt: skip
+    room = town.incidents
+    two = sorted(one.id for one in await room.list_open(TENANT))
+    assert 2 == len(two)
+    await room.assign(two[0], "person:c", "person:a", tenant=TENANT)
+    await room.acknowledge(two[1], "person:b", tenant=TENANT)
+    await room.grade(two[1], 4, "person:b", tenant=TENANT, reason="a hospital")
+    await town.tell(alert("feeder", source="urn:ngsi-ld:Feeder:f:1", place=None))
+    one = await only(town)
+    assert ("acknowledged", "person:a", ["person:b"], "person:c", 4) == (
+        one.state, one.by, one.also, one.assigned, one.grade
+    )  # fmt: skip
+    (merged,) = [it for it in town.deeds if it.verb == "merged"]
+    assert "person:b" == merged.detail["by"]
+
+
+async def test_a_merge_that_cannot_be_changes_nothing(home: Home, tmp_path: Path) -> None:
+    """One of several is a flood: none of them is merged, in memory as on disk."""
+    tables = home()
+    town = Town(tmp_path, tables, limits=Limits(most=5))
+    await town.incidents.start()
+    await town.tell(alert("a"), alert("b", place=moved(5e3)))
+    a, b = sorted(one.id for one in await town.incidents.list_open(TENANT))
+    await town.tell(*(alert(f"f{n}", place=moved(9e3 + n * 2e3), detector="broken/x")
+                      for n in range(8)))  # fmt: skip
+    (flood,) = [one.id for one in await town.incidents.list_open(TENANT) if one.flood]
+    with pytest.raises(StateConflict, match="A flood"):
+        await town.incidents.merge([a, flood], b, "x", tenant=TENANT, reason="all of it")
+    assert {a, b, flood} <= {one.id for one in await town.incidents.list_open(TENANT)}
+    await town.close()
+    tables.close()

@@ -208,3 +208,30 @@ async def test_an_incident_is_over_when_its_alarms_are(room: Room) -> None:
     assert ("reported", (other,)) == (order.state, (await room.orders.verdict(order)).standing)
     await room.alarm("cleared", id=other, about=LAMP + "8")
     assert "sensor" == (await room.orders.settle(order)).proof
+
+
+@pytest.mark.parametrize("stores", ["sqlite"], indirect=True)
+async def test_a_deed_never_lands_on_another_crews_order(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order moves while the old crew's deed is under way: it is refused. What the old crew did
+    before, and never heard the answer of, is done all the same and tells nothing of the new one."""
+    order = await assigned(room)
+    await crew(room, "lamps-2", "c2")
+    await room.orders.deed(CREW_1, order.id, "confirm", "k-confirm")
+    may = room.orders.allow
+
+    async def moves(*asked: Any) -> None:
+        await may(*asked)
+        monkeypatch.setattr(room.orders, "allow", may)
+        await room.orders.deed(FOREMAN, order.id, "release", "f1")
+        await room.orders.deed(FOREMAN, order.id, "assign", "f2", crew="lamps-2")
+
+    monkeypatch.setattr(room.orders, "allow", moves)
+    with pytest.raises(StateConflict, match="another crew"):
+        await room.orders.deed(CREW_1, order.id, "report", "k-report")
+    assert "assigned" == (await room.orders.get(order.id)).state
+    again = await room.orders.deed(CREW_1, order.id, "confirm", "k-confirm")
+    assert ("", 0, ()) == (again.crew, again.confirmed_us, again.causes)
+    with pytest.raises(ResourceNotFound):
+        await room.orders.deed(CREW_1, order.id, "report", "k-report")

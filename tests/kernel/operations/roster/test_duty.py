@@ -222,3 +222,28 @@ async def test_a_bad_incident_rings_by_itself_and_stops_when_somebody_has_it(wat
     await until(lambda: not watch.room.duty.ringing(TENANT))
     verbs = [verb for verb, _ in await watch.deeds(INCIDENT)]
     assert ["opened", "raised", "rung", "assigned", "answered"] == verbs
+
+
+@pytest.mark.parametrize("stores", ["sqlite"], indirect=True)
+async def test_what_was_answered_rings_no_more_after_a_restart(lives: Lives) -> None:
+    """What made it worse while it rang has no ring of its own, and gets none when the deeds of the
+    last hours are read again."""
+    before = await lives()
+    await before.room.roster.save_rota(before.people["third"], rota(before.people, "first"))
+    await before.start()
+    told = {"text": "x", "link": "/incidents/9", "by": "detector"}
+    began = before.clock.us
+    await before.room.duty.ring(TENANT, "incident:9", "high", key="i/1", at_us=began, **told)
+    before.clock.us += 1_000_000
+    worse = before.clock.us
+    await before.room.duty.ring(TENANT, "incident:9", "critical", key="i/2", at_us=worse, **told)
+    before.clock.us += 1_000_000
+    [made] = before.room.duty.ringing(TENANT)
+    await before.room.duty.acknowledge(before.people["first"], made.id)
+    again = await before.room.duty.ring(
+        TENANT, "incident:9", "critical", key="i/2", at_us=worse, **told
+    )
+    assert (made.id, []) == (again.id, before.room.duty.ringing(TENANT))
+    anew = before.clock.us + 1
+    await before.room.duty.ring(TENANT, "incident:9", "high", key="i/3", at_us=anew, **told)
+    assert 1 == len(before.room.duty.ringing(TENANT))
