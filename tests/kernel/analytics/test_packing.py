@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
+from pathlib import Path
 
 import pytest
 
-from pintu.kernel.errors import TooComplex
+from pintu.kernel.analytics import packing
+from pintu.kernel.analytics.apart import Apart
+from pintu.kernel.errors import TooComplex, Unavailable
 from tests.kernel.analytics.conftest import DAY_US, Town, reading, sensor
 
 
@@ -119,3 +124,24 @@ async def test_too_many_rows_are_told(town: Town) -> None:
     with pytest.raises(TooComplex, match="urn:ngsi-ld:Sensor:1"):
         await town.history.past.rows(1, sensor(1), limit=7)
     assert 8 == len(await town.history.past.rows(1, sensor(1), limit=8))
+
+
+async def test_packing_elsewhere_is_packing(
+    town: Town, tmp_path: Path, stores: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are the same when another process packed them; one that was killed is begun again."""
+    monkeypatch.setattr(packing, "MUCH", 1)
+    apart = town.history.packing.elsewhere = Apart(tmp_path, stores)
+    try:
+        ids = await lived(town)
+        assert 0 < await town.history.pack()
+        assert apart.pid is not None
+        os.kill(apart.pid, signal.SIGKILL)
+        await lived(town, writes=20, seed=2)
+        with pytest.raises(Unavailable):
+            await town.history.pack()
+        assert 0 < await town.history.pack()
+    finally:
+        await apart.close()
+    assert 0 == town.history.packing.waiting
+    assert {id: await town.log(id) for id in ids} == {id: await town.rows(id) for id in ids}

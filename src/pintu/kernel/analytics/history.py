@@ -83,6 +83,8 @@ class History:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
         self._task = self._night = None
+        if self.packing.elsewhere is not None:
+            await self.packing.elsewhere.close()
 
     async def _run(self) -> None:
         while True:
@@ -100,6 +102,8 @@ class History:
         late = not 0 <= now - self._packed_us < HOUR_US  # a clock that was set back is no reason
         waiting = self.packing.waiting
         if not waiting or (waiting < MANY and not late):
+            if self.packing.elsewhere is not None:
+                await self.packing.elsewhere.rest()
             return
         await self.pack()
         await self.packing.trim(now - DAY_US)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pintu.kernel.analytics.apart import Apart
 from pintu.kernel.analytics.history import History
 from pintu.kernel.analytics.retaining import read_retention
 from pintu.kernel.store.pausing import Pausable
@@ -15,6 +16,7 @@ def open_history(rooms: Any, tables: CityTables) -> History:
     rows lie.
     """
     history = History(rooms.store, tables, rooms.clock, rooms.settings.store)
+    history.packing.elsewhere = Apart(tables.data, rooms.settings.store)
     settings = rooms.settings
     history.each_night(rooms.timers, settings.tz, read_retention(settings.history))
     if isinstance(rooms.store, Pausable):
