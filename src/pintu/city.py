@@ -222,6 +222,7 @@ def open_telling(rooms: Rooms, tables: CityTables, gate: ExchangeGate) -> None:
     rooms.federation = open_federation(
         tables, clock, rooms.caller, library=rooms.library, gate=gate
     )
+    rooms.identity.brokers = rooms.federation.registry.named
     if rooms.federation.watchers is not None:
         rooms.federation.watchers.known = rooms.identity.standing
         publish_through(rooms.federation.watchers, rooms.egress)

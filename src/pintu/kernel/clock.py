@@ -74,10 +74,17 @@ def anchored(text: str) -> str:
     return f"{text.strip()} @{iso(time.time_ns() // 1000)}"
 
 
+_SECOND: tuple[int, str] = 0, "1970-01-01T00:00:00"
+
+
 def iso(at_us: int) -> str:
     """ISO 8601 UTC with `Z`, milliseconds or microseconds only where they are not zero."""
+    global _SECOND
     seconds, micros = divmod(at_us, 1_000_000)
-    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    known, text = _SECOND  # most that is told is of this second
+    if known != seconds:
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+        _SECOND = seconds, text
     if not micros:
         return text + "Z"
     return f"{text}.{micros // 1000:03d}Z" if micros % 1000 == 0 else f"{text}.{micros:06d}Z"

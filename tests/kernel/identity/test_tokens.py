@@ -233,6 +233,8 @@ def test_behind_a_trusted_proxy_the_caller_is_counted(tables: CityTables) -> Non
         ({b"host": b"localhost", b"via": b"1.1 pintu-a, 1.1 pintu-b"}, "127.0.0.1", True),
         ({b"host": b"localhost", b"via": b"1.1 pintu-a, 1.1 proxy"}, "127.0.0.1", False),
         ({b"host": b"localhost", b"via": b"1.1 pintu-a,"}, "127.0.0.1", False),
+        ({b"host": b"localhost", b"via": b"1.1 pintu-gw (Apache/2.4)"}, "127.0.0.1", False),
+        ({b"host": b"localhost", b"via": b"1.1 registered, 1.1 pintu-b"}, "127.0.0.1", True),
         ({b"host": b"localhost", b"origin": b"https://evil.example"}, "127.0.0.1", False),
         ({b"host": b"localhost", b"origin": b"null"}, "127.0.0.1", False),
         ({b"host": b"localhost:8800", b"origin": b"http://localhost:3000"}, "127.0.0.1", False),
@@ -243,6 +245,7 @@ def test_local_means_this_machine_and_nobody_between(
     scene: Scene, headers: dict[bytes, bytes], peer: str, local: bool
 ) -> None:
     """Peer, Host, forwarding headers and the page that asks all have a say."""
+    scene.identity.brokers = "registered".__eq__
     actor = scene.identity.actor(headers, peer)
     assert ("anonymous", local) == (actor.id, actor.local)
 

@@ -282,6 +282,23 @@ async def test_management_says_how_a_source_is_called(abroad: Abroad) -> None:
     assert 1 == len(abroad.lines("b"))
 
 
+async def test_a_callers_mistake_starts_no_rest_for_others(abroad: Abroad) -> None:
+    """A source that is well and refuses one request is asked the next one (5.2.34)."""
+    await abroad.registers("b", operations=["queryEntity"], management={"cooldown": 60_000})
+    abroad.world.says("b", 400, {})
+    for _ in range(2):
+        assert ["299"] == warnings(await abroad.door("GET", LAMPS))
+    assert 2 == len(abroad.lines("b"))
+
+
+async def test_a_way_that_is_too_long_to_be_read_leads_nowhere(abroad: Abroad) -> None:
+    """Nobody can say where it has not been: it is not gone on (6.3.18)."""
+    await abroad.registers("b", operations=["queryEntity"])
+    via = ", ".join(f"1.1 pintu-{number:06}" for number in range(300))
+    await abroad.door("GET", LAMPS, via=via)
+    assert [] == abroad.lines("b")
+
+
 async def test_a_source_that_lets_us_wait_in_vain_rests(abroad: Abroad) -> None:
     """Its own time-out ends each question; after the third in a row nobody waits for a second."""
     id = await abroad.registers("b", operations=["queryEntity"], management={"timeout": 20})

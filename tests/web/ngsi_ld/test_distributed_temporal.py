@@ -68,6 +68,27 @@ async def test_aggregates_are_of_all(abroad: Abroad) -> None:
     assert 200 == found[0]["level"]["avg"][0][0]
 
 
+async def test_a_source_is_not_asked_about_times_it_has_nothing_of(abroad: Abroad) -> None:
+    """A query on observedAt is held against its observationInterval (5.2.9)."""
+    times = {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-02-01T00:00:00Z"}
+    await abroad.registers("one", operations=OPS, observationInterval=times)
+    abroad.world.says("one", 200, [lamp(1, (1, 10))])
+    march = "timerel=between&timeAt=2026-03-01T00:00:00Z&endTimeAt=2026-04-01T00:00:00Z"
+    for path in (ONE, "/temporal/entities"):
+        await abroad.door("GET", f"{path}?type=Lamp&{march}" if path != ONE else f"{path}?{march}")
+    assert [] == abroad.lines("one")
+    await abroad.door("GET", f"/temporal/entities?type=Lamp&{SINCE}")
+    assert 1 == len(abroad.lines("one"))
+
+
+async def test_the_scope_of_an_entity_elsewhere_is_asked_of(abroad: Abroad) -> None:
+    """scopeQ holds of what the source says of the scope (5.7.4.4, 4.18)."""
+    await abroad.registers("one", operations=OPS)
+    abroad.world.says("one", 200, [lamp(1, (1, 10), scope="/Madrid")])
+    found = await abroad.door.json("GET", f"/temporal/entities?type=Lamp&{SINCE}&scopeQ=/Madrid")
+    assert ["urn:ngsi-ld:Lamp:1"] == [one["id"] for one in found]
+
+
 async def test_pages_part_the_union(abroad: Abroad) -> None:
     """By id, each once, wherever it is."""
     await abroad.door("POST", "/temporal/entities", lamp(2, (1, 1)))

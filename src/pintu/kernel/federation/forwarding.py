@@ -67,9 +67,10 @@ class Came(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def returned(self) -> bool:
-        """Whether it has been here before: whatever is forwarded now is a loop."""
+        """Whether it has been here before: whatever is forwarded now is a loop. So is a way that is
+        longer than what is read of it: nobody can say where it has not been."""
         via = self.headers.get(b"via")
-        return via is not None and self.alias in passed(via)
+        return via is not None and (len(via) > _VIA_LIMIT or self.alias in passed(via))
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):

@@ -112,6 +112,11 @@ class Registry:
         held = () if index is None else index.registrations.values()
         return [one for one in held if one.lives(now_us)]
 
+    def named(self, alias: str) -> bool:
+        """Whether a source of that name is registered here; looked for one by one, which is for
+        the rare request that names one."""
+        return bool(alias) and any(one.alias == alias for one in self)
+
     def __iter__(self) -> Iterator[Registration]:
         for index in tuple(self._by_tenant.values()):
             yield from tuple(index.registrations.values())

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MOST_WAITING: Final = 1_000
 """Notifications of sources that wait for one subscriber; a source is asked to come again later."""
 
+MOST_HELD: Final = 64_000_000
+"""Bytes of all that wait together: they are in memory, too."""
+
 Key = tuple[str, str]
 """Tenant and id of a subscription of ours."""
 
@@ -79,6 +82,7 @@ class Relays:
         self._by_remote: dict[str, Relay] = {}
         self._by_key: dict[Key, dict[str, Relay]] = {}
         self._waiting: dict[Key, dict[int, list[Record]]] = {}
+        self._held = 0
         self._number = 0
         self._tables.read_now(self._load)
 
@@ -87,7 +91,9 @@ class Relays:
             self._put(_RELAYS.decode(row["document"]))
         for row in connection.execute(sa.select(TOLD).order_by(TOLD.c.number)).mappings():
             key = row["tenant"], row["subscription"]
-            self._waiting.setdefault(key, {})[row["number"]] = _RECORDS.decode(row["records"])
+            records = _RECORDS.decode(row["records"])
+            self._waiting.setdefault(key, {})[row["number"]] = records
+            self._held += _size(records)
             self._number = max(self._number, row["number"])
 
     # --- at sources -----------------------------------------------------------------------------
@@ -132,6 +138,9 @@ class Relays:
         waiting = self._waiting.setdefault(key, {})
         if len(waiting) >= MOST_WAITING:
             raise Unavailable(f"{MOST_WAITING} notifications wait for {key[1]}", retryAfter=30)
+        if self._held + _size(records) > MOST_HELD:
+            raise Unavailable("Too much that sources told waits for subscribers", retryAfter=30)
+        self._held += _size(records)
         self._number += 1
         number = waiting_number = self._number
         waiting[waiting_number] = records
@@ -154,9 +163,14 @@ class Relays:
         some = self._waiting.get(key, {})
         if number is None:
             self._waiting.pop(key, None)
+            self._held -= sum(map(_size, some.values()))
         else:
-            some.pop(number, None)
+            self._held -= _size(some.pop(number, []))
         same = (TOLD.c.tenant == key[0]) & (TOLD.c.subscription == key[1])
         if number is not None:
             same &= TOLD.c.number == number
         await self._tables.run(lambda connection: connection.execute(TOLD.delete().where(same)))
+
+
+def _size(records: list[Record]) -> int:
+    return sum(len(one.body) for one in records)

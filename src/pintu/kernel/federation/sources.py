@@ -115,6 +115,9 @@ class Sources:
                 took_ms = (time.perf_counter() - began) * 1000
                 health.worked(self._clock.now_us(), took_ms)
                 return answer
+            if _said_no(answer):
+                health.broke(self._clock.now_us(), answer.detail, 0)
+                return answer
             failed, waited = answer, False
         rest_s = registration.management.cooldown_s
         if rest_s is None:
@@ -154,6 +157,15 @@ class Sources:
                 self._turns = {key: one for key, one in self._turns.items() if one.locked()}
             found = self._turns[endpoint] = asyncio.Semaphore(AT_ONCE)
         return found
+
+
+_BUSY: Final = frozenset((408, 425, 429))
+
+
+def _said_no(failed: Failed) -> bool:
+    """Whether a source is well and refuses this one request: the mistake of one caller starts no
+    rest for all others (5.2.34 speaks of requests that failed, not of answers)."""
+    return failed.kind == "refused" and 400 <= failed.status < 500 and failed.status not in _BUSY
 
 
 def _text(part: bytes) -> str:

@@ -42,6 +42,8 @@ WAITING: Final = 200
 """Notifications that may wait for one slow endpoint; the oldest are counted as failed."""
 AT_ONCE: Final = 1_000
 """Registrations in one notification."""
+SHORTEST_S: Final = 0.02
+"""Real seconds of an interval: nobody takes a city's breath by asking often."""
 
 
 PAUSES_S: Final = (10.0, 60.0, 300.0)
@@ -227,7 +229,7 @@ class Watchers:
         while True:
             self._tell_all(standing, why)
             why = "updated"
-            await asyncio.sleep(standing.watcher.interval_s / self._clock.rate)
+            await asyncio.sleep(max(SHORTEST_S, standing.watcher.interval_s / self._clock.rate))
 
     def _tell_all(self, standing: _Standing, why: Why) -> None:
         now_us, watcher = self._clock.now_us(), standing.watcher

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +38,10 @@ LOOK_US = 200_000  # how often we look whether another process (the command line
 REMEMBERED = 4096
 
 
+def _no_brokers(name: str) -> bool:
+    return False
+
+
 class Identity:
     """Knows every token and session in memory; `actor` never waits for a disk."""
 
@@ -67,6 +71,8 @@ class Identity:
         self._by_id: dict[str, Token] = {}
         # raw Authorization header → (until, its token, actor elsewhere, actor on this machine)
         self._known: dict[bytes, tuple[int, Token, Actor, Actor]] = {}
+        self.brokers: Callable[[str], bool] = _no_brokers
+        """Names in a Via header of sources that are registered here."""
         self._version = -1
         self._look_at_us = 0
         now_us = self._clock.now_us()
@@ -91,13 +97,15 @@ class Identity:
             known = self._known.get(raw)
             if known is None or now_us >= known[0]:
                 known = self._recognise(raw, now_us, self._proxies.caller(headers, peer))
-            return known[3] if is_local(headers, peer) else known[2]
+            local = is_local(headers, peer, self.brokers)
+            return known[3] if local else known[2]
         if b"cookie" in headers:
             session = self.browsers.find(headers, asks=asks)
-            found = None if session is None else self._of(session, is_local(headers, peer), now_us)
+            local = is_local(headers, peer, self.brokers)
+            found = None if session is None else self._of(session, local, now_us)
             if found is not None:
                 return found
-        return ANONYMOUS_LOCAL if is_local(headers, peer) else ANONYMOUS
+        return ANONYMOUS_LOCAL if is_local(headers, peer, self.brokers) else ANONYMOUS
 
     def _of(self, session: Session, local: bool, now_us: int) -> Actor | None:
         if session.person:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from functools import lru_cache
 
 FORWARDING = frozenset(
@@ -62,8 +63,16 @@ def split_host(host: bytes) -> tuple[str, str]:
     return name, port
 
 
-def is_local(headers: dict[bytes, bytes], peer: str) -> bool:
-    """A request from this machine to this machine, by nobody else's hand.
+Known = Callable[[str], bool]
+
+
+def _unknown(name: str) -> bool:
+    return False
+
+
+def is_local(headers: dict[bytes, bytes], peer: str, known: Known = _unknown) -> bool:
+    """A request from this machine to this machine, by nobody else's hand; `known` are names of
+    brokers that somebody with the right to has registered here.
 
     The peer is a loopback address, the Host header names this machine (a name rebound to 127.0.0.1
     does
@@ -78,7 +87,7 @@ def is_local(headers: dict[bytes, bytes], peer: str) -> bool:
     if TELLING.isdisjoint(headers):  # the usual case, in one pass over the header names
         return True
     told = FORWARDING & headers.keys()
-    if told and not (told == _VIA and between_brokers(headers[b"via"])):
+    if told and not (told == _VIA and between_brokers(headers[b"via"], known)):
         return False
     if headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
         return False
@@ -86,12 +95,18 @@ def is_local(headers: dict[bytes, bytes], peer: str) -> bool:
     return origin is None or same_origin(origin, host)
 
 
-def between_brokers(via: bytes) -> bool:
-    """True when a Via header names nothing but brokers of this kind, which ask each other for their
-    callers (NGSI-LD 6.3.18). A proxy in front of one adds a name of its own."""
-    return all(
-        member.split()[1:2] and member.split()[1].startswith(BROKER) for member in via.split(b",")
-    )
+def between_brokers(via: bytes, known: Known = _unknown) -> bool:
+    """True when a Via header names nothing but brokers of this kind or known ones, which ask each
+    other for their callers (NGSI-LD 6.3.18). A proxy in front of one adds a name of its own, or
+    says in a comment what it is."""
+    return all(_broker(member.split(), known) for member in via.split(b","))
+
+
+def _broker(words: list[bytes], known: Known) -> bool:
+    """Protocol and name, and nothing besides."""
+    if len(words) != 2:
+        return False
+    return words[1].startswith(BROKER) or known(words[1].decode("latin-1"))
 
 
 def same_origin(origin: bytes, host: bytes) -> bool:

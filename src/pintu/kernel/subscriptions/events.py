@@ -3,7 +3,6 @@ went (5.8.6); computed once a change and only as far as somebody asks."""
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, Final
 
 import orjson
@@ -42,32 +41,49 @@ _NO_DOC: Final[Doc] = {}
 
 
 class Event:
-    """One change, looked at; documents are decoded when somebody needs them and at most once."""
+    """One change, looked at; documents are decoded when somebody needs them and at most once.
+
+    What is remembered has a slot of its own: a `cached_property` takes a lock each time.
+    """
+
+    __slots__ = (
+        "_after", "_attributes", "_before", "_leaves", "_names", "change", "entity", "possible",
+    )  # fmt: skip
 
     def __init__(self, change: Change) -> None:
         self.change = change
+        self._before: Doc | None = None
+        self._after: Doc | None = None
+        self._names: tuple[str, ...] | None = change.changed
+        self._attributes: dict[str, frozenset[Trigger]] | None = None
         self.entity = _ENTITY.get(change.verb, _NONE)
         self.possible = _POSSIBLE.get(change.verb, _NONE)
         self._leaves: dict[str, list[Any]] = {}
 
-    @cached_property
+    @property
     def before(self) -> Doc:
         """The document before; empty when there was none or nobody knows it."""
-        body = self.change.before
-        return _NO_DOC if body is None else orjson.loads(body)
+        found = self._before
+        if found is None:
+            body = self.change.before
+            found = self._before = _NO_DOC if body is None else orjson.loads(body)
+        return found
 
-    @cached_property
+    @property
     def after(self) -> Doc:
         """The document after; empty when the entity is gone."""
-        body = self.change.body
-        return _NO_DOC if body is None else orjson.loads(body)
+        found = self._after
+        if found is None:
+            body = self.change.body
+            found = self._after = _NO_DOC if body is None else orjson.loads(body)
+        return found
 
     @property
     def document(self) -> Doc:
         """What conditions are asked of: the entity as it is, or as it was when it is gone."""
         return self.before if self.change.verb == "deleted" else self.after
 
-    @cached_property
+    @property
     def record(self) -> Record | None:
         """What conditions on system times are asked of; None for a row nobody knows them of."""
         change = self.change
@@ -102,18 +118,22 @@ class Event:
             found.append(cell_of(place[0], place[1]))
         return found
 
-    @cached_property
+    @property
     def names(self) -> tuple[str, ...]:
         """Attributes that were written or deleted, by stored name."""
-        change = self.change
-        if change.changed is not None:
-            return change.changed
-        found = {**self.before, **self.after}
-        return tuple(name for name in found if name not in NOT_ATTRIBUTES)
+        if self._names is None:
+            found = {**self.before, **self.after}
+            self._names = tuple(name for name in found if name not in NOT_ATTRIBUTES)
+        return self._names
 
-    @cached_property
+    @property
     def attributes(self) -> dict[str, frozenset[Trigger]]:
         """What became of each attribute that was touched; what only history learned is left out."""
+        if self._attributes is None:
+            self._attributes = self._became()
+        return self._attributes
+
+    def _became(self) -> dict[str, frozenset[Trigger]]:
         before, after = self.before, self.after
         found: dict[str, frozenset[Trigger]] = {}
         for name in self.names:
@@ -134,12 +154,12 @@ class Event:
                 found[name] = told
         return found
 
-    @cached_property
+    @property
     def members(self) -> bool:
         """Whether anything but attributes changed: types, scope or the end of the entity."""
         return any(name in NOT_ATTRIBUTES for name in self.change.changed or ())
 
-    @cached_property
+    @property
     def _payload(self) -> Doc:
         return orjson.loads(self.change.payload) if self.change.payload else _NO_DOC
 

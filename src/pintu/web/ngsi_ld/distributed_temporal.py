@@ -16,6 +16,7 @@ from pintu.kernel.context.parse import parse_types
 from pintu.kernel.context.picking import split_names
 from pintu.kernel.errors import PintuError
 from pintu.kernel.federation import Wanted
+from pintu.kernel.federation.finding import read_span
 from pintu.kernel.federation.forwarding import Answer, Failed, Question, warning
 from pintu.kernel.federation.merging import Claims
 from pintu.kernel.jsonld import Terms
@@ -45,7 +46,8 @@ Params = dict[str, Any]
 def retrieve_history(call: Call) -> Result:
     """5.7.3, distributed."""
     id = uri(call.parts[0], "Entity id")
-    legs = legs_of(call, Wanted(ids=(id,)), ("retrieveTemporal",))
+    wanted = Wanted(ids=(id,), span=read_span(call.params))
+    legs = legs_of(call, wanted, ("retrieveTemporal",))
     if not legs or _barred(call):
         return call.operation.handler(call)
     path = f"temporal/entities/{segment(id)}"
@@ -80,6 +82,7 @@ def _wanted(call: Call, params: Params) -> Wanted:
         ids=tuple(split_names(ids, "id")) if ids else (),
         id_pattern=params.get("idPattern"),
         types=None if kinds is None else parse_types(kinds, call.terms),
+        span=read_span(params),  # a source is not asked about times of which it has nothing (5.2.9)
     )
 
 

@@ -14,7 +14,7 @@ from pintu.kernel.context.match import matches
 from pintu.kernel.context.read import read_entity
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection
-from pintu.kernel.errors import BadRequestData, PintuError, ResourceNotFound
+from pintu.kernel.errors import BadRequestData, PintuError, ResourceNotFound, TooLarge
 from pintu.kernel.federation import Registration, Share, Wanted
 from pintu.kernel.federation.registry import Registry
 from pintu.kernel.jsonld import CORE, Terms
@@ -119,6 +119,8 @@ async def notified(relaying: Relaying, request: Request) -> Response:
         document, _ = read_json(request.body, many=False)
         if not isinstance(document, dict) or not isinstance(document.get("data"), list):
             raise BadRequestData("A notification has no list `data`")
+        if len(document["data"]) > MOST:  # taken in part, the rest would be lost unseen
+            raise TooLarge(f"A notification has at most {MOST} entities")
         relay = relaying.relays.find(str(document.get("subscriptionId")))
         if relay is None or relay.state == "unwanted":
             raise ResourceNotFound("Nobody here has subscribed to that")
@@ -131,7 +133,7 @@ async def notified(relaying: Relaying, request: Request) -> Response:
             raise ResourceNotFound("Nobody here has subscribed to that any more")
         terms = await _terms(relaying, request, document)
         records = []
-        for number, member in enumerate(document["data"][:MOST]):
+        for number, member in enumerate(document["data"]):
             record = await _believed(relaying, subscription, registration, (member, terms, number))
             if record is not None:
                 records.append(record)
@@ -216,10 +218,13 @@ async def _besides(
     path = f"/ngsi-ld/v1/entities/{quote(id, safe=':')}".encode()
     operation, parts = ROUTES.find("GET", path)
     act = asker.act(subscription.tenant_name)
-    projection = rooms.gate.decide(asker.actor(), act)
+    actor = relaying.standing(asker)
+    if actor is None:
+        return {}
+    projection = rooms.gate.decide(actor, act)
     call = Call(
         operation, Request("GET", path, b"", {}), parts, {}, rooms, subscription.tenant_name,
-        subscription.tenant, projection, CORE, JSON, actor=asker.actor(), act=act,
+        subscription.tenant, projection, CORE, JSON, actor=actor, act=act,
     )  # fmt: skip
     try:
         result = (operation.distributed or operation.handler)(call)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import orjson
 
+from pintu.kernel.access import Actor
 from pintu.kernel.context.record import Record
 from pintu.kernel.errors import PintuError, Refused
 from pintu.kernel.federation import Happened, Registration
@@ -28,7 +29,7 @@ from pintu.kernel.jsonld import CORE
 from pintu.kernel.store.port import Change
 from pintu.kernel.subscriptions import states
 from pintu.kernel.subscriptions.channel import NOTHING, Paused, Told
-from pintu.kernel.subscriptions.words import Hit, Subscription, Trigger
+from pintu.kernel.subscriptions.words import Asker, Hit, Subscription, Trigger
 from pintu.web.ngsi_ld.answers import JSON, LD_JSON, link_header
 from pintu.web.ngsi_ld.distributed_write_parts import segment
 from pintu.web.ngsi_ld.info import alias
@@ -63,8 +64,9 @@ class Relaying:
         self._tellers: dict[Key, asyncio.Task[None]] = {}
         assert rooms.subscriptions is not None
         assert rooms.federation is not None
-        rooms.subscriptions.listen(self._subscribed)
-        rooms.federation.registry.listen(self._registered)
+        self._subscriptions, self._registry = rooms.subscriptions, rooms.federation.registry
+        self._subscriptions.listen(self._subscribed)
+        self._registry.listen(self._registered)
 
     # --- life -----------------------------------------------------------------------------------
     def start(self) -> None:
@@ -94,6 +96,10 @@ class Relaying:
         if deed == "removed":
             self._hide(key)
             self._via.pop(key, None)
+            teller = self._tellers.pop(key, None)
+            if teller is not None:  # nothing is sent after unsubscribing, also what is under way
+                teller.cancel()
+                self.tell(key)  # lets go of what waits
         if self.relays.of(key) or self._registry.any(key[0]):
             self._follow(key)
 
@@ -104,16 +110,6 @@ class Relaying:
             return
         for subscription in self._subscriptions.of(number):
             self._follow((tenant, subscription.id))
-
-    @property
-    def _registry(self) -> Any:
-        assert self.rooms.federation is not None
-        return self.rooms.federation.registry
-
-    @property
-    def _subscriptions(self) -> Any:
-        assert self.rooms.subscriptions is not None
-        return self.rooms.subscriptions
 
     def _follow(self, key: Key, after_s: float = 0.0) -> None:
         if not after_s:
@@ -156,10 +152,7 @@ class Relaying:
     def subscription(self, key: Key) -> Subscription | None:
         """The subscription of a key, if it is there."""
         number = self.rooms.store.tenant(key[0])
-        found: Subscription | None = None
-        if number is not None:
-            found = self._subscriptions.find(number, key[1])
-        return found
+        return None if number is None else self._subscriptions.find(number, key[1])
 
     async def _synced(self, key: Key) -> bool:
         """Make the sources keep what is wanted now; False when one has to be asked again."""
@@ -194,13 +187,19 @@ class Relaying:
         }
 
     def _whole(self, subscription: Subscription) -> bool:
-        """Whether who subscribed may see all of the tenant: other brokers know no parts of it."""
+        """Whether who subscribed may see all of the tenant now: other brokers know no parts of
+        it."""
         asker = subscription.asker
+        actor = self.standing(asker)
         try:
             act = asker.act(subscription.tenant_name)
-            return self.rooms.gate.decide(asker.actor(), act).whole
+            return actor is not None and self.rooms.gate.decide(actor, act).whole
         except Refused:
             return False
+
+    def standing(self, asker: Asker) -> Actor | None:
+        """What somebody who subscribed may be taken for now; None: their account has ended."""
+        return self._subscriptions.standing(asker)
 
     def _came(self, tenant: str, via: str) -> Came:
         headers = {b"via": via.encode("latin-1")} if via else {}
@@ -314,7 +313,11 @@ class Relaying:
         if key not in self._tellers:
             task = asyncio.create_task(self._telling(key))
             self._tellers[key] = task
-            task.add_done_callback(lambda _: self._tellers.pop(key, None))
+            task.add_done_callback(lambda done: self._told_all(key, done))
+
+    def _told_all(self, key: Key, task: asyncio.Task[None]) -> None:
+        if self._tellers.get(key) is task:
+            del self._tellers[key]
 
     async def _telling(self, key: Key) -> None:
         delivery = self.rooms.delivery

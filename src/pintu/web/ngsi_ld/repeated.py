@@ -21,7 +21,7 @@ from pintu.kernel.access import WHOLE, Act, Actor, Deed, Projection
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection
 from pintu.kernel.errors import PintuError
-from pintu.kernel.identity.peer import is_local
+from pintu.kernel.identity.peer import between_brokers, is_local
 from pintu.kernel.jsonld import CORE
 from pintu.kernel.store.port import Page, settled
 from pintu.web.ngsi_ld.agreed_repeats import PLAIN_PARAMS, AgreedRepeats
@@ -122,6 +122,8 @@ class Repeats:
         try:
             if not _EVER_NEW.isdisjoint(headers):
                 return None
+            if b"via" in headers and not between_brokers(headers[b"via"]):
+                return None  # a name that is known today may be a stranger's tomorrow
             if linked_context(headers.get(b"link")) is not None:
                 return None
             if accepted(headers.get(b"accept"), "entity") != JSON:

@@ -15,6 +15,7 @@ Moment = Any
 """A time that compares with others of its kind: a text of `observedAt`, or microseconds."""
 
 SCOPE: Final = "scope"
+BEGINNING: Final = "0001-01-01T00:00:00Z"
 
 
 def moment(text: str) -> str:
@@ -146,13 +147,17 @@ def bounds(asked: Asked) -> tuple[Moment, Moment]:
 # --- scopes in time (4.18, 4.19) ----------------------------------------------------------------
 def keep_scoped(chosen: Chosen, matches: Callable[[list[str]], bool]) -> None:
     """Leave the instances of times at which the entity's scopes matched; shown are the scopes that
-    were valid then. A scope is valid from the time it was set until it is replaced or removed.
+    were valid then. A scope is valid from the time it was set until it is replaced or removed; the
+    first one, where nobody said since when it was observed, also before: what is told of times
+    past is told of an entity of that scope.
     """
     asked = chosen.asked
     observed = asked.timeproperty == "observedAt"
     timed = [(_since(one, observed=observed), one) for one in chosen.evolution.scope.instances]
     timed.sort(key=_first)
     starts = [at for at, _ in timed]
+    if observed and timed and "observedAt" not in timed[0][1].document:
+        starts[0] = moment(BEGINNING)
     valid = [not one.deleted_us and matches(_listed(one)) for _, one in timed]
     time = TIMES[asked.timeproperty]
     kept_series = []
@@ -169,9 +174,9 @@ def keep_scoped(chosen: Chosen, matches: Callable[[list[str]], bool]) -> None:
     low, high = bounds(asked)
     shown = [
         one
-        for index, (at, one) in enumerate(timed)
+        for index, (_, one) in enumerate(timed)
         if valid[index]
-        and (high is None or at < high)
+        and (high is None or starts[index] < high)
         and (low is None or index + 1 == len(timed) or starts[index + 1] > low)
     ]
     chosen.scope = chosen.evolution.scope.of(shown) if shown else None
