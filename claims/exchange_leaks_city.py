@@ -29,7 +29,8 @@ SENSORS, PEOPLE = 36, 60
 DISTRICTS = ("D0", "D1", "D2", "D3")
 SCHOOLS = ("S0", "S1", "S2")
 CONTEXT_FIELDS = (
-    "district", "level", "name", "code", "place", "link", "note", "many", "when", "sheet", "items",
+    "district", "level", "name", "code", "location", "link", "note", "many", "when", "sheet",
+    "items",
 )  # fmt: skip
 TABLE_FIELDS = ("id", "idno", "name", "school", "born", "dose", "vaccinated", "phone")
 KINDS = ("drop", "truncate", "generalise", "pseudonym", "yes_no")
@@ -116,7 +117,7 @@ def sensor(marks: Marks, chance: random.Random, ids: list[str], number: int) -> 
         "level": {"type": "Property", "value": marks.number(), "unitCode": text()},
         "name": {"type": "LanguageProperty", "languageMap": {"zh": text(), "en": text()}},
         "code": {"type": "VocabProperty", "vocab": text()},
-        "place": {
+        "location": {
             "type": "GeoProperty", "value": {"type": "Point", "coordinates": marks.place()},
         },
         "link": {"type": "Relationship", "object": chance.choice(ids)},

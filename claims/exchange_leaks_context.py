@@ -14,6 +14,7 @@ from claims.exchange_leaks_model import (
     marks_of_entity,
     visible_entities,
 )
+from claims.exchange_leaks_screens import ask_screens
 
 
 async def ask_context(one: Round) -> None:
@@ -94,10 +95,10 @@ async def _shown(one: Round, seen: list[dict[str, Any]]) -> None:
     names = ",".join(one.chance.sample(CONTEXT_FIELDS, 2))
     shown = {name for name, mask in one.terms.fields.items() if mask.kind != "drop"}
     asked = one.chance.choice((
-        f"pick={names}", f"omit={names}", f"attrs={names}", "geometryProperty=place",
+        f"pick={names}", f"omit={names}", f"attrs={names}", "geometryProperty=location",
         "join=inline&joinLevel=2", "join=flat", "options=sysAttrs", "scopeQ=%2F%23",
         "datasetId=%40none", f"orderBy={names.split(',')[0]}", "orderBy=modifiedAt", "explain=true",
-        "georel=near;maxDistance==900000&geometry=Point&coordinates=[118.5,30.2]&geoproperty=place",
+        "georel=near;maxDistance==900000&geometry=Point&coordinates=[118.5,30.2]&geoproperty=location",
         "q=modifiedAt>2000-01-01T00:00:00Z", "q=type==Vault", "q=link{name}", "q=note[by]",
         "type=Vault", "type=(Sensor;Vault)", "idPattern=.*", "q=note.by", "q=!note",
     ))  # fmt: skip
@@ -157,4 +158,4 @@ async def _past(one: Round, seen: list[dict[str, Any]]) -> None:
 
 
 CONTEXT: Final = (_retrieved, _retrieved, _queried, _queried, _shown, _shown, _discovered, _changed,
-                  _past)  # fmt: skip
+                  _past, ask_screens, ask_screens)  # fmt: skip

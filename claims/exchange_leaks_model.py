@@ -88,7 +88,7 @@ def marks_of_entity(entity: dict[str, Any], terms: Terms) -> set[str]:
             continue
         if mask.kind == "plain":
             found |= marks_in(attribute)
-        elif name == "place":
+        elif name == "location":
             if mask.kind == "generalise" and mask.step:
                 steps = [math.floor(round(one / mask.step, 9)) * mask.step
                          for one in attribute["value"]["coordinates"]]  # fmt: skip

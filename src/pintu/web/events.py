@@ -6,12 +6,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
-
-import orjson
 
 from pintu.kernel.context.record import PAST_VERBS
 from pintu.kernel.errors import TooManyRequests, Unavailable
@@ -19,6 +16,7 @@ from pintu.kernel.store.port import settled
 from pintu.web.api.names import Register
 from pintu.web.api.picture import Picture, Pictures
 from pintu.web.api.points import Box
+from pintu.web.readers import Client, frame
 from pintu.web.wall.keeping import Walls, figures
 
 if TYPE_CHECKING:
@@ -29,54 +27,16 @@ log = logging.getLogger("pintu.web")
 
 TICK_S = 0.25
 HEARTBEAT_S = 15.0
+MINUTE_S = 60.0
 SLOW_TICKS = 8
 ALIVE_TICKS = 4
-MAX_FRAMES = 40
-MAX_BYTES = 1_000_000
+SOON_S = 0.05
+"""What is wrong is told so soon; telemetry waits for the tick."""
 MAX_CLIENTS = 500
+MAX_OF_ONE = 24
+"""Streams of one person or program, or of one address where nobody signed in."""
 REPLAY = 5_000
 TOPICS = frozenset({"map", "alerts", "entity", "commands", "sources", "wall", "duty"})
-
-
-def frame(event: str, data: Any, id: str = "") -> bytes:
-    """One event in the wire's form."""
-    head = f"id: {id}\n" if id else ""
-    return f"{head}event: {event}\ndata: ".encode() + orjson.dumps(data) + b"\n\n"
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Client:
-    """One open stream: what it wants and what waits for it, bounded."""
-
-    tenant: int
-    topics: frozenset[str]
-    tenant_name: str = ""
-    box: Box | None = None  # None: the page shows cells, not points
-    entity: str = ""
-    after: str = ""
-    still: Callable[[], bool] | None = None  # whether its reader may go on; asked each second
-    frames: deque[bytes] = field(default_factory=deque)
-    waiting_bytes: int = 0
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    ended: bool = False
-
-    def push(self, data: bytes) -> None:
-        """Queue a frame; a reader too slow for it is told to load again and let go."""
-        if self.ended:
-            return
-        if len(self.frames) >= MAX_FRAMES or self.waiting_bytes + len(data) > MAX_BYTES:
-            self.frames.clear()
-            self.frames.append(frame("resync", {"why": "slow"}))
-            self.ended = True
-        else:
-            self.frames.append(data)
-            self.waiting_bytes += len(data)
-        self.wake.set()
-
-    def end(self) -> None:
-        """Let the reader go after what is queued."""
-        self.ended = True
-        self.wake.set()
 
 
 class Hub:
@@ -89,6 +49,7 @@ class Hub:
         self.names = Register(rooms)
         self.clients: set[Client] = set()
         self.dropped = 0
+        self._coming: Counter[str] = Counter()  # admitted, and not gone
         self._rows: dict[int, dict[int, int]] = {}  # tenant → row → oldest change not yet told
         self._entities: dict[tuple[int, str], set[str]] = {}
         self._commands: list[tuple[str, dict[str, Any]]] = []
@@ -96,6 +57,7 @@ class Hub:
         self._alerts: dict[int, int] = {}
         self._sources = b""
         self._ticker: asyncio.Task[None] | None = None
+        self._soon: asyncio.TimerHandle | None = None
         self._ticks = 0
         self._position = 0
         self._closing = False
@@ -110,7 +72,8 @@ class Hub:
         if not self.clients:
             self.pictures.forget_idle()
             self.walls.forget_idle()
-        self.walls.committed(changes)
+        if self.walls.committed(changes) and self.clients and self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(SOON_S, self._tell_walls)
         self._position = changes[-1].position if changes else self._position
         for tenant, picture in self.pictures.by_tenant.items():
             # The changes of one commit share one time but for microseconds.
@@ -134,17 +97,34 @@ class Hub:
             self._duty.add(tenant)
 
     # --- who listens ----------------------------------------------------------------------------
-    def admit(self) -> None:
+    def admit(self, who: str = "") -> None:
         """Refuse one stream too many with TooManyRequests, before anything was answered; none is
         taken while the city stops.
         """
         if self._closing:
             raise Unavailable("The city is stopping")
-        if len(self.clients) >= MAX_CLIENTS:
+        if self._coming.total() >= MAX_CLIENTS or (
+            who and self._coming[who] >= MAX_OF_ONE
+        ):
             raise TooManyRequests("Too many open event streams", retryAfter=5)
 
     async def stream(self, client: Client) -> AsyncIterator[bytes]:
         """The body of one stream; ends when the reader leaves, is too slow, or the city stops."""
+        try:
+            self.admit(client.who)  # those who were admitted at once come one after the other
+        except (TooManyRequests, Unavailable):
+            yield b"retry: 5000\n\n"
+            return
+        self._coming[client.who] += 1
+        try:
+            async for data in self._followed(client):
+                yield data
+        finally:
+            self.dropped += client.slow
+            self._coming[client.who] -= 1
+            self._coming += Counter()  # forgets who has none
+
+    async def _followed(self, client: Client) -> AsyncIterator[bytes]:
         if {"map", "alerts"} & client.topics:
             picture = await self.pictures.of(client.tenant)
             self._alerts.setdefault(client.tenant, picture.alerts_version)
@@ -159,19 +139,28 @@ class Hub:
         try:
             yield b"retry: 2000\n\n"
             while True:
-                while client.frames:
-                    data = client.frames.popleft()
-                    client.waiting_bytes = max(0, client.waiting_bytes - len(data))
+                while (data := client.pop()) is not None:
                     yield data
                 if client.ended:
                     return
                 client.wake.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(client.wake.wait(), HEARTBEAT_S)
-                if not client.frames:
+                if not (client.frames or client.first):
                     yield b": alive\n\n"
         finally:
             self.clients.discard(client)
+
+    async def minute(self, client: Client) -> AsyncIterator[bytes]:
+        """The body of a stream that ends after a minute with the word to load again."""
+        end = asyncio.get_running_loop().call_later(
+            MINUTE_S, lambda: (client.push(frame("resync", {"why": "agreement"})), client.end())
+        )
+        try:
+            async for part in self.stream(client):
+                yield part
+        finally:
+            end.cancel()
 
     async def _greet(self, client: Client, picture: Picture) -> None:
         """Say what was missed since `after`, or that the page must load again."""
@@ -189,7 +178,7 @@ class Hub:
         here = f"{picture.epoch}-{self.rooms.store.head()}"
         client.push(frame("hello", {"missed": missed}, here))
         if rows and client.box is not None:
-            client.push(self._map_frame(client, picture, rows, here))
+            client.push(self._map_frame(client.box, picture, rows, here))
         client.push(frame("alerts", {"open": len(picture.alerts)}, here))
 
     async def _missed(self, tenant: int, picture: Picture, after: int) -> dict[int, int]:
@@ -234,18 +223,22 @@ class Hub:
         sources = self._sources_changed() if self._ticks % SLOW_TICKS == 0 else None
         walls = self._wall_frames(alive)
         position = self._position or self.rooms.store.head()
+        drawn: dict[tuple[int, Box | None], bytes] = {}  # written once for all who see the same
         for client in list(self.clients):
-            if alive and client.still is not None and not client.still():
-                client.frames.clear()
+            if client.still is not None and not client.still():
+                client.drop()
                 client.end()
                 continue
             found = self.pictures.by_tenant.get(client.tenant)
             here = f"{found.epoch}-{position}" if found is not None else ""
             news = rows.get(client.tenant, {})
-            if found is not None and "map" in client.topics and (news or alive):
-                client.push(self._map_frame(client, found, news, here))
             if "wall" in client.topics and client.tenant in walls:
-                client.push(walls[client.tenant])
+                client.push(walls[client.tenant], first=True)
+            if found is not None and "map" in client.topics and (news or alive):
+                seen = client.tenant, client.box
+                if seen not in drawn:
+                    drawn[seen] = self._map_frame(client.box, found, news, here)
+                client.push(drawn[seen])
             if found is not None and "alerts" in client.topics and client.tenant in alerts:
                 client.push(frame("alerts", {"open": len(found.alerts)}, here))
             changed = entities.get((client.tenant, client.entity))
@@ -260,17 +253,17 @@ class Hub:
                 client.push(frame("sources", {}, here))
 
     def _map_frame(
-        self, client: Client, picture: Picture, rows: dict[int, int], here: str
+        self, box: Box | None, picture: Picture, rows: dict[int, int], here: str
     ) -> bytes:
         points = picture.points
         data: dict[str, Any] = {"counts": points.counts, "open": len(picture.alerts)}
         data["sent"] = time.time_ns() // 1_000_000
         data["seen"] = picture.changes_seen
         data["now"] = self.rooms.clock.now_us() // 1000
-        if client.box is None:
+        if box is None:
             data["dirty"] = len(rows)  # cells: the page asks for them again
             return frame("map", data, here)
-        west, south, east, north = (round(side * 1e6) for side in client.box)
+        west, south, east, north = (round(side * 1e6) for side in box)
         now_us, rate = self.rooms.clock.now_us(), self.rooms.clock.rate
         flat: list[Any] = []
         gone: list[int] = []
@@ -285,6 +278,15 @@ class Hub:
             data["gone"] = gone
         data["size"] = len(points)
         return frame("map", data, here)
+
+    def _tell_walls(self) -> None:
+        """What is wrong does not wait for the tick."""
+        self._soon = None
+        walls = self._wall_frames(alive=False)
+        for client in list(self.clients):
+            told = walls.get(client.tenant) if "wall" in client.topics else None
+            if told is not None and (client.still is None or client.still()):
+                client.push(told, first=True)
 
     def _wall_frames(self, alive: bool) -> dict[int, bytes]:
         """What walls are told, written out once a tenant; figures with every fourth tick."""
@@ -333,6 +335,8 @@ class Hub:
         self._closing = True
         for client in list(self.clients):
             client.end()
+        if self._soon is not None:
+            self._soon.cancel()
         if self._ticker is not None:
             self._ticker.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 from litestar import Request
 
@@ -36,6 +37,7 @@ class Visit:
     projection: Projection = WHOLE
     theme: str = "auto"
     why: Why = UNSAID
+    act: Act | None = None  # what was decided, where an answer must be written down
 
     @property
     def number(self) -> int:
@@ -57,11 +59,31 @@ class Visit:
             return False
         return True
 
+    @property
+    def agreed(self) -> bool:
+        """Whether an agreement decides what is there (see `web/agreed.py`)."""
+        return bool(self.projection.agreement)
+
+    def types(self, names: Iterable[str]) -> list[str]:
+        """Those of some entity types that are there for the visitor."""
+        agreed = self.projection.types
+        return [one for one in names if agreed is None or one in agreed]
+
+    def to(self, address: str) -> str:
+        """An address of ours that goes on under the same agreement, purpose and reason."""
+        if not self.agreed:
+            return address
+        named = {name: getattr(self.why, name) for name in NAMED}
+        return f"{address}{'&' if '?' in address else '?'}{urlencode(named)}"
+
     def see(self, entity: dict[str, Any]) -> dict[str, Any]:
-        """The entity without what the projection hides."""
+        """A stored entity without what the projection hides, masks put on; empty when it is not
+        there at all."""
         projection = self.projection
         if projection.whole:
             return entity
+        if projection.seen is not None:
+            return projection.seen.entity(entity) or {}
         kept = ("id", "type", "scope", "expiresAt")
         return {
             name: value for name, value in entity.items() if name in kept or projection.lets(name)
@@ -127,8 +149,7 @@ def enter(
     tenant = settings.demo_tenant if settings.demo else ""
     projection = WHOLE
     if deed is not None:
-        # under an agreement nothing is asked for but data sets: what adds a whole tenant up or
-        # shows things beside each other knows no masks
+        # pages that know no masks are not asked for under an agreement: see web/agreed.py
         projection = rooms.gate.decide(actor, Act(deed=deed, tenant=tenant, data_set=data_set))
     if deed not in (None, Deed.READ) and request.method != "GET":
         rooms.identity.check_csrf(headers)
@@ -158,7 +179,7 @@ def still_allowed(request: AnyRequest, visit: Visit) -> Callable[[], bool]:
         gate, identity = visit.rooms.gate, visit.rooms.identity
         try:
             actor = identity.actor(headers, peer, asks=False)
-            if asked % 60 and isinstance(gate, ExchangeGate):
+            if asked % 240 and isinstance(gate, ExchangeGate):
                 return gate.allows(actor, act)
             gate.decide(actor, act)
         except Refused:

@@ -128,8 +128,8 @@ NOT_SEEN = [
     "options=sysAttrs",
     "attrs=link",
     "pick=link",
-    "geometryProperty=place",
-    "georel=near;maxDistance==9&geometry=Point&coordinates=[1,1]&geoproperty=place",
+    "geometryProperty=location",
+    "georel=near;maxDistance==9&geometry=Point&coordinates=[1,1]&geoproperty=location",
     "q=link{district}",
     "q=createdAt>2000-01-01T00:00:00Z",
 ]

@@ -13,6 +13,7 @@ from pintu.kernel.clock import iso
 from pintu.kernel.errors import BadRequestData, InvalidRequest, ResourceNotFound
 from pintu.kernel.intake.words import Command
 from pintu.web.api.reading import as_json, entity_of
+from pintu.web.held import Whose
 from pintu.web.house import house_of
 from pintu.web.visit import AnyRequest, enter
 
@@ -97,27 +98,34 @@ async def commands_of(request: AnyRequest, target: str) -> Response[bytes]:
 async def quarantine(
     request: AnyRequest, source: str | None = None, before: int | None = None
 ) -> Response[bytes]:
-    """Newest first, 50 at a time; the messages themselves are under their own address."""
+    """Newest first, 50 at a time; the messages themselves are under their own address. Of those
+    about persons also key, meta and reason, which may quote them, are not told here."""
     house = house_of(request)
     visit = enter(request, house.rooms, data_set="quarantine")
     held = await house.rooms.intake.quarantine.list(source=source, before=before)
-    shown = []
+    shown, whose = [], Whose(house.rooms)
     for entry in held:
         if entry.tenant == visit.tenant:
             plain = msgspec.to_builtins(entry)
             plain.pop("body", None)
+            plain["persons"] = whose.persons(entry) is not None
+            if plain["persons"]:
+                plain |= {"key": "", "meta": {}, "reason": ""}
             shown.append(plain)
     return as_json(shown)
 
 
 @post("/quarantine/{number:int}/retry", status_code=200, summary="Try one again")
 async def retry(request: AnyRequest, number: int) -> Response[bytes]:
-    """The receipt: accepted, or held again with the newest reason."""
+    """The receipt: accepted, or held again with the newest reason, which is told to who may see
+    the message itself only when it is about persons."""
     house = house_of(request)
     visit = enter(request, house.rooms, Deed.OPERATE, data_set="quarantine")
-    await held_of(house.rooms, visit.tenant, number)
-    receipt = await house.rooms.intake.retry(number)
-    return as_json(msgspec.to_builtins(receipt))
+    held = await held_of(house.rooms, visit.tenant, number)
+    receipt = msgspec.to_builtins(await house.rooms.intake.retry(number))
+    if Whose(house.rooms).persons(held) is not None:
+        receipt["errors"] = []
+    return as_json(receipt)
 
 
 @delete("/quarantine/{number:int}", status_code=204, summary="Let go of one")

@@ -22,6 +22,7 @@ from pintu.web.api.points import Point, Points
 
 if TYPE_CHECKING:
     from pintu.kernel.store.port import Change, Page, Store
+    from pintu.web.api.agreed_picture import AgreedPictures
     from pintu.web.api.past_picture import PastPicture
     from pintu.web.rooms import Rooms
 
@@ -244,6 +245,7 @@ class Pictures:
         self.looks = Looks(rooms.pieces)
         self.by_tenant: dict[int, Picture] = {}
         self.past: dict[tuple[int, int], PastPicture] = {}  # (tenant, µs), oldest asked first
+        self.agreed: AgreedPictures  # made by the application, which knows agreements
 
     async def of(self, tenant: int) -> Picture:
         """The picture of a tenant, loaded."""

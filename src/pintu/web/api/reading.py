@@ -12,15 +12,19 @@ from litestar.response import Stream
 
 from pintu.kernel.clock import iso
 from pintu.kernel.context.record import Record
-from pintu.kernel.errors import InvalidRequest, ResourceNotFound
+from pintu.kernel.errors import Forbidden, InvalidRequest, ResourceNotFound
 from pintu.kernel.store.port import settled
+from pintu.web.agreed import answering, enter_agreed, enter_one, sent, there
 from pintu.web.api import past
-from pintu.web.api.lamps import Cells, map_data, read_box, read_zoom
+from pintu.web.api.agreed_picture import AgreedPicture, no_past, picture_for
+from pintu.web.api.lamps import MAX_POINTS, Cells, map_data, read_box, read_zoom
 from pintu.web.api.names import best
 from pintu.web.api.past_picture import past_picture
+from pintu.web.api.picture import Picture
 from pintu.web.api.search import find_things, plain
-from pintu.web.events import TOPICS, Client
-from pintu.web.house import house_of
+from pintu.web.events import TOPICS
+from pintu.web.house import House, house_of
+from pintu.web.readers import Client
 from pintu.web.visit import AnyRequest, Visit, enter, still_allowed
 
 CELLS: dict[str, Cells] = {}
@@ -38,9 +42,10 @@ def as_json(value: Any, status: int = 200) -> Response[bytes]:
 
 
 async def entity_of(visit: Visit, id: str) -> Record:
-    """One entity of the visitor's tenant; ResourceNotFound names it."""
+    """One entity of the visitor's tenant; ResourceNotFound names it, in the same words when it is
+    there for others only."""
     found = await settled(visit.rooms.store.retrieve(visit.number, id)) if visit.number else None
-    if found is None:
+    if found is None or not there(visit, (found,)):
         raise ResourceNotFound(f"Entity {id} does not exist")
     return found
 
@@ -54,14 +59,21 @@ async def map_lamps(
 ) -> Response[bytes]:
     """Columns `rows, ids, lon, lat, state, level` (mode points) or `cells` (mode cells)."""
     house = house_of(request)
-    visit = enter(request, house.rooms)
-    visit.whole_rows()
-    if at is None:
-        picture = await house.pictures.of(visit.number)
-    else:
-        picture = await past_picture(house.pictures, visit.number, at)
-    cells = CELLS.setdefault(picture.epoch, Cells()) if at is None else Cells()
-    return as_json(map_data(picture, cells, read_box(bbox), read_zoom(zoom)))
+    visit = enter_agreed(request, house.rooms)
+    async with answering(visit):
+        if at is not None:
+            no_past(visit)
+            picture: Picture = await past_picture(house.pictures, visit.number, at)
+        else:
+            picture = await picture_for(house.pictures, visit)
+        living = at is None and not visit.agreed
+        cells = CELLS.setdefault(picture.epoch, Cells()) if living else Cells()
+        most = min(MAX_POINTS, visit.projection.most_rows or MAX_POINTS)
+        found = map_data(picture, cells, read_box(bbox), read_zoom(zoom), most=most)
+        drawn = len(found.get("rows", ())) or len(found.get("cells", ()))
+        if visit.agreed and drawn > most:  # a cell of one thing tells as much as the thing
+            raise Forbidden(f"A call lets at most {most} rows: look closer, or at a smaller part")
+        return await sent(visit, as_json(found), drawn)
 
 
 @get("/map/base", summary="What lies under the map: GeoJSON, or an empty collection")
@@ -82,9 +94,12 @@ async def map_base(request: AnyRequest) -> Response[bytes]:
 async def one_entity(request: AnyRequest, id: str) -> Response[bytes]:
     """`entity` as stored, `origins` by attribute, `alerts` that are open about it."""
     house = house_of(request)
-    visit = enter(request, house.rooms)
-    record = await entity_of(visit, id)
-    entity = visit.see(orjson.loads(record.body))
+    visit = enter_one(request, house.rooms)
+    async with answering(visit):
+        record = await entity_of(visit, id)
+        entity = visit.see(orjson.loads(record.body))
+        if visit.agreed:  # nobody is shown its times, sources and alerts
+            return await sent(visit, as_json({"entity": entity}), 1)
     log = await settled(house.rooms.store.history(visit.number, id, limit=past.LOOK_BACK))
     names = [name for name in entity if name not in ("id", "type", "scope", "expiresAt")]
     found = past.origins(log, names, entity)
@@ -170,12 +185,20 @@ async def sources(request: AnyRequest) -> Response[bytes]:
 async def search(request: AnyRequest, q: str = "") -> Response[bytes]:
     """Up to twelve entities, best first."""
     house = house_of(request)
-    visit = enter(request, house.rooms)
-    visit.whole_rows()
-    picture = await house.pictures.of(visit.number)
-    names = await house.hub.names.of(visit.number)
-    named = best(names.by_id.items(), plain(q))
-    return as_json(await find_things(house.rooms.store, picture, visit.number, q, named))
+    visit = enter_agreed(request, house.rooms)
+    async with answering(visit):
+        found = await things_found(house, visit, q)
+        return await sent(visit, as_json(found), len(found))
+
+
+async def things_found(house: House, visit: Visit, q: str) -> list[dict[str, Any]]:
+    """Up to twelve things by part of an id or of a name, best first, as the visitor may see."""
+    picture = await picture_for(house.pictures, visit)
+    if isinstance(picture, AgreedPicture):
+        names = picture.names
+    else:
+        names = (await house.hub.names.of(visit.number)).by_id
+    return await find_things(visit, picture, q, best(names.items(), plain(q)))
 
 
 @get("/events", summary="Server-sent events", media_type="text/event-stream")
@@ -189,13 +212,17 @@ async def events(
     """`topics` of map, alerts, entity, commands, sources, wall; `bbox` narrows map; `after` (or
     Last-Event-ID) is where to go on from. `resync` says: load again."""
     house = house_of(request)
-    visit = enter(request, house.rooms)
     wanted = frozenset(topics.split(","))
     if not wanted <= TOPICS:
         raise InvalidRequest(f"Topic {min(wanted - TOPICS)!r} is none of {sorted(TOPICS)}")
+    visit = enter_one(request, house.rooms)
+    if visit.agreed:
+        return agreed_stream(house, visit, wanted)
     if {"map", "alerts", "entity", "wall"} & wanted:
         visit.whole_rows()
-    house.hub.admit()
+    peer = request.client.host if request.client else ""
+    who = visit.actor.id if visit.signed_in else f"from {peer}"
+    house.hub.admit(who)
     client = Client(
         tenant=visit.number,
         topics=wanted,
@@ -204,9 +231,24 @@ async def events(
         entity=entity[:2_000],
         after=request.headers.get("last-event-id", "") or after,
         still=still_allowed(request, visit),
+        who=who,
     )
     return Stream(
         house.hub.stream(client),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+def agreed_stream(house: House, visit: Visit, wanted: frozenset[str]) -> Stream:
+    """Under an agreement a stream tells nothing but `resync` after a minute: the page then asks
+    again, through the gate, with a row of the log. Forbidden for topics that are not of the map."""
+    if not wanted <= {"map", "alerts"}:
+        raise Forbidden("Under an agreement a stream is of the map alone")
+    house.hub.admit()
+    client = Client(tenant=visit.number, topics=frozenset(), tenant_name=visit.tenant)
+    return Stream(
+        house.hub.minute(client),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

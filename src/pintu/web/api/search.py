@@ -13,7 +13,7 @@ from pintu.web.api.picture import Picture
 from pintu.web.api.states import position_of, value_of
 
 if TYPE_CHECKING:
-    from pintu.kernel.store.port import Store
+    from pintu.web.visit import Visit
 
 SHOWN = 12
 LONGEST = 100
@@ -38,32 +38,39 @@ def known_ids(picture: Picture, wanted: str) -> list[str]:
 
 
 async def find_things(
-    store: Store, picture: Picture, tenant: int, text: str, named: Iterable[str] = ()
+    visit: Visit, picture: Picture, text: str, named: Iterable[str] = ()
 ) -> list[dict[str, Any]]:
     """Up to twelve entities: by whole id, those `named` (ids whose name fits, best first), by part
     of an id on the map. `names` is the name in its languages where it has several, `at` a place
-    [lon, lat] where it stands, else None."""
+    [lon, lat] where it stands, else None. Under an agreement `picture` is of it, and what is not
+    there for the visitor is passed over."""
     wanted = plain(text)
-    if not wanted or not tenant:
+    if not wanted or not visit.number:
         return []
     found: dict[str, dict[str, Any]] = {}
+    most = min(SHOWN, visit.projection.most_rows or SHOWN)
     for id in (text.strip(), *named, *known_ids(picture, wanted)):
         if len(id) > 2_000 or id in found:
             continue
-        record = await settled(store.retrieve(tenant, id))
-        if record is None:
+        record = await settled(visit.rooms.store.retrieve(visit.number, id))
+        entity = visit.see(orjson.loads(record.body)) if record is not None else {}
+        if record is None or not entity:
             continue
-        entity = orjson.loads(record.body)
         found[id] = {
             "id": id,
-            "types": record.types,
+            "types": visit.types(record.types),
             "name": _name(entity),
-            "names": value_of(entity, "name") if "name" in entity else "",
+            "names": _names(entity),
             "at": _place(entity),
         }
-        if len(found) >= SHOWN:
+        if len(found) >= most:
             break
     return list(found.values())
+
+
+def _names(entity: dict[str, Any]) -> str | dict[str, Any]:
+    found = value_of(entity, "name")
+    return found if isinstance(found, str | dict) else ""
 
 
 def _name(entity: dict[str, Any]) -> str:

@@ -9,15 +9,17 @@ import orjson
 from litestar import Response, get
 
 from pintu.kernel.access import Deed
-from pintu.kernel.errors import ResourceNotFound
+from pintu.kernel.context.record import Record
+from pintu.kernel.errors import Forbidden, ResourceNotFound
 from pintu.kernel.store.port import settled
+from pintu.web.agreed import answering, enter_one, sent
 from pintu.web.api import past, states
 from pintu.web.api.past import Origin
 from pintu.web.api.reading import entity_of
 from pintu.web.house import House, house_of
 from pintu.web.pages import labels
 from pintu.web.pages.render import page
-from pintu.web.visit import AnyRequest, Visit, enter
+from pintu.web.visit import AnyRequest, Visit
 
 NOT_ATTRIBUTES = ("id", "type", "scope", "expiresAt")
 DIM = "DimLamp"
@@ -89,8 +91,11 @@ def _line(visit: Visit, name: str, instance: dict[str, Any], origin: Origin | No
 async def entity_page(request: AnyRequest, id: str, part: str = "") -> Response[str]:
     """The page of one thing; `?part=` gives one part of it again."""
     house = house_of(request)
-    visit = enter(request, house.rooms)
+    visit = enter_one(request, house.rooms)
     id = id.removeprefix("/")
+    if visit.agreed:
+        async with answering(visit):
+            return await sent(visit, await _agreed(house, visit, id, part), 1)
     if not visit.number:
         raise ResourceNotFound(f"Entity {id} does not exist")
     if part == "commands":
@@ -128,6 +133,30 @@ async def entity_page(request: AnyRequest, id: str, part: str = "") -> Response[
         place=states.position_of(entity),
         **(await command_values(house, visit, id) if dimmable else {}),
     )
+
+
+async def _agreed(house: House, visit: Visit, id: str, part: str) -> Response[str]:
+    """What an agreement lets be seen of a thing: its values; neither its times, sources, alerts and
+    past, nor commands."""
+    if part not in ("", "values", "card"):
+        raise Forbidden("Under an agreement only the values of a thing are seen")
+    record = await entity_of(visit, id)
+    entity = visit.see(orjson.loads(record.body))
+    types = tuple(visit.types(record.types))
+    looks = house.pictures.looks
+    known: dict[str, Any] = {
+        "record": Record(record.number, record.id, types, b"", 0, 0, None),
+        "name": labels.name_of(entity, visit.words),
+        "type_label": labels.type_label(types, visit.words),
+        "lines": lines_of(visit, entity, {}),
+        "look": looks.all[looks.of(types, entity)[0]] if looks.layered(types) else None,
+    }
+    template = {"": "entity.html", "card": "part_card.html", "values": "part_values.html"}[part]
+    return page(
+        visit, template, **known, charted=[], alerts=[], level=0, dimmable=False,
+        raw=orjson.dumps(entity, option=orjson.OPT_INDENT_2).decode(),
+        place=states.position_of(entity),
+    )  # fmt: skip
 
 
 def _dimmable(house: House, types: tuple[str, ...]) -> bool:

@@ -8,11 +8,13 @@ import orjson
 from litestar import Response, get
 
 from pintu.kernel.store.port import settled
+from pintu.web.agreed import answering, enter_agreed, sent
+from pintu.web.api.agreed_picture import picture_for
 from pintu.web.api.picture import Alert, Picture
 from pintu.web.api.states import value_of
 from pintu.web.house import house_of
 from pintu.web.pages.render import page
-from pintu.web.visit import AnyRequest, Visit, enter
+from pintu.web.visit import AnyRequest, Visit
 
 SHOWN_ALERTS = 100
 
@@ -21,35 +23,39 @@ SHOWN_ALERTS = 100
 async def city_map(request: AnyRequest) -> Response[str]:
     """The map, its legend with counts, and what is wrong now."""
     house = house_of(request)
-    visit = enter(request, house.rooms)
-    visit.whole_rows()
-    picture = await house.pictures.of(visit.number)
-    alerts = picture.open_alerts()
-    return page(
-        visit,
-        "map.html",
-        looks=legend(picture),
-        size=len(picture.points),
-        alerts=alerts[:SHOWN_ALERTS],
-        names=await names_of(visit, alerts[:SHOWN_ALERTS]),
-        alert_count=len(alerts),
-        past=house.rooms.history is not None,
-        bounds=picture.points.bounds(),
-        chosen=_chosen(picture, request.query_params.get("thing", "")),
-    )
+    visit = enter_agreed(request, house.rooms)
+    async with answering(visit):
+        picture = await picture_for(house.pictures, visit)
+        alerts = picture.open_alerts()
+        most = visit.projection.most_rows or SHOWN_ALERTS
+        told = alerts[: min(SHOWN_ALERTS, most)]
+        found = page(
+            visit,
+            "map.html",
+            looks=legend(picture),
+            size=len(picture.points),
+            alerts=told,
+            names=await names_of(visit, told),
+            alert_count=len(alerts),
+            past=house.rooms.history is not None and not visit.agreed,
+            bounds=picture.points.bounds(),
+            chosen=_chosen(picture, request.query_params.get("thing", "")),
+        )
+        return await sent(visit, found, len(told))
 
 
 @get("/parts/alerts", include_in_schema=False)
 async def alert_list(request: AnyRequest) -> Response[str]:
     """The list of what is wrong now, alone: asked for again whenever it changed."""
     house = house_of(request)
-    visit = enter(request, house.rooms)
-    visit.whole_rows()
-    picture = await house.pictures.of(visit.number)
-    alerts = picture.open_alerts()
-    shown = alerts[:SHOWN_ALERTS]
-    names = await names_of(visit, shown)
-    return page(visit, "part_alerts.html", alerts=shown, names=names, alert_count=len(alerts))
+    visit = enter_agreed(request, house.rooms)
+    async with answering(visit):
+        picture = await picture_for(house.pictures, visit)
+        alerts = picture.open_alerts()
+        shown = alerts[: min(SHOWN_ALERTS, visit.projection.most_rows or SHOWN_ALERTS)]
+        names = await names_of(visit, shown)
+        found = page(visit, "part_alerts.html", alerts=shown, names=names, alert_count=len(alerts))
+        return await sent(visit, found, len(shown))
 
 
 async def names_of(visit: Visit, alerts: list[Alert]) -> dict[str, str]:
@@ -57,7 +63,8 @@ async def names_of(visit: Visit, alerts: list[Alert]) -> dict[str, str]:
     found = {}
     for id in {one.about for one in alerts if one.about}:
         record = await settled(visit.rooms.store.retrieve(visit.number, id))
-        name = value_of(orjson.loads(record.body), "name") if record is not None else None
+        entity = visit.see(orjson.loads(record.body)) if record is not None else {}
+        name = value_of(entity, "name")
         if isinstance(name, dict | str) and name:
             found[id] = visit.words.pick(name)[:100]
     return found

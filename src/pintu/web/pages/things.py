@@ -13,9 +13,10 @@ from litestar.response import Stream
 
 from pintu.kernel.context.parse import parse_order, parse_q
 from pintu.kernel.context.selection import Selection, TypeSelection
-from pintu.kernel.errors import Refused
+from pintu.kernel.errors import BadInput, Refused
 from pintu.kernel.jsonld import CORE
 from pintu.kernel.store.port import settled
+from pintu.web.agreed import answering, enter_agreed, sent, there, within
 from pintu.web.api import states
 from pintu.web.house import house_of
 from pintu.web.pages import labels
@@ -32,7 +33,7 @@ from pintu.web.pages.listing import (
     page_of,
 )
 from pintu.web.pages.render import page
-from pintu.web.visit import AnyRequest, Visit, enter
+from pintu.web.visit import NAMED, AnyRequest, Visit
 
 if TYPE_CHECKING:
     from pintu.kernel.context.record import Record
@@ -46,33 +47,43 @@ NOT_COLUMNS = ("name", "location", "description")
 @get("/entities", include_in_schema=False)
 async def things(request: AnyRequest, format: str = "") -> Response[Any] | Stream:
     """Entities of `?type=`, those for which `?q=` (NGSI-LD query) holds, whose id has `?id=`."""
-    visit = enter(request, house_of(request).rooms)
-    visit.whole_rows()
-    asked = asked_of(request, ("type", "id"))
+    visit = enter_agreed(request, house_of(request).rooms)
+    async with answering(visit):
+        return await _things(request, visit, format)
+
+
+async def _things(request: AnyRequest, visit: Visit, format: str) -> Response[Any] | Stream:
+    asked = asked_of(request, ("type", "id", *NAMED))
     types = type_choices(visit)
     asked.setdefault("type", types[0][0] if types else "")
     names = column_names(visit, asked["type"])
     why = ""
     try:
         selection = selection_of(visit, asked, names)
-    except Refused as error:  # a query that cannot be read: the list without it, and why
+    except (BadInput, Refused) as error:  # not to be read: the list without it, and why
+        if visit.agreed:
+            raise
         why = error.detail
         selection = selection_of(visit, {**asked, "q": "", "id": "", "sort": ""}, names)
     if format == "csv" and not why:
-        return Stream(
-            file_parts(visit, selection, names),
-            media_type="text/csv; charset=utf-8",
-            headers=csv_headers(asked["type"].rstrip("/").rpartition("/")[2]),
-        )
+        kind = "text/csv; charset=utf-8"
+        headers = csv_headers(asked["type"].rstrip("/").rpartition("/")[2])
+        if not visit.agreed:
+            parts = file_parts(visit, selection, names)
+            return Stream(parts, media_type=kind, headers=headers)
+        body, rows = await one_file(visit, selection, names)
+        return await sent(visit, Response(body, media_type=kind, headers=headers), rows)
     listing = await listing_of(request, visit, selection, asked, names)
-    return page(visit, "things.html", 400 if why else 200, listing=listing, types=types, why=why)
+    status = 400 if why else 200
+    found = page(visit, "things.html", status, listing=listing, types=types, why=why)
+    return await sent(visit, found, len(listing.rows))
 
 
 def type_choices(visit: Visit) -> list[tuple[str, str]]:
     """Types in use with their titles, the commonest first."""
     counts: dict[str, int] = {}
     for kind in visit.rooms.store.kinds(visit.number) if visit.number else []:
-        for one in kind.types:
+        for one in visit.types(kind.types):
             counts[one] = counts.get(one, 0) + kind.count
     common = sorted((one for one in counts if counts[one]), key=lambda one: -counts[one])
     return [(one, labels.type_label((one,), visit.words)) for one in common]
@@ -80,15 +91,16 @@ def type_choices(visit: Visit) -> list[tuple[str, str]]:
 
 def column_names(visit: Visit, type: str) -> list[str]:
     """The attributes shown of a type: what its map layer shows first, else what it has."""
+    agreed = visit.projection.attributes if visit.agreed else None
+    found: dict[str, None] = {}
     for manifest in visit.rooms.pieces:
         for layer in manifest.layers:
-            if layer.type == type and layer.shows:
-                return list(layer.shows[:COLUMNS])
-    found: dict[str, None] = {}
-    for kind in visit.rooms.store.kinds(visit.number) if visit.number else []:
+            if layer.type == type and layer.shows and not found:
+                found.update((name, None) for name in layer.shows)
+    for kind in visit.rooms.store.kinds(visit.number) if visit.number and not found else []:
         if type in kind.types:
             found.update((name, None) for name, _ in kind.attributes if name not in NOT_COLUMNS)
-    return list(found)[:COLUMNS]
+    return [name for name in found if agreed is None or name in agreed][:COLUMNS]
 
 
 def selection_of(visit: Visit, asked: dict[str, str], names: list[str]) -> Selection:
@@ -96,7 +108,7 @@ def selection_of(visit: Visit, asked: dict[str, str], names: list[str]) -> Selec
     wish = asked.get("sort", "")
     name = wish.removeprefix("-")
     known = name in ("name", *names)
-    return Selection(
+    chosen = Selection(
         tenant=visit.number,
         types=TypeSelection((frozenset({asked["type"]}),)) if asked["type"] else None,
         id_pattern=f".*{re.escape(asked['id'])}.*" if asked.get("id") else None,
@@ -106,6 +118,7 @@ def selection_of(visit: Visit, asked: dict[str, str], names: list[str]) -> Selec
         offset=(page_of(asked) - 1) * PAGE,
         count=True,
     )
+    return within(visit, chosen)
 
 
 async def listing_of(
@@ -120,7 +133,7 @@ async def listing_of(
     count = 0
     if visit.number and selection.types is not None:
         found = await settled(visit.rooms.store.select(selection))
-        records, count = list(found.records), found.count or 0
+        records, count = there(visit, found.records), found.count or 0
     return Listing(
         path=request.url.path,
         asked=asked,
@@ -137,7 +150,7 @@ def row_of(record: Record, names: list[str], visit: Visit) -> Row:
     cells = {"name": Cell(text=labels.name_of(entity, visit.words), link=record.id)}
     for name in names:
         cells[name] = _cell(entity, name, visit)
-    return Row(id=record.id, cells=cells, extra=record.modified_us)
+    return Row(id=record.id, cells=cells, extra=0 if visit.agreed else record.modified_us)
 
 
 def _cell(entity: dict[str, Any], name: str, visit: Visit) -> Cell:
@@ -163,6 +176,17 @@ async def file_parts(visit: Visit, selection: Selection, names: list[str]) -> As
         offset += STEP
 
 
+async def one_file(visit: Visit, selection: Selection, names: list[str]) -> tuple[bytes, int]:
+    """The list as CSV under an agreement, and its rows: no more of them than one call lets."""
+    lines = [["id", "name", *names]]
+    if visit.number and selection.types is not None:
+        limit = min(STEP, visit.projection.most_rows or STEP)
+        step = replace(selection, offset=0, limit=limit, count=False)
+        found = await settled(visit.rooms.store.select(step))
+        lines += [_line(record, names, visit) for record in there(visit, found.records)]
+    return BOM + csv_lines(lines), len(lines) - 1
+
+
 def _line(record: Record, names: list[str], visit: Visit) -> list[str]:
     entity = visit.see(orjson.loads(record.body))
     values = [states.value_of(entity, name) for name in names]
@@ -171,4 +195,5 @@ def _line(record: Record, names: list[str], visit: Visit) -> list[str]:
         for value in values
     ]
     name = labels.name_of(entity, visit.words)
-    return [record.id, name, *told, visit.words.iso(record.modified_us)]
+    changed = () if visit.agreed else (visit.words.iso(record.modified_us),)
+    return [record.id, name, *told, *changed]

@@ -11,9 +11,13 @@ from litestar.response import Stream
 
 from pintu import __version__
 from pintu.kernel.access import Deed
+from pintu.kernel.errors import Refused
 from pintu.web.api.acting import held_of
 from pintu.web.api.health import STARTED_S, resident_bytes
+from pintu.web.held import Whose, look
 from pintu.web.house import house_of
+from pintu.web.pages.agreements_said import said
+from pintu.web.pages.agreements_words import codes
 from pintu.web.pages.listing import (
     BOM,
     Cell,
@@ -26,6 +30,7 @@ from pintu.web.pages.listing import (
 )
 from pintu.web.pages.render import page
 from pintu.web.visit import AnyRequest, Visit, enter
+from pintu.web.why import receipt_line
 from pintu.web.words import mark
 
 if TYPE_CHECKING:
@@ -135,10 +140,13 @@ async def quarantine(
         headers = csv_headers("quarantine")
         return Stream(parts, media_type="text/csv; charset=utf-8", headers=headers)
     held = await room.list(source=source or None, before=before, limit=PAGE)
+    mine = [entry for entry in held if entry.tenant == visit.tenant]
+    whose = Whose(house.rooms)
     return page(
         visit,
         "quarantine.html",
-        held=[entry for entry in held if entry.tenant == visit.tenant],
+        held=mine,
+        persons={entry.id for entry in mine if whose.persons(entry) is not None},
         more=held[-1].id if len(held) == PAGE else 0,
         source=source or "",
         counts=room.counts(),
@@ -147,19 +155,22 @@ async def quarantine(
 
 
 async def held_file(rooms: Rooms, visit: Visit, source: str | None) -> AsyncIterator[bytes]:
-    """What is held as CSV, newest first; the messages themselves stay where they are."""
+    """What is held as CSV, newest first; the messages themselves stay where they are, and of those
+    about persons also key and reason."""
     names = ("id", "source", "key", "received", "bytes", "attempts", "reason")
     yield BOM + csv_lines([names])
     before: int | None = None
+    whose = Whose(rooms)
     for _ in range(MOST_EXPORTED // PAGE):
         held = await rooms.intake.quarantine.list(source=source, before=before, limit=PAGE)
         mine = [one for one in held if one.tenant == visit.tenant]
         yield csv_lines(
             (
-                str(one.id), one.source, one.key, visit.words.iso(one.received_us),
-                str(one.size), str(one.attempts), one.reason,
+                str(one.id), one.source, "" if closed else one.key,
+                visit.words.iso(one.received_us), str(one.size), str(one.attempts),
+                "" if closed else one.reason,
             )
-            for one in mine
+            for one, closed in ((one, whose.persons(one) is not None) for one in mine)
         )  # fmt: skip
         if len(held) < PAGE:
             return
@@ -168,17 +179,34 @@ async def held_file(rooms: Rooms, visit: Visit, source: str | None) -> AsyncIter
 
 @get("/quarantine/{number:int}", include_in_schema=False)
 async def quarantined(request: AnyRequest, number: int) -> Response[str]:
-    """One held message with its raw bytes."""
+    """One held message with its raw bytes; one about persons only to whom the gate lets see the
+    persons of its data set, for a purpose and a reason, written down before it is shown."""
     house = house_of(request)
     visit = enter(request, house.rooms, data_set="quarantine")
     held = await held_of(house.rooms, visit.tenant, number)
-    return page(
+    data_set = Whose(house.rooms).persons(held)
+    receipt, refused = None, ""
+    if data_set is not None and (visit.why.purpose or visit.why.reason):
+        try:
+            receipt = await look(visit, held, data_set)
+        except Refused as error:
+            refused = said(error, visit)
+    closed = data_set is not None and receipt is None
+    shown = page(
         visit,
         "quarantined.html",
+        403 if refused else 200,
         entry=held,
-        raw=readable(held.body),
+        closed=closed,
+        refused=refused,
+        reason=visit.why.reason,
+        purposes=codes("purpose", visit.words) if closed else [],
+        raw="" if closed else readable(held.body),
         may_operate=visit.may(Deed.OPERATE, "quarantine"),
     )
+    if receipt is not None:
+        shown.headers["Pintu-Receipt"] = receipt_line(receipt)
+    return shown
 
 
 def readable(body: bytes) -> str:

@@ -6,6 +6,7 @@ addEventListener("DOMContentLoaded", () => {
   const { looks, signed } = window.pintuStyle;
   const given = JSON.parse(box.dataset.bounds);
   const chosen = JSON.parse(box.dataset.thing);
+  const why = Object.fromEntries(new URLSearchParams(box.dataset.why)); // the agreement it is under, if any
   const bounds = given || [120.0, 30.0, 120.4, 30.4];
   const seen = { mode: "", prefix: "", rows: new Map(), signs: new Map(), epoch: "", box: null, zoom: 0, stream: null, changes: 0, latencies: [], applied: 0 };
   window.pintu.map = seen;
@@ -44,7 +45,7 @@ addEventListener("DOMContentLoaded", () => {
   }
 
   async function fetchLamps(view) {
-    const query = new URLSearchParams({ zoom: view ? map.getZoom().toFixed(2) : "12" });
+    const query = new URLSearchParams({ ...why, zoom: view ? map.getZoom().toFixed(2) : "12" });
     if (seen.at) query.set("at", seen.at);
     if (view) query.set("bbox", view.map((side) => side.toFixed(6)).join(","));
     const answer = await fetch("/api/v1/map/lamps?" + query);
@@ -174,7 +175,7 @@ addEventListener("DOMContentLoaded", () => {
 
   function follow(data) {
     unfollow();
-    const query = { topics: "map,alerts", after: `${data.epoch}-${data.position}` };
+    const query = { ...why, topics: "map,alerts", after: `${data.epoch}-${data.position}` };
     if (data.mode === "points") query.bbox = seen.box.map((side) => side.toFixed(6)).join(",");
     seen.stream = window.pintu.listen(query, { map: changed, resync: () => again(300) });
   }
@@ -189,7 +190,7 @@ addEventListener("DOMContentLoaded", () => {
 
   function open(id, lon, lat) {
     map.getSource("chosen").setData(collection([point(0, lon, lat, {})]));
-    htmx.ajax("GET", `/entities/${encodeURIComponent(id)}?part=card`, { target: "#card", swap: "innerHTML" });
+    htmx.ajax("GET", `/entities/${encodeURIComponent(id)}?` + new URLSearchParams({ ...why, part: "card" }), { target: "#card", swap: "innerHTML" });
   }
   map.on("click", (event) => {
     const near = [[event.point.x - 6, event.point.y - 6], [event.point.x + 6, event.point.y + 6]];
