@@ -40,6 +40,11 @@ class Guarding:
         """The rule of a command; one that names none is free."""
         return self._rules.get((piece, name), FREE)
 
+    def why_of(self, name: str, lang: str = "zh") -> str:
+        """Why an interlock of that name is there; "" when nobody said it in that language."""
+        locks = (one for rule in self._rules.values() for one in rule.interlocks)
+        return next((one.why.get(lang, "") for one in locks if one.name == name), "")
+
     def looked_at(self, piece: str, name: str, arguments: dict[str, Any]) -> bool:
         """Whether anything must be looked at before such a command is sent."""
         return bool(locks_of(self.rule(piece, name), arguments))

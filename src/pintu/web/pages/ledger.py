@@ -9,6 +9,7 @@ from litestar.response import Redirect
 
 from pintu.kernel.access import Deed as Right
 from pintu.kernel.errors import BadRequestData, Conflict, Missing, Refused, ResourceNotFound
+from pintu.web.pages.operations_sentences import in_language
 from pintu.web.pages.orders import enter_room, form_of
 from pintu.web.pages.plays_said import cause_said, who_said
 from pintu.web.pages.render import page
@@ -63,7 +64,8 @@ async def decide(request: AnyRequest) -> Response[Any]:
         else:
             raise BadRequestData(f"{deed[:50]!r} is nothing that can be done with the ledger")
     except (BadRequestData, Conflict, Refused, Missing) as error:
-        return await _answer(visit, "", why=error.detail, status=error.status)
+        told = in_language(error.detail or error.title, visit.words.lang, commands.guarding)
+        return await _answer(visit, "", why=told, status=error.status)
     return Redirect("/ledger", status_code=303)
 
 
@@ -136,10 +138,24 @@ def _row(visit: Visit, entry: Entry, steps: list[Step]) -> dict[str, Any]:
         "address": address,
         "way": [(visit.words.value(state), reached.get(state)) for state in WAY],
         "bad": entry.state in ENDED_BAD,
-        "detail": steps[-1].detail if steps and entry.state in (*ENDED_BAD, "confirmed") else "",
+        "detail": _detail(visit, entry, steps),
         "may_allow": may and entry.state == "held" and not mine,
         "may_cancel": may and entry.state in ("held", "desired", "sent"),
     }
+
+
+def _detail(visit: Visit, entry: Entry, steps: list[Step]) -> str:
+    """Why it ended as it did, and what its device said after that."""
+    if entry.state not in (*ENDED_BAD, "confirmed"):
+        return ""
+    lang, guarding = visit.words.lang, visit.rooms.commands.guarding
+    ends = [one.detail for one in steps if one.event != "late"][-1:]
+    said = [in_language(one, lang, guarding) for one in ends if one]
+    for one in steps:
+        if one.event == "late":
+            said.append(visit.words.text("Its device answered after that"))
+            break
+    return " · ".join(said)
 
 
 PAGES: Final[tuple[Any, ...]] = (ledger, decide)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from litestar import Response, get, post
 from litestar.response import Redirect
 
 from pintu.kernel.errors import BadRequestData, Conflict, Missing, Refused, ResourceNotFound
+from pintu.web.pages.operations_sentences import in_language
 from pintu.web.pages.orders import enter_room, form_of
 from pintu.web.pages.plays_said import (
     cause_said,
@@ -48,7 +50,8 @@ async def propose(request: AnyRequest) -> Response[Any]:
             return await _one(visit, dry)
         made = await room.propose(visit.actor, book, cause, **where)
     except NOT_DONE as error:
-        return await _list(visit, cause=cause, why=error.detail, status=error.status)
+        told = in_language(error.detail, visit.words.lang)
+        return await _list(visit, cause=cause, why=told, status=error.status)
     return Redirect(f"/plays/{made.id}", status_code=303)
 
 
@@ -112,7 +115,10 @@ async def decide(request: AnyRequest, id: str) -> Response[Any]:
             raise BadRequestData(f"{deed[:50]!r} is nothing that can be done with a plan")
     except NOT_DONE as error:
         found = await room.get(id)
-        return await _one(visit, found, why=error.detail, status=error.status)
+        told = in_language(
+            error.detail or error.title, visit.words.lang, visit.rooms.commands.guarding
+        )
+        return await _one(visit, found, why=told, status=error.status)
     return Redirect(f"/plays/{id}", status_code=303)
 
 
@@ -147,6 +153,9 @@ async def _one(
         "groups": groups_said(visit, found),
         "live": live,
         "things": things[:SHOWN_TARGETS],
+        "why_said": partial(
+            in_language, lang=visit.words.lang, guarding=visit.rooms.commands.guarding
+        ),
         "things_count": len(things),
         "chosen": step,
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pintu.kernel.access import Deed as Right
 from pintu.kernel.errors import ResourceNotFound
 from pintu.web.pages.agreements_parties import person_name
+from pintu.web.pages.operations_sentences import in_language
 from pintu.web.words import Words, mark
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ VERBS: Final = {
     "went_on": mark("Went on"),
     "notified": mark("People were told"),
     "narrowed": mark("Narrowed to a smaller area"),
+    "widened": mark("Widened to a larger area"),
+    "followed": mark("Went to the incident it is part of"),
     "step_began": mark("Step began"),
     "step_finished": mark("Step done"),
     "step_fell_short": mark("Step partly done"),
@@ -136,6 +139,7 @@ def play_said(visit: Visit, play: Play) -> dict[str, Any]:
         "title": words.pick(play.title),
         "state": words.text(PLAY[play.state]),
         "bad": play.state in BAD,
+        "reason": in_language(play.reason, words.lang, visit.rooms.commands.guarding),
         "cause": cause,
         "address": address,
         "who": who_said(visit, play.by),
@@ -173,6 +177,9 @@ def groups_said(visit: Visit, play: Play) -> list[dict[str, Any]]:
                         "state": words.text(STEP[one.state]),
                         "do": words.text(DO[one.do]),
                         "bad": one.state in BAD,
+                        "detail": in_language(
+                            one.detail, words.lang, visit.rooms.commands.guarding
+                        ),
                         "share": 100 * one.reached // one.targets if one.targets else 0,
                     }
                     for one in own
@@ -200,7 +207,7 @@ def line_said(visit: Visit, deed: Deed) -> dict[str, Any]:
         "what": visit.words.text(VERBS.get(deed.verb, deed.verb)),
         "named": named,
         "counts": counts,
-        "reason": deed.reason,
+        "reason": in_language(deed.reason, visit.words.lang, visit.rooms.commands.guarding),
         "bad": deed.verb in BAD,
         "at_us": deed.at_us,
         "who": who_said(visit, deed.who),

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pintu.kernel.access import Act, Deed
 from pintu.kernel.errors import BadRequestData, Unavailable
 from pintu.web.house import house_of
+from pintu.web.pages.operations_sentences import in_language
 from pintu.web.visit import AnyRequest, Visit, enter, raw_headers
 from pintu.web.words import mark
 
@@ -245,7 +246,7 @@ def receipt_said(visit: Visit, one: Receipt, titles: dict[str, str]) -> dict[str
         "said": visit.words.text(RECEIPTS[one.state]),
         "attempts": one.attempts,
         "at_us": one.changed_us,
-        "detail": one.detail,
+        "detail": in_language(one.detail, visit.words.lang),
         "bad": one.state == "failed",
     }
 
