@@ -348,3 +348,37 @@ async def test_old_connections_are_swept(
     assert 1 == caller.statistics()["idle"]
     await asyncio.sleep(0.06)
     assert {"origins": 0, "open": 0, "idle": 0, "waiting": 0} == caller.statistics()
+
+
+async def test_a_call_without_a_task_takes_a_connection_that_is_free(
+    serve: Serve, caller: Caller
+) -> None:
+    """It is heard of once; without a free connection nothing is begun; one that nobody wants to
+    hear of is closed."""
+    server = await serve(saying(OK, OK, b"no http\r\n\r\n"))
+    heard: list[object] = []
+    ask = post(server.url)
+    assert caller.begin(ask, heard.append) is None
+    await caller.call(ask)
+    assert caller.begin(ask, heard.append) is not None
+    assert (None, False) == (caller.begin(ask, heard.append), caller.free(ask.url))
+    await until(lambda: heard)
+    assert caller.begin(ask, heard.append) is not None
+    await until(lambda: len(heard) == 2)
+    assert isinstance(heard[0], Reply)
+    assert isinstance(heard[1], Unavailable)
+    assert "garbage" == kind_of(heard[1])
+    silent = await serve(saying(OK))
+    await caller.call(post(silent.url))
+    under = caller.begin(post(silent.url), heard.append)
+    assert under is not None
+    under.cancel()
+    await until(lambda: caller.statistics()["open"] == 0)
+    assert 2 == len(heard)
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(2):
+        while not true():
+            await asyncio.sleep(0.002)
