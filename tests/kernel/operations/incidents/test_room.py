@@ -17,6 +17,7 @@ from pintu.kernel.operations.incidents.desk import Desk
 from pintu.kernel.operations.incidents.flood import Limits
 from pintu.kernel.operations.incidents.words import Alarm, Incident
 from pintu.kernel.operations.journal import Deed
+from pintu.kernel.tables import open_tables
 from tests.kernel.operations.conftest import Home
 from tests.kernel.operations.incidents_town import TENANT, Town, alert, moved, thing
 
@@ -250,6 +251,23 @@ async def test_an_alarm_that_cannot_be_taken_stops_no_other(
     monkeypatch.setattr(Desk, "take", trips)
     await town.tell(alert("1"), alert("bad", place=moved(900)), alert("2", place=moved(50)))
     assert 2 == (await only(town)).alarms
+
+
+async def test_a_flood_is_no_news_after_a_restart(tmp_path: Path) -> None:
+    """Who said too much before it says too much after it, though the first half alone was not."""
+    tables = open_tables(tmp_path, "sqlite:")
+    town = Town(tmp_path, tables, limits=Limits(most=20))
+    await town.incidents.start()
+    flood = [alert(f"f{n}", place=moved(n * 3_000), detector="broken/one") for n in range(30)]
+    await town.tell(*flood[:18])
+    assert not [one for one in await town.incidents.list_open(TENANT) if one.flood]
+    await town.incidents.stop()
+    await town.incidents.start()
+    await town.tell(*flood[18:])
+    found = await town.incidents.list_open(TENANT)
+    assert ["broken/one"] == [one.flood for one in found if one.flood]
+    await town.close()
+    tables.close()
 
 
 async def test_a_flood_is_on_disk_whole_and_counts_what_clears(home: Home, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ cannot be written, the room throws it away and begins again from disk.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from pintu.kernel.operations.incidents import settling, waiting
@@ -62,6 +62,15 @@ class Desk:
     def guard(self, tenant: str) -> Guard:
         """Who is flooding in a tenant."""
         return self._guards.setdefault(tenant, Guard(self._limits))
+
+    def goes_on(self, heard: Mapping[tuple[str, str], dict[int, int]]) -> None:
+        """Who was flooding before a restart is not believed anew after it; `heard` by (tenant,
+        detector), by bucket. After `load`."""
+        for (tenant, detector), counts in heard.items():
+            board = self.board(tenant)
+            floods = any(one.flood == detector for one in board.clusters.values())
+            alone = sum(one.detectors == {detector: 1} for one in board.clusters.values())
+            self.guard(tenant).goes_on(detector, counts, alone, flooding=floods)
 
     # --- what is on disk --------------------------------------------------------------------------
     def load(self, incident: Incident, alarms: Iterable[Alarm]) -> Cluster:

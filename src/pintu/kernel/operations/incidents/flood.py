@@ -74,6 +74,20 @@ class Guard:
         first = next((one[0] for one in known.buckets if one[1] * 10 >= fullest), 0)
         return first * (self.limits.window_us // BUCKETS)
 
+    def goes_on(self, detector: str, heard: dict[int, int], alone: int, *, flooding: bool) -> None:
+        """As an earlier life left it: alarms by their bucket, how many of them nothing explains,
+        and whether it was not believed."""
+        known = self._of(detector)
+        known.buckets.extend([number, count, 0] for number, count in sorted(heard.items()))
+        if known.buckets:
+            known.buckets[-1][2] = alone
+        known.flooding = sum(heard.values()) * (2 if flooding else 1) > self.limits.most
+        known.scattering = flooding and alone * 2 > self.limits.scattered
+
+    def bucket_us(self) -> int:
+        """How long one bucket is."""
+        return self.limits.window_us // BUCKETS
+
     def flooding(self, detector: str) -> bool:
         """As last heard."""
         known = self._known.get(detector)
@@ -89,7 +103,7 @@ class Guard:
         return known
 
     def _bucket(self, known: Counted, at_us: int) -> list[int]:
-        number = at_us // (self.limits.window_us // BUCKETS)
+        number = at_us // self.bucket_us()
         if not known.buckets or known.buckets[-1][0] < number:
             known.buckets.append([number, 0, 0])
         return known.buckets[-1]

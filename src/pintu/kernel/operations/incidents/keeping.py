@@ -15,6 +15,8 @@ from pintu.kernel.operations.incidents.words import LIVE, Alarm, Detector, Incid
 from pintu.kernel.tables import put_rows
 
 READER: Final = "alerts"
+LATELY: Final = 100_000
+"""So many of the newest alarms are counted at a start: more than a flood's window holds."""
 _PLAIN: Final = tuple(
     one.name for one in ALARM.columns if one.name not in ("name", "causes", "reason")
 )
@@ -106,6 +108,22 @@ def newest_of(connection: Connection, tenant: str, alerts: Sequence[str]) -> dic
 def newest_number(connection: Connection) -> int:
     """The highest number of an alarm; 0 before the first."""
     return int(connection.execute(sa.select(sa.func.max(ALARM.c.number))).scalar() or 0)
+
+
+def heard_lately(
+    connection: Connection, since_us: int, bucket_us: int
+) -> dict[tuple[str, str], dict[int, int]]:
+    """How many alarms each detector raised since a time: by (tenant, detector), by bucket."""
+    bucket = (ALARM.c.heard_us // bucket_us).label("bucket")
+    asked = (
+        sa.select(ALARM.c.tenant, ALARM.c.detector, bucket, sa.func.count().label("count"))
+        .where(ALARM.c.number > newest_number(connection) - LATELY, ALARM.c.heard_us > since_us)
+        .group_by(ALARM.c.tenant, ALARM.c.detector, bucket)
+    )
+    found: dict[tuple[str, str], dict[int, int]] = {}
+    for row in connection.execute(asked):
+        found.setdefault((row.tenant, row.detector), {})[int(row.bucket)] = int(row[3])
+    return found
 
 
 def detectors(connection: Connection, tenant: str | None = None) -> list[Detector]:

@@ -17,7 +17,7 @@ from pintu.kernel.operations.incidents.acting import Acting
 from pintu.kernel.operations.incidents.changes import Changes
 from pintu.kernel.operations.incidents.clustering import RULES
 from pintu.kernel.operations.incidents.desk import OF_A_FLOOD, Desk
-from pintu.kernel.operations.incidents.flood import Limits
+from pintu.kernel.operations.incidents.flood import BUCKETS, Limits
 from pintu.kernel.operations.incidents.graph import Causes
 from pintu.kernel.operations.incidents.rules import Rules
 from pintu.kernel.operations.incidents.schema import ALARM, TABLES
@@ -268,6 +268,9 @@ class Incidents(Acting):
             waiting = (ALARM.c.incident == "", ALARM.c.cleared_us == 0)
             for alarm in keeping.alarms_where(connection, *waiting, limit=100_000):
                 desk.load_waiting(alarm)
+            limits = self._limits or Limits()
+            since_us = self._clock.now_us() - limits.window_us
+            desk.goes_on(keeping.heard_lately(connection, since_us, limits.window_us // BUCKETS))
             return keeping.position(connection)
 
         position = await self.opened.read(read)
