@@ -113,7 +113,9 @@ async def main(seconds: int, rate: int, night: bool) -> int:
         session = Session(Pictures(rooms), 1, "bench", ends_us)
         busy, began = time.process_time(), time.monotonic()
         await session.seek(ends_us - (seconds - 1) * 1_000_000)
-        print(f"sought in {time.monotonic() - began:.2f} s, {time.process_time() - busy:.2f} s busy")
+        print(
+            f"sought in {time.monotonic() - began:.2f} s, {time.process_time() - busy:.2f} s busy"
+        )
         busy, began = time.process_time(), time.monotonic()
         late, written = await play(session)
         busy, took = time.process_time() - busy, time.monotonic() - began

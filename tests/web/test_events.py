@@ -13,7 +13,8 @@ from pintu.kernel.errors import TooManyRequests, Unauthorized
 from pintu.kernel.exchange.gate import ExchangeGate
 from pintu.kernel.store.port import Op
 from pintu.web.api.picture import Pictures
-from pintu.web.events import ALIVE_TICKS, MAX_FRAMES, Client, Hub, frame
+from pintu.web.events import ALIVE_TICKS, Hub
+from pintu.web.readers import MAX_FRAMES, Client, frame
 from tests.web.small_city import LAMP, SmallCity, changed
 
 WORLD = (-180.0, -90.0, 180.0, 90.0)
@@ -147,6 +148,34 @@ async def test_streams_are_counted(city: SmallCity, monkeypatch: pytest.MonkeyPa
     hub = Hub(city.rooms, Pictures(city.rooms))
     with pytest.raises(TooManyRequests):
         hub.admit()
+
+
+async def test_one_reader_cannot_take_all_streams(
+    city: SmallCity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streams of one person are counted while they are open; others still get theirs."""
+    monkeypatch.setattr("pintu.web.events.MAX_OF_ONE", 1)
+    hub = Hub(city.rooms, Pictures(city.rooms))
+    first = hub.stream(client(city, "commands", who="person:one"))
+    await anext(first)
+    with pytest.raises(TooManyRequests):
+        hub.admit("person:one")
+    hub.admit("person:two")
+    await first.aclose()  # type: ignore[attr-defined]
+    hub.admit("person:one")
+
+
+def test_what_is_wrong_goes_first() -> None:
+    """A frame of the wall overtakes telemetry that waits; too much of both ends the stream."""
+    reader = Client(tenant=1, topics=frozenset({"map"}))
+    reader.push(b"telemetry")
+    reader.push(b"alarm", first=True)
+    assert [b"alarm", b"telemetry", None] == [reader.pop() for _ in range(3)]
+    for n in range(MAX_FRAMES + 1):
+        reader.push(b"alarm", first=n % 2 == 0)
+    assert (True, True) == (reader.slow, reader.ended)
+    assert b"resync" in (reader.pop() or b"")
+    assert reader.pop() is None
 
 
 async def test_unknown_topics_are_named(page: httpx.AsyncClient) -> None:

@@ -14,9 +14,9 @@ from pintu.kernel.context.record import Record, Remove
 from pintu.kernel.intake.words import Batch, Update
 from pintu.kernel.store.port import Op
 from pintu.web.api.names import best, called, texts_of
-from pintu.web.events import Client
 from pintu.web.house import House
 from pintu.web.pages import labels
+from pintu.web.readers import Client
 from pintu.web.wall.keeping import AT_ONCE, Told
 from pintu.web.wall.shown import OVER, PAGES_OF, TYPES, is_over, on_wall, page_of, seen
 from tests.web.small_city import LAMP, SOURCE, SmallCity, alert, put
@@ -158,11 +158,11 @@ async def test_streams_carry_the_wall(wall_page: httpx.AsyncClient, shared_city:
     try:
         await write(shared_city, incident())
         hub.tick()
-        told = [orjson.loads(one.split(b"data: ", 1)[1]) for one in reader.frames]
+        told = [orjson.loads(one.split(b"data: ", 1)[1]) for one in reader.first]
         assert [[incident()["id"]]] == [[one["id"] for one in e["entities"]] for e in told]
         for _ in range(4):
             hub.tick()
-        assert any(b'"figures"' in one for one in reader.frames)
+        assert any(b'"figures"' in one for one in reader.first)
     finally:
         hub.clients.discard(reader)
         await write(shared_city, incident("closed"))

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pintu.kernel.analytics.columns import Body, differences
 from pintu.kernel.analytics.columns import rows_of as filed_rows
+from pintu.kernel.analytics.folding import _timed as timed_in
+from pintu.kernel.analytics.folding import _updates as updates
 from pintu.kernel.analytics.folding import fold
 from pintu.kernel.analytics.folding_columns import fold_columns
 from pintu.kernel.analytics.packs import Pack, pack_of, rows_of
 from pintu.kernel.analytics.texts import DOUBLE, NUMBER, marks
+from pintu.kernel.context.late import last_write_holds
 from pintu.kernel.context.record import PAST_VERBS
 from pintu.kernel.store.port import VERBS, Change
 
@@ -58,6 +61,22 @@ class PackStrip:
         self.due = told_at(self.ats, after_us)
         self._ends = list(accumulate(pack.lengths, initial=0))
         self._past = all(VERBS[form.verb] in PAST_VERBS for form in pack.forms)
+        self._seconds = self._observed()
+
+    def _observed(self) -> list[int] | None:
+        """The second that each row tells of, where all write the same attributes, one plain
+        instance of each; its own number where the last write counts. None where rows differ."""
+        pack, rows = self._pack, list(range(len(self.ats)))
+        form = pack.forms[pack.which[0] if pack.which else 0]
+        if len(set(pack.which)) > 1 or not updates(form):
+            return None
+        timed = timed_in(pack, pack.which or [0] * len(rows), rows, self._ends)
+        if timed is None:
+            return None
+        if not timed or last_write_holds(form.source):
+            return rows
+        assert pack.told is not None
+        return [at // 1_000_000 - ago for at, ago in zip(self.ats, pack.told, strict=True)]
 
     def types_of(self, row: int) -> tuple[str, ...]:
         """What the entity was, as a row says."""
@@ -69,7 +88,14 @@ class PackStrip:
         start, self.at = self.at, end
         if self._past:
             return False
-        pack = self._pack
+        pack, seconds = self._pack, self._seconds
+        if seconds is not None and standing.doc is not None:
+            # nobody asks when an attribute came, so only rows that were observed last are seen
+            newest = max(seconds[start:end])
+            for row in range(start, end):
+                if seconds[row] >= newest:
+                    standing.apply(self._row(row))
+            return True
         part = Pack(
             pack.forms, pack.which[start:end], [], [self.ats[start], *pack.ats[start + 1 : end]],
             {}, None if pack.told is None else pack.told[start:end], pack.lengths[start:end],
@@ -77,6 +103,14 @@ class PackStrip:
         )  # fmt: skip
         fold(standing, part, self.id, ALWAYS)
         return True
+
+    def _row(self, row: int) -> Change:
+        pack, text = self._pack, self._pack.text[self._ends[row] : self._ends[row + 1]]
+        form = pack.forms[pack.which[row] if pack.which else 0]
+        return Change(
+            0, 0, self.id, form.types, VERBS[form.verb], self.ats[row], form.source, form.changed,
+            text, 0,
+        )  # fmt: skip
 
     def changes(self, tenant: int) -> list[Change]:
         """The rows, as the log had them."""
@@ -92,7 +126,7 @@ class BodyStrip:
         self.ats = list(accumulate(body.ats))
         self.due = told_at(self.ats, after_us)
         self._columns = [
-            [_values(kind, column) for kind, column in zip(marks(form.template), holes, strict=True)]
+            [_values(kind, one) for kind, one in zip(marks(form.template), holes, strict=True)]
             for form, holes in zip(body.forms, body.holes, strict=True)
         ]
         self._done = [0] * len(body.forms)  # rows of each form that were folded

@@ -15,7 +15,8 @@ from pintu.kernel.context.record import Record
 from pintu.kernel.errors import Forbidden, PintuError, ResourceNotFound, TooManyRequests
 from pintu.kernel.operations.wall_state import state_hash
 from pintu.web.api.picture import Picture, Pictures
-from pintu.web.events import TICK_S, frame
+from pintu.web.events import TICK_S
+from pintu.web.readers import frame
 from pintu.web.wall.keeping import Wall
 from pintu.web.wall.shown import is_over, on_wall
 

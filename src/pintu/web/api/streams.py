@@ -15,8 +15,8 @@ from pintu.kernel.subscriptions.narrowing import let
 from pintu.kernel.subscriptions.reading import Filed, build, read_document
 from pintu.kernel.subscriptions.streaming import Streams, Told
 from pintu.kernel.subscriptions.words import Asker, Subscription
-from pintu.web.events import frame
 from pintu.web.house import house_of
+from pintu.web.readers import frame
 from pintu.web.visit import AnyRequest, Visit, enter
 
 STREAMS: Final = "streams"

@@ -16,7 +16,7 @@ from pintu.kernel.context.record import PAST_VERBS
 from pintu.kernel.context.selection import Selection, TypeSelection
 from pintu.kernel.store.port import settled
 from pintu.web.api.picture import IDLE_S, LOAD_PAGE, body_of
-from pintu.web.wall.shown import TYPES, is_over, on_wall, seen
+from pintu.web.wall.shown import SOON, TYPES, is_over, on_wall, seen
 
 if TYPE_CHECKING:
     from pintu.kernel.store.port import Change
@@ -104,8 +104,10 @@ class Wall:
             self.entities[id] = document
         return document
 
-    def apply(self, changes: list[Change]) -> None:
-        """Take a commit in; what changed waits in `told`."""
+    def apply(self, changes: list[Change]) -> bool:
+        """Take a commit in; what changed waits in `told`. Whether something must be told soon:
+        an alert or an incident, not the street that it lies on."""
+        soon = False
         for change in changes:
             if change.tenant != self.tenant or not on_wall(change.types):
                 continue
@@ -122,6 +124,8 @@ class Wall:
                 continue
             document = self._take(change.id, orjson.loads(body), change.at_us)
             self.told.put(change.id, document, change.at_us)
+            soon = soon or not SOON.isdisjoint(change.types)
+        return soon
 
     def snapshot(self) -> dict[str, Any]:
         """What stands on it now, in the shape of an event; what is over by its time is left out."""
@@ -146,10 +150,9 @@ class Walls:
         await wall.ready()
         return wall
 
-    def committed(self, changes: list[Change]) -> None:
-        """Take one commit in."""
-        for wall in self.by_tenant.values():
-            wall.apply(changes)
+    def committed(self, changes: list[Change]) -> bool:
+        """Take one commit in; whether a wall must be told soon."""
+        return any([wall.apply(changes) for wall in self.by_tenant.values()])
 
     def events(self, tenants: set[int]) -> dict[int, dict[str, Any]]:
         """What walls of these tenants are to be told; others' news is let go, a page that comes

@@ -20,6 +20,9 @@ TYPES: Final = frozenset(
 )
 """Everything else on the wall is a point of the map (`web/api/picture.py`)."""
 
+SOON: Final = frozenset({ALERT, "Incident", "PublicWarning"})
+"""What walls are told at once; the rest comes with the next tick."""
+
 OVER: Final[dict[str, frozenset[str]]] = {
     ALERT: frozenset({"cleared", "closed", "dismissed", "ended", "inactive", "resolved"}),
     "Incident": frozenset({"closed", "merged"}),
