@@ -91,7 +91,7 @@ def standing_plan(
     taken = _Targets(sites, chance, lasting=False)
     faults: list[Fault] = []
     for slot in range(round(rate * lamps)):
-        kind = _kind(chance, wide=slot % 12 == 0)
+        kind = _kind(chance, wide=slot % 12 == 11)
         at_s = begin + chance.uniform(0, 30) * HOUR
         while at_s < from_s + days * 86_400:
             lasts_s = chance.uniform(*LASTS_H[kind]) * HOUR

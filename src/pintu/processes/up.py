@@ -140,6 +140,8 @@ def demo_command(settings: Settings) -> tuple[str, ...]:
         str(settings.data / "demo-air-stations.json"),
         "--air-past",
         "960",
+        "--fault-rate",
+        "0.002",  # at rest a wall is calm: `pintu demo storm` is there for the other picture
         "--modbus-port",
         str(settings.port + 3),
         "--opcua-port",

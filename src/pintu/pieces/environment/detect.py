@@ -46,6 +46,7 @@ KEPT_HOURS = 100
 CLEAR_AFTER = 3
 """Hours in which a pattern must not hold before it is over; an exceedance is over at once."""
 SILENT_HOURS = 3
+RECENT_HOURS = 3
 MOST_A_TICK = 60
 
 
@@ -108,7 +109,7 @@ class Detector:
         found: list[Update] = []
         for code in list(self._dirty)[:MOST_A_TICK]:
             del self._dirty[code]
-            found += self._look(code)
+            found += self._look(code, now_us)
         if self._ticks % 30 == 0:
             found += self._silence(now_us)
         if self._ticks % 600 == 0:
@@ -116,19 +117,22 @@ class Detector:
             self._book.drop_before(newest - KEPT_HOURS)
         return found
 
-    def _look(self, code: str) -> list[Update]:
+    def _look(self, code: str, now_us: int) -> list[Update]:
         station = self._book.station(code)
         if not station.newest:
             return []
         found: list[Update] = []
         limits = limits_at(self._limits, date.fromisoformat(date_of(day_of(station.newest))))
         hour = station.hours.get(station.newest)
+        # a station that comes back tells its backlog first: what was exceeded days ago is no alarm
+        recent = now_us // 3_600_000_000 - station.newest <= RECENT_HOURS
         for pollutant in POLLUTANTS:
             if hour is None or pollutant.code not in hour.values:
                 continue
             if limits is not None:
                 told = exceedance(self._book, code, pollutant.code, limits, self._class)
-                found += self._judge(Case.EXCEEDANCE, code, pollutant, told)
+                if told is None or recent:
+                    found += self._judge(Case.EXCEEDANCE, code, pollutant, told)
             for case, holds in _PATTERNS.items():
                 told = holds(self._book, code, pollutant.code)
                 found += self._judge(case, code, pollutant, told)

@@ -15,6 +15,7 @@ from pintu.kernel.operations.incidents.desk import Desk
 from pintu.kernel.operations.incidents.flood import Limits
 from pintu.kernel.operations.incidents.graph import Graph, thing_of
 from pintu.kernel.operations.incidents.reading import alarm_of
+from pintu.kernel.operations.incidents.weighing import grade
 from pintu.kernel.operations.incidents.words import Alarm, Incident
 from tests.kernel.operations.incidents_town import (
     BEGAN_US,
@@ -144,12 +145,28 @@ def test_what_a_person_divided_is_not_merged_by_the_room() -> None:
 
 def test_a_lonely_doubt_waits_and_may_pass() -> None:
     """One medium alarm that clears within its two minutes never was an incident."""
-    table = Table()
-    assert [] == table.take(alarm("1", severity="medium"))
-    table.take(alarm("1", severity="medium", status="cleared", minutes=1))
+    table, doubt = Table(), {"severity": "medium", "category": "water"}
+    assert [] == table.take(alarm("1", **doubt))
+    table.take(alarm("1", status="cleared", minutes=1, **doubt))
     assert [] == table.look(BEGAN_US + DAY_US)
-    assert [] == table.take(alarm("2", severity="medium", minutes=30))
+    assert [] == table.take(alarm("2", minutes=30, **doubt))
     assert ["I1 opened"] == table.look(BEGAN_US + 33 * MINUTE_US)
+
+
+def test_broken_lamps_here_and_there_are_work_and_no_incident() -> None:
+    """A city always has some: they call nobody, however long they stay dark; two that confirm each
+    other are an incident, but none that rings, far apart as they may stand on their feeder."""
+    table = Table()
+    for n in range(12):
+        far = moved(700.0 * n)
+        assert [] == table.take(alarm(f"{n}", severity="medium", place=far, minutes=15 * n))
+    assert [] == table.look(BEGAN_US + DAY_US)
+    told = {"severity": "medium", "minutes": 300}
+    table.take(alarm("a", place=moved(9_000), **told))
+    table.take(alarm("b", place=moved(9_120), **told))
+    assert [(2, 1)] == [(one.alarms, one.grade) for one in table.incidents]
+    alarms = [alarm(f"{n}", severity="medium", place=moved(1_200.0 * n)) for n in range(5)]
+    assert [1, 2] == [grade(some, 0.9, 1_300.0) for some in (alarms[:2], alarms)]
 
 
 def test_a_chattering_thing_never_lasts_long_enough() -> None:

@@ -107,11 +107,15 @@ def _reach(alarm: Alarm, rules: Rules) -> float:
 def waits_us(alarm: Alarm, reliability: float, rules: Rules = RULES) -> int | None:
     """How long an alarm that nobody else confirms waits before it is an incident; None: for ever.
 
-    What passes before that never rang: it stays in the list of alarms that were no incident.
+    What passes before that never rang: it stays in the list of alarms that were no incident. One
+    thing of a kind that is mended day by day (`rules.upkeep`: a lamp) is work for who mends it, not
+    for the officer on duty, until something else confirms it or it is grave.
     """
     doubt = 2 if reliability < 0.5 or alarm.confidence < 0.4 else 1
     if alarm.detector == PERSON:
         return 0
+    if alarm.category in rules.upkeep and alarm.severity in ("medium", "low"):
+        return None
     if alarm.severity == "critical":
         return 0 if doubt == 1 else rules.waits_high_us
     if alarm.severity == "high":

@@ -58,6 +58,7 @@ class Rules:
     waits_high_us: int = 90_000_000  # alone and unconfirmed, before it is an incident
     waits_medium_us: int = 2 * MINUTE_US
     waits_low_us: int = 10 * MINUTE_US
+    upkeep: frozenset[str] = frozenset({"streetlight"})  # see `waits_us`
     passes_us: int = 30 * MINUTE_US  # over and never looked at: it is closed as passed
     passes_grave_us: int = 24 * 60 * MINUTE_US
     follows_us: int = 30 * MINUTE_US  # what comes again so soon after closing goes on from it

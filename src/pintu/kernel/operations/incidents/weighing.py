@@ -15,6 +15,8 @@ from pintu.kernel.operations.incidents.words import SEVERITIES, Alarm, Incident
 
 BY_SEVERITY: Final = {"informational": 1, "low": 1, "medium": 1, "high": 2, "critical": 3}
 MANY, WIDE_M, WITNESSES = 20, 1_000, 3
+WIDE_ALARMS: Final = 5
+"""Two lamps at the ends of a long street are no wide incident."""
 SOME: Final = 10
 SURELY: Final = 0.99
 UNSURE: Final = 0.3
@@ -50,7 +52,8 @@ def grade(alarms: Sequence[Alarm], sure: float, extent_m: float) -> int:
     witnesses = len({source_of(one) for one in counted})
     if found == 1 and len(counted) >= SOME:
         found = 2
-    if len(counted) >= MANY or extent_m >= WIDE_M or witnesses >= WITNESSES:
+    wide = extent_m >= WIDE_M and (len(counted) >= WIDE_ALARMS or found > 1)
+    if len(counted) >= MANY or wide or witnesses >= WITNESSES:
         found += 1
     if sure < UNSURE:
         found -= 1

@@ -36,6 +36,23 @@ def test_an_exceedance_is_raised_once_and_over_when_it_is_over() -> None:
     assert mine == [("exceedance", "S0~no2", "open"), ("exceedance", "S0~no2", "cleared")]
 
 
+def test_a_backlog_of_days_past_raises_no_exceedance() -> None:
+    """A station that comes back tells what was; only its newest hours are news."""
+    city = City()
+    city.hours(0, 2)
+    city.now_us += 72 * 3_600_000_000
+    for number in range(2, 70):
+        for name in city.names:
+            city.tell(name, number, {"NO2": 240.0 + number % 7})
+        city.tick()
+    assert city.found("exceedance") == []
+    for number in range(70, 73):
+        for name in city.names:
+            city.tell(name, number, {"NO2": 240.0 + number % 7})
+        city.tick()
+    assert len(city.names) == len(city.found("exceedance"))
+
+
 def test_the_running_mean_of_24_hours_is_judged_too() -> None:
     """PM2.5 around 70 hour after hour: above 60 as soon as twenty hours are known."""
     city = City()
