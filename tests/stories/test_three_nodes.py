@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from pintu.kernel.errors import Forbidden, PintuError
+from pintu.kernel.access import Actor
+from pintu.kernel.errors import Forbidden, PintuError, ResourceNotFound
 from pintu.kernel.exchange.words import Condition, Question
 from tests.kernel.exchange.nodes.town import (
     PURPOSE,
@@ -16,6 +18,7 @@ from tests.kernel.exchange.nodes.town import (
     agreed,
     free_port,
     joined,
+    terms,
 )
 
 ONE = Question(where=(Condition("id_number", "=", "990000201501010010"),))
@@ -54,6 +57,7 @@ async def test_three_nodes(tmp_path: Path) -> None:
     # what one may, the other may not: neither knows of the other's agreement
     with pytest.raises(PintuError, match="not known here"):
         await west.nodes.ask(people["west"], names["north"], ONE, purpose=PURPOSE, reason=REASON)
+    await nothing_is_handed_on((west, people["west"], names["west"]), (north, people["north"]))
     await north.close()
     assert [{"vaccinated": True}] == await ask(west)
     for name in names.values():
@@ -71,3 +75,34 @@ async def test_three_nodes(tmp_path: Path) -> None:
     assert [1] == [one.rows for _, one in north.nodes.holding.recalls(people["north"])]
     for city in (east, west, north):
         await city.close()
+
+
+async def nothing_is_handed_on(
+    holder: tuple[NodeCity, Actor, str], other: tuple[NodeCity, Actor]
+) -> None:
+    """No hop through a third: what a holder may see it offers to nobody, is asked for by nobody,
+    and its agreement's number opens nothing to another node, neither at the holder nor where the
+    data is; each attempt is written down there. What a holder lets its own people have of it can
+    only be less."""
+    (west, asker, name), (north, stranger) = holder, other
+    out, id = north.nodes.consuming._out, name.partition("@")[0]
+    assert [] == await north.nodes.consuming.catalogue(stranger, "west")
+    with pytest.raises(ResourceNotFound, match="shots"):
+        await north.nodes.consuming.request(stranger, "west", terms(), reason=REASON, key="hop")
+    for node in ("west", "east"):
+        with pytest.raises(Forbidden, match="no agreement"):
+            await out.call(
+                stranger, node, f"/agreements/{id}/rows", ONE, purpose=PURPOSE, reason=REASON
+            )
+    chief = await west.person("chief", "education", "owner")
+    known = west.nodes.consuming.find(asker, name)
+    more = msgspec.structs.replace(known.agreement.terms, onward=True)
+    with pytest.raises(Forbidden, match=r"only narrow.*may not be passed on"):
+        await west.nodes.consuming.narrow(chief, name, more)
+    audit = west.city.rooms.audit
+    assert audit is not None
+    for task in list(west.city.rooms.gate.recorder._tasks):  # type: ignore[attr-defined]
+        await task
+    rows = [one.row for one in await audit.rows(0, 1000)]
+    assert ["clinic@north"] == [one.organisation for one in rows if one.what == "refused"
+                                and one.agreement == id]  # fmt: skip

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from pintu.kernel.access import Act, Deed
 from pintu.kernel.context.record import Record
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from pintu.kernel.context.selection import Selection
     from pintu.web.rooms import Rooms
-
-T = TypeVar("T", str, bytes, Any)
 
 MOST: Final = 20_000
 """Things of one agreement that a map draws, at most."""
@@ -78,7 +76,7 @@ def there(visit: Visit, records: Iterable[Record]) -> list[Record]:
     return [one for one in records if seen is None or seen(one.body) is not None]
 
 
-async def sent(visit: Visit, response: Response[T], rows: int) -> Response[T]:
+async def sent(visit: Visit, response: Response[Any], rows: int) -> Response[Any]:
     """An answer with so many rows of things in it. Under an agreement it is counted and then
     written down, and names its row of the log; TooManyRequests, Unavailable: it is not sent."""
     if not visit.agreed:
@@ -87,8 +85,8 @@ async def sent(visit: Visit, response: Response[T], rows: int) -> Response[T]:
     found = gate.under(visit.projection)
     if found is not None:
         gate.limits.rows(found, rows)
-    content = response.content
-    body = content.encode() if isinstance(content, str) else bytes(content)
+    content: str | bytes = response.content
+    body = content.encode() if isinstance(content, str) else content
     await _entered(visit, response, Told(body=body, rows=rows))
     return response
 
@@ -109,7 +107,7 @@ async def answering(visit: Visit) -> AsyncIterator[None]:
         raise
 
 
-async def _entered(visit: Visit, response: Response[T] | None, told: Told) -> None:
+async def _entered(visit: Visit, response: Response[Any] | None, told: Told) -> None:
     assert visit.act is not None
     receipt = await _gate(visit).record(visit.actor, visit.act, visit.projection, told)
     if response is not None:
