@@ -195,17 +195,19 @@ class Stepping(Reading):
                 first.append(command)
             else:
                 now.append(command)
-        if first:
-            self._unlooked += first
-            if len(self._unlooked) == len(first):
-                self._later(self._look())
+        known = {(one.id, one.attempt) for one in self._unlooked}
+        new = [one for one in first if (one.id, one.attempt) not in known]
+        self._unlooked += new
+        if new and not known:
+            self._later(self._look())
         return now, first
 
     def _goes(self, command: Command) -> bool:
         """Whether a command is still to be sent, and may be."""
         entry = self._waiting.get(command.id)
-        wanted = entry is not None and entry.state in ("desired", "sent")
-        return wanted and self.stops.of(command.tenant) is None
+        if entry is None or entry.command.attempt != command.attempt:
+            return False
+        return entry.state in ("desired", "sent") and self.stops.of(command.tenant) is None
 
     def _looks_at(self, command: Command) -> bool:
         return self.guarding.looked_at(command.piece, command.name, command.arguments)
@@ -217,14 +219,18 @@ class Stepping(Reading):
             some = self._unlooked[:LOOKED_AT]
             looked_s = time.monotonic()
             try:
-                await self._look_at(some, looked_s)
+                good, shut = await self._looked_at(some)
             except Unavailable as error:
                 log.warning("Interlocks cannot be looked at now: %s", error.detail)
                 await asyncio.sleep(AGAIN_S)
                 continue
             del self._unlooked[: len(some)]
+            self._looked.update((one.id, looked_s) for one in good)
+            self._pacing.hand_out([one for one in good if self._goes(one)])
+            if shut:
+                await self._gathering.take_many(shut)
 
-    async def _look_at(self, some: list[Command], looked_s: float) -> None:
+    async def _looked_at(self, some: list[Command]) -> tuple[list[Command], list[Wanted]]:
         seen: Seen = {}
         shut: list[Wanted] = []
         good: list[Command] = []
@@ -240,10 +246,7 @@ class Stepping(Reading):
                 shut.append(self._wanted(command.id, "fail", "interlock", error.detail))
             else:
                 good.append(command)
-        self._looked.update((one.id, looked_s) for one in good)
-        self._pacing.hand_out([one for one in good if self._goes(one)])
-        if shut:
-            await self._gathering.take_many(shut)
+        return good, shut
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
