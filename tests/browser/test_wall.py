@@ -113,6 +113,16 @@ def test_the_address_keeps_filters(screen: Page, night: str) -> None:
     assert "high" == screen.locator("#wall-least").input_value()
 
 
+def test_an_incident_s_page_leads_to_its_place(screen: Page, night: str) -> None:
+    """`?incident=` shows its card and leaves the address; one that is gone is said to be gone."""
+    opened(screen, night, "?incident=I0000")
+    expect(screen.locator("#card h2")).to_contain_text("Lights out")
+    assert "incident=" not in screen.url
+    opened(screen, night, "?incident=I9999")
+    expect(screen.locator("#card")).to_contain_text("Incident I9999 does not stand on the wall")
+    assert "/incidents/I9999" == screen.locator("#card a").get_attribute("href")
+
+
 def test_a_past_moment_is_replayed_and_plainly_so(screen: Page, night: str) -> None:
     """The banner says that it is not now, time runs, and back to now is one button."""
     opened(screen, night)

@@ -11,7 +11,7 @@ addEventListener("DOMContentLoaded", () => {
   const hidden = new Set(), address = new URLSearchParams(location.search);
   const points = new window.pintuWall.Points(window.pintuStyle.looks);
   const lists = new window.pintuWall.Lists((id) => choose(id));
-  // `applied`, `latencies` (ms from a change to its being applied here) and `alarms` (ms from an alarm's issue) are for measuring.
+  // `applied`, `latencies` (ms from a change to its being applied here) and `alarms` (ms from an alarm's issue to its standing in the lists) are for measuring.
   const wall = window.pintuWall.now = { state, points, applied: 0, latencies: [], alarms: [], lists: null, least: 4, figures: null, live: true, loaded: false };
   if (innerWidth < 1600) document.querySelector(".wall-legend").open = false;
   let map = null, chosen = "", told_at = { city: Number(box.dataset.clock), here: Date.now() }, heard = Date.now();
@@ -49,12 +49,13 @@ addEventListener("DOMContentLoaded", () => {
   }
   wall.say = say;
 
-  // --- lists, figures and signs follow the state, four times a second at most
-  let shown = -1, showing = 0;
+  // --- lists, figures and signs follow the state: at once, and four times a second at most
+  let shown = -1, showing = 0, last_shown = 0, rung = [];
   function show(aged) {
     if (showing && !aged) return;
     const later = () => {
-      showing = 0;
+      clearTimeout(showing);
+      showing = 0; last_shown = Date.now();
       const now = wall.city();
       if (state.version === shown && !aged) return;
       const found = wall.lists = state.lists(wall.least);
@@ -62,18 +63,20 @@ addEventListener("DOMContentLoaded", () => {
       lists.figures(found, wall.live ? wall.figures : null, now);
       if (map && state.version !== shown) map.list(found);
       shown = state.version;
+      for (const since of rung) wall.alarms.push(Date.now() - since);
+      rung = [];
+      if (wall.alarms.length > 20000) wall.alarms.splice(0, 10000);
     };
-    if (aged) later(); else showing = setTimeout(later, 200);
+    if (aged) later(); else showing = setTimeout(later, Math.max(0, last_shown + 200 - Date.now()));
   }
   wall.show = show;
 
   // --- events
   wall.apply = (event) => {
     const fresh = state.apply(event);
-    const now = Date.now();
     if (wall.loaded) for (const row of fresh) {
       if (row.type === "Incident") wall.sounds.play(row);
-      if (row.type === "Alert" && wall.alarms.push(now - row.since) > 20000) wall.alarms.splice(0, 10000);
+      if (row.type === "Alert") rung.push(row.since);
     }
     show();
   };
@@ -133,6 +136,7 @@ addEventListener("DOMContentLoaded", () => {
       box.dataset.loaded = "1";
       say("", "");
       show(true);
+      asked_for();
     } catch (error) {
       say(words.failed, "lost");
       setTimeout(() => { if (wall.live) stand(); }, 3000);
@@ -191,6 +195,24 @@ addEventListener("DOMContentLoaded", () => {
     card.append(part);
   }
   wall.choose = choose;
+  // `?incident=` of an incident's own page: it is chosen here once, where it still stands on the wall.
+  let wanted = address.get("incident") || "";
+  function asked_for() {
+    if (!wanted) return;
+    const row = [...state.rows.values()].find((one) => one.type === "Incident" && (one.id === wanted || window.pintuWall.state.short(one.id) === wanted));
+    const query = new URLSearchParams(location.search);
+    query.delete("incident");
+    history.replaceState(null, "", location.pathname + (query.size ? "?" + query : "") + location.hash);
+    if (row) { if (map) map.ready.then(() => choose(row.id)); else choose(row.id); }
+    else missing(wanted);
+    wanted = "";
+  }
+  function missing(id) {
+    const link = document.createElement("a"), said = document.createElement("p");
+    link.href = own.Incident + encodeURIComponent(window.pintuWall.state.short(id)); link.textContent = words.open;
+    said.append(fill(words.notHere, { id: window.pintuWall.state.short(id) }) + " ", link);
+    card.replaceChildren(said);
+  }
   wall.chosen = () => state.rows.get(chosen);
   card.addEventListener("click", (event) => { if (event.target.closest("[data-close]")) choose(""); });
   function thing(id, at) {

@@ -5,8 +5,10 @@ window.pintuWall.Map = class {
     const { looks, signed } = window.pintuStyle;
     this.box = box; this.points = points; this.hidden = hidden; this.looks = looks; this.signed = signed;
     this.scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
-    this.mode = ""; this.drawn = new Set(); this.rows = []; this.layers = new Set(); this.changes = 0;
+    this.mode = ""; this.drawn = new Set(); this.rows = []; this.layers = new Set(); this.changes = 0; this.puts = 0; this.signs_of = new Set();
     this.wants = new Set(); this.moved = new Set(); this.marks = {}; this.rested = 0;
+    this.glow = document.createElement("canvas");
+    this.glow.className = "wall-glow"; this.glow.setAttribute("aria-hidden", "true");
     this.still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const bounds = JSON.parse(box.dataset.bounds) || [120.0, 30.0, 120.4, 30.4];
     this.bounds = [[bounds[0], bounds[1]], [bounds[2], bounds[3]]];
@@ -21,15 +23,23 @@ window.pintuWall.Map = class {
     this.gl.addControl(new maplibregl.ScaleControl({ maxWidth: 120 * this.scale }), "bottom-right");
     this.gl.touchZoomRotate.disableRotation();
     this.ready = new Promise((done) => { if (this.gl.isStyleLoaded()) done(); else this.gl.once("style.load", done); }).then(() => this.dress());
+    this.gl.getCanvasContainer().append(this.glow);
+    this.gl.on("move", () => this.shine());
     this.gl.on("moveend", () => this.draw());
   }
 
   static collection(features) { return { type: "FeatureCollection", features }; }
   static point(id, [lon, lat], properties) { return { type: "Feature", id, properties, geometry: { type: "Point", coordinates: [lon, lat] } }; }
+  // What is there already is not handed over once more: a source that is set is cut into tiles and drawn anew.
   put(source, features) {
+    const mark = JSON.stringify(features);
+    if (this.marks[source] === mark) return false;
+    this.marks[source] = mark;
     const { shift } = window.pintuWall;
     if (shift) for (const one of features) one.geometry = { ...one.geometry, coordinates: shift(one.geometry.coordinates) };
     this.gl.getSource(source).setData(this.constructor.collection(features));
+    this.puts += 1;
+    return true;
   }
 
   dress() {
@@ -52,7 +62,7 @@ window.pintuWall.Map = class {
     image("wall-alarm", "M32 7 59 56H5z", colour("red"));
     image("wall-alarm-low", "M32 9 56 54H8z", "", colour("soft"));
     image("wall-order", "M32 7 57 32 32 57 7 32z", "", colour("blue"));
-    for (const name of ["fresh", "streets", "areas", "things"]) gl.addSource(name, empty());
+    for (const name of ["streets", "areas", "things"]) gl.addSource(name, empty());
     const text = { "text-font": font, "text-size": 15 * k, "text-offset": [0, 1.3], "text-anchor": "top", "text-optional": true, "text-max-width": 14 };
     const paint = { "text-color": colour("text"), "text-halo-color": colour("ground"), "text-halo-width": 2 * k };
     const of = (layer) => ["==", ["get", "layer"], layer];
@@ -60,7 +70,7 @@ window.pintuWall.Map = class {
     gl.addLayer({ id: "wall-areas", type: "fill", source: "areas", paint: { "fill-color": ["case", of("incidents"), colour("red"), colour("text")], "fill-opacity": .07 } }, "cells");
     gl.addLayer({ id: "wall-warnings", type: "line", source: "areas", filter: of("warnings"), paint: { "line-color": colour("text"), "line-width": 3 * k, "line-dasharray": [3, 2] } });
     gl.addLayer({ id: "wall-incident-areas", type: "line", source: "areas", filter: of("incidents"), paint: { "line-color": colour("red"), "line-width": 3 * k } });
-    gl.addLayer({ id: "wall-fresh", type: "circle", source: "fresh", paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 10, 2.2 * k, 15, 8 * k], "circle-color": colour("blue"), "circle-opacity": .35, "circle-stroke-width": k, "circle-stroke-color": colour("blue") } }, "signs");
+    this.blue = colour("blue");
     const symbol = (id, layer, size, more = {}) => gl.addLayer({ id, type: "symbol", source: "things", filter: of(layer), layout: { "icon-image": ["get", "i"], "icon-size": size * k, "icon-allow-overlap": true, "icon-ignore-placement": true, "symbol-sort-key": ["-", 9, ["get", "o"]], ...more }, paint: more["text-field"] ? paint : {} });
     symbol("wall-orders", "orders", .42);
     symbol("wall-alarms", "alarms", .62, { "icon-size": ["interpolate", ["linear"], ["zoom"], 10, ["*", .5 * k, ["get", "size"]], 13, ["*", k, ["get", "size"]]] });
@@ -88,13 +98,13 @@ window.pintuWall.Map = class {
     const view = this.view(), shown = this.layers.has("points") ? null : this.hidden;
     const rows = shown ? points.within(view, shown, this.gl.getZoom() >= 15 ? 12000 : 4000) : [];
     this.mode = rows ? "points" : "cells";
-    this.gl.removeFeatureState({ source: "lamps" });
     this.drawn = new Set(rows || []);
-    this.put("lamps", (rows || []).map((row) => point(row, this.place(row), { s: points.state[row], l: points.level[row] })));
+    if (this.put("lamps", (rows || []).map((row) => point(row, this.place(row), { s: points.state[row], l: points.level[row] })))) this.gl.removeFeatureState({ source: "lamps" });
     const size = Math.max(1, Math.round(360 / (512 * 2 ** Math.floor(this.gl.getZoom())) * 44 * this.scale * 1e6));
     const cells = rows ? [] : points.cells(view, size, this.hidden);
     this.put("cells", cells.map(([x, y, n, look], i) => point(i, [x / 1e6, y / 1e6], { n, bad: 0, c: this.looks[look].alarm ? this.looks[0].shown : this.looks[look].shown, text: String(n) })));
     this.signs();
+    this.shine();
   }
   place(row) { return [this.points.lon[row] / 1e6, this.points.lat[row] / 1e6]; }
 
@@ -102,30 +112,67 @@ window.pintuWall.Map = class {
     const { points, looks, signed, constructor: { point } } = this;
     const wanted = new Set(this.layers.has("points") ? [] : [...points.alarmed].slice(0, 3000));
     for (const row of this.drawn) if (signed[points.state[row]]) wanted.add(row);
+    this.signs_of = wanted;
     this.put("signs", [...wanted].filter((row) => !this.hidden.has(points.state[row])).map((row) => point(row, this.place(row), { i: "look-" + points.state[row], o: looks[points.state[row]].alarm ? 1 : 0 })));
   }
 
-  // Rows of a map event, after the columns took them in.
+  // Rows of a map event, after the columns took them in. What blinks is painted at once, on a canvas of its own:
+  // the map under it is drawn again only when something on it looks otherwise.
   changed(flat) {
     this.changes += flat.length / 4;
     for (let i = 0; i < flat.length; i += 4) {
       if (this.drawn.has(flat[i])) this.moved.add(flat[i]);
-      if (this.signed[flat[i + 1]] || this.looks[flat[i + 1]].alarm) this.wants.add("signs");
+      if (this.signed[flat[i + 1]] || this.looks[flat[i + 1]].alarm || this.signs_of.has(flat[i])) this.wants.add("signs");
     }
     if (this.mode === "cells") this.wants.add("cells");
-    this.soon("fresh");
+    if (this.moved.size || this.wants.size) this.soon();
+    if (!this.still && !this.shining) this.shine();
+  }
+  shine() {
+    clearTimeout(this.shining);
+    this.shining = 0;
+    if (this.still || !this.dressed) return;
+    const { points, glow, gl, scale } = this, now = Date.now(), box = gl.getContainer();
+    const width = box.clientWidth, height = box.clientHeight, sharp = Math.min(2, devicePixelRatio);
+    if (glow.width !== Math.round(width * sharp) || glow.height !== Math.round(height * sharp)) { glow.width = Math.round(width * sharp); glow.height = Math.round(height * sharp); }
+    const pen = glow.getContext("2d"), zoom = gl.getZoom(), { shift } = window.pintuWall;
+    pen.setTransform(sharp, 0, 0, sharp, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    const rows = this.layers.has("points") ? [] : points.recent(now - 1500, 1500);
+    const radius = scale * (zoom < 10 ? 2.2 : Math.min(8, 2.2 + (zoom - 10) * 1.16)), side = radius * 2;
+    pen.strokeStyle = pen.fillStyle = this.blue;
+    pen.lineWidth = scale;
+    pen.beginPath();
+    for (const row of rows) {
+      if (!points.there[row] || this.hidden.has(points.state[row]) || this.signs_of.has(row)) continue;
+      const at = this.place(row), { x, y } = gl.project(shift ? shift(at) : at);
+      if (x < -side || y < -side || x > width + side || y > height + side) continue;
+      pen.moveTo(x + radius, y);
+      pen.arc(x, y, radius, 0, 7);
+    }
+    pen.globalAlpha = .35; pen.fill();
+    pen.globalAlpha = 1; pen.stroke();
+    if (rows.length) this.shining = setTimeout(() => this.shine(), 500);
   }
 
   // Drawing waits until the last drawing is done and has rested several times as long: on a slow machine the
   // map is drawn less often, and what is told is taken in at once.
   soon(what) {
-    this.wants.add(what);
+    if (what) this.wants.add(what);
     if (!this.dressed || this.busy || this.timer) return;
     this.timer = setTimeout(() => { this.timer = 0; this.flush(); }, Math.max(0, this.rested - Date.now()));
   }
   flush() {
     const { wants, points } = this, began = Date.now();
     this.wants = new Set();
+    let drawn = this.moved.size > 0;
+    for (const row of this.moved) this.gl.setFeatureState({ source: "lamps", id: row }, { s: points.state[row], l: points.level[row] });
+    this.moved.clear();
+    const before = this.puts;
+    if (wants.has("cells") && this.mode === "cells") this.draw(); else if (wants.has("signs")) this.signs();
+    if (wants.has("things") && this.listed) this.things(this.listed);
+    drawn = drawn || this.puts !== before;
+    if (!drawn) { this.rested = Date.now() + 500; return; }
     this.busy = true;
     const done = () => {
       if (!this.busy) return;
@@ -133,17 +180,10 @@ window.pintuWall.Map = class {
       this.busy = false;
       const cost = Date.now() - began;
       this.rested = Date.now() + (cost < 250 ? Math.max(500, 3 * cost) : Math.min(10000, 8 * cost));
-      if (this.wants.size || this.shining) this.soon("fresh");
+      if (this.wants.size || this.moved.size) this.soon();
     };
     const guard = setTimeout(done, 4000);
     this.gl.once("idle", done);
-    for (const row of this.moved) this.gl.setFeatureState({ source: "lamps", id: row }, { s: points.state[row], l: points.level[row] });
-    this.moved.clear();
-    if (wants.has("cells") && this.mode === "cells") this.draw(); else if (wants.has("signs")) this.signs();
-    if (wants.has("things") && this.listed) this.things(this.listed);
-    const rows = this.still ? [] : points.recent(Date.now() - 1500, 1500);
-    if (rows.length || this.shining) this.put("fresh", rows.filter((row) => points.there[row] && !this.hidden.has(points.state[row])).map((row) => this.constructor.point(row, this.place(row), {})));
-    this.shining = rows.length;
     this.gl.triggerRepaint();
   }
   list(lists) { this.listed = lists; this.soon("things"); }
@@ -165,11 +205,7 @@ window.pintuWall.Map = class {
     if (shown("alarms")) add([...lists.alarms, ...lists.grouped].filter(alone), "alarms", (row) => row.order < 3 ? "wall-alarm" : "wall-alarm-low");
     if (shown("warnings")) add(lists.warnings, "warnings", () => "");
     if (shown("incidents")) add(lists.incidents, "incidents", (row) => row.status === "open" ? "wall-incident" : "wall-incident-seen");
-    for (const [name, made] of [["things", features], ["areas", areas], ["streets", streets]]) {
-      const mark = JSON.stringify(made);
-      if (this.marks[name] !== mark) this.put(name, made);
-      this.marks[name] = mark;
-    }
+    this.put("things", features); this.put("areas", areas); this.put("streets", streets);
   }
 
   choose(at) { if (this.dressed) this.put("chosen", at ? [this.constructor.point(0, at, {})] : []); }

@@ -33,31 +33,36 @@ addEventListener("DOMContentLoaded", () => {
     Object.assign(session, one);
     wall.replayed = one.at_us / 1000;
     banner();
-    if (one.reset) stand();
+    if (one.why) said.textContent = one.why;
+    if (one.reset) stand().catch((error) => { said.textContent = error.message; });
   }
   async function get(path) {
     const answer = await fetch(`/api/v1/replay/${session.session}${path}`);
     if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail || answer.statusText);
     return answer.json();
   }
-  let turn = 0;
+  // What is told while what stands there is loaded waits, and holds after it.
+  let turn = 0, waiting = null;
+  function later(deed, one) { if (waiting) waiting.push(() => deed(one)); else deed(one); }
   async function stand() {
-    const mine = ++turn;
-    const [now, points] = await Promise.all([get(""), get("/points")]);
+    const mine = ++turn, mine_waiting = waiting = [];
+    const [now, points] = await Promise.all([get(""), get("/points")]).catch((error) => { if (mine === turn) waiting = null; throw error; });
     if (mine !== turn || !session) return;
+    waiting = null;
     wall.state.clear(); wall.points.load(points); wall.rows({ counts: points.counts });
     wall.replayed = now.at_us / 1000;
     wall.state.apply(now);
     if (wall.map) { wall.map.draw(); }
     document.getElementById("map-state").textContent = "";
+    mine_waiting.forEach((deed) => deed());
     wall.show(true);
   }
   function follow() {
     stream = new EventSource(`/api/v1/replay/${session.session}/events`);
     const on = (name, deed) => stream.addEventListener(name, (event) => { if (session) deed(JSON.parse(event.data)); });
     on("replay", told);
-    on("wall", (one) => { if (one.entities.length || one.gone.length) wall.apply({ ...one, ages: undefined }); });
-    on("map", (one) => wall.rows({ ...one, sent: Date.now() }));
+    on("wall", (one) => { if (one.entities.length || one.gone.length) later(wall.apply, { ...one, ages: undefined }); });
+    on("map", (one) => later(wall.rows, { ...one, sent: Date.now() }));
     stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) leave(words.failed); };
   }
   async function begin(ms, fast, length) {
