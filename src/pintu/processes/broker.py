@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import socket
 import sys
 
@@ -24,6 +25,9 @@ def main() -> None:
     # the writer thread and the loop share one interpreter: hand over ten times as often as usual
     sys.setswitchinterval(0.0005)
     settings, more = told()
+    for inherited in filter(None, more.values()):
+        # a job that outlives this process must not keep the city's door and lock
+        os.set_inheritable(inherited, False)
     import uvloop
 
     uvloop.run(_serve(settings, more["listener"]))

@@ -20,7 +20,7 @@ def told() -> tuple[Settings, dict[str, Any]]:
     Raises Unavailable when the city has moved since they were written.
     """
     plain = json.load(sys.stdin.buffer)
-    more = {"listener": plain.pop("listener", None)}
+    more = {name: plain.pop(name, None) for name in ("listener", "lock")}
     settings = from_plain(plain)
     if store_changed(settings, os.environ)():  # the supervisor will tell us of the new store
         raise Unavailable("The city has moved to another store: it starts there")

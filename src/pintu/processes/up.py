@@ -99,7 +99,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 
 def _programs(settings: Settings, listener: int, lock: int) -> list[Program]:
-    told = json.dumps({**as_plain(settings), "listener": listener}).encode()
+    told = json.dumps({**as_plain(settings), "listener": listener, "lock": lock}).encode()
     python = (sys.executable, "-m")
     programs = [
         Program(
