@@ -305,7 +305,10 @@ def wish(desk: Desk, **more: object) -> Delegation:
 
 async def test_somebody_acts_for_another_as_far_as_an_officer_grants(desk: Desk) -> None:
     """For those scopes, until that day or until it is ended; every step is in the log."""
+    both = desk.who["both"].id  # whom it is about has an account, and hears of it, as auditors do
+    await desk.scene.identity.people.prove(both, wish(desk).from_subject)
     made = await desk.delegations.grant(desk.actor("owner"), wish(desk))
+    assert [1, 1, 1] == [desk.notices.unread(desk.actor(one)) for one in ("watch", "guard", "both")]
     rosa, subject = desk.who["rosa"].id, made.from_subject
     assert desk.delegations.may(rosa, subject, "look")
     assert not desk.delegations.may(rosa, subject, "consent")

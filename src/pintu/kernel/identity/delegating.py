@@ -1,4 +1,9 @@
-"""Delegation: a parent, a carer or a firm's employee acts for somebody else, as far as granted."""
+"""Delegation: a parent, a carer or a firm's employee acts for somebody else, as far as granted.
+
+What an officer grants opens a person's own record to somebody else, wherever it is kept: so it is
+never granted in silence. Every auditor and the person themself, where they have an account, hear
+of it before it holds.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +40,17 @@ class Delegations:
     async def grant(self, actor: Actor, wish: Delegation) -> Delegation:
         """Let `wish.to_person` act for the subject; id, time and who granted it are set here.
 
-        By the subject themself, or by an officer, owner or steward with a reason, never to
-        themself. Forbidden, BadRequestData, ResourceNotFound for an account there is none of.
+        By the subject themself, or by an officer, owner or steward (not of a firm) with a reason,
+        never to themself. Forbidden, BadRequestData, ResourceNotFound for an account there is none
+        of.
         """
         person = self._people.get_person(wish.to_person)
         own = self._is_subject(actor, wish.from_subject)
         if not own and not (actor.person and actor.roles & GRANTS):
             raise Forbidden("Only the person themself or an officer may let somebody act for them")
+        house = self._people.find_organisation(actor.organisation)
+        if not own and (house is None or house.kind == "firm"):
+            raise Forbidden("A firm lets nobody act for others")
         if person.id == actor.person:
             raise Forbidden("Nobody lets themself act for somebody else")
         now_us = self._people.clock.now_us()
@@ -64,9 +73,28 @@ class Delegations:
             ended_by="",
         )
         await self._write("delegation granted", actor, made)
+        if not own:
+            await self._alert(actor, made)
         await self._keep(made)
         await self._notices.tell(person.id, "delegation", GRANTED, link="/account")
         return made
+
+    async def _alert(self, actor: Actor, made: Delegation) -> None:
+        names = [self._people.name_of(one) for one in (actor.id, made.to_person)]
+        text = {
+            "zh": f"{names[0]}授权{names[1]}代他人办理：{made.reason}",
+            "en": f"{names[0]} lets {names[1]} act for somebody else: {made.reason}",
+        }
+        key = f"delegation/{made.id}"
+        await self._notices.tell("auditor@*", "delegation", text, link="/auditing", key=key)
+        for person in self._people.list_people():
+            if person.subject and person.subject == made.from_subject and not person.disabled:
+                told = {
+                    "zh": f"{names[0]}授权{names[1]}代您办理。如有疑问，请联系该单位",
+                    "en": f"{names[0]} lets {names[1]} act for you. If in doubt ask there",
+                }
+                link = "/account"
+                await self._notices.tell(person.id, "delegation", told, link=link, key=f"{key}/own")
 
     async def end(self, actor: Actor, id: str, reason: str) -> Delegation:
         """End a delegation: the subject, whoever acts by it, who granted it, or an officer of that
