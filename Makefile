@@ -8,8 +8,12 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests write in memory where there is enough: what they ask survives kill -9 there as on a disk.
+# Faults, claims and benches stay on the disk.
+IN_MEMORY = $(shell [ -w /dev/shm ] && [ "$$(df -Pk /dev/shm | awk 'NR==2 {print $$4}')" -gt 3000000 ] \
+	&& awk '/^MemAvailable/ {exit $$2 < 6000000}' /proc/meminfo && echo TMPDIR=/dev/shm)
 
-.PHONY: help up install test test-doors check faults bench browser conformance show picture journey coverage clean
+.PHONY: help up install test test-doors check style faults bench browser conformance show picture journey coverage clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,16 +24,18 @@ up: $(VENV)/.installed ## install, then start the demo city on http://127.0.0.1:
 install: $(VENV)/.installed-dev ## install what running, testing and checking need
 
 test: $(VENV)/.installed-dev ## the tests (browser, faults and conformance have commands of their own)
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --ignore=tests/browser --ignore=tests/faults \
+	$(IN_MEMORY) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --ignore=tests/browser --ignore=tests/faults \
 		--ignore=tests/conformance tests src/pintu/pieces $(ARGS)
 
 test-doors: $(VENV)/.installed-dev ## the doors' tests alone; PINTU_TEST_STORE=postgres asks them on PostgreSQL
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile tests/web/ngsi_ld $(ARGS)
+	$(IN_MEMORY) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile tests/web/ngsi_ld $(ARGS)
 
-check: $(VENV)/.installed-dev ## style, types, and which way imports run
+style: $(VENV)/.installed-dev ## what no test asks: ruff, mypy, which way imports run
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: style ## style, and the tests of the house's own rules
 	$(BIN)/python -m pytest -q tests/test_tidy.py tests/puzzle/test_boundaries.py
 
 faults: $(VENV)/.installed-dev ## kill -9, power cut, full disk, floods; FAST=1 for the short form
@@ -69,6 +75,7 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[demo,postgres]'
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install -q --disable-pip-version-check --group dev
-	@touch $@
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check $(PIP_FLAGS) -e '.[demo,postgres]' --group dev
+	@$(BIN)/python -m compileall -q -j 0 src
+	@touch $(VENV)/.installed $@

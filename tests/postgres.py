@@ -33,7 +33,7 @@ _SETTINGS = {
     "shared_buffers": "128MB",
     "max_connections": "100",
     "max_locks_per_transaction": "512",
-    "max_wal_size": "2GB",
+    "max_wal_size": "512MB",
     "log_min_messages": "warning",
 }
 _POSTGIS = "/usr/share/postgresql"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Response, Router, get
-from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
@@ -94,6 +94,7 @@ from pintu.web.pages import search as search_page
 from pintu.web.pages import streets as streets_pages
 from pintu.web.pages import warnings as warnings_pages
 from pintu.web.pages.connect_looks import Looks
+from pintu.web.same_routes import with_routes_of
 from pintu.web.visit import AnyRequest
 from pintu.web.wall import page as wall_page
 from pintu.web.wall import reading as wall_reading
@@ -249,17 +250,27 @@ def build_app(rooms: Rooms) -> Litestar:
             warming.append(asyncio.create_task(pictures.of(tenant)))
 
     rooms.commands.listen(on_step)
+    told = None if rooms.delivery is None else Streams(rooms.delivery)
+    kept = {"house": house, "push": desk, streams.STREAMS: told, replay_api.REPLAYS: replays}
+    made = _application([ngsi_ld(rooms)]) if rooms.settings.plain else _routes()
+    ends = [hub.close, replays.close, desk.close]
+    return with_routes_of(made, kept, first=[warm, desk.start], last=ends)
+
+
+@cache
+def _routes() -> Litestar:
+    """What every application of this process has in common."""
+    return _application([])
+
+
+def _application(more: list[Any]) -> Litestar:
+    """Every route there is, and `more`; nothing is kept in it."""
     handlers: list[Any] = [*PAGES, *static_files.HANDLERS, *exchange_api.PUBLIC, served_context]
     handlers += [health.healthz, health.readyz, health.metrics, reading.events]
     handlers.append(streams.entity_events)
-    told = None if rooms.delivery is None else Streams(rooms.delivery)
     handlers.append(Router("/api/v1", route_handlers=list(API), tags=["Pintu"]))
-    if rooms.settings.plain:
-        handlers.append(ngsi_ld(rooms))
-    kept = {"house": house, "push": desk, streams.STREAMS: told, replay_api.REPLAYS: replays}
     return Litestar(
-        handlers,
-        state=State(kept),
+        handlers + more,
         before_send=[security.headers],
         exception_handlers={Exception: failures.answer},
         openapi_config=OpenAPIConfig(
@@ -268,8 +279,6 @@ def build_app(rooms: Rooms) -> Litestar:
             path="/api/v1",
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         ),
-        on_startup=[warm, desk.start],
-        on_shutdown=[hub.close, replays.close, desk.close],
         request_max_body_size=1_000_000,
         logging_config=None,
     )
