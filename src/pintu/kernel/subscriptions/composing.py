@@ -87,7 +87,7 @@ class Composer:
         """
         let(subscription, projection)
         plan = await self._plan(subscription)
-        if plan.subscription.telling.join is None:
+        if not plan.subscription.telling.join:
             return self._composed(plan, hits, projection)
         view = self._seen_by(plan.view, projection)
         told: list[Any] = []
