@@ -213,6 +213,30 @@ async def test_a_command_waits_for_what_it_measures(monkeypatch: pytest.MonkeyPa
         await until(lambda: stand.link.states("c1") == ["sent", "confirmed"])
 
 
+async def test_what_is_taken_back_in_time_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that was not sent yet ends in silence; one that was goes on: what its device says
+    is evidence."""
+    async with running(monkeypatch) as stand:
+        room, target = asyncio.Event(), "urn:ngsi-ld:Device:counters:1"
+
+        async def slow(command: Command, hands: Hands) -> None:
+            await room.wait()
+            await reset(command, hands)
+
+        actions = {"ResetCounter": reset, "Slow": slow}
+        object.__setattr__(stand.piece, "actions", actions)
+        for id, name in (("c1", "ResetCounter"), ("c2", "Slow"), ("c3", "Slow")):
+            stand.link.ask(Command(id, "demo", "counters", name, target, {}, "x", 0))
+        await until(lambda: stand.link.states("c1") == ["sent"])
+        stand.link.recall("c1", "c2")
+        await asyncio.sleep(0.01)
+        room.set()
+        await until(lambda: stand.link.states("c3") == ["sent"])
+        stand.wire.put("b", b"0")
+        await until(lambda: stand.link.states("c3") == ["sent", "confirmed"])
+        assert (["sent", "confirmed"], []) == (stand.link.states("c1"), stand.link.states("c2"))
+
+
 async def test_a_command_nobody_knows_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends at once with a reason instead of timing out."""
     async with running(monkeypatch) as stand:

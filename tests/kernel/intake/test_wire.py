@@ -234,6 +234,31 @@ async def test_commands_go_to_the_process_that_has_the_piece(door: Door) -> None
     await others.stop()
 
 
+async def test_what_is_taken_back_is_not_given(door: Door) -> None:
+    """Not what stands in line on either side; who may be at it hears so."""
+    link = await door.link()
+    for one in ("a", "b", "c"):
+        door.desk.dispatch(command(one))
+    door.desk.recall(command("b"))
+    recalled = Reader(link.recalls("street_lights"))
+    assert [["b"]] == await recalled.wait(1)
+    door.desk.dispatch(command("d"))
+    mine = Reader(link.commands("street_lights"))
+    assert ["a", "c", "d"] == [one.id for one in await mine.wait(3)]
+    await mine.stop()
+    await recalled.stop()
+
+
+async def test_reports_of_one_moment_cross_together(door: Door) -> None:
+    """Each has its own answer, in its own order."""
+    link = await door.link()
+    words = [("a", "sent"), ("b", "failed"), ("a", "acknowledged")]
+    told = [link.report_command(CommandReport(*one)) for one in words]  # type: ignore[arg-type]
+    answers = await asyncio.gather(*told, return_exceptions=True)
+    assert [type(None), StateConflict, type(None)] == [type(one) for one in answers]
+    assert ["sent", "acknowledged"] == [state for _, state, _ in door.desk.reported]
+
+
 async def test_how_a_command_goes_is_in_the_ledger_before_the_link_returns(door: Door) -> None:
     """A conflict comes back as one."""
     link = await door.link()
