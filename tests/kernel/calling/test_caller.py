@@ -382,3 +382,23 @@ async def until(true: Callable[[], object]) -> None:
     async with asyncio.timeout(2):
         while not true():
             await asyncio.sleep(0.002)
+
+
+async def test_who_waited_for_a_connection_is_not_overtaken(serve: Serve) -> None:
+    """One that got free goes to whoever was woken for it, not to whoever asks in that moment."""
+    caller = Caller(OPEN, at_once=1)
+    server = await serve(saying(*[OK] * 20))
+    heard: list[object] = []
+
+    def again(result: object) -> None:
+        heard.append(result)
+        if len(heard) < 10 and caller.begin(post(server.url), again) is None:
+            heard.append("waits")
+
+    await caller.call(post(server.url))
+    caller.begin(post(server.url), again)
+    waiting = asyncio.create_task(caller.call(post(server.url)))
+    await asyncio.sleep(0)
+    assert 200 == (await waiting).status
+    assert "waits" == heard[1]
+    await caller.close()

@@ -39,10 +39,11 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 class _Line:
     """What is open to one origin."""
 
-    __slots__ = ("idle", "opened", "waiting")
+    __slots__ = ("idle", "opened", "promised", "waiting")
 
     def __init__(self) -> None:
         self.idle: list[Connection] = []
+        self.promised = 0  # idle ones that somebody was woken for who waited for one
         self.opened = 0  # connections, idle or not
         self.waiting: deque[asyncio.Future[None]] = deque()
 
@@ -99,7 +100,7 @@ class Caller:
         place = self._place(ask.url)
         data = request_of(self._head(ask, place), ask.method, ask.body)
         line = self._lines.get(place.origin)
-        if line is not None and line.idle and not line.waiting:
+        if line is not None and not line.waiting and len(line.idle) > line.promised:
             connection = line.idle.pop()
             if connection.open:
                 try:
@@ -141,7 +142,7 @@ class Caller:
         while line.idle and not line.idle[-1].open:
             line.idle.pop()
             self._gone(line)
-        return line if line.idle else None
+        return line if len(line.idle) > line.promised else None
 
     async def close(self) -> None:
         """Let go of what is kept; calls under way end as they end, nothing of them is kept."""
@@ -244,8 +245,10 @@ class Caller:
         line.waiting.append(turn)
         try:
             await turn
+            line.promised -= 1
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
+                line.promised -= 1
                 self._next(line)  # it was our turn already: it is the next one's
             raise
         finally:
@@ -320,6 +323,7 @@ class Caller:
         while line.waiting:
             turn = line.waiting.popleft()
             if not turn.done():
+                line.promised += 1
                 turn.set_result(None)
                 return
 

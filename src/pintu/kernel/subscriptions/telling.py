@@ -182,7 +182,11 @@ class Teller:
         if host is None:
             if len(self._hosts) >= _REMEMBERED:
                 self._hosts.clear()
-            host = self._hosts[endpoint.uri] = urlsplit(endpoint.uri).hostname or ""
+            try:
+                host = urlsplit(endpoint.uri).hostname or ""
+            except ValueError:  # whoever calls it says so
+                host = ""
+            self._hosts[endpoint.uri] = host
         return host
 
     def left(self, host: str) -> None:
