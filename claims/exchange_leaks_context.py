@@ -98,7 +98,7 @@ async def _shown(one: Round, seen: list[dict[str, Any]]) -> None:
         f"pick={names}", f"omit={names}", f"attrs={names}", "geometryProperty=location",
         "join=inline&joinLevel=2", "join=flat", "options=sysAttrs", "scopeQ=%2F%23",
         "datasetId=%40none", f"orderBy={names.split(',')[0]}", "orderBy=modifiedAt", "explain=true",
-        "georel=near;maxDistance==900000&geometry=Point&coordinates=[118.5,30.2]&geoproperty=location",
+        "georel=near;maxDistance==900000&geometry=Point&coordinates=[118.5,30.2]",
         "q=modifiedAt>2000-01-01T00:00:00Z", "q=type==Vault", "q=link{name}", "q=note[by]",
         "type=Vault", "type=(Sensor;Vault)", "idPattern=.*", "q=note.by", "q=!note",
     ))  # fmt: skip

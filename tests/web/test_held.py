@@ -29,7 +29,8 @@ def held(source: str, mapping: str, record: dict[str, Any]) -> Unreadable:
     """One record that could not be mapped, as a load hands it in."""
     body = orjson.dumps({"line": 3, "record": record, "reason": f"{NAME} is no date"}) + b"\n"
     meta = {"kind": "records", "mapping": mapping}
-    return Unreadable(Envelope(f"loads/{source}", f"{mapping} {len(body)}", 1, body, meta), f"{NAME} no")
+    envelope = Envelope(f"loads/{source}", f"{mapping} {len(body)}", 1, body, meta)
+    return Unreadable(envelope, f"{NAME} no")
 
 
 async def fill(town: Town) -> None:
