@@ -123,7 +123,7 @@ def test_what_a_city_on_a_server_answered_is_there(tmp_path: Path) -> None:
     """Whatever was answered 201 is there, whatever was answered 503 is not and says when to come
     again; the city comes back by itself each time.
     """
-    folder, port = tmp_path / "data", free_port(9770, 9779)
+    folder, port = tmp_path / "data", free_port(9750, 9759)
     address = f"http://127.0.0.1:{port}"
     with postgres(settings=SETTINGS, ports=PORTS) as server:
         make_city(server)

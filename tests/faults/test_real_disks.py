@@ -16,6 +16,7 @@ import pytest
 from bench.http_ops import City
 from bench.processes import tree
 from claims import life
+from pintu.kit.testing import free_port
 from tests.faults.run import fast
 
 SIZE = 48_000_000
@@ -120,7 +121,8 @@ def test_a_disk_that_may_only_be_read_is_said_plainly(small_disk: Path, there: b
     if there:
         City(data, "--no-pieces").stop()
     assert "" == mount("-o", "remount,ro", str(small_disk))
-    words = [sys.executable, "-m", "pintu", "up", "--data", str(data), "--port", "9921"]
+    port = str(free_port(9740, 9749))
+    words = [sys.executable, "-m", "pintu", "up", "--data", str(data), "--port", port]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
     lines = (done.stdout + done.stderr).strip().splitlines()
     assert (2, 1) == (done.returncode, len(lines)), lines

@@ -117,8 +117,7 @@ async def test_a_password_recognises_its_owner(desk: Desk) -> None:
 
 
 async def test_a_login_nobody_has_costs_the_same_time(desk: Desk) -> None:
-    """The median CPU of guesses at a login there is and at one there is not differs by less than a
-    third; the loop goes on meanwhile."""
+    """Guesses at a login that is there and at one that is not cost alike; the loop goes on."""
     times: dict[str, list[float]] = {"owner": [], "nobody": []}
     for n in range(7):
         for login, spent in times.items():

@@ -16,8 +16,9 @@ from pintu.kernel.egress import Egress
 from pintu.kernel.errors import ConfigurationError, Forbidden, TooLarge, Unavailable
 from pintu.kernel.intake.doors.poll import connector, look
 from pintu.kernel.intake.doors.words import Around, SourceFile
+from pintu.kit.testing import free_port
 
-PORT = 9950
+PORT, MOVED = free_port(9950, 9954), free_port(9955, 9959)
 Answer = Callable[[str, dict[str, str]], tuple[str, dict[str, str], bytes]]
 READINGS = {"data": [{"id": "A", "v": 1}, {"id": "B", "v": 2}]}
 
@@ -49,7 +50,7 @@ class Site:
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
     made = Site()
-    servers = [await asyncio.start_server(made.serve, "127.0.0.1", PORT + one) for one in (0, 1)]
+    servers = [await asyncio.start_server(made.serve, "127.0.0.1", one) for one in (PORT, MOVED)]
     yield made
     for server in servers:
         server.close()
@@ -61,7 +62,7 @@ def source(**settings: Any) -> SourceFile:
 
 
 def around(data: Path, *allow: str) -> Around:
-    egress = Egress(allow=allow or (f"127.0.0.1:{PORT}", f"127.0.0.1:{PORT + 1}"))
+    egress = Egress(allow=allow or (f"127.0.0.1:{PORT}", f"127.0.0.1:{MOVED}"))
     return Around(data=data, secret="s3cret", egress=egress, clock=CityClock())
 
 
@@ -106,7 +107,7 @@ async def test_the_secret_goes_to_its_own_address_alone(site: Site, tmp_path: Pa
 
     def answer(path: str, _headers: dict[str, str]) -> tuple[str, dict[str, str], bytes]:
         if path == "/readings":
-            return "302 Found", {"Location": f"http://127.0.0.1:{PORT + 1}/moved"}, b""
+            return "302 Found", {"Location": f"http://127.0.0.1:{MOVED}/moved"}, b""
         return "200 OK", {}, orjson.dumps(READINGS)
 
     site.answer = answer

@@ -102,7 +102,7 @@ ROLES = {
 Lives = Callable[..., Any]
 
 
-async def until(done: Callable[[], Any], seconds: float = 5.0) -> None:
+async def until(done: Callable[[], Any], seconds: float = 20.0) -> None:
     """Wait for something that is about to be so."""
     async with asyncio.timeout(seconds):
         while True:

@@ -79,6 +79,11 @@ async def test_a_mailbox_is_told_over_tls_by_who_may(watch: Watch, tmp_path: Any
     await until(lambda: _states(watch, ["delivered", "delivered", "failed"]))
 
 
+async def _tried(watch: Watch, many: int) -> bool:
+    found = await watch.room.notifier.list_receipts(TENANT, subject="warning:1")
+    return sum(one.attempts > 0 for one in found) == many
+
+
 async def _states(watch: Watch, expected: list[str], subject: str = "warning:1") -> bool:
     return await watch.states(subject) == expected
 
@@ -223,6 +228,7 @@ async def test_the_all_clear_goes_to_everyone_who_got_the_warning(watch: Watch) 
         people = [watch.people[one].id for one in ("first", "second", "free")]
         await sent(watch, [*people, "channel:speakers"], severity="high")
         await until(lambda: _states(watch, ["delivered", "delivered", "held", "queued"]))
+        await until(lambda: _tried(watch, 3))
         cleared = await watch.room.notifier.all_clear("warning:1", tenant=TENANT)
         other = {"zh": "另一句", "en": "other words"}  # a retry may find other words: told once
         again = await watch.room.notifier.all_clear("warning:1", tenant=TENANT, text=other)
