@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
+from pintu.web.ngsi_ld import relayed
 from pintu.web.ngsi_ld.message import Request, Response
-from tests.web.ngsi_ld.foreign import Abroad, Heard
+from tests.web.ngsi_ld.foreign import Abroad, Heard, Said
 
 pytestmark = pytest.mark.asyncio
 ID = "urn:ngsi-ld:Subscription:of-lamps"
@@ -201,3 +202,27 @@ async def test_what_the_subscriber_does_not_take_is_told_again(abroad: Abroad) -
     await heard(abroad, "ear")
     abroad.world.says("ear", 200)
     assert [lamp(1, level=3)] == await told(abroad, 2)
+
+
+async def test_nothing_is_told_after_unsubscribing(
+    abroad: Abroad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is under way is cut off, what waits is let go; too much at once is refused, not lost."""
+    await abroad.registers("one", operations=OPS)
+    remote = await subscribed(abroad)
+
+    async def slow(_: Heard) -> Said:
+        await asyncio.sleep(5)
+        return Said(200)
+
+    abroad.world.behaviours["ear"] = slow
+    for number in (1, 2):
+        assert 200 == await tells(abroad, remote, lamp(number, level=3))
+    await heard(abroad, "ear")
+    monkeypatch.setattr(relayed, "MOST", 1)
+    assert 413 == await tells(abroad, remote, lamp(1), lamp(2))
+    assert 204 == (await abroad.door("DELETE", f"/subscriptions/{ID}")).status
+    federation = abroad.door.broker.rooms.federation
+    assert federation is not None
+    await until(lambda: not federation.relaying.relays.waiting())
+    assert 1 == len(abroad.lines("ear"))
