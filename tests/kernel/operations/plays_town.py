@@ -23,6 +23,7 @@ from pintu.kernel.operations.playbooks.looking import Looking
 from pintu.kernel.operations.playbooks.plays import Plays
 from pintu.kernel.operations.playbooks.schema import TABLES
 from pintu.kernel.operations.rules import Rule
+from pintu.kernel.operations.states import FINAL
 from pintu.kernel.store.port import settled
 from pintu.kernel.store.sqlite import open_sqlite
 from pintu.kernel.tables import CityTables
@@ -47,7 +48,6 @@ DUTY = person("duty", "duty")
 SUPERVISOR = person("sup", "supervisor")
 FOREMAN = person("fore", "foreman", commands=False)
 PATIENT = Patience(send_s=30.0, answer_s=30.0, effect_s=30.0)
-HASTY = Patience(attempts=2, send_s=1.0, answer_s=1.0, effect_s=0.3)
 SQUARE = {
     "type": "Polygon",
     "coordinates": [
@@ -217,6 +217,24 @@ async def until(holds: Callable[[], Any], timeout_s: float = 10.0) -> None:
             return
         assert time.monotonic() < end_s, "it never came true"
         await asyncio.sleep(0.01)
+
+
+async def lost_patience(town: Town, holds: Callable[[], Any]) -> None:
+    """Wait until something holds; whenever nothing but broken devices keeps the ledger waiting, its
+    patience is over: the clock goes ahead, so that a slow machine loses no healthy device."""
+
+    async def held() -> bool:
+        told = holds()
+        if await told if asyncio.iscoroutine(told) else told:
+            return True
+        open_ones = [one for one in await town.commands.recent() if one.state not in FINAL]
+        broken = town.deaf | town.lame
+        if open_ones and all(one.command.target in broken for one in open_ones):
+            town.clock.on(31)
+            await town.timers.set("test.nudge", "nudge", town.clock.now_us())
+        return False
+
+    await until(held)
 
 
 async def states(town: Town, cause: str, *wanted: str) -> bool:

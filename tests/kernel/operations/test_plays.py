@@ -11,18 +11,32 @@ import pytest
 
 from pintu.kernel.errors import Forbidden, ResourceNotFound, StateConflict
 from pintu.kernel.operations.journal import Deed
+from pintu.kernel.operations.playbooks import running
 from pintu.kernel.operations.rules import Bound, Interlock, Rule, TwoPersons
 
 from .conftest import Home
 from .plays_book import BOOK, CAUSE, begun, book, lit
-from .plays_town import DUTY, FOREMAN, HASTY, SQUARE, SUPERVISOR, Town, lamp, states, until
+from .plays_town import (
+    DUTY,
+    FOREMAN,
+    SQUARE,
+    SUPERVISOR,
+    Town,
+    lamp,
+    lost_patience,
+    states,
+    until,
+)
 
 Open = Callable[..., Any]
 
 
 @pytest.fixture
-async def open_town(home: Home, tmp_path: Path) -> AsyncIterator[Open]:
+async def open_town(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Open]:
     """Opens a city with four lamps and a playbook, again for what a restart sees."""
+    monkeypatch.setattr(running, "GATHER_S", 0.01)  # four lamps need no gathering
     towns: list[Town] = []
 
     async def make(told: dict[str, Any] | None = None, **more: Any) -> Town:
@@ -161,12 +175,12 @@ async def test_refused_groups_end_a_play(open_town: Open) -> None:
 # --- what goes wrong ------------------------------------------------------------------------------
 async def test_a_device_that_acknowledges_and_does_nothing_is_heard_of(open_town: Open) -> None:
     """The step has its answers; the ledger says what was not measured, and others hear it."""
-    town = await open_town(patience=HASTY)
+    town = await open_town()
     heard: list[Deed] = []
     town.journal.listen(lambda deed: heard.append(deed) if deed.verb == "missed" else None)
     town.lame.add(lamp(2)["id"])
     await begun(town, "light")
-    await until(lambda: heard)
+    await lost_patience(town, lambda: heard)
     (deed,) = heard
     assert (lamp(2)["id"], "DimLamp") == (deed.detail["target"], deed.detail["name"])
     assert deed.detail["cause"].startswith("play:")
@@ -174,20 +188,20 @@ async def test_a_device_that_acknowledges_and_does_nothing_is_heard_of(open_town
 
 async def test_a_deaf_device_leaves_a_step_short_and_the_play_goes_on(open_town: Open) -> None:
     """Or ends it, or takes it back, as the playbook says."""
-    town = await open_town(patience=HASTY)
+    town = await open_town()
     town.deaf.add(lamp(1)["id"])
     id = await begun(town, "light", "crew")
-    await until(partial(states, town, CAUSE, "done"))
+    await lost_patience(town, partial(states, town, CAUSE, "done"))
     step = (await town.plays.get(id)).steps[0]
     assert ("partly", 3, 1) == (step.state, step.reached, step.failed)
 
 
 async def test_a_failure_may_take_everything_back(open_town: Open) -> None:
     """`on_failure = "back"`: what was done is undone by itself."""
-    town = await open_town(book(step={"on_failure": "back", "enough": 1.0}), patience=HASTY)
+    town = await open_town(book(step={"on_failure": "back", "enough": 1.0}))
     town.deaf.add(lamp(1)["id"])
     await begun(town, "light")
-    await until(partial(states, town, CAUSE, "undone"))
+    await lost_patience(town, partial(states, town, CAUSE, "undone"))
     assert await lit(town, 10, 20, 30, 40)
 
 
