@@ -24,8 +24,8 @@ up: $(VENV)/.installed ## install, then start the demo city on http://127.0.0.1:
 install: $(VENV)/.installed-dev ## install what running, testing and checking need
 
 test: $(VENV)/.installed-dev ## the tests (browser, faults and conformance have commands of their own)
-	$(IN_MEMORY) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --ignore=tests/browser --ignore=tests/faults \
-		--ignore=tests/conformance tests src/pintu/pieces $(ARGS)
+	$(IN_MEMORY) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		--ignore=tests/browser --ignore=tests/faults --ignore=tests/conformance tests src/pintu/pieces $(ARGS)
 
 test-doors: $(VENV)/.installed-dev ## the doors' tests alone; PINTU_TEST_STORE=postgres asks them on PostgreSQL
 	$(IN_MEMORY) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile tests/web/ngsi_ld $(ARGS)

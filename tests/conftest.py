@@ -16,6 +16,37 @@ __all__ = ["city_address", "city_server", "stores"]
 settings.register_profile("pintu", deadline=None)
 settings.load_profile("pintu")
 
+LONGEST_FIRST = (
+    "tests/test_cli_move_running.py",
+    "tests/test_cli_move.py",
+    "tests/kernel/store/test_same_answers.py",
+    "tests/kernel/intake/test_loading_killed.py",
+    "tests/kernel/intake/doors/test_database_path.py",
+    "tests/puzzle/test_pieces_alone_and_absent.py",
+    "tests/stories/test_air_words.py",
+    "tests/stories/test_one_lamp.py",
+    "tests/stories/test_bad_rows.py",
+    "tests/stories/test_three_nodes.py",
+    "tests/kernel/linkage/test_desk.py",
+    "tests/kernel/linkage/test_unmerge.py",
+    "tests/kernel/intake/test_wire_faults.py",
+    "tests/kernel/intake/doors/test_database_replication.py",
+    "tests/kernel/store/test_standby.py",
+    "tests/kernel/store/test_living.py",
+    "tests/kernel/exchange/agreements/test_kill.py",
+    "tests/kernel/exchange/agreements/test_against_a_model.py",
+    "tests/web/test_board_pages.py",
+    "tests/test_cli.py",
+)
+"""Files that take long, often with few tests: one begun last would leave the other worker idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long is begun first; the order is the same for every worker."""
+    places = {file: number for number, file in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
+
+
 REQUIRED = {one for one in os.environ.get("PINTU_REQUIRE", "").split(",") if one}
 
 

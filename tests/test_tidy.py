@@ -62,7 +62,7 @@ LOOP_EDGES: dict[str, str] = {
     "src/pintu/kernel/operations/playbooks/running.py::_turn": "2026-11-23 one play stops no other",
     "src/pintu/kernel/subscriptions/channel.py::_run": "2026-11-23 counted, tried again, parked",
     "src/pintu/kernel/subscriptions/following.py::_match": "2026-11-23 one change stops nobody's",
-    "src/pintu/kernel/subscriptions/following.py::_take_now": "2026-11-23 _match says what is wrong",
+    "src/pintu/kernel/subscriptions/following.py::_take_now": "2026-11-23 _match says what is off",
     "src/pintu/kernel/subscriptions/telling.py::_begun": "2026-11-23 `changes` says what is wrong",
     "src/pintu/kernel/subscriptions/periodic.py::_round": "2026-11-23 counted; the next round",
     "src/pintu/kernel/timers/timers.py::_call": "2026-11-22 one mistake stops no other timer",

@@ -12,9 +12,10 @@ from tests.kernel.store.comparing import HandClock, compare
 
 FIRST = int(os.environ.get("PINTU_SEED", "1"))
 """Programs are numbered from here: another number, other programs."""
+MANY = int(os.environ.get("PINTU_PROGRAMS", "3"))
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + 3))
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + MANY))
 async def test_a_random_program_is_answered_alike(
     seed: int, tmp_path: Path, city_address: str
 ) -> None:
