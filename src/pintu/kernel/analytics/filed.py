@@ -6,6 +6,7 @@ What a file holds becomes the columns of a pack again, so that everybody reads p
 from __future__ import annotations
 
 import contextlib
+import zlib
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
@@ -30,7 +31,6 @@ from pintu.kernel.analytics.parquet import CHECK_DIGITS, NAMED, SCHEMA, checksum
 from pintu.kernel.analytics.texts import DOUBLE, NUMBER, marks
 from pintu.kernel.errors import Unavailable
 from pintu.kernel.store.port import Change
-from pintu.kernel.tables import squeezed
 
 
 @contextlib.contextmanager
@@ -136,7 +136,7 @@ def _packs(column: dict[str, list[Any]]) -> Iterator[tuple[Body, bytes | None]]:
         some = {name: values[start:end] for name, values in column.items()}
         some["before"], some["at"] = before[start:end], ats[start:end]
         base = bases[start]
-        yield _body(some), None if base is None else squeezed(base)
+        yield _body(some), None if base is None else zlib.compress(base, 1)
 
 
 def _body(column: dict[str, list[Any]]) -> Body:

@@ -14,8 +14,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from pintu.kernel.tables import squeezed as small
-
 HOUR_US: Final = 3_600_000_000
 DAY_US: Final = 24 * HOUR_US
 LEVELS: Final = {"h": (HOUR_US, 24), "d": (DAY_US, 64)}
@@ -101,7 +99,7 @@ def _bucket(place: int, old: Any, more: list[float]) -> tuple[Any, ...]:
 def squeezed(buckets: Any) -> bytes:
     """As they are kept: byte by byte of all buckets, which compresses well."""
     plain = np.frombuffer(buckets.tobytes(), np.uint8).reshape(len(buckets), BUCKET.itemsize)
-    return small(plain.T.tobytes())
+    return zlib.compress(plain.T.tobytes(), 1)
 
 
 def loosened(kept: bytes) -> Any:

@@ -8,7 +8,6 @@ from typing import Final
 import msgspec
 
 from pintu.kernel.context.standing import Standing, types_of
-from pintu.kernel.tables import squeezed
 
 __all__ = ("NOBODY", "Standing", "kept", "read_standing", "types_of")
 
@@ -18,7 +17,7 @@ _decode = msgspec.msgpack.Decoder(Standing).decode
 
 def kept(standing: Standing) -> bytes:
     """As it is kept."""
-    return squeezed(_encode(standing))
+    return zlib.compress(_encode(standing), 1)
 
 
 NOBODY: Final = kept(Standing(times={}))

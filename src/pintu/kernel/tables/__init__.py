@@ -10,7 +10,6 @@ calls `tables.register(PrivateTables(...))` and gets its `OpenTables`. Files: `r
 from pintu.kernel.tables.door import OpenTables, Place, keepable, row_number
 from pintu.kernel.tables.file import TableFile
 from pintu.kernel.tables.register import CityTables, PrivateTables, open_tables
-from pintu.kernel.tables.squeezing import squeezed
 from pintu.kernel.tables.upsert import add_rows, put_rows
 
 __all__ = [
@@ -24,5 +23,4 @@ __all__ = [
     "open_tables",
     "put_rows",
     "row_number",
-    "squeezed",
 ]
