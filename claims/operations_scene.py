@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from claims.doors_walk import a_browser
-from claims.words import Finding, judged
+from claims.words import Finding, NotRun, judged
 
 
 def measure() -> list[Finding]:
@@ -17,6 +17,8 @@ def measure() -> list[Finding]:
 
 
 def _lived(browser: Any, lang: str) -> list[Finding]:
+    from playwright.sync_api import Error
+
     from tests.browser.operations_people import a_night
     from tests.browser.operations_scene import Scene
 
@@ -27,6 +29,8 @@ def _lived(browser: Any, lang: str) -> list[Finding]:
         one = Scene(browser=browser, night=night, lang=lang, folder=Path(place))
         try:
             told = _told(one)
+        except Error as error:  # a browser that gives up ends its own claim, not those behind it
+            raise NotRun(f"night {lang}: {str(error).splitlines()[0]}") from error
         finally:
             one.close()
     return [

@@ -18,6 +18,8 @@ from tests.browser.operations_people import Night
 
 SHOTS = ROOT / "screenshots" / "operations"
 DESK, PHONE, WALL = (1440, 900), (390, 844), (3840, 2160)
+PATIENT_MS = 180_000
+"""A wall drawn in software on a busy machine takes its time."""
 OFFICER, NEXT, SUPERVISOR = "demo_duty", "demo_deputy_duty", "demo_supervisor"
 FOREMAN, CREW = "demo_foreman", "demo_crew_1"
 SAID = {
@@ -50,6 +52,7 @@ class Scene:
         viewport: Any = {"width": size[0], "height": size[1]}
         context = self.browser.new_context(viewport=viewport, locale=self.lang)
         self.contexts.append(context)
+        context.set_default_timeout(PATIENT_MS)
         page = self.people[login] = context.new_page()
         page.on("pageerror", lambda error: self.wrong.append(f"{page.url}: {error}"))
         address = self.night.served.address
@@ -75,7 +78,8 @@ class Scene:
             if page.url.partition("#")[0].endswith("/wall"):
                 page.keyboard.press("0")  # the whole city, at this size
             page.wait_for_timeout(1_000)
-            page.screenshot(path=str(SHOTS / f"{name}-{width}-{self.lang}.png"))
+            path = SHOTS / f"{name}-{width}-{self.lang}.png"
+            page.screenshot(path=str(path), timeout=PATIENT_MS)
         if before is not None:
             page.set_viewport_size(before)
 
