@@ -67,4 +67,11 @@ CLAIMS = [
         full=True,
     ),
     Claim(name="wall", measure=part("claims.operations_speed", "wall"), speed=True, full=True),
+    Claim(name="wall open a week", measure=part("claims.operations_wall", "measure"), full=True),
+    Claim(
+        name="replay speed",
+        measure=part("claims.operations_speed", "replay"),
+        speed=True,
+        full=True,
+    ),
 ]

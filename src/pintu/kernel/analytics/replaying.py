@@ -63,6 +63,8 @@ class Replaying:
         self._records = {record.id: record for record in found}
         self._windows = self._read()
         self._ask()
+        assert self._next is not None
+        await asyncio.wait([self._next])  # nobody begins behind; what it raises comes with `until`
         return found
 
     async def close(self) -> None:

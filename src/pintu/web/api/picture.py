@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("pintu.web")
 
 LOAD_PAGE = 1000
+LOADS = 3
 ALERT = "Alert"
 SEVERITY = {"critical": 0, "high": 1, "medium": 2, "low": 3, "informational": 4}
 MAX_POINTS = 1_000_000
@@ -78,6 +79,14 @@ class Picture:
         await asyncio.shield(self._ready)
 
     async def _load(self) -> None:
+        for _ in range(LOADS):
+            await self._pages()
+            if not any(change.verb == "deleted" for change in self._waiting or ()):
+                break  # else what follows a deleted thing moved up, and a page may have missed one
+        waiting, self._waiting = self._waiting or [], None
+        self.apply(waiting)
+
+    async def _pages(self) -> None:
         for types in ((frozenset({ALERT}),), self._located()):
             offset = 0
             while types and offset < MAX_POINTS:
@@ -88,8 +97,6 @@ class Picture:
                     break
                 offset += LOAD_PAGE
                 await asyncio.sleep(0)
-        waiting, self._waiting = self._waiting or [], None
-        self.apply(waiting)
 
     def now_us(self) -> int:
         """The moment it is of."""

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 STALE_AFTER_US = 15 * 60_000_000
+OVER = frozenset({"cleared", "closed", "dismissed", "ended", "inactive", "resolved"})
+"""States in which an alert is over, in the words of whoever told of it."""
 
 
 def value_of(entity: dict[str, Any], name: str) -> Any:
@@ -65,8 +67,7 @@ def is_open_alert(entity: dict[str, Any], now_us: int) -> bool:
         ended = ended.get("@value")
     if isinstance(ended, str) and 0 < parse_time(ended) <= now_us:
         return False
-    status = value_of(entity, "status")
-    return status not in ("closed", "resolved", "ended", "inactive")
+    return value_of(entity, "status") not in OVER
 
 
 def alert_source(entity: dict[str, Any]) -> str:

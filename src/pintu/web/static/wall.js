@@ -65,7 +65,7 @@ addEventListener("DOMContentLoaded", () => {
       shown = state.version;
       for (const since of rung) wall.alarms.push(Date.now() - since);
       rung = [];
-      if (wall.alarms.length > 20000) wall.alarms.splice(0, 10000);
+      if (wall.alarms.length > 2000) wall.alarms.splice(0, 1000);
     };
     if (aged) later(); else showing = setTimeout(later, Math.max(0, last_shown + 200 - Date.now()));
   }

@@ -12,6 +12,7 @@ window.pintuWall.Map = class {
     this.still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const bounds = JSON.parse(box.dataset.bounds) || [120.0, 30.0, 120.4, 30.4];
     this.bounds = [[bounds[0], bounds[1]], [bounds[2], bounds[3]]];
+    this.held = location.hash.includes("map="); // else the whole city stays in view, whatever size the window gets
     maplibregl.setWorkerUrl(new URL(box.dataset.worker, location.href).href);
     this.gl = new maplibregl.Map({
       container: box, style: window.pintuStyle.style(), attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false,
@@ -25,7 +26,8 @@ window.pintuWall.Map = class {
     this.ready = new Promise((done) => { if (this.gl.isStyleLoaded()) done(); else this.gl.once("style.load", done); }).then(() => this.dress());
     this.gl.getCanvasContainer().append(this.glow);
     this.gl.on("move", () => this.shine());
-    this.gl.on("moveend", () => this.draw());
+    this.gl.on("moveend", (event) => { if (event.originalEvent) this.held = true; this.draw(); });
+    this.gl.on("resize", () => { if (!this.held) this.whole(); this.shine(); });
   }
 
   static collection(features) { return { type: "FeatureCollection", features }; }
@@ -210,6 +212,7 @@ window.pintuWall.Map = class {
 
   choose(at) { if (this.dressed) this.put("chosen", at ? [this.constructor.point(0, at, {})] : []); }
   go(at, zoom) {
+    this.held = true;
     this.gl.jumpTo({ center: window.pintuWall.shift ? window.pintuWall.shift(at) : at, zoom: Math.max(this.gl.getZoom(), zoom) });
     this.choose(at);
   }
@@ -223,5 +226,5 @@ window.pintuWall.Map = class {
     const under = legend && legend.open && getComputedStyle(legend).position === "absolute" ? legend.offsetHeight : 0;
     return { top: 30, left: 30, right: 30, bottom: 40 + Math.min(under, this.box.offsetHeight / 2) };
   }
-  whole() { this.gl.fitBounds(this.bounds, { padding: this.free(), animate: false }); }
+  whole() { this.held = false; this.gl.fitBounds(this.bounds, { padding: this.free(), animate: false }); }
 };

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pintu.web.rooms import Rooms
 
 MOST: Final = 200_000
+LOADS: Final = 3
 AT_ONCE: Final = 800
 """Entities of one event: more of one tick are told with the next ones, so that no page chokes."""
 
@@ -80,8 +81,15 @@ class Wall:
             for kind in self.rooms.store.kinds(self.tenant)
             if on_wall(kind.types)
         )
-        now_us = self.rooms.clock.now_us()
-        offset = 0
+        for _ in range(LOADS):
+            await self._pages(kinds)
+            if not any(change.verb == "deleted" for change in self._waiting or ()):
+                break  # else what follows a deleted thing moved up, and a page may have missed one
+        waiting, self._waiting = self._waiting or [], None
+        self.apply(waiting)
+
+    async def _pages(self, kinds: tuple[frozenset[str], ...]) -> None:
+        now_us, offset = self.rooms.clock.now_us(), 0
         while kinds and offset < MOST:
             asked = Selection(
                 tenant=self.tenant, types=TypeSelection(kinds), limit=LOAD_PAGE, offset=offset
@@ -93,8 +101,6 @@ class Wall:
                 break
             offset += LOAD_PAGE
             await asyncio.sleep(0)
-        waiting, self._waiting = self._waiting or [], None
-        self.apply(waiting)
 
     def _take(self, id: str, entity: dict[str, Any], now_us: int) -> dict[str, Any]:
         document = seen(entity)

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from typing import Any, Final
 from urllib.parse import quote
 
+from pintu.web.api import states
 from pintu.web.api.states import is_open_alert, parse_time, value_of
 
 ALERT: Final = "Alert"
@@ -24,7 +25,7 @@ SOON: Final = frozenset({ALERT, "Incident", "PublicWarning"})
 """What walls are told at once; the rest comes with the next tick."""
 
 OVER: Final[dict[str, frozenset[str]]] = {
-    ALERT: frozenset({"cleared", "closed", "dismissed", "ended", "inactive", "resolved"}),
+    ALERT: states.OVER,
     "Incident": frozenset({"closed", "merged"}),
     "PublicWarning": frozenset({"cancelled", "expired", "replaced"}),
     "ResponsePlan": frozenset({"done", "expired", "refused", "undone"}),

@@ -1,0 +1,96 @@
+"""A wall left open for a week: the page hears a week of events in a minute, in the shapes that the
+city tells them, and holds at its end what it held after its first day."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench.wall import grown, heap_mib
+from claims.words import Finding, NotRun, judged
+from tests.browser.drive import ROOT, find_chromium, free_port, launch, wait_for
+
+DAYS, POINTS, GROWTH = 7, 6_000, 0.05
+DAY = """([day, points]) => {
+  const wall = pintuWall.now, now = Date.now() + day * 86400000, said = (value) => ({ type: "Property", value });
+  const moment = (ms) => said({ "@type": "DateTime", "@value": new Date(ms).toISOString() });
+  const at = (n) => ({ type: "GeoProperty", value: { type: "Point", coordinates: [120.17 + n * 7919 % 97 / 1400, 30.18 + n * 104729 % 89 / 1800] } });
+  const make = (type, n, status, ms, more) => ({ id: `urn:ngsi-ld:${type}:week:${n}`, type, status: said(status), severity: said(["low", "medium", "high"][n % 3]), subCategory: said("failed"), name: said(`${type} ${n} 演示`), description: said("demo " + "x".repeat(n % 200)), dateIssued: moment(ms), location: at(n), ...more });
+  for (let minute = 0; minute < 1440; minute += 1) {
+    const ms = now + minute * 60000, n = day * 1440 + minute, entities = [], gone = [];
+    for (const k of [2 * n, 2 * n + 1]) entities.push(make("Alert", k, "open", ms, k % 5 ? {} : { validTo: moment(ms + 600000) }));
+    for (const k of [2 * n - 20, 2 * n - 19]) if (k % 5) entities.push(make("Alert", k, "cleared", ms, {}));
+    if (n % 10 === 0) entities.push(make("Incident", n, "open", ms, { affects: { type: "Relationship", object: [`urn:x:${n}`, `urn:x:${n + 1}`] }, alertCount: said(n % 50) }));
+    if (n % 10 === 5) { if (n % 20 === 5) entities.push(make("Incident", n - 5, "closed", ms, {})); else gone.push(`urn:ngsi-ld:Incident:week:${n - 5}`); }
+    wall.apply({ entities, gone, at_us: ms * 1000 });
+    wall.state.expire(ms);
+    const rows = [];
+    for (let k = 0; k < 300; k += 1) rows.push((n * 300 + k * 17) % points, (n + k) % 4, k % 100, 20);
+    wall.rows({ rows, gone: [], counts: wall.points.counts, sent: Date.now() });
+    if (minute % 15 === 0) wall.show(true);
+  }
+  wall.show(true);
+  return { rows: wall.state.rows.size, fresh: wall.points.fresh.size };
+}"""  # noqa: E501
+
+
+def measure() -> list[Finding]:
+    """Heap, nodes and rows of the page after each day of a week."""
+    if find_chromium() is None:
+        raise NotRun("there is no chromium on this machine")
+    with tempfile.TemporaryDirectory(prefix="pintu-week-") as folder:
+        days = _week(Path(folder) / "city")
+    first, last = days[1], days[-1]
+    lines = {name: [one[name] for one in days] for name in ("heap", "nodes", "listeners")}
+    growth = {name: grown(values) for name, values in lines.items()}
+    found = [
+        judged(f"a wall open for {DAYS} days: growth of {title} after the first days",
+               f"{growth[name]:+.1%} (at the end {last[name]:,.1f})", f"< {GROWTH:.0%}",
+               growth[name] < GROWTH, ", ".join(f"{one:,.1f}" for one in lines[name]))
+        for name, title in (("heap", "the page's heap, MiB"), ("nodes", "its nodes"),
+                            ("listeners", "what it listens to"))
+    ]  # fmt: skip
+    told = f"{first['rows']:.0f} → {last['rows']:.0f}"
+    kept = last["rows"] <= 1.05 * first["rows"]
+    return [*found, judged("rows that stand on it, day 1 → day 7", told, "no more", kept)]
+
+
+def _week(folder: Path) -> list[dict[str, float]]:
+    """What the page held when it was loaded and after each day."""
+    from playwright.sync_api import sync_playwright
+
+    port = free_port()
+    command = [sys.executable, "-m", "tests.browser.serve_wall", str(port), str(POINTS), "0"]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    city = subprocess.Popen(
+        [*command, str(folder)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, text=True
+    )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/readyz", city, 180)
+        with sync_playwright() as playwright:
+            browser = launch(playwright)
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.goto(f"http://127.0.0.1:{port}/wall")
+            page.locator("#wall[data-loaded]").wait_for(timeout=60_000)
+            days = []
+            for day in range(DAYS + 1):
+                rows = page.evaluate(DAY, [day, POINTS])["rows"] if day else 0
+                page.wait_for_timeout(2_500)
+                days.append({"rows": rows, **_held(page)})
+            browser.close()
+    finally:
+        city.terminate()
+        city.wait(20)
+    return days
+
+
+def _held(page: Any) -> dict[str, float]:
+    session = page.context.new_cdp_session(page)
+    heap = heap_mib(session)
+    found = session.send("Memory.getDOMCounters")
+    session.detach()
+    return {"heap": heap, "nodes": found["nodes"], "listeners": found["jsEventListeners"]}
