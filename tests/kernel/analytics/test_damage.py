@@ -18,6 +18,8 @@ from pintu.kernel.errors import Unavailable
 from pintu.kernel.store.port import Op
 from tests.kernel.analytics.conftest import BEGIN_US, DAY_US, Here, Town, reading, sensor
 
+IN_FILES = pytest.mark.parametrize("stores", ["sqlite:"])
+"""What is the same on each store is tried on one."""
 HOURS: dict[str, Any] = {"low_us": BEGIN_US, "high_us": BEGIN_US + DAY_US, "methods": ("sum",)}
 
 
@@ -42,6 +44,7 @@ async def test_sums_that_no_number_holds_stop_nothing(town: Town) -> None:
     assert found is not None and [7.0, 1.0] == found[sensor(1)][1]["sum"]
 
 
+@IN_FILES
 async def test_many_rows_of_one_entity_are_a_file_like_any(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,6 +62,7 @@ async def test_many_rows_of_one_entity_are_a_file_like_any(
     assert 55 == await value_of(town, before[55].at_us)
 
 
+@IN_FILES
 async def test_a_clock_that_was_set_back_leaves_the_chain_in_order(town: Town) -> None:
     """Who was deleted and comes again on a day that is packed already comes behind the next day
     all the same."""
@@ -75,6 +79,7 @@ async def test_a_clock_that_was_set_back_leaves_the_chain_in_order(town: Town) -
     assert 4 == await value_of(town, begin + 5_000_000)
 
 
+@IN_FILES
 async def test_a_damaged_file_is_said_and_holds_up_nobody(town: Town) -> None:
     """Cut short or changed by a bit: Unavailable, not something else; what is whole is told."""
     await town.write(sensor(1), t=reading(1))
@@ -122,6 +127,7 @@ async def test_a_day_that_cannot_be_moved_stays_and_others_go(
     assert rows == await town.rows(sensor(1))
 
 
+@IN_FILES
 async def test_rows_of_a_type_go_out_of_the_middle(town: Town) -> None:
     """What the entity was while it was of that type is not in a row any more, and still true of the
     rows behind."""

@@ -102,3 +102,25 @@ async def test_what_sums_cannot_tell_is_asked_of_the_rows(town: Town) -> None:
     assert await past.aggregate(Ask(**{**base, "attribute": "u"}, methods=("avg",))) is None
     await town.write(sensor(1), t=reading("broken", BEGIN_US + 6))
     assert await past.aggregate(Ask(**base, methods=("avg",))) is None
+
+
+async def test_what_cannot_be_summed_is_asked_of_its_day_alone(town: Town) -> None:
+    """Several data sets at once, a reading that ends by itself: other days are told from sums."""
+    one, day = sensor(1), DAY_US
+    await town.write(one, t=reading(1, BEGIN_US + 5))
+    other = {**reading(3, BEGIN_US + day), "datasetId": "urn:d:1"}
+    await town.write(one, t=[reading(2, BEGIN_US + day), other])
+    await town.write(one, t=reading(4, BEGIN_US + 2 * day))
+    await town.write(one, t={**reading(5, BEGIN_US + 3 * day), "expiresAt": "2030-01-01T00:00:00Z"})
+
+    async def total(first: int, last: int) -> Any:
+        low, high = BEGIN_US + first * day, BEGIN_US + last * day
+        ask = Ask(
+            tenant=1, ids=(one,), attribute="t", low_us=low, high_us=high, step_us=day,
+            methods=("sum",),
+        )  # fmt: skip
+        found = await town.history.past.aggregate(ask)
+        return None if found is None else found[one][1]["sum"]
+
+    assert ([1.0], [4.0]) == (await total(0, 1), await total(2, 3))
+    assert (None, None, None) == (await total(1, 2), await total(0, 3), await total(2, 4))
