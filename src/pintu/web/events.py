@@ -105,9 +105,7 @@ class Hub:
         """
         if self._closing:
             raise Unavailable("The city is stopping")
-        if self._coming.total() >= MAX_CLIENTS or (
-            who and self._coming[who] >= MAX_OF_ONE
-        ):
+        if self._coming.total() >= MAX_CLIENTS or (who and self._coming[who] >= MAX_OF_ONE):
             raise TooManyRequests("Too many open event streams", retryAfter=5)
 
     async def stream(self, client: Client) -> AsyncIterator[bytes]:
@@ -155,9 +153,12 @@ class Hub:
 
     async def minute(self, client: Client) -> AsyncIterator[bytes]:
         """The body of a stream that ends after a minute with the word to load again."""
-        end = asyncio.get_running_loop().call_later(
-            MINUTE_S, lambda: (client.push(frame("resync", {"why": "agreement"})), client.end())
-        )
+
+        def over() -> None:
+            client.push(frame("resync", {"why": "agreement"}))
+            client.end()
+
+        end = asyncio.get_running_loop().call_later(MINUTE_S, over)
         try:
             async for part in self.stream(client):
                 yield part

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from itertools import accumulate
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -51,6 +51,10 @@ class Span(NamedTuple):
     tenant: int
     since_us: int
     until_us: int
+
+
+Found = tuple[str, bytes, int, int, int, int, int]
+"""A pack: whose it is, its rows, first and last position, how many, first and last time."""
 
 
 class Piece(NamedTuple):
@@ -113,8 +117,10 @@ def _window(pieces: list[Piece], low: int, high: int) -> list[Strip]:
     ends: dict[str, tuple[int, int]] = {}  # what of an entity was found already, and when it is due
     for piece in pieces:
         begin, after_us = ends.get(piece.id, (low, 0))
-        strip = _filed_strip(piece, (begin, high), after_us) if piece.filed else None
-        if not piece.filed and (pack := between_positions(loosen(piece.packed), begin, high)):
+        strip: Strip | None = None
+        if piece.filed:
+            strip = _filed_strip(piece, (begin, high), after_us)
+        elif pack := between_positions(loosen(piece.packed), begin, high):
             strip = PackStrip(piece.id, pack, after_us)
         if strip is not None:
             ends[piece.id] = (min(piece.last + 1, high), strip.due[-1])
@@ -131,9 +137,7 @@ def _filed_strip(piece: Piece, window: tuple[int, int], after_us: int) -> BodySt
     return BodyStrip(piece.id, some, after_us)
 
 
-def _pieces(
-    folder: Path, span: Span, packs: Sequence[sa.Row[Any]], files: list[str]
-) -> list[Piece]:
+def _pieces(folder: Path, span: Span, packs: list[Found], files: list[str]) -> list[Piece]:
     """What packs and files hold of a span, by their first positions; blocks."""
     found: list[Piece] = []
     rows = 0
@@ -149,7 +153,7 @@ def _pieces(
         _few_enough(rows)
     for path in files:
         for id, body in _filed(folder / path, span):
-            told = squeezed(_encode(body))
+            told = zlib.compress(_encode(body), 1)
             found.append(Piece(id, body.positions[0], sum(body.positions), told, filed=True))
             rows += len(body.positions)
             _few_enough(rows)
@@ -178,11 +182,12 @@ def _overlap(table: sa.Table, span: Span) -> list[sa.ColumnElement[bool]]:
     ]
 
 
-def _packs(connection: Connection, span: Span) -> Sequence[sa.Row[Any]]:
-    """(id, body, first and last position, rows, first and last time) of packs."""
+def _packs(connection: Connection, span: Span) -> list[Found]:
+    """The packs that hold anything of a span."""
     of = PACK.c
     asked = sa.select(of.id, of.body, of.first, of.last, of.rows, of.since_us, of.until_us)
-    found = connection.execute(asked.where(*_overlap(PACK, span)).limit(MOST_PACKS + 1)).all()
+    rows = connection.execute(asked.where(*_overlap(PACK, span)).limit(MOST_PACKS + 1))
+    found = [row._tuple() for row in rows]
     if len(found) > MOST_PACKS:
         raise TooComplex(f"That time lies in more than {MOST_PACKS:,} packs: ask for less")
     return found
