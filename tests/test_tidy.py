@@ -39,6 +39,7 @@ LOOP_EDGES: dict[str, str] = {
     "src/pintu/kernel/intake/intake.py::_store_updates": "2026-11-22 it ends in quarantine",
     "src/pintu/kernel/intake/server.py::_accept": "2026-11-22 one connection closes no other",
     "src/pintu/kernel/intake/server.py::_batch": "2026-11-22 a sender hears, keeps its batch",
+    "src/pintu/kernel/intake/server.py::_told": "2026-11-23 a process hears, and tells it again",
     "src/pintu/kernel/intake/server.py::_following": "2026-11-22 closing makes a process ask again",
     "src/pintu/kernel/feed/stream.py::_tell": "2026-11-22 one listener's mistake is its own",
     "src/pintu/kernel/store/sqlite/writer.py::_attempt": "2026-11-22 the group is rolled back",

@@ -119,15 +119,7 @@ def insert(
                 text = f"{command.target} was told {command.name} {rate[0]} times already"
                 found.append(TooManyRequests(text))
                 continue
-        state: CommandState = "held" if one.held else "desired"
-        entry = Entry(
-            command=command,
-            state=state,
-            basis=basis,
-            changed_us=command.created_us,
-            cause=cause,
-            person=one.person,
-        )
+        entry = _new(one, basis, cause)
         known[one.key] = (digest, entry)
         found.append(entry)
         rows.append(_command_row(entry, one.key, digest))
@@ -138,6 +130,17 @@ def insert(
         connection.execute(COMMAND.insert(), rows)
         connection.execute(STEP.insert(), steps)
     return found
+
+
+def _new(one: Asked, basis: str, cause: str) -> Entry:
+    return Entry(
+        command=one.command,
+        state="held" if one.held else "desired",
+        basis=basis,
+        changed_us=one.command.created_us,
+        cause=cause,
+        person=one.person,
+    )
 
 
 def _known(connection: Connection, asked: list[Asked]) -> dict[str, tuple[bytes, Entry]]:
@@ -254,7 +257,7 @@ def _command_row(entry: Entry, key: str, digest: bytes) -> dict[str, Any]:
 
 
 def step_row(
-    entry: Entry, event: str, state: CommandState, who: str, detail: str, at_us: int = 0
+    entry: Entry, event: str, state: CommandState, who: str, detail: str, *, at_us: int = 0
 ) -> dict[str, Any]:
     """A step as it is kept."""
     return {

@@ -55,7 +55,7 @@ def take_steps(
                 found.append(StateConflict(f"Command {one.id} is {before}"))
                 continue
             late.add((one.id, one.detail))
-            rows.append(step_row(entry, one.event, state, one.who, one.detail, one.at_us))
+            rows.append(step_row(entry, one.event, state, one.who, one.detail, at_us=one.at_us))
         else:
             entry = _after(entry, one, state)
             entries[one.id] = moved[one.id] = entry
