@@ -27,7 +27,7 @@ from bench.processes import command_line, cpu_s, tree
 SHARE, WITHIN_S, STEPS_S = 0.995, 10.0, 5.0
 KNOWN_WITHIN_S = 120.0
 WATCHED_S = 30.0
-AT_REST_S = 5.0
+AT_REST_S, LOOKS, CALM = 5.0, 18, 0.9
 
 
 def call(city: City, path: str, body: Any = None) -> Any:
@@ -114,11 +114,16 @@ def by_process(city: City) -> dict[str, float]:
 
 
 def _rest(city: City) -> dict[str, float]:
-    """CPU seconds a second of each process while nobody asks for anything."""
-    before = by_process(city)
-    time.sleep(AT_REST_S)
-    now = by_process(city)
-    rest = {name: (now[name] - before.get(name, 0.0)) / AT_REST_S for name in now}
+    """CPU seconds a second of each process while nobody asks for anything: once the city has come
+    to rest after its start."""
+    rest: dict[str, float] = {}
+    for _ in range(LOOKS):
+        before = by_process(city)
+        time.sleep(AT_REST_S)
+        now = by_process(city)
+        last, rest = rest, {name: (now[name] - before.get(name, 0.0)) / AT_REST_S for name in now}
+        if last and sum(rest.values()) > CALM * sum(last.values()):
+            break
     told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in rest.items())
     print(f"at rest, of one core: {told}")
     return rest

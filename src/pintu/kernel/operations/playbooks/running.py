@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pintu.operations")
 GATHER_S: Final = 0.1
+LONGEST_GATHER_S: Final = 1.0
+REST: Final = 3.0  # times a turn's own length
 LONGEST_S: Final = 5.0
 ENDED: Final = frozenset({"done", "refused", "expired"})
 TURNS: Final = 5_000
@@ -49,6 +52,8 @@ class Running:
     def __init__(self, desk: Desk, acting: Acting, hands: dict[str, Hand]) -> None:
         self._desk, self._acting, self._hands = desk, acting, hands
         self._dirty: set[str] = set()
+        self._turning: set[str] = set()
+        self._took_s = 0.0  # the last turn
         self._event = asyncio.Event()
         self._locks: dict[str, asyncio.Lock] = {}
         self._task: asyncio.Task[None] | None = None
@@ -96,11 +101,17 @@ class Running:
             await self._event.wait()
             self._event.clear()
             dirty, self._dirty = self._dirty, set()
-            for id in dirty:
+            if dirty & self._turning:  # looked at again when it has had its turn
+                self._dirty |= dirty & self._turning
+                self._event.set()
+            for id in dirty - self._turning:
+                self._turning.add(id)
                 self.later(self._turn(id))
-            await asyncio.sleep(GATHER_S)  # thousands of answers are looked at together
+            # Thousands of answers are looked at together, and a large play less often.
+            await asyncio.sleep(min(max(GATHER_S, REST * self._took_s), LONGEST_GATHER_S))
 
     async def _turn(self, id: str) -> None:
+        began_s = time.monotonic()
         try:
             await self.advance(id)
         except PintuError as error:
@@ -109,6 +120,9 @@ class Running:
         except Exception:  # a loop's edge: one play's mistake stops no other
             log.exception("Play %s cannot go on", id)
             self._later(id, LONGEST_S)
+        finally:
+            self._turning.discard(id)
+            self._took_s = time.monotonic() - began_s
 
     def turn_of(self, id: str) -> asyncio.Lock:
         """Whoever changes a play from outside waits for its turn, and it for them."""
