@@ -187,7 +187,7 @@ def _packs(connection: Connection, span: Span) -> list[Found]:
     of = PACK.c
     asked = sa.select(of.id, of.body, of.first, of.last, of.rows, of.since_us, of.until_us)
     rows = connection.execute(asked.where(*_overlap(PACK, span)).limit(MOST_PACKS + 1))
-    found = [row._tuple() for row in rows]
+    found: list[Found] = [tuple(row) for row in rows]
     if len(found) > MOST_PACKS:
         raise TooComplex(f"That time lies in more than {MOST_PACKS:,} packs: ask for less")
     return found
