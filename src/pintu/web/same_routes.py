@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 from litestar.datastructures import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from litestar import Litestar
-
-Hook = Callable[[], Any] if TYPE_CHECKING else Any
+    from litestar.types import LifespanHook
 
 
 def with_routes_of(
-    made: Litestar, kept: Mapping[str, Any], *, first: Sequence[Hook], last: Sequence[Hook]
+    made: Litestar,
+    kept: Mapping[str, Any],
+    *,
+    first: Sequence[LifespanHook],
+    last: Sequence[LifespanHook],
 ) -> Litestar:
     """An application with the routes of `made`, a state of its own, and hooks `first` at its start
     and `last` at its end.
