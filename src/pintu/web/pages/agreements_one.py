@@ -16,6 +16,7 @@ from pintu.web.pages.agreements_parties import TITLES, offers, organisation_name
 from pintu.web.pages.agreements_said import said
 from pintu.web.pages.agreements_view import (
     Flow,
+    find_set,
     signatures_seen,
     steps_seen,
     terms_seen,
@@ -110,6 +111,8 @@ async def _answer(visit: Visit, found: Agreement, why: PintuError | None = None)
         deeds=deeds,
         nothing=_nothing(found, visit),
         look_up=f"/look-up?agreement={found.id}" if consumes and found.terms.subject else "",
+        screens=_screens(found, visit) if consumes else "",
+        purpose=found.terms.purpose,
         next_version=_next_version(found, visit),
         flow=await flow_of(found, visit),
         recalls=recalls,
@@ -127,6 +130,14 @@ async def _answer(visit: Visit, found: Agreement, why: PintuError | None = None)
 def _of(steps: list[Any], found: Agreement) -> list[Any]:
     """The steps that brought this version here."""
     return [one for one in steps if one.version in (0, found.version)]
+
+
+def _screens(found: Agreement, visit: Visit) -> str:
+    """The entity type that the consumer sees on map and lists under this agreement; "" for none."""
+    data_set = find_set(visit, found.terms.data_set)
+    if found.terms.subject or found.terms.k or found.terms.deed != "read" or data_set is None:
+        return ""
+    return data_set.type if data_set.tenant == visit.tenant else ""
 
 
 def _nothing(found: Agreement, visit: Visit) -> str:
