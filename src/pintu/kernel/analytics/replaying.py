@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
-from pintu.kernel.analytics.standing import Standing, types_of
 from pintu.kernel.analytics.strips import Strip, due_before
 from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection
+from pintu.kernel.context.standing import Standing, types_of
 
 if TYPE_CHECKING:
     from pintu.kernel.analytics.history import History

@@ -7,9 +7,7 @@ from typing import Final
 
 import msgspec
 
-from pintu.kernel.context.standing import Standing, types_of
-
-__all__ = ("NOBODY", "Standing", "kept", "read_standing", "types_of")
+from pintu.kernel.context.standing import Standing
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Standing).decode

@@ -24,7 +24,7 @@ from pintu.kernel.context.record import PAST_VERBS
 from pintu.kernel.store.port import VERBS, Change
 
 if TYPE_CHECKING:
-    from pintu.kernel.analytics.standing import Standing
+    from pintu.kernel.context.standing import Standing
 
 ALWAYS: Final = 2**62
 
