@@ -18,10 +18,9 @@ from tests.browser.operations_people import Night
 
 SHOTS = ROOT / "screenshots" / "operations"
 DESK, PHONE, WALL = (1440, 900), (390, 844), (3840, 2160)
-PATIENT_MS = 180_000
-"""A wall drawn in software on a busy machine takes its time."""
-OFFICER, NEXT, SUPERVISOR = "demo_duty", "demo_deputy_duty", "demo_supervisor"
-FOREMAN, CREW = "demo_foreman", "demo_crew_1"
+OFFICER, NEXT, SUPERVISOR, FOREMAN, CREW = (
+    f"demo_{one}" for one in ("duty", "deputy_duty", "supervisor", "foreman", "crew_1")
+)
 SAID = {
     "zh-CN": ("泵站已恢复抽排（演示）", "南塘一带仍需巡查（演示）"),
     "en": ("The pumps run again (demo)", "Nantang should be looked at once more (demo)"),
@@ -49,16 +48,15 @@ class Scene:
         """Somebody of the demo at their own browser."""
         if login in self.people:
             return self.people[login]
-        viewport: Any = {"width": size[0], "height": size[1]}
-        context = self.browser.new_context(viewport=viewport, locale=self.lang)
+        told: Any = {"viewport": {"width": size[0], "height": size[1]}, "locale": self.lang}
+        context = self.browser.new_context(**told)
         self.contexts.append(context)
-        context.set_default_timeout(PATIENT_MS)
+        context.set_default_timeout(180_000)  # a wall drawn in software, on a busy machine
         page = self.people[login] = context.new_page()
         page.on("pageerror", lambda error: self.wrong.append(f"{page.url}: {error}"))
-        address = self.night.served.address
-        page.goto(f"{address}/demo-people?lang={self.lang}")
+        page.goto(f"{self.night.served.address}/demo-people?lang={self.lang}")
         page.click(f"form:has(input[value='{login}']) button")
-        page.wait_for_url(address + "/")
+        page.wait_for_url(self.night.served.address + "/")
         return page
 
     def go(self, login: str, path: str) -> Page:
@@ -78,10 +76,10 @@ class Scene:
             if page.url.partition("#")[0].endswith("/wall"):
                 page.keyboard.press("0")  # the whole city, at this size
             page.wait_for_timeout(1_000)
-            path = SHOTS / f"{name}-{width}-{self.lang}.png"
-            page.screenshot(path=str(path), timeout=PATIENT_MS)
-        if before is not None:
-            page.set_viewport_size(before)
+            page.screenshot(path=str(SHOTS / f"{name}-{width}-{self.lang}.png"))
+        page.set_viewport_size(
+            before or page.viewport_size or {"width": DESK[0], "height": DESK[1]}
+        )
 
     def close(self) -> None:
         """Every browser."""
@@ -106,18 +104,18 @@ class Scene:
         """The page rings and the endpoint is told; nobody answers, so the next one is rung after
         three minutes. Gives how many people were rung before and after."""
         officer, second = self.go(OFFICER, "/duty"), self.go(NEXT, "/duty")
-        expect(officer.locator("form[action='/duty/acknowledge']")).to_have_count(0)
-        self.found["told"] = self.night.ask("incident")
         rings = "form[action='/duty/acknowledge'] button"
+        expect(officer.locator(rings)).to_have_count(0)
+        self.found["told"] = self.night.ask("incident")
         officer.wait_for_timeout(8_000)  # alarms of the first seconds become one incident
         expect(officer.locator(rings)).to_have_count(1, timeout=60_000)
         self.until(lambda: self.heard("ring"), "A ring at the officer's endpoint")
         self.shot(officer, "1-rings", DESK, PHONE)
-        before = self._rung(officer)
+        first = self._rung(officer)
         self.night.ask("later", "185")
-        self.until(lambda: self._rung(officer) > before, "The next one's ring")
+        self.until(lambda: self._rung(officer) > first, "The next one's ring")
         self.shot(second, "1-next")
-        return before, self._rung(officer)
+        return first, self._rung(officer)
 
     def _rung(self, page: Page) -> int:
         """How many people were rung so far, as the page tells."""

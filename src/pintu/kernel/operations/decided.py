@@ -165,7 +165,7 @@ def hours_of(said: str) -> tuple[tuple[int, int], ...]:
 def reaches_of(content: Mapping[str, Any]) -> Rules:
     """The rules of incidents: windows (`WINDOWS`), `extent_m`, and `near."ONE OTHER"` with `metres`
     and `minutes` for two kinds of alarms. BadRequestData."""
-    told = {field: _number(content, name, getattr(Rules(), field) // unit) * unit
+    told: dict[str, Any] = {field: _number(content, name, getattr(Rules(), field) // unit) * unit
             for name, (field, unit) in WINDOWS.items()}  # fmt: skip
     related = dict(RELATED)
     pairs = content.get("near", {})
