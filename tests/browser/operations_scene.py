@@ -70,16 +70,14 @@ class Scene:
         if not self.shots:
             return
         SHOTS.mkdir(parents=True, exist_ok=True)
-        before = page.viewport_size
+        before: Any = page.viewport_size
         for width, height in sizes or (DESK,):
             page.set_viewport_size({"width": width, "height": height})
             if page.url.partition("#")[0].endswith("/wall"):
                 page.keyboard.press("0")  # the whole city, at this size
             page.wait_for_timeout(1_000)
             page.screenshot(path=str(SHOTS / f"{name}-{width}-{self.lang}.png"))
-        page.set_viewport_size(
-            before or page.viewport_size or {"width": DESK[0], "height": DESK[1]}
-        )
+        page.set_viewport_size(before)
 
     def close(self) -> None:
         """Every browser."""
