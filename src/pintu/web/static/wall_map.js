@@ -172,7 +172,6 @@ window.pintuWall.Map = class {
     this.moved.clear();
     const before = this.puts;
     if (wants.has("cells") && this.mode === "cells") this.draw(); else if (wants.has("signs")) this.signs();
-    if (wants.has("things") && this.listed) this.things(this.listed);
     drawn = drawn || this.puts !== before;
     if (!drawn) { this.rested = Date.now() + 500; return; }
     this.busy = true;
@@ -188,7 +187,8 @@ window.pintuWall.Map = class {
     this.gl.once("idle", done);
     this.gl.triggerRepaint();
   }
-  list(lists) { this.listed = lists; this.soon("things"); }
+  // What is wrong is drawn at once, whatever telemetry waits for.
+  list(lists) { this.listed = lists; if (this.dressed) this.things(lists); }
 
   // The rows of the lists.
   things(lists) {
