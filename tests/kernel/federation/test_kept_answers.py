@@ -42,6 +42,15 @@ def test_what_was_used_longest_ago_goes_first(monkeypatch: pytest.MonkeyPatch) -
     assert kept.fresh(ONE, 1) is None
 
 
+def test_what_was_asked_counts_too() -> None:
+    """A long question with a short answer is not kept for nothing."""
+    kept = KeptAnswers()
+    kept.keep(("", "a", b"x" * 1_000_000), answer(), 10)
+    assert kept.bytes > 1_000_000
+    kept.keep(("", "b", b"x" * 3_000_000), answer(), 10)
+    assert 1 == len(kept)
+
+
 def test_a_registration_that_changed_says_nothing_any_more() -> None:
     """What its source said is forgotten, others' is not."""
     kept = KeptAnswers()

@@ -339,6 +339,18 @@ async def test_an_answer_is_kept_for_its_cache_duration(abroad: Abroad) -> None:
     assert 2 == len(abroad.lines("b"))
 
 
+async def test_what_a_source_refuses_now_is_not_told_from_before(abroad: Abroad) -> None:
+    """Who fails is stood in for by what it said before; who says no is not."""
+    management = {"cacheDuration": "PT0.001S"}
+    await abroad.registers("b", operations=["queryEntity"], management=management)
+    abroad.world.says("b", 200, [lamp(1, level=1)])
+    await abroad.door("GET", LAMPS)
+    for status, told in ((500, ["1"]), (403, [])):
+        abroad.world.says("b", status, {})
+        await asyncio.sleep(0.002)
+        assert told == ids(await abroad.door.json("GET", LAMPS))
+
+
 async def test_its_tenant_is_the_registrations(abroad: Abroad) -> None:
     """The caller's tenant is ours; the source has its own names (4.14)."""
     await abroad.registers("b", operations=["queryEntity"], tenant="north")

@@ -47,11 +47,11 @@ class KeptAnswers:
 
     def keep(self, key: Key, answer: Answer, until_us: int) -> None:
         """Keep an answer up to a time."""
-        if len(answer.body) > _ONE:
+        if _size(key, answer) > _ONE:
             return
         self._drop(key)
         self._kept[key] = answer, until_us
-        self.bytes += len(answer.body) + _OVERHEAD
+        self.bytes += _size(key, answer)
         while self.bytes > MOST_BYTES:
             self._drop(next(iter(self._kept)))
 
@@ -63,4 +63,10 @@ class KeptAnswers:
     def _drop(self, key: Key) -> None:
         found = self._kept.pop(key, None)
         if found is not None:
-            self.bytes -= len(found[0].body) + _OVERHEAD
+            self.bytes -= _size(key, found[0])
+
+
+def _size(key: Key, answer: Answer) -> int:
+    """With what was asked: that may be longer than the answer."""
+    asked = sum(len(part) for part in key if isinstance(part, bytes | str))
+    return asked + len(answer.body) + _OVERHEAD

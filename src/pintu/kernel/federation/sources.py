@@ -85,6 +85,8 @@ class Sources:
                     self.kept.forget(registration.tenant, registration.id)
                 return found
             failed = found
+            if _said_no(failed):
+                return failed  # what it told before is not told against its will
         stale = self.kept.stale(key, now_us) if key is not None else None
         return stale or failed
 
