@@ -52,8 +52,7 @@ async def test_three_nodes(tmp_path: Path) -> None:
         )
         return found.rows
 
-    for city in (west, north):
-        assert [{"vaccinated": True}] == await ask(city)
+    assert [[{"vaccinated": True}]] * 2 == [await ask(city) for city in (west, north)]
     # what one may, the other may not: neither knows of the other's agreement
     with pytest.raises(PintuError, match="not known here"):
         await west.nodes.ask(people["west"], names["north"], ONE, purpose=PURPOSE, reason=REASON)

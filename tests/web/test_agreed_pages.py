@@ -44,8 +44,8 @@ async def test_screens_under_an_agreement(tmp_path: Path, monkeypatch: Any) -> N
             row.organisation, row.reason, row.agreement, row.rows
         )  # fmt: skip
         assert audit.digest(shown.content) == row.answer
-        lamps = await ask(scene, "/api/v1/map/lamps")
-        assert lamps.json()["size"] <= len(seen) and lamps.json()["open"] == 0
+        lamps = (await ask(scene, "/api/v1/map/lamps")).json()
+        assert lamps["size"] <= len(seen) and lamps["open"] == 0
         assert 'data-why="agreement=ag-1' in (await ask(scene, "/")).text
         by_header = {f"pintu-{name}": quote(value) for name, value in WHY.items()}
         told = await scene.web.get(
@@ -60,8 +60,7 @@ async def test_screens_under_an_agreement(tmp_path: Path, monkeypatch: Any) -> N
             "/entities?type=Sensor&q=secret": 403,
             "/entities/urn:ngsi-ld:Sensor:none": 404,
         }
-        for path, status in refused.items():
-            assert (path, status) == (path, (await ask(scene, path)).status_code)
+        assert refused == {path: (await ask(scene, path)).status_code for path in refused}
         assert 403 == (await ask(scene, "/entities?type=Sensor", purpose="curiosity")).status_code
         assert 403 == (await ask(scene, "/api/v1/search?q=Q", reason="test")).status_code
         assert 403 == (await ask(scene, "/wall")).status_code  # it knows no masks: one's own rights
