@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import aclosing
+
+import pytest
+import pytest_asyncio
 
 from pintu.kernel.linkage import keeping
 from pintu.kernel.linkage.words import Ref
-from tests.web.identity_city import send
-from tests.web.test_linkage import ID, Place, begin, hand, place
+from tests.web.identity_city import open_town, send
+from tests.web.test_linkage import ID, Place, begin, hand
 
-__all__ = ["place"]
-
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 REFS = [Ref("patients", "1"), Ref("pupils", "1")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
+    async with open_town(tmp_path_factory.mktemp("groups") / "town") as town:
+        opened = Place(town)
+        await opened.fill()
+        yield opened
 
 
 async def snapshot(place: Place) -> bytes:
@@ -63,13 +74,15 @@ async def test_a_merge_is_undone_on_its_page_exactly(place: Place) -> None:
 async def test_a_group_is_found_by_a_key_that_no_address_tells(place: Place) -> None:
     """Of one's own data set; a record that is alone or another department's is not told of. An
     administrator and an auditor see and undo nothing."""
-    event = await place.room.merge("children", REFS, await hand(place))
-    assert event is not None
+    await place.room.merge("children", REFS, await hand(place))
+    joined = await place.room.find_cluster("children", REFS[0])
+    assert joined is not None
+    event = (await place.room.events(joined.id))[0]
     why = {"purpose": "treatment", "reason": "补种前核对名单"}
-    deed = {"event": str(event.number), "group": event.after[0].id, **why}
+    deed = {"event": str(event.number), "group": joined.id, **why}
     for login in ("root", "watch"):
         async with aclosing(await place.town.signed_in(login)) as client:
-            for one in ("groups", f"groups/{event.after[0].id}"):
+            for one in ("groups", f"groups/{joined.id}"):
                 answer = await client.get(f"/linkage/children/{one}", params=why)
                 assert 403 == answer.status_code
             assert 303 != (await send(client, "/linkage/children/undo", **deed)).status_code
@@ -85,7 +98,7 @@ async def test_a_group_is_found_by_a_key_that_no_address_tells(place: Place) -> 
         assert f"{path}?missing=1" == alone.headers["location"]
         assert 403 == (await send(client, path, data_set="pupils", key="1")).status_code
     # what the desk joined and somebody undid by its group can be taken back at the desk
-    joined = await place.room.desk.decide(2, "same", await hand(place))
-    await place.room.unmerge(joined.event, await hand(place), apart=False)
+    decided = await place.room.desk.decide(2, "same", await hand(place))
+    await place.room.unmerge(decided.event, await hand(place), apart=False)
     opened = await place.room.desk.take_back(2, await hand(place))
     assert "open" == opened.state
