@@ -144,9 +144,7 @@ def _chinese(text: str, why: Callable[[str], str] | None, deep: int) -> str:
     return text
 
 
-def _filled(
-    found: re.Match[str], said: str, why: Callable[[str], str] | None, deep: int
-) -> str:
+def _filled(found: re.Match[str], said: str, why: Callable[[str], str] | None, deep: int) -> str:
     words = [_chinese(one or "", why, deep - 1) for one in found.groups()]
     if found[0].startswith("Interlock ") and why is not None:
         words[2] = why(found[1]) or words[2]
