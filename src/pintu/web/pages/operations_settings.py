@@ -128,11 +128,6 @@ def _pair(kinds: frozenset[str]) -> str:
 
 def _page(visit: Visit, *, done: bool = False, why: str = "", status: int = 200) -> Response[Any]:
     room, decided = room_of(visit)
-    words = visit.words
-    rules = room.incidents.desk.rules if room.incidents is not None else Rules()
-    usual = Rules()
-    service = room.orders.service if room.orders is not None else None
-    calendar = service.calendar.own if service is not None else {}
     versions = {}
     for name in ("promises", "reaches", "duty"):
         try:
@@ -148,41 +143,44 @@ def _page(visit: Visit, *, done: bool = False, why: str = "", status: int = 200)
         why=why,
         sets=visit.may(Deed.OPERATE),
         versions=versions,
-        levels=[
-            (
-                severity,
-                severity_title(severity, words),
-                service.levels[severity] if service is not None else LEVELS[severity],
-                LEVELS[severity],
-            )
-            for severity in SEVERITIES
-        ],
-        minutes=[(name, words.text(title)) for name, title in MINUTES.items()],
-        hours=" ".join(hours_said(service.hours)) if service is not None else "",
-        worked=" ".join(sorted(day.isoformat() for day, works in calendar.items() if works)),
-        free=" ".join(sorted(day.isoformat() for day, works in calendar.items() if not works)),
-        windows=[
-            (
-                name,
-                words.text(title),
-                getattr(rules, WINDOWS[name][0]) // WINDOWS[name][1],
-                getattr(usual, WINDOWS[name][0]) // WINDOWS[name][1],
-            )
-            for name, title in TITLES.items()
-        ],
-        extent=(int(rules.extent_m), int(usual.extent_m)),
-        near=[
-            (
-                _pair(kinds),
-                " · ".join(value_label("category", one, words) for one in sorted(kinds)),
-                shown(rules.related[kinds]),
-                shown(known),
-            )
-            for kinds, known in usual.related.items()
-        ],
+        minutes=[(name, visit.words.text(title)) for name, title in MINUTES.items()],
         going=room.duty.going if room.duty is not None else None,
         senders=sorted(certificates(visit.rooms)),
+        **_promises(room, visit),
+        **_reaches(room, visit),
     )
+
+
+def _promises(room: OperationsRoom, visit: Visit) -> dict[str, Any]:
+    """Levels beside the usual ones, hours, own days."""
+    service = room.orders.service if room.orders is not None else None
+    own = service.calendar.own if service is not None else {}
+    now = service.levels if service is not None else LEVELS
+    return {
+        "levels": [
+            (one, severity_title(one, visit.words), now[one], LEVELS[one]) for one in SEVERITIES
+        ],
+        "hours": " ".join(hours_said(service.hours)) if service is not None else "",
+        "worked": " ".join(sorted(day.isoformat() for day, works in own.items() if works)),
+        "free": " ".join(sorted(day.isoformat() for day, works in own.items() if not works)),
+    }
+
+
+def _reaches(room: OperationsRoom, visit: Visit) -> dict[str, Any]:
+    """Windows and distances beside the usual ones."""
+    words, usual = visit.words, Rules()
+    rules = room.incidents.desk.rules if room.incidents is not None else usual
+    windows = []
+    for name, title in TITLES.items():
+        field, unit = WINDOWS[name]
+        told = (getattr(rules, field) // unit, getattr(usual, field) // unit)
+        windows.append((name, words.text(title), *told))
+    near = []
+    for kinds, known in usual.related.items():
+        said = " · ".join(value_label("category", one, words) for one in sorted(kinds))
+        near.append((_pair(kinds), said, shown(rules.related[kinds]), shown(known)))
+    extent = (int(rules.extent_m), int(usual.extent_m))
+    return {"windows": windows, "near": near, "extent": extent}
 
 
 PAGES: Final[tuple[Any, ...]] = (settings, keep)
