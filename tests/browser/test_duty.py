@@ -29,7 +29,7 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         text=True,
     )
     try:
-        wait_for(f"http://127.0.0.1:{port}/readyz", process)
+        wait_for(f"http://127.0.0.1:{port}/readyz", process, 180)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
