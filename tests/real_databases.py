@@ -133,10 +133,12 @@ class Server:
     def _end(self, how: signal.Signals) -> None:
         if self.process is None or self.process.poll() is not None:
             return
+        sessions: list[int] = []
         if how == signal.SIGKILL:
             # PostgreSQL's sessions are process groups of their own
             self.process.send_signal(signal.SIGSTOP)
-            for pid in children(self.process.pid):
+            sessions = children(self.process.pid)
+            for pid in sessions:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, how)
             os.killpg(self.process.pid, how)
@@ -147,6 +149,19 @@ class Server:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(10)
+        # while one of them dies, its memory is still in use, and the next server refuses to start
+        until = time.monotonic() + 10
+        while any(map(lives, sessions)) and time.monotonic() < until:
+            time.sleep(0.01)
+
+
+def lives(pid: int) -> bool:
+    """Whether a process is there and has not ended yet."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(") ")[2]
+    except OSError:
+        return False
+    return not state.startswith(("Z", "X"))
 
 
 def children(parent: int) -> list[int]:

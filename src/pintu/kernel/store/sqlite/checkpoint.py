@@ -18,6 +18,7 @@ from time import monotonic
 
 import apsw
 
+from pintu.kernel.errors import PintuError
 from pintu.kernel.store.sqlite.schema import Tuning
 
 QUIET_S = 0.25
@@ -104,7 +105,7 @@ class Checkpoints:
                 if connection is None:
                     connection = self._connect()
                 connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            except apsw.Error:
+            except (apsw.Error, PintuError):
                 self.failed += 1
             self._done.set()
         if connection is not None:
