@@ -35,7 +35,7 @@ from pintu.web.api.replay_session import Session
 SPEED = 60
 TICK_S = 0.25
 BLINKING, STILL = 1_500, 20_000
-GRACE_S = 1.0
+GRACE_S = 2 * TICK_S
 DAY_US = 86_400_000_000
 
 
