@@ -1,10 +1,10 @@
-"""`python -m bench [--quick] …`: every figure beside a floor of the same run."""
+"""`python -m bench [--quick] [--full]`: every figure beside its goal and a floor of its run."""
 
 from __future__ import annotations
 
 import sys
 
-from bench import http_ops
+from bench import table
 
 if __name__ == "__main__":
-    sys.exit(http_ops.main())
+    sys.exit(table.main())

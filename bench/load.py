@@ -22,6 +22,7 @@ import uvloop
 from bench.entities import SOUTH, SPAN, TYPE, WEST, entity_id, entity_json
 
 ROOT = "/ngsi-ld/v1"
+_COUNT = "&count=true"
 
 
 def _request(method: str, path: str, body: bytes = b"", token: str = "") -> bytes:
@@ -63,16 +64,21 @@ def requests(plan: dict[str, Any]) -> Iterator[bytes]:
                 rows = [entity_json(start + k, i + 1) for k in range(size)]
                 path = f"{ROOT}/entityOperations/upsert?options=replace"
                 yield _request("POST", path, b"[" + b",".join(rows) + b"]", token)
-            case "type_q":
+            case "type_q" | "type_q_count" as op:
                 q = quote(f"illuminanceLevel=={dice.randrange(1000)}")
-                yield _request("GET", f"{ROOT}/entities?type={TYPE}&q={q}&limit=20", token=token)
-            case "near":
+                path = f"{ROOT}/entities?type={TYPE}&q={q}&limit=20{_COUNT * op.endswith('count')}"
+                yield _request("GET", path, token=token)
+            case "up_to_count":  # some multiple of a thousandth of all
+                q = quote(f"illuminanceLevel<{plan['thousandths']}")
+                path = f"{ROOT}/entities?type={TYPE}&q={q}&limit=20{_COUNT}"
+                yield _request("GET", path, token=token)
+            case "near" | "near_count" as op:
                 lon, lat = WEST + dice.random() * SPAN, SOUTH + dice.random() * SPAN
                 where = quote(f"[{lon:.5f},{lat:.5f}]")
                 yield _request(
                     "GET",
                     f"{ROOT}/entities?type={TYPE}&georel={quote('near;maxDistance==1000')}"
-                    f"&geometry=Point&coordinates={where}&limit=20",
+                    f"&geometry=Point&coordinates={where}&limit=20{_COUNT * op.endswith('count')}",
                     token=token,
                 )
             case "path":
