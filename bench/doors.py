@@ -250,8 +250,10 @@ def main() -> int:
         floor_us = floor(told.rate)
         with (
             city(Path(folder) / "data") as (pid, token),
-            map_open(token) if told.map else contextlib.nullcontext([]) as heard,
+            contextlib.ExitStack() as pages,
         ):
+            if told.map:
+                heard = pages.enter_context(map_open(token))
             found = watched(pid, token, told.rate, seconds)
     first, last = found["memory"]
     print(f"MQTT by mapping, {seconds:g} s, messages of {READINGS} readings, QoS 1:")

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import uvloop
 
-from bench import beside, gate, growth, http_ops, notify
+from bench import beside, gate, growth, http_ops, notify, stores
 
 PEERS_US: Final = {
     "create": "310-420",
@@ -118,7 +118,7 @@ def growing(scale: float) -> list[Row]:
     most = int(1_000_000 * min(1.0, scale * 2))
     found = growth.run(most, scale)
     rows = [
-        row(f"{one['name']}, {most:,} ÷ 10,000", one["ratio"], "×", growth.GROWTH_BAR,
+        row(f"{one['name']}, {most:,} ÷ 10,000", one["ratio"], "×", stores.GROWTH_BAR,
             small_us=one["small_us"], large_us=one["large_us"])
         for one in found["rows"]
     ]  # fmt: skip
