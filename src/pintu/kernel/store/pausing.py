@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pintu.kernel.errors import Unavailable
-from pintu.kernel.store.port import Op, Outcome, Store
+from pintu.kernel.store.port import Mark, Op, Outcome, Store
 
 RETRY_S = 2
 LONGEST_S = 120.0
@@ -42,6 +42,7 @@ class Pausable:
         self.notes_head = store.notes_head
         self.on_commit = store.on_commit
         self.cursors = store.cursors
+        self.kept = store.kept
         self.expired = store.expired
         self.close = store.close
         self.submit = store.submit
@@ -102,7 +103,9 @@ class Pausable:
         return {**self.inner.statistics(), "paused": int(self.paused)}
 
 
-def _refused(ops: Sequence[Op], source: str = "") -> Awaitable[list[Outcome]]:
+def _refused(
+    ops: Sequence[Op], source: str = "", *, mark: Mark | None = None
+) -> Awaitable[list[Outcome]]:
     raise Unavailable("The city is moving to another store: write again", retry_after=RETRY_S)
 
 

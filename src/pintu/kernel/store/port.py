@@ -32,6 +32,15 @@ VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)}
 """How a log row holds its verb."""
 
 
+Mark = tuple[str, int]
+"""A name and the number to be kept under it: how far somebody who writes here has read elsewhere.
+Unlike a cursor it is no position of this log, so that it holds nothing back when that is trimmed.
+"""
+
+MARKED = "mark "
+"""Where stores keep marks among the cursors, so that they move and are backed up with them."""
+
+
 async def settled(answer: T | Awaitable[T]) -> T:
     """What a store answers at once or later, awaited when it is later."""
     if isinstance(answer, Awaitable):
@@ -106,6 +115,30 @@ class Page:
     bodies: list[bytes] | None = None
 
 
+class Joined(msgspec.Struct, gc=False):
+    """A page as the stored documents it shows, joined by commas; whether more follow it, and how
+    many there are when that was asked.
+    """
+
+    body: bytes
+    more: bool
+    count: int | None = None
+
+
+Blank = int | float | tuple[float, float]
+"""What a statement leaves open: the number of its one comparison, or a longitude and latitude."""
+
+
+class Statement(Protocol):
+    """A selection of stored documents that is asked again and again with another number in its
+    comparison or another place to be near to.
+    """
+
+    def page(self, blank: Blank) -> Joined | None:
+        """What `select` finds with this number or place, in the same order; None: ask `select`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A set of entities with the same types and the same (attribute, NGSI-LD attribute type)
@@ -136,10 +169,13 @@ class Store(Protocol):
         """The number of a tenant, made on the first write (14)."""
         ...
 
-    def submit(self, ops: Sequence[Op], source: str = "") -> Awaitable[list[Outcome]]:
+    def submit(
+        self, ops: Sequence[Op], source: str = "", *, mark: Mark | None = None
+    ) -> Awaitable[list[Outcome]]:
         """Apply operations in order; resolves after they are durable. Operations of one id in one
         call see each other. One that fails fails alone. Raises Unavailable when the queue is
-        full, DiskFull when the disk is; then nothing of the call is stored.
+        full, DiskFull when the disk is; then nothing of the call is stored. `mark` is kept in
+        the same transaction, whatever becomes of single operations.
         """
         ...
 
@@ -150,6 +186,16 @@ class Store(Protocol):
     def select(self, selection: Selection) -> Page | Awaitable[Page]:
         """A page of entities, exact. Answers at once when an index serves it, else from a reader
         thread with a deadline (DeadlineExceeded).
+        """
+        ...
+
+    def document(self, tenant: int, id: str) -> bytes | None:
+        """The stored document of an entity that is at hand; None: ask `retrieve`."""
+        ...
+
+    def prepare(self, selection: Selection) -> Statement | None:
+        """A statement for selections that differ from this one by their number or place; None
+        when there is none for their like.
         """
         ...
 
@@ -211,6 +257,11 @@ class Store(Protocol):
 
     def save_cursor(self, name: str, position: int | None) -> Awaitable[None]:
         """Keep a durable cursor (None: forget it)."""
+        ...
+
+    def kept(self, name: str) -> int | Awaitable[int | None] | None:
+        """The number under a mark's name, else the position of the cursor of that name, read anew:
+        another broker of the city may have moved it."""
         ...
 
     def expired(

@@ -18,7 +18,7 @@ from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection, TypeSelection
 from pintu.kernel.errors import ConfigurationError, PintuError
 from pintu.kernel.store.address import StoreAddress
-from pintu.kernel.store.port import Change, Kind, Op, Outcome, Page
+from pintu.kernel.store.port import MARKED, Change, Kind, Mark, Op, Outcome, Page
 from pintu.kernel.store.postgres.cache import RowCache
 from pintu.kernel.store.postgres.connection import Connections
 from pintu.kernel.store.postgres.dumping import dump
@@ -164,9 +164,11 @@ class PostgresStore:
         return found
 
     # --- writing ---------------------------------------------------------------------------------
-    def submit(self, ops: Sequence[Op], source: str = "") -> asyncio.Future[list[Outcome]]:
+    def submit(
+        self, ops: Sequence[Op], source: str = "", *, mark: Mark | None = None
+    ) -> asyncio.Future[list[Outcome]]:
         """Apply operations in order; see the port."""
-        return self.writer.submit(ops, source)
+        return self.writer.submit(ops, source, mark=mark)
 
     def task(self, task: Task) -> asyncio.Future[Any]:
         """Run something with the writing connection in a transaction, between two groups."""
@@ -241,12 +243,19 @@ class PostgresStore:
             rows = await self.connections.fetch("SELECT name, position FROM cursor")
             cursors.update((row[0], row[1]) for row in rows)
         return await self._log.trim(
-            before_us, up_to_position, lambda: min(cursors.values(), default=None)
+            before_us, up_to_position, lambda: min(self.cursors().values(), default=None)
         )
 
     def cursors(self) -> dict[str, int]:
         """Every durable cursor: the position its reader has passed."""
-        return dict(self.state.cursors)
+        known = self.state.cursors.items()
+        return {name: position for name, position in known if not name.startswith(MARKED)}
+
+    async def kept(self, name: str) -> int | None:
+        """The number under a mark's name, else the position of that cursor, from the server."""
+        sql = "SELECT position FROM cursor WHERE name IN ($1, $2) ORDER BY name = $2 LIMIT 1"
+        rows = await self.connections.fetch(sql, MARKED + name, name)
+        return int(rows[0][0]) if rows else None
 
     def save_cursor(self, name: str, position: int | None) -> asyncio.Future[None]:
         """Keep a cursor (None: forget it); resolves when that is durable."""

@@ -18,7 +18,7 @@ import asyncpg
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import DiskFull, PintuError, Unavailable
-from pintu.kernel.store.port import Change, Op
+from pintu.kernel.store.port import MARKED, Change, Mark, Op
 from pintu.kernel.store.postgres.connection import Connections
 from pintu.kernel.store.postgres.follow import Follow
 from pintu.kernel.store.postgres.group import Attempt, Call, Done, GivenUp, State, Task
@@ -73,7 +73,9 @@ class Writer:
         self.closed = False
 
     # --- handing over ----------------------------------------------------------------------------
-    def submit(self, ops: Sequence[Op], source: str) -> asyncio.Future[Any]:
+    def submit(
+        self, ops: Sequence[Op], source: str, *, mark: Mark | None = None
+    ) -> asyncio.Future[Any]:
         """Hand a call over; the future resolves when it is durable."""
         if self.closed:
             raise Unavailable("The store is closed")
@@ -83,7 +85,10 @@ class Writer:
                 f"The store's queue is full: {self.waiting} of {limit} operations wait",
                 retry_after=1,
             )
-        return self._hand_over(Call(ops, source, asyncio.get_running_loop().create_future()))
+        call = Call(ops, source, asyncio.get_running_loop().create_future())
+        if mark is not None:
+            call.cursor = (MARKED + mark[0], mark[1])
+        return self._hand_over(call)
 
     def task(self, task: Task) -> asyncio.Future[Any]:
         """Run something with the writing connection in a transaction, between groups.

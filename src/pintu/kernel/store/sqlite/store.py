@@ -18,7 +18,7 @@ from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection, TypeSelection
 from pintu.kernel.errors import DiskFull
 from pintu.kernel.store.choosing import PROBE
-from pintu.kernel.store.port import Change, Kind, Op, Outcome, Page
+from pintu.kernel.store.port import MARKED, Change, Kind, Mark, Op, Outcome, Page
 from pintu.kernel.store.sqlite import log
 from pintu.kernel.store.sqlite.apply import Hands
 from pintu.kernel.store.sqlite.background import Both
@@ -30,10 +30,13 @@ from pintu.kernel.store.sqlite.plan import ENTITY, Plan, Step
 from pintu.kernel.store.sqlite.plans import Plans
 from pintu.kernel.store.sqlite.read import LOOP_PAGE, LOOP_ROWS, OverBudget, Readers, Reading
 from pintu.kernel.store.sqlite.schema import Claim, Tuning, connect, migrate
+from pintu.kernel.store.sqlite.statements import Statements
 from pintu.kernel.store.sqlite.writer import Listener, Writer
 
 _ONE = f"SELECT {ENTITY} FROM entity e WHERE e.tenant=? AND e.id=?"
+_BODY = "SELECT body FROM entity WHERE tenant=? AND id=?"
 TRIM_SLICE = 2_000
+_CURSORS = f"substr(name, 1, {len(MARKED)}) <> '{MARKED}'"
 
 
 class SqliteStore:
@@ -87,6 +90,11 @@ class SqliteStore:
         self._snapshot = False
         self._writer.before_answers = self._let_go
         self._plans = Plans(self._names, self._pending, self._probe)
+        self._statements = Statements(
+            self._loop_db, self._names, self._pending,
+            probe=self._probe, see=self._see, used=self._learned.used,
+        )  # fmt: skip
+        self.prepare = self._statements.prepare
         self._readers = Readers(reader, tuning.readers, tuning.deadline_s)
         self._writer.answered = self._hands.position
 
@@ -107,9 +115,11 @@ class SqliteStore:
         return found
 
     # --- writing ---------------------------------------------------------------------------------
-    def submit(self, ops: Sequence[Op], source: str = "") -> asyncio.Future[list[Outcome]]:
+    def submit(
+        self, ops: Sequence[Op], source: str = "", *, mark: Mark | None = None
+    ) -> asyncio.Future[list[Outcome]]:
         """Apply operations in order; see the port."""
-        return self._writer.submit(ops, source)
+        return self._writer.submit(ops, source, mark=mark)
 
     def _task(self, task: Callable[[], Any]) -> asyncio.Future[Any]:
         """Run something in a transaction of the writer."""
@@ -129,6 +139,11 @@ class SqliteStore:
         self._point.execute("BEGIN")
         self._snapshot = True
 
+    def _see(self) -> None:
+        """Hold what the loop reads, if nothing is held."""
+        if not self._snapshot:
+            self._hold()
+
     def _let_go(self) -> None:
         """A group was committed: see it, and let the write-ahead log be folded back."""
         if self._snapshot:
@@ -145,6 +160,13 @@ class SqliteStore:
             return None
         n, _, kind, body, created, modified, times, last = row
         return Record(n, id, self._names.kinds[kind].types, body, created, modified, times, last)
+
+    def document(self, tenant: int, id: str) -> bytes | None:
+        """The stored document of an entity; None when there is none."""
+        if not self._snapshot:
+            self._hold()
+        found: bytes | None = self._point.execute(_BODY, (tenant, id)).get
+        return found
 
     def select(self, selection: Selection) -> Page | asyncio.Future[Page]:
         """A page of entities, exact."""
@@ -238,7 +260,7 @@ class SqliteStore:
     def _trim_slice(self, before_us: int, up_to_position: int) -> int:
         run = self._db.execute
         run("INSERT OR REPLACE INTO meta VALUES('head', ?)", (self._hands.position,))
-        lowest = run("SELECT min(position) FROM cursor").get
+        lowest = run(f"SELECT min(position) FROM cursor WHERE {_CURSORS}").get
         last = up_to_position if lowest is None else min(up_to_position, lowest)
         run(
             "DELETE FROM log WHERE position IN (SELECT position FROM log "
@@ -250,8 +272,15 @@ class SqliteStore:
     # --- cursors and expiry ----------------------------------------------------------------------
     def cursors(self) -> dict[str, int]:
         """Every durable cursor: the position its reader has passed."""
-        rows: list[Any] = self._loop_db.execute("SELECT name, position FROM cursor").fetchall()
+        sql = f"SELECT name, position FROM cursor WHERE {_CURSORS}"
+        rows: list[Any] = self._loop_db.execute(sql).fetchall()
         return dict(rows)
+
+    def kept(self, name: str) -> int | None:
+        """The number under a mark's name, else the position of that cursor."""
+        sql = "SELECT position FROM cursor WHERE name IN (?, ?) ORDER BY name = ? LIMIT 1"
+        found: Any = self._loop_db.execute(sql, (MARKED + name, name, name)).get
+        return None if found is None else int(found)
 
     def save_cursor(self, name: str, position: int | None) -> asyncio.Future[None]:
         """Keep a cursor (None: forget it); resolves when that is durable."""

@@ -20,7 +20,7 @@ import apsw
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import DiskFull, PintuError, Unavailable
-from pintu.kernel.store.port import Change, Op, Outcome
+from pintu.kernel.store.port import MARKED, Change, Mark, Op, Outcome
 from pintu.kernel.store.sqlite.apply import Hands, Stamp
 from pintu.kernel.store.sqlite.background import Background, Idle
 from pintu.kernel.store.sqlite.checkpoint import Checkpoints
@@ -43,7 +43,7 @@ Listener = Callable[[list[Change]], None]
 class Call:
     """One `submit`, or one task to run in a transaction of the writer."""
 
-    __slots__ = ("error", "future", "ops", "outcomes", "source", "task")
+    __slots__ = ("error", "future", "mark", "ops", "outcomes", "source", "task")
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class Call:
         self.source = source
         self.future = future
         self.task = task
+        self.mark: Mark | None = None
         self.outcomes: Any = None
         self.error: PintuError | None = None
 
@@ -107,7 +108,12 @@ class Writer:
         self._thread.start()
 
     def submit(
-        self, ops: Sequence[Op], source: str, task: Callable[[], Any] | None = None
+        self,
+        ops: Sequence[Op],
+        source: str,
+        task: Callable[[], Any] | None = None,
+        *,
+        mark: Mark | None = None,
     ) -> asyncio.Future[Any]:
         """Hand a call over; the future resolves on the loop when it is durable."""
         loop = self._loop
@@ -128,7 +134,9 @@ class Writer:
         # waking the thread for each call costs more than the call: once a turn of the loop
         if not self._gathered:
             loop.call_soon(self._hand_over)
-        self._gathered.append(Call(ops, source, future, task))
+        call = Call(ops, source, future, task)
+        call.mark = mark
+        self._gathered.append(call)
         return future
 
     def _hand_over(self) -> None:
@@ -305,6 +313,9 @@ class Writer:
             raise
         except Exception as error:
             raise _Poison(index, error) from error
+        if call.mark is not None:
+            row = (MARKED + call.mark[0], call.mark[1], stamp.now)
+            self._db.execute("INSERT OR REPLACE INTO cursor VALUES(?,?,?)", row)
         call.outcomes = outcomes
 
     def _roll_back(self) -> None:
