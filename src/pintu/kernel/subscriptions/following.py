@@ -101,7 +101,7 @@ class Follower:
             if spent > AT_ONCE:
                 return number
             if change.verb not in PAST_VERBS and matcher.any(change.tenant):
-                if change.body is None and change.before is None:
+                if not whole(change):
                     return number
                 if matcher.linked(change.tenant):
                     return number
@@ -122,7 +122,7 @@ class Follower:
         matcher = matcher or self._matcher
         if change.verb in PAST_VERBS or not matcher.any(change.tenant):
             return []
-        if change.body is None and change.before is None:
+        if not whole(change):
             if not matcher.may_concern(change):
                 return []
             change = await self._rebuild(change)
@@ -195,6 +195,14 @@ class Reader:
                 del readers[key]
         for one in readers.values():
             one.seen = max(one.seen, row.position)
+
+
+def whole(change: Change) -> bool:
+    """Does it carry what was before and after it? A row of the log does not; one that another
+    broker wrote has the document as it is by now, which later changes may have made."""
+    if change.body is None and change.before is None:
+        return False
+    return change.created_us > 0 or change.verb == "deleted"
 
 
 def _trimmed(readers: dict[Key, Channel], oldest: int) -> None:

@@ -117,7 +117,10 @@ class Attempt:
                 await self._state.names.number(connection)
             try:
                 async with _Transaction(connection) as transaction:
-                    await connection.execute(LOCK)
+                    if await connection.fetchval(LOCK) != self._state.names.seen[1]:
+                        # an index was begun or given up: who writes keeps the same ones
+                        await self._state.names.load(connection)
+                        self._group = _group(self._state)
                     done = await self._write(connection)
                     self._xid = await connection.fetchval("SELECT pg_current_xact_id()::text")
                     self.in_doubt = True
@@ -316,7 +319,8 @@ class Done:
         state.tombstones = state.tombstones or self._buried
         if not self.found_again:
             deltas = group.deltas()
-            state.names.counted(deltas)
+            if state.alone:  # else what is read of counts may have these already
+                state.names.counted(deltas)
             state.entities += sum(deltas.values())
         cache, touched = state.cache, state.lookups.touched
         keeping = state.alone and base == group.base and not self.found_again

@@ -29,6 +29,7 @@ from pintu.kernel.store.kinds import IndexPath, KindRow, path_text
 from pintu.kernel.store.postgres.names import Names
 from pintu.kernel.store.postgres.plan import Plan
 from pintu.kernel.store.postgres.schema import Tuning
+from pintu.kernel.store.postgres.statements import LOCK
 from pintu.kernel.store.rows import rows_of_path, value_rows
 
 ENTRY_BYTES = 100
@@ -39,6 +40,9 @@ SLICE = 250
 
 WINDOW_S = 600.0
 """Asks are counted over this long."""
+
+GIVEN_UP_S = 30.0
+"""Longer than a read may take (`deadline_s` of the address, some seconds)."""
 
 PAUSE_S = 5.0
 """After a slice that failed."""
@@ -91,12 +95,14 @@ class Learned:
     def __init__(self, names: Names, tuning: Tuning, task: Submit, *, alone: bool = True) -> None:
         """`task` runs something with the writing connection in a transaction, between groups.
 
-        Not `alone`, nothing is learned: other writers would not keep the rows.
+        Not `alone`, one broker learns (`lead`) and the others keep the rows: who writes knows every
+        index by `head.paths`, which is read and moved under the lock of `head`.
         """
         self._names = names
         self._tuning = tuning
         self._task = task
-        self._alone = alone
+        self._alone = self._leads = alone
+        self._given_up: dict[int, float] = {}  # since when others are told not to use an index
         self._asks: dict[tuple[int, Path], int] = {}
         self._window = monotonic()
         self._requested: dict[tuple[int, Path], KindRow] = {}
@@ -107,6 +113,11 @@ class Learned:
         self.built = 0
         self.dropped = 0
         self._tick = 0
+
+    def lead(self) -> None:
+        """Of several brokers this one builds and drops from now on."""
+        self._leads = True
+        self.resume()
 
     def resume(self) -> None:
         """Names were read and can be written: go on with what is not finished."""
@@ -146,7 +157,7 @@ class Learned:
         key = (kind.n, path)
         if key in self._requested or path in kind.learned or kind.count <= SMALL_KIND:
             return
-        if not self._alone:
+        if not self._leads:
             return
         self._requested[key] = kind
         self._go_on()
@@ -175,7 +186,7 @@ class Learned:
 
     # --- between groups --------------------------------------------------------------------------
     def _go_on(self) -> None:
-        idle = self._running is None and not self._closed and self._alone
+        idle = self._running is None and not self._closed and self._leads
         if idle and (self._work or self._requested):
             self._running = asyncio.get_running_loop().create_task(self._run())
 
@@ -183,6 +194,7 @@ class Learned:
         try:
             while not self._closed and (self._work or self._requested):
                 try:
+                    await self._let_others_read()
                     (await self._task(self._step))()
                 except Exception as error:  # the loop's edge: without an index queries scan
                     log.log(self._told, "A path cannot be learned now: %s", error)
@@ -191,6 +203,16 @@ class Learned:
                     await asyncio.sleep(PAUSE_S)
         finally:
             self._running = None
+
+    async def _let_others_read(self) -> None:
+        """An index that is given up is still read by whoever planned with it: its rows stay until
+        no statement can be under way that old."""
+        if self._alone or self._requested or not self._work:
+            return
+        index = self._work[0]
+        if index.state == "dropping":
+            since = self._given_up.setdefault(index.n, monotonic())
+            await asyncio.sleep(max(0.0, since + GIVEN_UP_S - monotonic()))
 
     async def close(self) -> None:
         """Leave what is not finished to the next start."""
@@ -202,6 +224,8 @@ class Learned:
 
     async def _step(self, connection: Connection) -> Callable[[], None]:
         """One slice of the work, in a transaction; what it answers is called after the commit."""
+        if not self._alone:  # as between two groups, whoever writes them
+            await connection.execute(LOCK)
         if self._requested:
             return await self._begin(connection)
         if not self._work:
@@ -214,6 +238,7 @@ class Learned:
         over = self._over_budget(index)
         if over is not None:
             await connection.execute("UPDATE path SET state = 'dropping' WHERE n = $1", over.n)
+            await self._tell(connection)
             return partial(self._to_drop, over)
         return await self._build_slice(connection, index)
 
@@ -226,11 +251,15 @@ class Learned:
             row = await connection.fetchrow(_BEGIN, kind.n, text)
             if row is None:
                 row = await connection.fetchrow(_BEGIN_AGAIN, kind.n, text)
+            await self._tell(connection)
 
         def after() -> None:
             self._requested.pop(key, None)
             self._asks.pop(key, None)
-            if row is not None and key[1] not in kind.learned:
+            known = kind.learned.get(key[1])
+            if row is not None and known is not None and known not in self._work:
+                self._work.append(known)  # it was met in the tables meanwhile
+            if row is not None and known is None:
                 self._tick += 1
                 index = IndexPath(row[0], kind, "value", text)
                 index.state, index.used = "building", self._tick
@@ -251,6 +280,8 @@ class Learned:
         entries = len(numbers) + len(texts)
         columns = (*_columns(numbers), *_columns(texts))
         await connection.execute(_KEEP, index.n, *columns, built, entries, state, index.used)
+        if state == "ready":
+            await self._tell(connection)
 
         def after() -> None:
             index.built, index.entries = built, index.entries + entries
@@ -265,6 +296,7 @@ class Learned:
         if await connection.fetchval(_DROP, index.n, SLICE * 4):
             return _nothing
         await connection.execute("DELETE FROM path WHERE n = $1", index.n)
+        await self._tell(connection)
 
         def after() -> None:
             self._names.drop_path(index)
@@ -272,6 +304,12 @@ class Learned:
             self.dropped += 1
 
         return after
+
+    async def _tell(self, connection: Connection) -> None:
+        """Others are to know of it: whoever reads before his next plan, whoever writes before his
+        next group."""
+        if not self._alone:
+            await connection.execute("UPDATE head SET names = names + 1, paths = paths + 1")
 
     def _to_drop(self, index: IndexPath) -> None:
         index.state = "dropping"

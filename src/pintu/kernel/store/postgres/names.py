@@ -20,6 +20,9 @@ from pintu.kernel.store.named import Named
 LONGEST_NAME = 2_000
 """Bytes of an id or a name that an index of PostgreSQL surely takes."""
 
+SEEN = "SELECT names, paths FROM head"
+_TOLD = "WITH told AS (UPDATE head SET names = names + 1) "
+_TOLD_PATH = "WITH told AS (UPDATE head SET names = names + 1, paths = paths + 1) "
 _DIGEST = "sha256(replace({}, '\\', '\\\\')::bytea)"
 _KIND = ("kind", "tenant", "types", "tenant = u.a AND t.types = u.b")
 _SHAPE = ("shape", "kind", "attributes", "kind = u.a AND t.attributes = u.b")
@@ -34,6 +37,9 @@ class Names(Named):
         self._new_shapes: list[Shape] = []
         self._new_paths: dict[tuple[int, str, str], IndexPath] = {}
         self._new_sources: set[str] = set()
+        self.shared = False  # others number things, too
+        self.follows = False  # another broker builds and drops learned indexes
+        self.seen = (0, 0)  # `head.names` and `head.paths` as they were before what is known
 
     def forget(self) -> None:
         """Nothing is known any more; `load` comes next."""
@@ -57,6 +63,8 @@ class Names(Named):
     async def load(self, connection: Any) -> None:
         """Read what is numbered; again, to learn what others numbered and counted since."""
         fetch = connection.fetch
+        if self.shared:
+            self.seen = tuple(await connection.fetchrow(SEEN))
         # what is named by others is read after them: somebody may be numbering meanwhile
         columns = "n, kind, form, path, state, built, entries, used"
         paths = await fetch(f"SELECT {columns} FROM path")
@@ -87,7 +95,28 @@ class Names(Named):
                 path.n, path.state = n, state
                 path.built, path.entries, path.used = figures
                 self.keep_path(path)
+            elif self.follows:
+                self._follow(self.paths[n], state)
+        if self.follows:
+            there = {row[0] for row in paths}
+            for path in [one for one in self.paths.values() if one.n not in there]:
+                self.drop_path(path)
         self.version += 1
+
+    def _follow(self, path: IndexPath, state: str) -> None:
+        """Whoever builds an index says how far it is."""
+        before, path.state = path.state, state
+        if state == "dropping" and before != state:
+            self.unlearn(path)
+
+    async def recount(self, connection: Any) -> None:
+        """How many entities each shape has by now."""
+        for n, number in await connection.fetch("SELECT n, count FROM shape"):
+            shape = self.shapes.get(n)
+            if shape is not None and shape.count != number:
+                if shape.count.bit_length() != number.bit_length():
+                    self.version += 1
+                shape.count = number
 
     # --- what a write meets ----------------------------------------------------------------------
     def meet_source(self, name: str) -> None:
@@ -141,7 +170,8 @@ class Names(Named):
         if self._new_kinds:
             kinds = list(self._new_kinds.values())
             rows = [(one.tenant, orjson.dumps(one.types).decode()) for one in kinds]
-            for kind, n in zip(kinds, await _numbered(connection, _KIND, rows), strict=True):
+            numbers = await _numbered(connection, _KIND, rows, self._telling)
+            for kind, n in zip(kinds, numbers, strict=True):
                 kind.n = n
                 self.keep_kind(kind)
             self._new_kinds.clear()
@@ -149,12 +179,14 @@ class Names(Named):
         if self._new_shapes:
             shapes = list(self._new_shapes)
             rows = [(one.kind.n, orjson.dumps(one.attributes).decode()) for one in shapes]
-            for shape, n in zip(shapes, await _numbered(connection, _SHAPE, rows), strict=True):
+            numbers = await _numbered(connection, _SHAPE, rows, self._telling)
+            for shape, n in zip(shapes, numbers, strict=True):
                 shape.n = n
                 self.keep_shape(shape)
             del self._new_shapes[: len(shapes)]
         for path in list(self._new_paths.values()):
-            path.n, path.state = await _numbered_path(connection, path)
+            telling = _TOLD_PATH if self.shared else ""
+            path.n, path.state = await _numbered_path(connection, path, telling)
             self.keep_path(path)
         self._new_paths.clear()
         self.version += 1
@@ -166,9 +198,15 @@ class Names(Named):
         return self.tenants.get(name) or await self._named(connection, "tenant", name)
 
     async def _named(self, connection: Any, table: str, name: str) -> int:
-        made = f"INSERT INTO {table}(name) VALUES($1) ON CONFLICT DO NOTHING"
+        telling = self._telling if table == "tenant" else ""
+        made = f"{telling}INSERT INTO {table}(name) VALUES($1) ON CONFLICT DO NOTHING"
         await connection.execute(made, name)
         return int(await connection.fetchval(f"SELECT n FROM {table} WHERE name = $1", name))
+
+    @property
+    def _telling(self) -> str:
+        """What makes a statement tell others that something is numbered, in one with it."""
+        return _TOLD if self.shared else ""
 
     def counted(self, deltas: Mapping[Shape, int]) -> None:
         """A group is durable: so many entities more have each shape.
@@ -182,14 +220,17 @@ class Names(Named):
 
 
 async def _numbered(
-    connection: Any, table: tuple[str, str, str, str], rows: Iterable[tuple[int, str]]
+    connection: Any,
+    table: tuple[str, str, str, str],
+    rows: Iterable[tuple[int, str]],
+    telling: str,
 ) -> list[int]:
     """The numbers of rows of `kind` or `shape`, those that are missing made."""
     name, owner, text, same = table
     owners, texts = (list(column) for column in zip(*rows, strict=True))
     count, zero = (", count", ", 0") if name == "shape" else ("", "")
     await connection.execute(
-        f"INSERT INTO {name}({owner}, {text}{count}) "
+        f"{telling}INSERT INTO {name}({owner}, {text}{count}) "
         f"SELECT a, b{zero} FROM unnest($1::int[], $2::text[]) u(a, b) ON CONFLICT DO NOTHING",
         owners,
         texts,
@@ -204,11 +245,11 @@ async def _numbered(
     return [row[0] for row in found]
 
 
-async def _numbered_path(connection: Any, path: IndexPath) -> tuple[int, str]:
+async def _numbered_path(connection: Any, path: IndexPath, telling: str) -> tuple[int, str]:
     """(number, state) of an indexed path, made when it is missing."""
     key = (path.kind.n, path.form, path.text)
     await connection.execute(
-        "INSERT INTO path(kind, form, path, state, built, entries, used) "
+        f"{telling}INSERT INTO path(kind, form, path, state, built, entries, used) "
         "VALUES($1, $2, $3, $4, 0, 0, 0) ON CONFLICT DO NOTHING",
         *key,
         path.state,

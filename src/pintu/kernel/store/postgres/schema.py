@@ -86,7 +86,23 @@ CREATE INDEX tombstone_kind ON tombstone(kind, id);
 """
 """What is not present has the kind it had last, so that its past is found by type; 0: not found."""
 
-MIGRATIONS: tuple[str, ...] = (FIRST, NOTES, GONE)
+SHARED = """
+ALTER TABLE head ADD COLUMN names bigint NOT NULL DEFAULT 0,
+                 ADD COLUMN paths bigint NOT NULL DEFAULT 0;
+CREATE TABLE lead(one boolean PRIMARY KEY DEFAULT true CHECK (one), term bigint NOT NULL,
+                  broker text NOT NULL, session text NOT NULL, address text NOT NULL,
+                  secret text NOT NULL, keys text NOT NULL, beat timestamptz NOT NULL);
+INSERT INTO lead(term, broker, session, address, secret, keys, beat)
+VALUES(0, '', '', '', '', '', 'epoch');
+CREATE TABLE broker(name text COLLATE "C" PRIMARY KEY, session text NOT NULL,
+                    address text NOT NULL, beat timestamptz NOT NULL);
+"""
+"""Several brokers of one city: `head.names` grows when anything is numbered, `head.paths` when what
+writes must keep of learned indexes changes; `lead` says who does what only one may do, `broker` who
+is there.
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, NOTES, GONE, SHARED)
 """MIGRATIONS[i] leads from version i to version i + 1 (`meta` key `version`); a released one is
 never edited.
 """

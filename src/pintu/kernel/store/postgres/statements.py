@@ -159,9 +159,10 @@ READ = (
 )
 """What is stored of some (tenant, id): ordinal, the entity's columns, the tombstone's."""
 
-LOCK = "SELECT FROM head FOR UPDATE"
+LOCK = "SELECT paths FROM head FOR UPDATE"
 """Taken before anything is read by one of several writers: what it finds, absence included, then is
-so until its commit. An id that is absent has no row that could be held.
+so until its commit. An id that is absent has no row that could be held. Which indexes are kept is
+so until then, too.
 """
 
 

@@ -23,6 +23,7 @@ from pintu.kernel.store.postgres.cache import RowCache
 from pintu.kernel.store.postgres.connection import Connections
 from pintu.kernel.store.postgres.dumping import dump
 from pintu.kernel.store.postgres.follow import Follow
+from pintu.kernel.store.postgres.fresh import Fresh
 from pintu.kernel.store.postgres.group import State, Task
 from pintu.kernel.store.postgres.learned import Learned
 from pintu.kernel.store.postgres.log import Log
@@ -52,6 +53,7 @@ class PostgresStore:
         self._clock = clock
         self.connections = Connections(address, alone=alone)
         self.names = Names()
+        self.names.shared = self.names.follows = not alone
         self._cache = RowCache(address.cache_mb * 1024 * 1024)
         self._lookups = Lookups(self.connections.fetch, self._reload, self.names, self._cache)
         self._lookups.caching = alone
@@ -67,6 +69,8 @@ class PostgresStore:
         self._learned = Learned(self.names, tuning, self.writer.task, alone=alone)
         aims = Aims(deadline_s=address.deadline_s, sort_rows=tuning.sort_rows, reload=self._reload)
         self._reads = Reads(self.names, self.connections.read, self._learned, aims)
+        self._fresh = Fresh(self.names, self.connections.read)
+        self._selecting: set[asyncio.Task[Page]] = set()
         self._others = 0
         self._recounting: asyncio.Task[None] | None = None
         self._bytes = 0
@@ -132,8 +136,9 @@ class PostgresStore:
     def _delivered(self, changes: list[Change]) -> None:
         """Changes in order, ours or those of others, which may have counted and named something."""
         self.writer.tell(changes)
-        others = not self.state.alone or self.connections.presence.standby
-        if others and self.follow.read_rows != self._others and self._recounting is None:
+        standby = self.connections.presence.standby
+        news = not self.state.alone or (standby and self.follow.read_rows != self._others)
+        if news and self._recounting is None:
             self._others = self.follow.read_rows
             self._recounting = asyncio.get_running_loop().create_task(self._recount())
             self._recounting.add_done_callback(lambda _: setattr(self, "_recounting", None))
@@ -141,7 +146,7 @@ class PostgresStore:
     async def _recount(self) -> None:
         await asyncio.sleep(RECOUNT_S)
         with contextlib.suppress(PintuError):
-            await self._reload()
+            await (self._reload() if self.state.alone else self._fresh.ask(counts=True))
 
     async def _reload(self) -> None:
         await self.connections.read(self.names.load)
@@ -162,6 +167,18 @@ class PostgresStore:
             found = int(await self.writer.task(partial(self.names.tenant, name=name)))
             self.names.tenants[name] = found
         return found
+
+    # --- several brokers -------------------------------------------------------------------------
+    def fresh(self) -> asyncio.Future[None] | None:
+        """Wait for it before `tenant` and `kinds` are asked: others may have made and counted some.
+        None: nobody else writes to this city.
+        """
+        return None if self.state.alone else self._fresh.ask(counts=True)
+
+    def lead(self) -> None:
+        """This broker of several does from now on what one does for all: it learns indexes."""
+        self.names.follows = False
+        self._learned.lead()
 
     # --- writing ---------------------------------------------------------------------------------
     def submit(
@@ -187,9 +204,28 @@ class PostgresStore:
             return row.record
         return self._lookups.ask(key)
 
+    def document(self, tenant: int, id: str) -> bytes | None:
+        """The stored document of an entity that is known."""
+        row = self._cache.find((tenant, id))
+        return None if row is None else row.record.body
+
+    def prepare(self, selection: Selection) -> None:
+        """Statements are the server's own business."""
+
     def select(self, selection: Selection) -> Page | asyncio.Future[Page]:
         """A page of entities, exact."""
-        return self._reads.select(selection)
+        if self.state.alone:
+            return self._reads.select(selection)
+        task = asyncio.get_running_loop().create_task(self._select(selection))
+        self._selecting.add(task)
+        task.add_done_callback(self._selecting.discard)
+        return task
+
+    async def _select(self, selection: Selection) -> Page:
+        """Others may have numbered a kind or an index: known before it is planned."""
+        await self._fresh.ask(counts=selection.count)
+        page = self._reads.select(selection)
+        return page if isinstance(page, Page) else await page
 
     def kinds(self, tenant: int) -> list[Kind]:
         """Every shape that has entities now."""
@@ -315,7 +351,10 @@ class PostgresStore:
         """Finish what is queued, then let go."""
         await self._learned.close()
         await self.writer.close()
+        if self._selecting:
+            await asyncio.wait(self._selecting)
         await self._reads.close()
+        await self._fresh.close()
         beside = [one for one in (self._measuring, self._recounting) if one is not None]
         for one in beside:
             one.cancel()
