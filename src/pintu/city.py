@@ -63,6 +63,7 @@ from pintu.kit.manifest import Manifest, demo_settings, find_pieces
 from pintu.kit.work import PieceWork
 from pintu.made_up import take_in
 from pintu.settings import Settings, store_changed
+from pintu.web.metrics.screens import Counted
 from pintu.web.neighbours import open_neighbourhood
 from pintu.web.notifying import writer
 from pintu.web.rooms import Rooms
@@ -130,7 +131,7 @@ class City:
         """The whole city as one ASGI application: pages, API and NGSI-LD."""
         from pintu.web.app import build_app
 
-        return build_app(self.rooms)
+        return Counted(build_app(self.rooms), self.rooms.meter)
 
     async def close(self) -> None:
         """Stop listening, finish what is queued, let go of every file."""

@@ -41,6 +41,8 @@ class Settings:
     subscriptions: int = 100_000
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    metrics: str = "loopback"  # who reads /metrics without a token: this machine, or nobody
+    drain_s: int = 0  # how long it serves on after it was told to stop
     # how it was started
     demo: bool = False
     pieces: bool = True
@@ -180,6 +182,12 @@ def _address(value: Any) -> str:
     return text
 
 
+def _metrics(value: Any) -> str:
+    if value not in ("loopback", "token"):
+        raise ValueError("is neither loopback nor token")
+    return str(value)
+
+
 def _node_name(value: Any) -> str:
     text = _text(value)
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", text):
@@ -205,6 +213,8 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "subscriptions": _whole(0, 10_000_000),
     "tls_cert": _file,
     "tls_key": _file,
+    "metrics": _metrics,
+    "drain_s": _whole(0, 600),
 }
 """Every setting that `pintu.toml` and the environment (PINTU_NAME) may hold, with its reader."""
 

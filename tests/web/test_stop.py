@@ -9,7 +9,8 @@ import time
 import httpx
 import uvicorn
 
-from pintu.processes.broker import DRAIN_S, Server
+from pintu.processes.broker import DRAIN_S
+from pintu.processes.serving import Server
 from pintu.web.app import build_app
 from tests.web.small_city import SmallCity
 
@@ -21,7 +22,7 @@ async def test_open_pages_do_not_hold_a_stop_up(city: SmallCity) -> None:
     config = uvicorn.Config(
         build_app(city.rooms), log_config=None, timeout_graceful_shutdown=DRAIN_S
     )
-    server = Server(config)
+    server = Server(config, city.rooms)
     serving = asyncio.create_task(server.serve([door]))
     opened = asyncio.Semaphore(0)
 

@@ -12,8 +12,8 @@ import uvicorn
 
 from pintu.city import City
 from pintu.processes.child import run_child, told
+from pintu.processes.serving import Server
 from pintu.settings import Settings
-from pintu.web.app import end_streams
 from pintu.web.ngsi_ld.broker import Broker
 from pintu.web.ngsi_ld.fast_lane import fast_lane
 
@@ -33,19 +33,10 @@ def main() -> None:
     uvloop.run(_serve(settings, more["listener"]))
 
 
-class Server(uvicorn.Server):
-    """Lets go of pages that listen before it waits for what is still being answered."""
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the event streams: an open page would hold the stop up until the drain is over."""
-        await end_streams(self.config.app)
-        await super().shutdown(sockets)
-
-
 async def _serve(settings: Settings, listener: int | None) -> None:
     city = await City.open(settings, socket=True)
     try:
-        server = Server(_config(settings, city))
+        server = Server(_config(settings, city), city.rooms)
         gc.collect()
         gc.freeze()  # what is here stays: the collector need not look at it again
         gc.set_threshold(50_000, 20, 50)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pintu.web.metrics.meter import Meter
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from pintu.kernel.intake import Intake
     from pintu.kernel.intake.runs import Runs
     from pintu.kernel.jsonld import ContextLibrary
+    from pintu.kernel.limits import Quotas
     from pintu.kernel.linkage.linkage import Linkage
     from pintu.kernel.operations import Commands
     from pintu.kernel.operations.opening import OperationsRoom
@@ -111,3 +114,6 @@ class Rooms:
     subscriptions: Subscriptions | None = None  # who asked to be told of changes
     delivery: Delivery | None = None  # tells them
     operations: OperationsRoom | None = None  # alerts to incidents, plans, orders, the roster
+    meter: Meter = field(default_factory=Meter)  # what is counted of requests
+    limits: Quotas | None = None  # what a tenant and a source may use
+    draining: str = ""  # why this process takes no more for long; "" while it does

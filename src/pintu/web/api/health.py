@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import resource
-import sys
-import time
 from typing import Any
 
 from litestar import Response, get
@@ -14,10 +10,8 @@ from pintu import __version__
 from pintu.kernel.access import Act, Deed
 from pintu.kernel.errors import PintuError
 from pintu.web.api.reading import as_json
-from pintu.web.house import House, house_of
+from pintu.web.house import house_of
 from pintu.web.visit import AnyRequest, raw_headers
-
-STARTED_S = time.time()
 
 
 @get("/healthz", summary="The process answers")
@@ -30,6 +24,8 @@ async def healthz() -> Response[bytes]:
 async def readyz(request: AnyRequest) -> Response[bytes]:
     """200 when the store answers, else 503; `detail` says what is not as it should be."""
     rooms = house_of(request).rooms
+    if rooms.draining:
+        return as_json({"status": "draining", "detail": rooms.draining}, 503)
     store, trouble = rooms.store, rooms.audit.trouble if rooms.audit is not None else ""
     try:
         status, told = readiness(store.head(), {**store.statistics(), "log": trouble})
@@ -56,66 +52,17 @@ def readiness(head: int, figures: dict[str, Any]) -> tuple[int, dict[str, Any]]:
 
 
 @get("/metrics", summary="Figures for Prometheus", media_type="text/plain; version=0.0.4")
-async def metrics(request: AnyRequest) -> Response[str]:
-    """Process figures for anybody on this machine; the rest needs `operate`, like other figures."""
+async def metrics(request: AnyRequest) -> Response[bytes]:
+    """Figures of every process of the city: for whoever may operate it; by setting for anybody on
+    this machine, too."""
+    from pintu.web.metrics.exposition import exposition  # what a city without Prometheus spares
+    from pintu.web.metrics.families import Families
+
     house = house_of(request)
+    rooms = house.rooms
     peer = request.client.host if request.client else ""
-    actor = house.rooms.identity.actor(raw_headers(request), peer)
-    if not actor.local:
-        house.rooms.gate.decide(actor, Act(deed=Deed.OPERATE, data_set="metrics"))
-    return Response(exposition(figures(house)), media_type="text/plain; version=0.0.4")
-
-
-def figures(house: House) -> dict[str, float]:
-    """Name → value; names end in their unit."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    found: dict[str, float] = {
-        "pintu_up_seconds": time.time() - STARTED_S,
-        "pintu_cpu_seconds_total": usage.ru_utime + usage.ru_stime,
-        "pintu_resident_bytes": float(resident_bytes()),
-        "pintu_event_clients": float(len(house.hub.clients)),
-        "pintu_event_clients_dropped_total": float(house.hub.dropped),
-        "pintu_log_position": float(house.rooms.store.head()),
-    }
-    for name, value in flat("pintu_store", house.rooms.store.statistics()).items():
-        found[name] = value
-    if (audit := house.rooms.audit) is not None:
-        head = audit.head()
-        found["pintu_audit_sealed_rows"] = float(0 if head is None else head.size)
-        found["pintu_audit_trouble"] = float(bool(audit.trouble))
-    quarantine: Any = getattr(house.rooms.intake, "quarantine", None)
-    if quarantine is not None:
-        held = sum(count.held for count in quarantine.counts().values())
-        found["pintu_quarantine_held"] = float(held)
-    return found
-
-
-def flat(prefix: str, values: dict[str, Any]) -> dict[str, float]:
-    """Nested figures by joined names; what is no number is left out."""
-    found: dict[str, float] = {}
-    for key, value in values.items():
-        name = f"{prefix}_{''.join(c if c.isalnum() else '_' for c in str(key))}"
-        if isinstance(value, int | float):
-            found[name] = float(value)
-        elif isinstance(value, dict):
-            found.update(flat(name, value))
-    return found
-
-
-def exposition(values: dict[str, float]) -> str:
-    """The text form of Prometheus."""
-    lines = []
-    for name, value in sorted(values.items()):
-        kind = "counter" if name.endswith("_total") else "gauge"
-        lines.append(f"# TYPE {name} {kind}\n{name} {value:.17g}")
-    return "\n".join(lines) + "\n"
-
-
-def resident_bytes() -> int:
-    """Resident memory of this process."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return size if sys.platform == "darwin" else size * 1024
+    actor = rooms.identity.actor(raw_headers(request), peer)
+    if not (actor.local and rooms.settings.metrics == "loopback"):
+        rooms.gate.decide(actor, Act(deed=Deed.OPERATE, data_set="metrics"))
+    media_type, body = exposition(Families(house), request.headers.get("accept", ""))
+    return Response(body, media_type=media_type)

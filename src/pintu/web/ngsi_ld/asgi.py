@@ -5,8 +5,10 @@ lane.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from pintu.web.metrics.meter import Meter
 from pintu.web.ngsi_ld.answers import from_error
 from pintu.web.ngsi_ld.headers import gather
 from pintu.web.ngsi_ld.message import Request, Response
@@ -23,6 +25,8 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 def asgi(broker: Broker, limits: Limits = LIMITS) -> Application:
     """An ASGI 3 application that hands every HTTP request to `broker.handle`."""
+
+    meter = getattr(broker, "meter", None) or Meter()  # a floor goes without
 
     async def application(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,8 +54,10 @@ def asgi(broker: Broker, limits: Limits = LIMITS) -> Application:
             body,
             client[0] if client else "",
         )
+        began = perf_counter()
         answer = broker.handle(request)
         response = answer if isinstance(answer, Response) else await answer
+        meter.count(request, response.status, perf_counter() - began)
         await _send(send, response, head_only=head_only, close=False)
 
     return application

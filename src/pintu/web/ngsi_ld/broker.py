@@ -17,6 +17,7 @@ from pintu.kernel.errors import (
     PintuError,
 )
 from pintu.kernel.jsonld import CORE, Terms
+from pintu.web.metrics.meter import Meter
 from pintu.web.ngsi_ld import preferring, snapshots
 from pintu.web.ngsi_ld.answers import LD_JSON, Deferred, Pairs, problem
 from pintu.web.ngsi_ld.documents import read_json, take_context
@@ -54,6 +55,9 @@ class Broker:
         self.registered: Container[str] = () if federation is None else federation.registry.tenants
         """Tenants that have registrations: their requests may concern other sources, too."""
         self.relaying = open_relaying(rooms)
+        self.meter: Meter = getattr(rooms, "meter", None) or Meter()
+        self.limits: Any = getattr(rooms, "limits", None)
+        self.limited: Container[str] = () if self.limits is None else self.limits.tenants
         self.repeats = Repeats(self)
         started(rooms)
 
@@ -64,8 +68,11 @@ class Broker:
         echo: Pairs = ()
         try:
             operation, parts = ROUTES.find(request.method, request.path)
+            request.operation = operation.name
             headers, rooms = request.headers, self.rooms
             act, echo = self.act(operation.deed, headers)
+            if act.tenant in self.limited:
+                self.limits.ask(act.tenant)
             media_type = self._media_type(operation, headers) if operation.body != "none" else b""
             accept = accepted(headers.get(b"accept"), operation.offer)
             params = NO_PARAMS

@@ -22,6 +22,8 @@ class Connection(HttpToolsProtocol):
     limits: Limits
     heads: Heads
     outbox: Outbox
+    keeps = True
+    """Whether a connection outlives its answer; false for all while the city drains."""
 
     # --- life of the connection ---------------------------------------------------------------
     def connection_made(self, transport: Any) -> None:
@@ -43,6 +45,8 @@ class Connection(HttpToolsProtocol):
         self._header_bytes = 0
         self._owes_continue = False
         self._parsed: Request | None = None
+        self._asked: Request | None = None  # what the broker answers now
+        self._began = 0.0
         self._phase = IDLE
         self._since = self.loop.time()
         self._sweep = self.loop.call_later(_SWEEP_SECONDS, self._check_clocks)

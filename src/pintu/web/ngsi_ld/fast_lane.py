@@ -7,11 +7,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from pintu.web.metrics.meter import Meter
 from pintu.web.ngsi_ld.answers import Deferred, from_error
 from pintu.web.ngsi_ld.connection import BODY, HEADERS, IDLE, WORK, Connection
 from pintu.web.ngsi_ld.headers import gather
@@ -25,12 +27,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("pintu.web")
 _PREFIX = b"/ngsi-ld/"
+CLOSE = (b"connection", b"close")
 
 
 def fast_lane(broker: Broker, limits: Limits = LIMITS) -> type[HttpToolsProtocol]:
     """The protocol class for uvicorn's `http=`, bound to one broker."""
     members = {"broker": broker, "limits": limits, "heads": Heads(), "outbox": Outbox()}
     members["repeats"] = getattr(broker, "repeats", None)  # a floor or a test goes without
+    members["meter"] = getattr(broker, "meter", None) or Meter()
     return type("FastLane", (Lane,), members)
 
 
@@ -39,6 +43,7 @@ class Lane(Connection):
 
     broker: Broker
     repeats: Repeats | None
+    meter: Meter
 
     # --- reading --------------------------------------------------------------------------------
     def data_received(self, data: bytes) -> None:
@@ -112,7 +117,8 @@ class Lane(Connection):
         headers = self._last_headers
         method = self.parser.get_method().decode("ascii")
         self._parsed = Request(method, path, query, headers, b"", self._peer)
-        self._keep = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
+        kept = self.keeps and self.parser.should_keep_alive()
+        self._keep = kept and self.parser.get_http_version() != "1.0"
         self._phase = BODY
         length = headers.get(b"content-length")
         if length is not None and int(length) > self.limits.body_bytes:
@@ -132,7 +138,7 @@ class Lane(Connection):
             "client": self.client,
             "scheme": self.scheme,  # type: ignore[typeddict-item]
             "root_path": self.root_path,
-            "headers": self.headers,
+            "headers": self.headers if self.keeps else [*self.headers, CLOSE],
             "state": self.app_state.copy(),
         }
         self._phase = WORK
@@ -221,6 +227,7 @@ class Lane(Connection):
         target = repeat.target(data)
         if target is None or self._phase != IDLE or self._busy or self.pipeline:
             return False
+        began = perf_counter()
         assert self.repeats is not None
         if self.flow.write_paused or self.transport.is_closing():
             return False
@@ -229,11 +236,13 @@ class Lane(Connection):
             return False
         if not isinstance(answer, Prepared):
             self._phase = WORK
+            self._asked, self._began = repeat.asked(target), began
             self._give(answer, True, False)
             return True
         self.server_state.total_requests += 1
         self._since = self.loop.time()
         self._write_prepared(answer)
+        self.meter.count(repeat.asked(target), 200, perf_counter() - began)
         return True
 
     # --- turns ----------------------------------------------------------------------------------
@@ -259,7 +268,11 @@ class Lane(Connection):
             self._answer(turn.request, turn.keep_alive, turn.head_only)
 
     def _answer(self, request: Request, keep_alive: bool, head_only: bool) -> None:
-        self._give(self.broker.handle(request), keep_alive, head_only)
+        meter = self.meter
+        meter.left -= 1
+        broker = self.broker if meter.left else meter.next(self.broker)
+        self._asked, self._began = request, perf_counter()
+        self._give(broker.handle(request), keep_alive, head_only)
 
     def _give(self, answer: Answer, keep_alive: bool, head_only: bool) -> None:
         """Send an answer, now or when it is there."""
@@ -292,6 +305,9 @@ class Lane(Connection):
 
     def _finish(self, response: Response, keep_alive: bool, head_only: bool) -> None:
         self.server_state.total_requests += 1
+        if self._asked is not None:
+            self.meter.count(self._asked, response.status, perf_counter() - self._began)
+            self._asked = None
         if self.transport.is_closing():
             return
         self._write(response, keep_alive=keep_alive, head_only=head_only)

@@ -20,6 +20,7 @@ class Request(msgspec.Struct, gc=False):
     headers: dict[bytes, bytes]
     body: bytes = b""
     peer: str = ""  # IP address of the other side; "" for a Unix socket
+    operation: str = ""  # its name, once it was found
 
 
 class Response(msgspec.Struct, gc=False):

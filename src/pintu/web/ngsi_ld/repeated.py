@@ -81,6 +81,12 @@ class Repeat(msgspec.Struct, gc=False):
 
     block: bytes
     standing: Standing
+    retrieving: Request  # what the meter counts
+    querying: Request
+
+    def asked(self, target: bytes) -> Request:
+        """What the meter counts for a target."""
+        return self.retrieving if target.startswith(_URN) else self.querying
 
     def target(self, data: bytes) -> bytes | None:
         """The target when `data` is one GET with the same lines, else None."""
@@ -140,7 +146,11 @@ class Repeats:
             echo,
             header_lines((*data_headers(JSON, CORE), *echo)),
         )
-        return Repeat(version + rest, standing)
+        asked = (
+            Request("GET", b"", b"", headers, b"", "", operation)
+            for operation in ("retrieveEntity", "queryEntities")
+        )
+        return Repeat(version + rest, standing, *asked)
 
     # --- answering ----------------------------------------------------------------------------
     def answer(self, standing: Standing, target: bytes) -> Prepared | Answer | None:
@@ -151,7 +161,8 @@ class Repeats:
                 return None
         elif not target.startswith(_QUERY):
             return None
-        if standing.act.tenant in self._broker.registered:
+        tenant = standing.act.tenant
+        if tenant in self._broker.registered or tenant in self._broker.limited:
             return None
         actor = self._rooms.identity.recall(standing.raw, standing.local)
         if actor is None:

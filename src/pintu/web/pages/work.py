@@ -13,9 +13,9 @@ from pintu import __version__
 from pintu.kernel.access import Deed
 from pintu.kernel.errors import Refused
 from pintu.web.api.acting import held_of
-from pintu.web.api.health import STARTED_S, resident_bytes
 from pintu.web.held import Whose, look
 from pintu.web.house import house_of
+from pintu.web.metrics.machine import STARTED_S, resident_bytes
 from pintu.web.pages.agreements_said import said
 from pintu.web.pages.agreements_words import codes
 from pintu.web.pages.listing import (
