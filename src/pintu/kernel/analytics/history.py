@@ -35,8 +35,9 @@ NIGHT: Final = (2, 10)
 LOOK_S: Final = 20.0
 """How often somebody looks whether there is enough to pack, in real seconds."""
 HOUR_US: Final = 3_600_000_000
-MANY: Final = 50_000
-"""So many rows of the log are packed before an hour has passed."""
+MANY: Final = 500_000
+"""So many rows of the log are packed before an hour has passed: fewer of an entity's rows at once
+cost several times as much a row, and a burst of writes has other work (docs/decisions/0025)."""
 MOST: Final = 1_000_000
 """The log keeps a day; where that is more rows than this, what is an hour old leaves it."""
 

@@ -97,6 +97,7 @@ class Packing:
             found += rows
             size += sum(len(one.payload) for one in rows)
             after = rows[-1].position
+            await asyncio.sleep(0)  # a store may answer at once: others have their turn
         if not found:
             return 0
         elsewhere = self.elsewhere if len(found) >= MUCH else None
