@@ -5,9 +5,11 @@ an index proves, which cells of the grid to read. Pure; the statements are each 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+from math import asin, cos, degrees, radians, sin
 from typing import Any
 
-from pintu.kernel.context.match.distance import Box
+from pintu.kernel.context.match.distance import EARTH_RADIUS_M, Box
 from pintu.kernel.context.match.hints import Hint
 from pintu.kernel.context.selection import (
     And,
@@ -20,7 +22,7 @@ from pintu.kernel.context.selection import (
     Selection,
 )
 from pintu.kernel.store.kinds import KindRow, Shape
-from pintu.kernel.store.rows import COLUMNS, cell_ranges
+from pintu.kernel.store.rows import COLUMNS, PER_DEGREE, cell_ranges
 
 SHORT_TEXT = 20
 """Texts shorter than this are no date-times: what an index holds of them is the text itself."""
@@ -36,6 +38,11 @@ PROBE = 200
 
 MOST_ROWS = 64
 """Rows of grid cells read one by one; a taller box is read as one band of the grid."""
+
+WIDEST_M = 15_000.0
+"""Of circles that `circle` tells; the box around it is no taller than `MOST_ROWS`."""
+
+MOST_LATITUDE = 85.0
 
 
 # --- kinds and shapes -----------------------------------------------------------------------------
@@ -130,14 +137,50 @@ def around(geo: GeoSelection) -> tuple[float, float, float] | None:
     return lon, lat, geo.max_distance_m
 
 
+Circle = tuple[float, float, float, float, float, float]
+"""Latitude, longitude, then two ways to weigh squares of degrees: see `circle`."""
+
+
+def circle(lon: float, lat: float, metres: float) -> Circle | None:
+    """How to tell without a sine what is certainly within metres of a place, and what is not.
+
+    With x and y the degrees east and north of it, `y*y + more*x*x <= inside` is certainly within
+    and `y*y + less*x*x > outside` certainly not; (lat, lon, more, inside, less, outside). Only what
+    lies in the thin ring between has its distance taken. True of points up to one cell of the grid
+    outside of the box around the circle. None near a pole, for a large circle, or for a box that
+    is read as one band.
+    """
+    angle = metres / EARTH_RADIUS_M
+    if metres > WIDEST_M:
+        return None
+    cell = 1.0 / PER_DEGREE
+    south, north = lat - degrees(angle) - cell, lat + degrees(angle) + cell
+    if south < -MOST_LATITUDE or north > MOST_LATITUDE:
+        return None
+    here, far = cos(radians(lat)), cos(radians(max(abs(south), abs(north))))
+    close = 1.0 if south < 0 < north else cos(radians(min(abs(south), abs(north))))
+    # 4 sin(x/2)^2 lies between x^2 (1 - x^2/12) and x^2
+    widest = asin(sin(angle) / far) + radians(cell) * 2
+    limit = 4 * degrees(degrees(sin(angle / 2) ** 2))
+    slack = 1e-9 + 4e-15 / angle  # degrees are rounded, which shows in millimetres
+    outside = limit * (1 + slack) / (1 - widest * widest / 12)
+    return lat, lon, here * close, limit * (1 - slack), here * far, outside
+
+
 def cells_across(box: Box) -> list[tuple[int, int]]:
     """First and last cell of each row of the grid that a box touches, the middle row first: a page
     is mostly full after that one.
     """
     first_row, last_row, first_column, last_column = cell_ranges(box)
-    rows = range(first_row, last_row + 1)
-    if len(rows) > MOST_ROWS:
+    count = last_row - first_row + 1
+    if count > MOST_ROWS:
         return [(first_row * COLUMNS, (last_row + 1) * COLUMNS - 1)]
-    middle = (first_row + last_row) / 2
-    ordered = sorted(rows, key=lambda row: abs(row - middle))
-    return [(row * COLUMNS + first_column, row * COLUMNS + last_column) for row in ordered]
+    first, last = first_row * COLUMNS + first_column, first_row * COLUMNS + last_column
+    return [(first + row, last + row) for row in _from_the_middle(count)]
+
+
+@lru_cache(maxsize=MOST_ROWS)
+def _from_the_middle(count: int) -> tuple[int, ...]:
+    """How many cells further each of some rows begins, the middle row first."""
+    middle = (count - 1) / 2
+    return tuple(row * COLUMNS for row in sorted(range(count), key=lambda row: abs(row - middle)))

@@ -74,9 +74,7 @@ class Learned:
     def asked(self, chosen: Plan) -> None:
         """A plan was made: count what it lacked, note what it used."""
         if chosen.used:
-            self._tick += 1
-            for index in chosen.used:
-                index.used = self._tick
+            self.used(chosen.used)
         for kind, path in chosen.asked:
             key = (kind.n, path)
             count = self._asks.get(key, 0) + 1
@@ -86,6 +84,12 @@ class Learned:
             self._asks[key] = count
             if count >= self._tuning.learn_after:
                 self._request(kind, path)
+
+    def used(self, indexes: list[IndexPath]) -> None:
+        """An answer came from these: the least recently used one goes first."""
+        self._tick += 1
+        for index in indexes:
+            index.used = self._tick
 
     def examined(self, chosen: Plan, rows: int) -> None:
         """A scan looked at so many rows."""

@@ -14,7 +14,6 @@ from pintu.kernel.context.match import EARTH_RADIUS_M, sargable, search_boxes
 from pintu.kernel.context.match.distance import Box
 from pintu.kernel.context.match.hints import Hint
 from pintu.kernel.context.selection import (
-    GeoSelection,
     OneOf,
     Path,
     Range,
@@ -25,6 +24,7 @@ from pintu.kernel.store.choosing import (
     SMALL_KIND,
     around,
     cells_across,
+    circle,
     counted,
     good_shapes,
     proves,
@@ -48,9 +48,20 @@ _IN_CELLS = (
 )
 _IN_BOX = "b.west <= ? AND b.east >= ? AND b.south <= ? AND b.north >= ? AND a.path = ?"
 _DISTANCE = (
-    f" AND 2 * {EARTH_RADIUS_M!r} * asin(min(1.0, sqrt("
-    "pow(sin((radians(p.lat) - radians(?)) / 2), 2) + cos(radians(?)) * cos(radians(p.lat)) * "
-    "pow(sin(radians(p.lon - ?) / 2), 2)))) <= ?"
+    f"2 * {EARTH_RADIUS_M!r} * asin(min(1.0, sqrt("
+    "pow(sin((radians(p.lat) - radians(?4)) / 2), 2) + cos(radians(?4)) * cos(radians(p.lat)) * "
+    "pow(sin(radians(p.lon - ?5) / 2), 2)))) <= ?6"
+)
+NEAR = (
+    "p.path = ?1 AND p.cell BETWEEN ?2 AND ?3 AND "
+    "((p.lat - ?4) * (p.lat - ?4) + ?7 * (p.lon - ?5) * (p.lon - ?5) <= ?8 OR "
+    "((p.lat - ?4) * (p.lat - ?4) + ?9 * (p.lon - ?5) * (p.lon - ?5) <= ?10 AND "
+    f"{_DISTANCE}))"
+)
+"""Of path, first and last cell, latitude, longitude, metres, and the last four of `circle`."""
+_NEAR_IN_BOX = (
+    "p.path = ?1 AND p.cell BETWEEN ?2 AND ?3 AND p.lon BETWEEN ?7 AND ?8 AND "
+    f"p.lat BETWEEN ?9 AND ?10 AND {_DISTANCE}"
 )
 
 
@@ -105,6 +116,9 @@ class Plan:
     asked: list[tuple[KindRow, Path]] = field(default_factory=list)
     used: list[IndexPath] = field(default_factory=list)
 
+
+Near = tuple[float, float, float]
+"""Longitude, latitude, metres."""
 
 Probe = Callable[[Step], int]
 """How many rows a step finds, counted up to `PROBE`."""
@@ -223,7 +237,7 @@ def _by_place(kinds: list[KindRow], selection: Selection, pending: PendingPoints
     boxes = search_boxes(geo)
     if boxes is None:
         return None
-    near, exact = _near(geo), remaining(selection) == {"geo"}
+    near, exact = around(geo), remaining(selection) == {"geo"}
     steps = []
     used = []
     for kind in kinds:
@@ -235,19 +249,13 @@ def _by_place(kinds: list[KindRow], selection: Selection, pending: PendingPoints
             used.append(index)
             for box in boxes:
                 if form == "point":
-                    steps += _waiting(pending.find(index, box, around(geo)), near is not None)
+                    steps += _waiting(pending.find(index, box, near), near is not None)
                 found = _in_cells(index, box, near) if form == "point" else [_in_boxes(index, box)]
                 for step in found:
                     step.extra = extra
                     steps.append(step)
     name = f"place {geo.geoproperty}"
     return Plan(steps, name, exact=exact, distinct=True, unique=False, used=used)
-
-
-def _near(geo: GeoSelection) -> tuple[Any, ...] | None:
-    """Bindings of the distance check when one point's neighbourhood is asked for, else None."""
-    place = around(geo)
-    return None if place is None else (place[1], place[1], place[0], place[2])
 
 
 def _waiting(numbers: list[int], exact: bool) -> list[Step]:
@@ -260,13 +268,21 @@ def _waiting(numbers: list[int], exact: bool) -> list[Step]:
     return [Step(_NUMBERS, "1", (orjson.dumps(numbers).decode(),), loose=loose)]
 
 
-def _in_cells(index: IndexPath, box: Box, near: tuple[Any, ...] | None) -> list[Step]:
+def _in_cells(index: IndexPath, box: Box, near: Near | None) -> list[Step]:
     """One statement a row of cells, the middle row first."""
     west, south, east, north = box
-    where, loose = (_IN_CELLS, "1") if near is None else (_IN_CELLS + _DISTANCE, "0")
-    tests = (west, east, south, north, *(near or ()))
+    if near is None:
+        tests = (west, east, south, north)
+        return [
+            Step(_POINT, _IN_CELLS, (index.n, low, high, *tests), "p.n")
+            for low, high in cells_across(box)
+        ]
+    lon, lat, metres = near
+    round_ = circle(lon, lat, metres) if west <= lon <= east else None
+    where = _NEAR_IN_BOX if round_ is None else NEAR
+    told = (west, east, south, north) if round_ is None else round_[2:]
     return [
-        Step(_POINT, where, (index.n, low, high, *tests), "p.n", loose)
+        Step(_POINT, where, (index.n, low, high, lat, lon, metres, *told), "p.n", "0")
         for low, high in cells_across(box)
     ]
 

@@ -1,0 +1,235 @@
+"""Questions that are asked again and again with another number or another place: planned once, then
+read with one statement.
+
+A statement finds what `select` finds, in the same order, as long as an index proves every row;
+where it does not, the statement declines and `select` is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import apsw
+
+from pintu.kernel.context.match.distance import Box, boxes_around
+from pintu.kernel.context.selection import And, Compare, Selection
+from pintu.kernel.store.choosing import around, cells_across, circle
+from pintu.kernel.store.kinds import IndexPath
+from pintu.kernel.store.port import Blank, Joined, Statement
+from pintu.kernel.store.sqlite.names import Names
+from pintu.kernel.store.sqlite.pending import PendingPoints
+from pintu.kernel.store.sqlite.plan import NEAR, Plan, Probe, plan
+from pintu.kernel.store.sqlite.read import LOOP_COUNT, LOOP_PAGE
+
+_LARGEST = 2**63 - 1
+_POINTS = f"FROM point p CROSS JOIN entity e ON e.n = p.n WHERE {NEAR}"
+_PAGE_NEAR = f"SELECT e.n, e.body {_POINTS} LIMIT ?"
+_COUNT_NEAR = f"SELECT p.n FROM point p WHERE {NEAR} LIMIT ?"
+
+
+class Statements:
+    """Prepares statements over the loop's own reads."""
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        names: Names,
+        pending: PendingPoints,
+        *,
+        probe: Probe,
+        see: Callable[[], None],
+        used: Callable[[list[IndexPath]], None],
+    ) -> None:
+        """`see` holds what the loop reads; `used` is told which indexes an answer came from."""
+        self.run = connection.cursor().execute
+        self.names = names
+        self.pending = pending
+        self.see = see
+        self.used = used
+        self._probe = probe
+
+    def prepare(self, selection: Selection) -> Statement | None:
+        """A statement for selections like this one; None when none can ever serve them."""
+        if selection.order or selection.offset or not selection.bodies or selection.ids:
+            return None
+        if selection.limit > LOOP_PAGE:
+            return None
+        if around_alone(selection) is not None:
+            return _ByPlace(self, selection)
+        return _ByValue(self, selection) if isinstance(selection.q, Compare) else None
+
+    def plan(self, selection: Selection) -> Plan:
+        """How `select` would go about it now."""
+        return plan(self.names, selection, self._probe, self.pending)
+
+
+def around_alone(selection: Selection) -> tuple[float, float, float] | None:
+    """The place of a selection that asks for what is near it and nothing else but types."""
+    geo = selection.geo
+    if geo is None or selection.q or selection.scope or selection.id_pattern:
+        return None
+    return None if selection.attributes else around(geo)
+
+
+class _Kept:
+    """A statement for as long as the names are what they were when it was planned."""
+
+    def __init__(self, room: Statements, selection: Selection) -> None:
+        self._room = room
+        self._selection = selection
+        self._most = selection.limit  # one more than are shown
+        self._version = -1
+        self._used: list[IndexPath] = []
+
+    def page(self, blank: Blank | None) -> Joined | None:
+        """The page for another number or place; None when `select` must be asked."""
+        version = self._room.names.version
+        if version != self._version:
+            self._used = []
+            self._plan()
+            self._version = version
+        if not self._used:
+            return None
+        self._room.see()
+        found = self._read(blank)
+        if found is not None:
+            self._room.used(self._used)
+        return found
+
+    def _plan(self) -> None:
+        """Set what is used; nothing when one statement cannot serve."""
+        raise NotImplementedError
+
+    def _read(self, blank: Blank | None) -> Joined | None:
+        raise NotImplementedError
+
+    def _joined(self, bodies: list[bytes], count: int | None) -> Joined:
+        most = self._most
+        more = len(bodies) == most > 0 if count is None else count > len(bodies)
+        if (more and count is None) or (count is not None and len(bodies) == most > 0):
+            bodies.pop()
+        return Joined(b",".join(bodies), more, count)
+
+
+class _ByValue(_Kept):
+    """One comparison of one attribute with a number, from learned indexes."""
+
+    def _plan(self) -> None:
+        chosen = self._room.plan(self._selection)
+        exact = chosen.exact and chosen.unique and chosen.count is None and not chosen.heavy
+        if not exact or not all(step.source == "value v" for step in chosen.steps):
+            return
+        if any(step.extra or len(step.bindings) != 2 for step in chosen.steps):
+            return
+        self._used = chosen.used
+        self._numbers = [step.bindings[0] for step in chosen.steps]
+        where = chosen.steps[0].where
+        joined = f"FROM value v CROSS JOIN entity e ON e.n = v.n WHERE {where}"
+        self._page = f"SELECT e.body, v.loose {joined} LIMIT ?"
+        inner = f"SELECT v.loose AS loose FROM value v WHERE {where} LIMIT ?"
+        self._count = f"SELECT count(*), max(loose) FROM ({inner})"
+
+    def _read(self, blank: Blank | None) -> Joined | None:
+        if blank.__class__ is int and not -_LARGEST <= blank <= _LARGEST:  # type: ignore[operator]
+            return None
+        count = None
+        if self._selection.count:
+            count = self._counted(blank)
+            if count is None:
+                return None
+        run, most = self._room.run, self._most
+        bodies: list[bytes] = []
+        for number in self._numbers if most else ():
+            rows: list[Any] = run(self._page, (number, blank, most - len(bodies))).fetchall()
+            for body, loose in rows:
+                if loose:
+                    return None
+                bodies.append(body)
+            if len(bodies) == most:
+                break
+        return self._joined(bodies, count)
+
+    def _counted(self, blank: Blank | None) -> int | None:
+        total = 0
+        for number in self._numbers:
+            row: Any = self._room.run(self._count, (number, blank, LOOP_COUNT + 1)).fetchone()
+            total += row[0]
+            if row[1] or total > LOOP_COUNT:
+                return None
+        return total
+
+
+class _ByPlace(_Kept):
+    """What lies near one point, from the grid of points."""
+
+    def _plan(self) -> None:
+        selection = self._selection
+        near, geo = around_alone(selection), selection.geo
+        assert near is not None
+        assert geo is not None
+        chosen = self._room.plan(selection)
+        if not chosen.exact or chosen.heavy or any(one.form != "point" for one in chosen.used):
+            return
+        self._used = chosen.used
+        self._metres = near[2]
+
+    def _read(self, blank: Blank | None) -> Joined | None:
+        assert blank.__class__ is tuple
+        lon, lat = blank  # type: ignore[misc]
+        metres = self._metres
+        told = circle(lon, lat, metres)
+        boxes = boxes_around((lon, lat, lon, lat), metres)
+        if told is None or len(boxes) != 1:
+            return None
+        if self._waiting(boxes[0], (lon, lat, metres)):
+            return None
+        cells, tests = cells_across(boxes[0]), (lat, lon, metres, *told[2:])
+        count = None
+        if self._selection.count:
+            count = self._counted(cells, tests)
+            if count is None:
+                return None
+        run, most = self._room.run, self._most
+        found: dict[int, bytes] = {}
+        for index in self._used if most else ():
+            for low, high in cells:
+                missing = most - len(found)
+                bindings = (index.n, low, high, *tests, missing)
+                rows: list[Any] = run(_PAGE_NEAR, bindings).fetchall()
+                before = len(found)
+                found.update(rows)
+                if len(found) != before + len(rows):
+                    return None  # one has several points there
+                if len(found) == most:
+                    return self._joined(list(found.values()), count)
+        return self._joined(list(found.values()), count)
+
+    def _waiting(self, box: Box, near: tuple[float, float, float]) -> bool:
+        """Do points there wait to be written?"""
+        pending = self._room.pending
+        if not len(pending):
+            return False
+        return any(pending.find(index, box, near) for index in self._used)
+
+    def _counted(self, cells: list[tuple[int, int]], tests: tuple[float, ...]) -> int | None:
+        run = self._room.run
+        numbers: list[Any] = []
+        for index in self._used:
+            for low, high in cells:
+                most = LOOP_COUNT + 1 - len(numbers)
+                numbers += run(_COUNT_NEAR, (index.n, low, high, *tests, most)).fetchall()
+                if len(numbers) > LOOP_COUNT:
+                    return None
+        return len(set(numbers))
+
+
+def blank_of(selection: Selection) -> Blank | None:
+    """The number or place of a selection that a statement may serve; None: of another sort."""
+    near = around_alone(selection)
+    if near is not None:
+        return near[:2]
+    q = selection.q
+    if isinstance(q, And) or not isinstance(q, Compare):
+        return None
+    return q.value if type(q.value) in (int, float) else None
