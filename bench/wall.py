@@ -23,7 +23,7 @@ import psutil  # type: ignore[import-untyped]
 from bench.measuring import at
 from tests.browser.drive import ROOT, find_chromium, free_port, launch, wait_for
 
-BAR_MS, GROWTH = 500, 0.05
+BAR_MS, GROWTH, LOOKS = 500, 0.05, 5
 COLLECT = (
     "() => { const w = pintuWall.now; const found = { events: w.latencies, alarms: w.alarms,"
     " applied: w.applied }; w.latencies = []; w.alarms = []; w.applied = 0; return found; }"
@@ -38,9 +38,14 @@ Seen = dict[str, list[float]]
 
 
 def heap_mib(session: Any) -> float:
-    """The page's heap after it was swept."""
-    session.send("HeapProfiler.collectGarbage")
-    return float(session.send("Runtime.getHeapUsage")["usedSize"]) / 2**20
+    """What the page's heap holds: the least of some looks after a sweep each, for a page that goes
+    on hearing 2,000 changes a second has made garbage again before it is looked at."""
+
+    def look() -> float:
+        session.send("HeapProfiler.collectGarbage")
+        return float(session.send("Runtime.getHeapUsage")["usedSize"])
+
+    return min(look() for _ in range(LOOKS)) / 2**20
 
 
 def rss_mib(pid: int) -> float:
