@@ -9,7 +9,6 @@ a plain read of what is stored is handed to the operation as on the ordinary way
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
 from dataclasses import replace
 from functools import partial
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pintu.kernel.access import WHOLE, Act, Actor, Deed, Projection
-from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection
 from pintu.kernel.errors import PintuError
 from pintu.kernel.identity.peer import between_brokers, is_local
@@ -27,6 +25,7 @@ from pintu.kernel.store.port import Page, settled
 from pintu.web.ngsi_ld.agreed_repeats import PLAIN_PARAMS, AgreedRepeats
 from pintu.web.ngsi_ld.answers import JSON, Pairs, data_headers, problem
 from pintu.web.ngsi_ld.asking import NARROWING, read_selection
+from pintu.web.ngsi_ld.blanks import Form, Lifted, form_of, holds, lifted
 from pintu.web.ngsi_ld.consumption import (
     follow,
     joined,
@@ -57,6 +56,7 @@ _IN_TARGET = _IN_ID + b"/?%[]"
 """Nothing in here ends the request line: between `GET ` and known lines it is a target."""
 LONGEST = 1_024  # bytes of a target; longer ones go the ordinary way
 _KEPT_QUERIES = 1_024
+_KEPT_FORMS = 256
 _EVER_NEW = frozenset(
     (b"cookie", b"ngsild-entitymap", b"ngsild-snapshot", b"prefer", b"signature-input")
 )
@@ -114,6 +114,7 @@ class Repeats:
         self._broker = broker
         self._rooms = broker.rooms
         self._asked: dict[tuple[bytes, bytes], _Asked] = {}
+        self._forms: dict[tuple[bytes, bytes], Form] = {}
         self._agreed = AgreedRepeats(broker.rooms)
 
     # --- learning -----------------------------------------------------------------------------
@@ -178,11 +179,9 @@ class Repeats:
         decided = self._decided(standing, actor)
         projection, tenant = decided
         if projection is WHOLE or projection.whole:
-            record = self._rooms.store.retrieve(tenant, target[len(_ENTITY) :].decode())
-            if record.__class__ is Record and stored_as_shown(record.body):
-                return Prepared(standing.lines, record.body)
-            if isinstance(record, asyncio.Future):
-                record.cancel()  # the ordinary way asks again, in the same statement
+            body = self._rooms.store.document(tenant, target[len(_ENTITY) :].decode())
+            if body is not None and stored_as_shown(body):
+                return Prepared(standing.lines, body)
         elif projection.seen is not None:
             id = target[len(_ENTITY) :].decode()
             answer = self._agreed.entity(standing, actor, id, decided)
@@ -191,14 +190,21 @@ class Repeats:
         return self._broker.perform(self._call(standing, actor, target, decided))
 
     def _query(self, standing: Standing, actor: Actor, target: bytes) -> Prepared | Answer:
-        asked = self._asked.get((standing.lines, target))
-        call = None
-        if asked is None and target not in self._agreed.targets:
-            call = self._call(standing, actor, target)
-            decided = call.projection, call.tenant
-            asked = self._read(standing, call, target)
-        else:
+        call = decided = None
+        lift = lifted(target)
+        form = None if lift is None else self._forms.get((standing.lines, lift.key))
+        if lift is not None and form is not None:
             decided = self._decided(standing, actor)
+            if decided[0] is WHOLE or decided[0].whole:
+                answer = form.answer(lift)
+                if answer is not None:
+                    return answer
+        asked = self._asked.get((standing.lines, target))
+        if asked is None and target not in self._agreed.targets:
+            call = self._call(standing, actor, target, decided)
+            decided = call.projection, call.tenant
+            asked = self._read(standing, call, target, lift)
+        decided = decided or self._decided(standing, actor)
         if decided[0].seen is not None:
             known = partial(self._call, standing, actor, target, decided)
             answer = self._agreed.query(standing, actor, target, decided, known)
@@ -226,7 +232,9 @@ class Repeats:
             return page
         return await settled(self._rooms.store.select(replace(asked.selection, bodies=False)))
 
-    def _read(self, standing: Standing, call: Call, target: bytes) -> _Asked | None:
+    def _read(
+        self, standing: Standing, call: Call, target: bytes, lift: Lifted | None
+    ) -> _Asked | None:
         """Remember a query whose pages are joined from what is stored; None for others."""
         params = call.params
         if not call.projection.whole or not params.keys() <= PLAIN_PARAMS:
@@ -236,10 +244,21 @@ class Repeats:
         part = window(params)
         part = Window(part.limit, part.offset, part.count, bodies=True, kind=JSON)
         selection = read_selection(params, CORE, call.tenant, call.projection, part)
+        if lift is not None and holds(selection, lift.blank):
+            self._form(standing, selection, part, lift)
         if len(self._asked) >= _KEPT_QUERIES:
             self._asked.clear()
         asked = self._asked[standing.lines, target] = _Asked(selection, part, {})
         return asked
+
+    def _form(self, standing: Standing, selection: Selection, part: Window, lift: Lifted) -> None:
+        """Remember how all queries are asked that differ from this one by its number or place."""
+        key = standing.lines, lift.key
+        statement = None if key in self._forms else self._rooms.store.prepare(selection)
+        if statement is not None:
+            if len(self._forms) >= _KEPT_FORMS:
+                self._forms.clear()
+            self._forms[key] = form_of(statement, lift.key, part, standing.echo)
 
     def _lines(self, standing: Standing, target: bytes, asked: _Asked, page: Page) -> bytes:
         more = follow(asked.part, page)
