@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from tests.faults.postgres_load import Load, Told, address_of, make_city, wrong_after
 from tests.faults.power_cut import Claim
+from tests.faults.seen import Seen
 from tests.real_databases import PASSWORD, Server, postgres
 
 PORTS = (9760, 9769)
@@ -74,6 +75,7 @@ def run_rounds(server: Server, rounds: int, *, seed: int = 1, gone_s: float = 0)
         time.sleep(gone_s)
         server.start()
         load.wait_for(50)
+        figures.servers += 1
     load.stop()
     figures.wrong = wrong_after(server, told)
     figures.answers, figures.refused = told.answers, len(told.refused)
@@ -88,6 +90,26 @@ def run(fast: bool) -> list[Claim]:
         figures = run_rounds(server, 6 if fast else 60, gone_s=5 if fast else 60)
     wrong = figures.wrong or []
     return [(f"{figures.line()} {wrong[:3]}", len(wrong), 0, not wrong)]
+
+
+def measure(way: str, tries: int) -> Seen:
+    """`kill`: so many kills. `gone`: the server away for so many seconds, under load."""
+    seed = random.SystemRandom().randrange(10**9)
+    with postgres(settings=SETTINGS, ports=PORTS) as server:
+        make_city(server)
+        if way == "kill":
+            figures = run_rounds(server, tries, seed=seed)
+        else:
+            figures = run_rounds(server, 0, seed=seed, gone_s=tries)
+    # what it may take to come back is beside the time it was away
+    away_s = 0.0 if way == "kill" else float(tries)
+    return Seen(
+        tries=figures.servers + figures.brokers,
+        acknowledged=figures.answers,
+        lost=figures.wrong or [],
+        recovered_s=max(0.0, figures.longest_s - away_s),
+        told=f"seed {seed}; {figures.refused} refused; {figures.changes} changes seen once",
+    )
 
 
 def main() -> int:

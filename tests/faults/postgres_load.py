@@ -183,10 +183,10 @@ def wrong_after(server: Server, told: Told, *, gaps: bool = False) -> list[str]:
     ]
     if told.seen != (rows[-1][0] if rows else 0):
         wrong.append(f"the reader saw up to {told.seen}, the log goes to {rows[-1][0]}")
-    return wrong + _disagreeing(server)
+    return wrong + disagreeing(server)
 
 
-def _disagreeing(server: Server) -> list[str]:
+def disagreeing(server: Server) -> list[str]:
     """Tables of the city that do not agree with one another."""
     checks = {
         "counts of shapes": "(SELECT sum(count) FROM shape) = (SELECT count(*) FROM entity)",

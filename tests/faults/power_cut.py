@@ -17,6 +17,7 @@ from pintu.kernel.clock import CityClock
 from pintu.kernel.store.sqlite import open_sqlite
 from tests.faults.disks import disk
 from tests.faults.promises import SMALL, Promises, broken_promises
+from tests.faults.seen import Seen
 
 Claim = tuple[str, float, float, bool]
 """What is claimed, the figure, its bar, and whether it holds."""
@@ -56,6 +57,17 @@ async def one_cut(seed: int) -> tuple[int, list[str]]:
         for name, image in images.items():
             (after / name).write_bytes(image)
         return len(found.positions), await broken_promises(after / "city.db", found)
+
+
+def measure(_way: str, cuts: int) -> Seen:
+    """So many cuts at moments nobody chose."""
+    first = random.SystemRandom().randrange(10**6)
+    seen = Seen(tries=cuts, acknowledged=0, told=f"seeds from {first}")
+    for seed in range(first, first + cuts):
+        answers, wrong = asyncio.run(one_cut(seed))
+        seen.acknowledged += answers
+        seen.lost += wrong
+    return seen
 
 
 def run(fast: bool) -> list[Claim]:

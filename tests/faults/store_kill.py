@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.faults.power_cut import Claim
 from tests.faults.promises import Promises, broken_promises
+from tests.faults.seen import Seen
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,6 +63,19 @@ def _newer(line: str) -> bool:
     if after == "None" or before == "None":
         return True
     return int(after) > int(before)
+
+
+def measure(_way: str, kills: int) -> Seen:
+    """So many kills on one folder at moments nobody chose."""
+    first = random.SystemRandom().randrange(10**6)
+    seen = Seen(tries=kills, acknowledged=0, told=f"seeds from {first}")
+    with tempfile.TemporaryDirectory(prefix="pintu-kill-") as folder:
+        path = Path(folder) / "city.db"
+        promises = Promises()
+        for seed in range(first, first + kills):
+            seen.acknowledged += one_kill(path, seed, promises)
+            seen.lost += asyncio.run(after_kills(path, promises))
+    return seen
 
 
 def run(fast: bool) -> list[Claim]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,7 +16,6 @@ import pytest
 from bench.http_ops import City
 from claims import kill9, life
 from claims.words import Finding
-from tests.faults.run import fast
 
 
 def short(found: list[Finding]) -> list[str]:
@@ -39,40 +36,6 @@ def test_a_second_start_is_refused() -> None:
 def test_a_stopped_city_goes_on() -> None:
     """Ctrl-C stops within ten seconds and nothing acknowledged is gone."""
     assert [] == short(life.stop_and_continue())
-
-
-def test_kill_nine_under_load_loses_nothing() -> None:
-    """Every write that was acknowledged is there after kill -9 of the broker, again and again."""
-    assert [] == [one for one in kill9.run(not fast()) if one[3] != "ok"]
-
-
-GARBAGE = [
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    b"GET / HTTP/9.9\r\n\r\n",
-    b"POST /ngsi-ld/v1/entities HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-    b"POST /ngsi-ld/v1/entities HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n",
-    b"POST /ngsi-ld/v1/entities HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\n\r\n",
-    b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 20_000 + b"\r\n",
-    b"\x00" * 4096,
-]
-
-
-def test_garbage_at_the_door_hurts_nobody() -> None:
-    """Bytes that are no HTTP, or too much of it, end their own connection and nothing else."""
-    with life.a_city("--no-pieces") as city:
-        for garbage in GARBAGE:
-            with socket.create_connection(("127.0.0.1", city.port), timeout=20) as link:
-                link.settimeout(20)
-                # the city may hang up at any of these, which is right; a time-out is not
-                with contextlib.suppress(ConnectionError):
-                    link.sendall(garbage)
-                with contextlib.suppress(ConnectionError, OSError):
-                    link.shutdown(socket.SHUT_WR)
-                with contextlib.suppress(ConnectionError):
-                    while link.recv(65_536):
-                        pass
-            assert 200 == life.ask(city, "GET", "/readyz")[0], garbage[:60]
 
 
 def test_a_full_disk_half_writes_nothing(tmp_path: Path) -> None:

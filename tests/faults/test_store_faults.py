@@ -1,16 +1,14 @@
-"""Power cuts, kills and a full disk leave the store with everything it answered for."""
+"""A full disk leaves the store with everything it answered for; kills and power cuts are rows of
+the table (`table.py`)."""
 
 from __future__ import annotations
 
-import pytest
-
-from tests.faults import disk_full, power_cut, store_kill
+from tests.faults import disk_full
 from tests.faults.run import fast
 
 
-@pytest.mark.parametrize("fault", [power_cut, store_kill, disk_full], ids=lambda one: one.__name__)
-def test_nothing_that_was_answered_is_lost(fault) -> None:
+def test_nothing_that_was_answered_is_lost() -> None:
     """Each claim of the fault holds."""
-    for claim, figure, bar, ok in fault.run(fast()):
+    for claim, figure, bar, ok in disk_full.run(fast()):
         print(f"{claim}: {figure:g} (bar {bar:g})")
         assert ok, (claim, figure)
