@@ -134,6 +134,28 @@ def test_the_broker_stops_last(tmp_path: Path) -> None:
     assert 0 == city.code
 
 
+def test_a_restart_lets_the_last_one_finish(tmp_path: Path) -> None:
+    """Asked to restart, who stops last finishes and starts anew at once; the others go on."""
+    note = tmp_path / "finished"
+    finishing = (
+        "import pathlib, signal, sys, time\n"
+        f"def end(*_): time.sleep(0.2); pathlib.Path({str(note)!r}).touch(); sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "print('up', flush=True); time.sleep(60)"
+    )
+    city = Running(program("first", SLEEP), program("last", finishing, stops_last=True))
+    try:
+        time.sleep(0.5)  # until its handler is there
+        before = city.supervisor.pids()
+        city.supervisor.ask_restart()
+        assert until(lambda: city.supervisor.pids().get("last", 0) not in (0, before["last"]))
+        assert note.exists()
+        assert before["first"] == city.supervisor.pids()["first"]
+        assert not [one for one in city.told if "starts again" in one]
+    finally:
+        city.stop()
+
+
 def test_a_child_that_will_not_stop_is_killed_in_time() -> None:
     """A child that ignores SIGTERM does not keep the city from stopping within ten seconds."""
     deaf = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"

@@ -20,11 +20,11 @@ import uvicorn
 
 from pintu.web.app import end_streams
 from pintu.web.ngsi_ld.connection import IDLE
-from pintu.web.ngsi_ld.fast_lane import CLOSE
 
 if TYPE_CHECKING:
     from pintu.web.rooms import Rooms
 
+CLOSE: Final = (b"connection", b"close")
 LINGER_S: Final = 1.0
 """After the grace, connections that asked something a moment ago may ask once more."""
 

@@ -44,6 +44,7 @@ class _Child:
     deaths: int = 0
     again_at: float = 0.0
     given_up: bool = False
+    killed_at: float = 0.0  # told to end and start anew; when its patience is over
 
 
 class Supervisor:
@@ -53,7 +54,12 @@ class Supervisor:
     ends (PR_SET_PDEATHSIG). The terminal's Ctrl-C does not reach them: it is passed on in order.
     """
 
-    def __init__(self, programs: list[Program], log: Callable[[str], None]) -> None:
+    def __init__(
+        self, programs: list[Program], log: Callable[[str], None], *, drain_s: float = 0.0
+    ) -> None:
+        """`drain_s`: how long who stops last serves on once it is told to stop."""
+        self._drain_s = drain_s
+        self._restart = False
         self._children = [_Child(one) for one in programs]
         self._log = log
         self._stop = threading.Event()
@@ -86,6 +92,12 @@ class Supervisor:
         self._again = programs
         self._wake.set()
 
+    def ask_restart(self, *_: object) -> None:
+        """Have who stops last drain, end and start anew; safe in a signal handler. Callers wait in
+        the queue of the socket meanwhile: it is ours."""
+        self._restart = True
+        self._wake.set()
+
     def watch(self, changed: Callable[[], bool], programs: Callable[[], list[Program]]) -> None:
         """Ask `changed` in every round, before anybody dead is started again; when it says so, run
         `programs` instead, as `ask_renew` does."""
@@ -105,6 +117,9 @@ class Supervisor:
             if self._again is not None:
                 programs, self._again = self._again, None
                 self._renew(programs())
+            if self._restart:
+                self._restart = False
+                self._end_anew()
             for child in self._children:
                 self._look_after(child)
                 if child.given_up and child.program.needed:
@@ -114,6 +129,15 @@ class Supervisor:
             if not self._stop.is_set():
                 self._wake.clear()
         return self._end() or code
+
+    def _end_anew(self) -> None:
+        for child in self._children:
+            running = child.process is not None and child.process.poll() is None
+            if child.program.stops_last and running and not child.killed_at:
+                assert child.process is not None
+                child.process.terminate()
+                child.killed_at = time.monotonic() + STOP_WITHIN_S + self._drain_s
+                self._log(f"{child.program.name} is told to finish and starts anew")
 
     def _renew(self, programs: list[Program]) -> None:
         """Whoever waits for a door that will not open again is not waited for: what was answered
@@ -126,7 +150,7 @@ class Supervisor:
         for one in going:
             if one.process is not None and one.process.poll() is None:
                 one.process.terminate()
-        until = time.monotonic() + RENEW_WITHIN_S
+        until = time.monotonic() + RENEW_WITHIN_S + self._drain_s
         for one in going:
             self._wait(one, until)
         known = [one.program for one in kept]
@@ -164,6 +188,12 @@ class Supervisor:
             return
         code = child.process.poll()
         if code is None:
+            if child.killed_at and now > child.killed_at:
+                child.process.kill()
+            return
+        if child.killed_at:
+            child.killed_at, child.process, child.deaths = 0.0, None, 0
+            self._spawn(child)
             return
         if code == WRONGLY_CONFIGURED:
             child.given_up = True
@@ -178,7 +208,7 @@ class Supervisor:
         self._log(f"{child.program.name} ended ({_ending(code)}); it starts again in {delay:g} s")
 
     def _end(self) -> int:
-        deadline = time.monotonic() + STOP_WITHIN_S
+        deadline = time.monotonic() + STOP_WITHIN_S + self._drain_s
         for last in (False, True):
             part = [one for one in self._children if one.program.stops_last is last]
             for one in part:

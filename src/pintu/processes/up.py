@@ -36,7 +36,8 @@ def run_city(settings: Settings, say: Say, log: Say) -> int:
     settings = replace(settings, clock=_continued_clock(settings))
     listener = _listen(settings)
     first_start = not settings.token_file.exists()
-    supervisor = Supervisor(_programs(settings, listener.fileno(), lock), log)
+    programs_now = _programs(settings, listener.fileno(), lock)
+    supervisor = Supervisor(programs_now, log, drain_s=settings.drain_s)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, supervisor.ask_stop)
 
@@ -46,6 +47,7 @@ def run_city(settings: Settings, say: Say, log: Say) -> int:
         return _programs(told.again(), listener.fileno(), lock)
 
     supervisor.watch(told.moved, programs)
+    signal.signal(signal.SIGHUP, supervisor.ask_restart)
     signal.signal(signal.SIGUSR1, lambda *_: supervisor.ask_renew(programs))
     # ours stays open: while the broker restarts, callers wait in the socket's queue
     supervisor.start()

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("pintu.web")
 _PREFIX = b"/ngsi-ld/"
-CLOSE = (b"connection", b"close")
 
 
 def fast_lane(broker: Broker, limits: Limits = LIMITS) -> type[HttpToolsProtocol]:
@@ -138,13 +137,15 @@ class Lane(Connection):
             "client": self.client,
             "scheme": self.scheme,  # type: ignore[typeddict-item]
             "root_path": self.root_path,
-            "headers": self.headers if self.keeps else [*self.headers, CLOSE],
+            "headers": self.headers,
             "state": self.app_state.copy(),
         }
         self._phase = WORK
         if self._busy or self.pipeline or self.flow.write_paused:
             self.cycle = Occupied()  # type: ignore[assignment]
         super().on_headers_complete()
+        if not self.keeps:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Gather the body up to its limit; beyond it, answer 413 and throw the rest away."""
