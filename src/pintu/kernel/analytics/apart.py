@@ -70,9 +70,8 @@ class Apart:
         self._used = monotonic()
         try:
             async with asyncio.timeout(DEADLINE_S):
-                answer = await _asked(
-                    process, frame(_encode([_row(c) for _, rows in part for c in rows]))
-                )
+                told = frame(_encode([_row(c) for _, rows in part for c in rows]))
+                answer = (await ask_process(process, told)).decode()
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             await self.close()
             raise Unavailable(f"The process that packs history ended: {error}") from error
@@ -105,13 +104,13 @@ class Apart:
             await process.wait()
 
 
-async def _asked(process: asyncio.subprocess.Process, told: bytes) -> str:
-    """What the process answers; empty: it is done."""
+async def ask_process(process: asyncio.subprocess.Process, told: bytes) -> bytes:
+    """What a process answers to a frame; of this one empty: it is done."""
     assert process.stdin is not None and process.stdout is not None
     process.stdin.write(told)
     await process.stdin.drain()
     (length,) = _LENGTH.unpack(await process.stdout.readexactly(_LENGTH.size))
-    return (await process.stdout.readexactly(length)).decode()
+    return await process.stdout.readexactly(length)
 
 
 def frame(told: bytes) -> bytes:
@@ -136,13 +135,13 @@ def main() -> None:
     """The other side: a part, an answer, until nobody asks any more."""
     os.nice(10)
     asked, answered = sys.stdin.buffer, sys.stdout.buffer
-    told = _next(asked)
+    told = next_frame(asked)
     if told is None:
         return
     where = msgspec.msgpack.decode(told, type=Where)
     tables = open_tables(Path(where.data), where.store)
     opened = tables.open("rooms", TABLES.name)
-    while (told := _next(asked)) is not None:
+    while (told := next_frame(asked)) is not None:
         part, why = part_of(told), ""
         try:
             opened.run_now(lambda c, part=part: pack_part(c, part, roll_up))  # type: ignore[misc]
@@ -152,7 +151,7 @@ def main() -> None:
         answered.flush()
 
 
-def _next(asked: BinaryIO) -> bytes | None:
+def next_frame(asked: BinaryIO) -> bytes | None:
     """The next frame; None when there will be none."""
     head = asked.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
