@@ -242,7 +242,7 @@ def test_a_token_that_holds_is_taken() -> None:
         {"aud": "another"}, {"aud": []}, {"aud": ["pintu", "another"]}, {"aud": None},
         {"aud": ["pintu", "x"], "azp": "x"}, {"azp": "x"},
         {"exp": NOW}, {"exp": NOW - 1}, {"exp": None}, {"exp": "never"}, {"exp": True},
-        {"iat": NOW + 600}, {"iat": NOW - 600}, {"iat": None}, {"nbf": NOW + 600},
+        {"iat": NOW + 600}, {"iat": NOW - 600}, {"iat": None}, {"nbf": NOW + 600}, {"nbf": "soon"},
         {"nonce": "n-2"}, {"nonce": None}, {"nonce": ""},
         {"sub": ""}, {"sub": 7}, {"sub": None}, {"sub": "x" * 256},
         {"at_hash": "wrong"}, {"at_hash": None},
