@@ -32,6 +32,8 @@ class Pausable:
         self.tenant = store.tenant
         self.tenants = store.tenants
         self.retrieve = store.retrieve
+        self.document = store.document
+        self.prepare = store.prepare
         self.select = store.select
         self.kinds = store.kinds
         self.changes = store.changes

@@ -1,4 +1,4 @@
-"""Queries that differ by one number or one place: what their targets share, and what they do not."""
+"""Queries that differ by one number or one place: what their targets share, and what not."""
 
 from __future__ import annotations
 
