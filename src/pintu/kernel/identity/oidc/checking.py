@@ -101,7 +101,7 @@ def _check(claims: dict[str, Any], header: dict[str, Any], expected: Expected) -
     if (len(listed) > 1 or "azp" in claims) and claims.get("azp") != expected.audience:
         raise Unauthorized("The token was issued to somebody else")
     times = [claims.get(name) for name in ("exp", "iat")]
-    times += [claims["nbf"]] * ("nbf" in claims)
+    times += [claims[name] for name in ("nbf",) if name in claims]
     if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in times):
         raise Unauthorized("The token does not say when it was issued and when it ends")
     exp, iat, *not_before = (float(one) for one in times if one is not None)
