@@ -18,7 +18,10 @@ def open_history(rooms: Any, tables: CityTables) -> History:
     history = History(rooms.store, tables, rooms.clock, rooms.settings.store)
     history.packing.elsewhere = Apart(tables.data, rooms.settings.store)
     settings = rooms.settings
-    history.each_night(rooms.timers, settings.tz, read_retention(settings.history))
+    folder = tables.data / "history"
+    if not settings.node or folder.is_symlink() or folder.is_mount():
+        # of several brokers each would have other days in its folder, unless they share one
+        history.each_night(rooms.timers, settings.tz, read_retention(settings.history))
     if isinstance(rooms.store, Pausable):
         rooms.store.history = history.past.history
     rooms.past = history.past
