@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from pintu.city_words import codes_of, unknown_words, words_of_rows
 from pintu.kernel.access import Gate
 from pintu.kernel.analytics.opening import open_history
 from pintu.kernel.audit import Audit
@@ -42,9 +43,9 @@ from pintu.kernel.identity.oidc.signing import TokenKey
 from pintu.kernel.identity.oidc.words import read_issuers
 from pintu.kernel.identity.signing_in import SignIn
 from pintu.kernel.intake import Intake, SocketServer, socket_server
-from pintu.kernel.intake.mapping.words import Words
 from pintu.kernel.intake.runs import Runs
 from pintu.kernel.jsonld import ContextLibrary
+from pintu.kernel.limits.opening import open_limits
 from pintu.kernel.linkage.acting import Guard
 from pintu.kernel.linkage.linkage import Linkage
 from pintu.kernel.operations import Commands, Patience
@@ -214,6 +215,7 @@ def build(
     )
     open_telling(rooms, tables, gate)
     open_sharing(rooms, gate, tables, keys)
+    rooms.limits = open_limits(rooms)
     return rooms
 
 
@@ -268,13 +270,6 @@ def log_name(settings: Settings) -> str:
     return urlsplit(settings.public_url or "").netloc
 
 
-def codes_of(code_list: str) -> frozenset[str]:
-    """The values of a code list of the vocabulary; read when somebody first asks."""
-    from pintu.vocabulary import vocabulary
-
-    found = [one for one in vocabulary().code_lists() if one.name == code_list]
-    return frozenset(code.value for one in found for code in one.codes)
-
 
 def open_linkage(rooms: Rooms, tables: CityTables) -> None:
     """Records that are one; what is corrected is corrected in the exchange's tables."""
@@ -299,12 +294,6 @@ def open_people(rooms: Rooms, tables: CityTables) -> None:
     key = TokenKey(rooms.settings.data / "keys")
     rooms.provider = Provider(rooms.sign_in.tables, people, once, key)
 
-
-def words_of_rows() -> Words:
-    """What the vocabulary calls the columns of things; read when somebody first asks for rows."""
-    from pintu.vocabulary.mapping_words import mapping_words
-
-    return mapping_words()
 
 
 def exchange_of(
@@ -383,13 +372,6 @@ def configuration_of(settings: Settings, clock: Clock) -> Configuration:
         adopt_saved(configuration)
     return configuration
 
-
-def unknown_words(document: dict[str, Any]) -> list[str]:
-    """What the vocabulary does not know in a stored document, naming fields: for strict tenants."""
-    # read when a strict tenant is first written to: a city without one never loads the schemas
-    from pintu.vocabulary import vocabulary
-
-    return [str(mistake) for mistake in vocabulary().check(document)]
 
 
 async def open_field_door(rooms: Rooms) -> SocketServer:

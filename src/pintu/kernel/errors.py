@@ -14,6 +14,7 @@ PintuError                       500 InternalError
 │   ├── Unauthorized             401 nobody, or a token nobody knows
 │   ├── Forbidden                403 somebody, but not for this
 │   ├── TooManyRequests          429
+│   ├── QuotaExceeded            403 a tenant has as much as it may; `limit` names which, `most`
 │   └── TooComplex               403 TooComplexQuery / TooManyResults
 ├── Missing
 │   ├── ResourceNotFound         404
@@ -167,6 +168,13 @@ class TooManyRequests(Refused):
     status = 429
     type = PINTU_ERRORS + "TooManyRequests"
     title = "Too many requests"
+
+
+class QuotaExceeded(Refused):
+    """A tenant has as much as it may have; `limit` names of what, `most` how much."""
+
+    type = PINTU_ERRORS + "QuotaExceeded"
+    title = "Over a quota"
 
 
 class TooComplex(Refused):

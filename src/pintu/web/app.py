@@ -38,6 +38,7 @@ from pintu.web.api.picture import Pictures
 from pintu.web.api.replay_session import Replays
 from pintu.web.events import Hub
 from pintu.web.house import House, house_of
+from pintu.web.metrics.watching import Watch
 from pintu.web.pages import (
     account,
     account_glass,
@@ -253,8 +254,9 @@ def build_app(rooms: Rooms) -> Litestar:
     told = None if rooms.delivery is None else Streams(rooms.delivery)
     kept = {"house": house, "push": desk, streams.STREAMS: told, replay_api.REPLAYS: replays}
     made = _application([ngsi_ld(rooms)]) if rooms.settings.plain else _routes()
-    ends = [hub.close, replays.close, desk.close]
-    return with_routes_of(made, kept, first=[warm, desk.start], last=ends)
+    watch = Watch(rooms)
+    ends = [watch.stop, hub.close, replays.close, desk.close]
+    return with_routes_of(made, kept, first=[warm, desk.start, watch.start], last=ends)
 
 
 @cache

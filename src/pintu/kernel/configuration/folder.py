@@ -23,7 +23,7 @@ from pintu.kernel.errors import (
 
 KINDS: Final = (
     "sources", "mappings", "datasets", "pages", "words", "policies", "agreements", "channels",
-    "playbooks", "warnings", "operations",
+    "playbooks", "warnings", "operations", "tenants",
 )  # fmt: skip
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 LARGEST_FILE: Final = 1_000_000

@@ -15,13 +15,7 @@ from typing import Any
 import orjson
 
 from pintu.kernel.clock import Clock
-from pintu.kernel.errors import (
-    BadRequestData,
-    PintuError,
-    StateConflict,
-    TooLarge,
-    Unavailable,
-)
+from pintu.kernel.errors import BadRequestData, PintuError, StateConflict, TooLarge, Unavailable
 from pintu.kernel.intake.limits import Limits
 from pintu.kernel.intake.quarantine import Held, Quarantine, refused_update
 from pintu.kernel.intake.reading import read_update, transform_of
@@ -80,6 +74,8 @@ class Intake:
         file = tables.register(TABLES)
         self.quarantine = Quarantine(file, self.limits)
         self._repeats = Repeats(file, store, self.limits)
+        self.allow: Callable[[str, str, int], None] | None = None
+        """Asked before a batch is applied: tenant, source, updates."""
         self._sources = Sources()
         self._half_done: dict[tuple[str, str], list[Unreadable]] = {}
         self._running: dict[tuple[str, str], asyncio.Future[Receipt]] = {}
@@ -141,6 +137,8 @@ class Intake:
             name = (batch.source, batch.key)
             running = self._running.get(name)
             if running is None:
+                if self.allow is not None:
+                    self.allow(batch.tenant, batch.source, len(batch.updates))
                 return await self._first(batch, name)
             known = await asyncio.shield(running)
         self._sources.batch(batch.source, batch.tenant, self._clock.now_us()).repeated += 1

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from pintu.kernel.errors import InvalidRequest, PintuError, Unavailable
+from pintu.kernel.errors import InvalidRequest, PintuError, TooManyRequests, Unavailable
 from pintu.kernel.intake import wire
 from pintu.kernel.intake.subscribed import Subscribed
 from pintu.kernel.intake.wire import Frame
@@ -118,7 +118,7 @@ class FieldLink:
         while True:
             try:
                 answer = await self._ask(lambda number: wire.Send(number, batch))
-            except Unavailable:
+            except (Unavailable, TooManyRequests):  # over its rate it waits, and so does its device
                 if self._task is None or self._task.done():
                     raise
                 await asyncio.sleep(BUSY_PAUSE_S)

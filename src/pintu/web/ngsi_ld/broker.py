@@ -72,7 +72,7 @@ class Broker:
             headers, rooms = request.headers, self.rooms
             act, echo = self.act(operation.deed, headers)
             if act.tenant in self.limited:
-                self.limits.ask(act.tenant)
+                self.limits.ask(act.tenant, operation.name)
             media_type = self._media_type(operation, headers) if operation.body != "none" else b""
             accept = accepted(headers.get(b"accept"), operation.offer)
             params = NO_PARAMS

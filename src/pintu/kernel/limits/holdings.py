@@ -1,0 +1,183 @@
+"""How many entities a tenant has, of how many bytes, kept true by what commits; and the guard that
+lets a bounded tenant have no more.
+
+Whether a write makes an entity is known where its transform meets the record: there it is refused,
+alone, whatever door it came by. What is promised and not yet committed counts as there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+from pintu.kernel.context.record import Effect, Put, Record, Transform
+from pintu.kernel.context.selection import Selection
+from pintu.kernel.errors import PintuError
+from pintu.kernel.limits.words import Allowed
+from pintu.kernel.store.port import Change, Op, Outcome, Store, settled
+
+PAGE: Final = 500
+log = logging.getLogger("pintu.limits")
+Over = Callable[[str, str, int], PintuError]
+
+
+class Held:
+    """What one bounded tenant has."""
+
+    __slots__ = ("allowed", "bytes", "entities", "known", "name", "promised")
+
+    def __init__(self, name: str, allowed: Allowed) -> None:
+        self.name, self.allowed = name, allowed
+        self.entities = self.bytes = 0
+        self.promised = 0  # let through, and not committed yet
+        self.known = False  # its bytes were added up
+
+
+class Holdings:
+    """Every bounded tenant's; `store.submit` is wrapped as long as there is one."""
+
+    def __init__(self, store: Store, over: Over) -> None:
+        self._store, self._over = store, over
+        self._inner: Any = getattr(store, "inner", store)
+        self._submit: Callable[..., Awaitable[list[Outcome]]] = self._inner.submit
+        self._by_name: dict[str, Held] = {}
+        self._by_number: dict[int, Held] = {}
+        self._counting: asyncio.Task[None] | None = None
+        self._listens = False
+
+    def bound(self, allowed: Mapping[str, Allowed]) -> None:
+        """These tenants are bounded from now on, and no others."""
+        wanted = {n: a for n, a in allowed.items() if a.entities is not None or a.bytes is not None}
+        for name in self._by_name.keys() - wanted.keys():
+            del self._by_name[name]
+        for name, told in wanted.items():
+            held = self._by_name.get(name)
+            if held is None:
+                self._by_name[name] = Held(name, told)
+            else:
+                held.allowed = told
+        self._by_number.clear()
+        self._wrap()
+
+    def _wrap(self) -> None:
+        guarded = self._guarded if self._by_name else self._submit
+        paused = bool(getattr(self._store, "paused", False))
+        self._inner.submit = guarded
+        if self._store is not self._inner and not paused:
+            self._store.submit = guarded  # type: ignore[method-assign]
+        if self._by_name and not self._listens:
+            self._listens = True
+            self._store.on_commit(self._committed)
+
+    def of(self, name: str) -> dict[str, int]:
+        """What a tenant has, as far as it is counted."""
+        number, held = self._store.tenant(name), self._by_name.get(name)
+        if number is None:
+            return {"entities": 0}
+        found = {"entities": sum(kind.count for kind in self._store.kinds(number))}
+        if held is not None and held.known:
+            found["bytes"] = held.bytes
+        return found
+
+    def _number(self) -> None:
+        """Find tenants that were made since."""
+        for name, held in self._by_name.items():
+            number = self._store.tenant(name)
+            if number is not None:
+                self._by_number[number] = held
+
+    def tick(self) -> None:
+        """Count anew when nothing is under way."""
+        waiting = bool(self._store.statistics().get("waiting")) if self._by_name else False
+        self._number()
+        for number, held in self._by_number.items():
+            if not waiting:
+                held.promised = 0
+                held.entities = sum(kind.count for kind in self._store.kinds(number))
+            if held.allowed.bytes is not None and not held.known and self._counting is None:
+                self._counting = asyncio.get_running_loop().create_task(self._add_up(number, held))
+
+    async def _add_up(self, number: int, held: Held) -> None:
+        """Add up the bytes of what is there, a page at a time; what commits meanwhile is added by
+        `_committed`, and may count twice until the next start: too much rather than too little."""
+        held.bytes, offset = 0, 0
+        try:
+            while True:
+                page = await settled(
+                    self._store.select(Selection(tenant=number, limit=PAGE, offset=offset))
+                )
+                held.bytes += sum(len(one.body) for one in page.records)
+                offset += PAGE
+                if len(page.records) < PAGE:
+                    break
+                await asyncio.sleep(0)
+            held.known = True
+        except PintuError as error:
+            log.warning("The bytes of tenant %s are not counted yet: %s", held.name, error)
+        finally:
+            self._counting = None
+
+    def _committed(self, changes: list[Change]) -> None:
+        for one in changes:
+            held = self._by_number.get(one.tenant)
+            if held is None:
+                continue
+            held.bytes += len(one.body or b"") - len(one.before or b"")
+            if one.verb == "created":
+                held.entities += 1
+                held.promised = max(0, held.promised - 1)
+            elif one.verb == "deleted":
+                held.entities -= 1
+
+    # --- the guard ----------------------------------------------------------------------------
+    def _guarded(self, ops: Sequence[Op], source: str = "") -> Awaitable[list[Outcome]]:
+        bounded = self._by_number
+        if len(bounded) < len(self._by_name):
+            self._number()
+        if bounded and any(op.tenant in bounded for op in ops):
+            ops = [self._within(op, bounded[op.tenant]) if op.tenant in bounded else op
+                   for op in ops]  # fmt: skip
+        return self._submit(ops, source)
+
+    def _within(self, op: Op, held: Held) -> Op:
+        if op.note is not None:
+            return op
+        fresh, transform = op.fresh, op.transform
+        if fresh is not None:
+            try:
+                self._let(held, fresh, None)
+            except PintuError as refused:
+                return Op(op.tenant, op.id, _refusing(refused))
+            return op
+        if transform is None:
+            return op
+
+        def guarded(record: Record | None, now_us: int) -> Effect:
+            effect = transform(record, now_us)
+            if isinstance(effect, Put):
+                self._let(held, effect, record)
+            return effect
+
+        return Op(op.tenant, op.id, guarded)
+
+    def _let(self, held: Held, put: Put, record: Record | None) -> None:
+        allowed = held.allowed
+        if record is None:
+            most = allowed.entities
+            if most is not None and held.entities + held.promised >= most:
+                raise self._over(held.name, "entities", most)
+            held.promised += 1
+        if allowed.bytes is not None and held.bytes >= allowed.bytes:
+            grows = record is None or len(put.body or b"") > len(record.body)
+            if grows:
+                held.promised -= record is None
+                raise self._over(held.name, "bytes", allowed.bytes)
+
+
+def _refusing(refused: PintuError) -> Transform:
+    def transform(record: Record | None, now_us: int) -> Effect:
+        raise refused
+
+    return transform

@@ -1,0 +1,177 @@
+"""Hosted counties: each with its own key and limits, and none sees anything of another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest_asyncio
+
+from pintu.city import City
+from pintu.settings import Settings
+from pintu.web.app import build_app
+from pintu.web.metrics.exposition import exposition
+from pintu.web.metrics.families import Families
+from pintu.web.ngsi_ld import Broker
+from pintu.web.ngsi_ld.message import Request, Response
+from pintu.web.ngsi_ld.routes import TABLE
+from tests.web.test_every_route import PUBLIC, STRANGER, routes
+
+SECRET = "GEHEIM7731"
+WORDS = ("read", "write", "command", "register", "operate")
+
+
+class Counties:
+    """A city with two hosted counties, each with a key of its own and something to hide."""
+
+    def __init__(self, city: City) -> None:
+        self.city, self.broker, self.keys = city, Broker(city.rooms), dict[str, str]()
+
+    async def found(self, name: str, **content: Any) -> None:
+        rooms = self.city.rooms
+        rooms.configuration.save("tenants", name, content, by="test")
+        assert rooms.limits is not None
+        rooms.limits.look()
+        grants = [f"{word}:{name}" for word in WORDS]
+        self.keys[name], _ = await rooms.identity.create_token(name, grants)
+
+    async def ask(
+        self, county: str, method: str, path: str, body: Any = None, *, tenant: str = ""
+    ) -> tuple[int, bytes, dict[bytes, bytes]]:
+        """As one county, of its own tenant or of another."""
+        encoded = b"" if body is None else json.dumps(body).encode()
+        headers = {
+            b"authorization": f"Bearer {self.keys[county]}".encode(),
+            b"ngsild-tenant": (tenant or county).encode(),
+        }
+        if body is not None:
+            headers |= {b"content-type": b"application/json"}
+            headers |= {b"content-length": b"%d" % len(encoded)}
+        where, _, query = path.partition("?")
+        asked = Request(method, where.encode(), query.encode(), headers, encoded, "203.0.113.9")
+        answer = self.broker.handle(asked)
+        told = answer if isinstance(answer, Response) else await answer
+        return told.status, told.body, dict(told.headers)
+
+
+@pytest_asyncio.fixture
+async def counties(tmp_path: Path) -> Any:
+    city = await City.open(Settings(data=tmp_path, pieces=False))
+    made = Counties(city)
+    await made.found("county_a")
+    await made.found("county_b", limits={"requests_per_s": 1000.0})
+    yield made
+    await city.close()
+
+
+def thing(name: str) -> dict[str, Any]:
+    value = {"type": "Property", "value": SECRET}
+    return {"id": f"urn:ngsi-ld:Thing:{name}", "type": f"Thing{SECRET}", SECRET: value}
+
+
+async def test_no_county_sees_another(counties: Counties) -> None:
+    """Every NGSI-LD operation, every page and every API route is asked with another county's key:
+    each refuses or knows nothing, and no answer holds a word of what the first has."""
+    status, _, _ = await counties.ask("county_a", "POST", "/ngsi-ld/v1/entities", thing("1"))
+    assert 201 == status
+    subscription = {
+        "id": "urn:s:1", "type": "Subscription", "entities": [{"type": f"Thing{SECRET}"}],
+        "notification": {"endpoint": {"uri": f"http://203.0.113.5/{SECRET}"}},
+    }  # fmt: skip
+    status, _, _ = await counties.ask("county_a", "POST", "/ngsi-ld/v1/subscriptions", subscription)
+    assert 201 == status
+    leaks, answered = [], 0
+    for path, methods in TABLE.items():
+        made = path.replace("{id}", "urn:ngsi-ld:Thing:1").replace("{attribute}", SECRET)
+        made = made.replace("{type}", f"Thing{SECRET}")
+        for method in methods:
+            body = None if method in ("GET", "DELETE") else thing("1")
+            query = "?limit=10" if method == "GET" and made in ("entities", "types") else ""
+            found = await counties.ask(
+                "county_b", method, f"/ngsi-ld/v1/{made}{query}", body, tenant="county_a"
+            )
+            leaks += _leak(f"{method} {path}", found[0], found[1], only=(401, 403, 404, 400))
+            own = await counties.ask("county_b", "GET", f"/ngsi-ld/v1/{made}{query}")
+            leaks += _leak(f"own GET {path}", own[0], _unquoted(own[1], made))
+            answered += 1
+    assert [] == leaks
+    assert answered > 60
+    status, body, _ = await counties.ask("county_a", "GET", "/ngsi-ld/v1/entities/" + ID)
+    assert (200, True) == (status, SECRET.encode() in body), "it is still there, for its own"
+
+
+ID = "urn:ngsi-ld:Thing:1"
+
+
+def _unquoted(body: bytes, path: str) -> bytes:
+    """An answer without what was asked for: a refusal names it again."""
+    for part in path.split("/"):
+        body = body.replace(part.encode(), b"")
+    return body
+
+
+def _leak(what: str, status: int, body: bytes, only: tuple[int, ...] = ()) -> list[str]:
+    wrong = [f"{what}: {status}"] if only and status not in only else []
+    if SECRET.encode() in body and not only:
+        wrong.append(f"{what}: told")
+    return wrong
+
+
+async def test_no_screen_shows_a_county_to_another(counties: Counties) -> None:
+    """Pages, API, figures and the audit are the city's own: a county's key opens none of them."""
+    assert 201 == (await counties.ask("county_a", "POST", "/ngsi-ld/v1/entities", thing("1")))[0]
+    app = build_app(counties.city.rooms)
+    transport = httpx.ASGITransport(app=app, client=STRANGER)  # type: ignore[arg-type]
+    headers = {"authorization": f"Bearer {counties.keys['county_b']}"}
+    wrong, asked = [], 0
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://city.example", headers=headers
+    ) as client:
+        for method, declared, path in routes(app):
+            if method != "GET" or declared in PUBLIC or declared.endswith("events"):
+                continue
+            answer = await client.get(path)
+            asked += 1
+            if SECRET in answer.text or "county_a" in answer.text:
+                wrong.append(f"{declared}: {answer.status_code}")
+    assert [] == wrong
+    assert asked > 50
+    figures = exposition(Families(_house(app)), "")[1].decode()
+    assert SECRET not in figures
+    assert "county_a" not in figures
+
+
+def _house(app: Any) -> Any:
+    return app.state["house"]
+
+
+async def test_limits_are_named(counties: Counties) -> None:
+    """Over a rate: 429 with Retry-After and the limit's name. Over a quota: 403 with it. Suspended:
+    403. The others go on."""
+    await counties.found(
+        "county_c", limits={"requests_per_s": 1.0, "burst": 4, "entities": 1, "subscriptions": 1}
+    )
+    first, _, _ = await counties.ask("county_c", "POST", "/ngsi-ld/v1/entities", thing("1"))
+    second, body, _ = await counties.ask("county_c", "POST", "/ngsi-ld/v1/entities", thing("2"))
+    assert (201, 403) == (first, second)
+    told = json.loads(body)
+    assert ("entities", 1) == (told["limit"], told["most"])
+    assert told["type"].endswith("QuotaExceeded")
+    _, body, _ = await counties.ask(
+        "county_c", "POST", "/ngsi-ld/v1/entityOperations/upsert", [thing("1"), thing("3")]
+    )
+    assert "may have 1 entities" in body.decode()
+    assert 200 == (await counties.ask("county_c", "GET", "/ngsi-ld/v1/entities/" + ID))[0]
+    status, body, headers = await counties.ask("county_c", "GET", "/ngsi-ld/v1/entities/" + ID)
+    assert 429 == status
+    assert "requests_per_s" == json.loads(body)["limit"]
+    assert 1 <= int({k.lower(): v for k, v in headers.items()}[b"retry-after"])
+    assert 404 == (await counties.ask("county_b", "GET", "/ngsi-ld/v1/entities/" + ID))[0]
+    rooms = counties.city.rooms
+    rooms.configuration.save("tenants", "county_a", {"suspended": True}, by="test")
+    assert rooms.limits is not None
+    rooms.limits.look()
+    status, body, _ = await counties.ask("county_a", "GET", "/ngsi-ld/v1/types")
+    assert (403, "suspended") == (status, json.loads(body)["limit"])
