@@ -231,7 +231,7 @@ def test_a_backup_comes_back_whole(pintu: Pintu, tmp_path: Path) -> None:
     pintu("import", written(tmp_path / "in.ndjson", [lamp(number) for number in range(50)]))
     token = (tmp_path / "data" / "admin.token").read_text()
     archive, again = str(tmp_path / "b.tar.gz"), str(tmp_path / "again")
-    assert 0 == pintu("backup", archive)[0]
+    assert 0 == pintu("backup", archive, "--open-keys")[0]
     assert 0o600 == os.stat(archive).st_mode & 0o777
     assert 0 == pintu("restore", archive, "--data", again)[0]
     assert pintu("export")[1] == pintu("export", "--data", again)[1]
@@ -243,9 +243,9 @@ def test_a_backup_overwrites_nothing(pintu: Pintu, tmp_path: Path) -> None:
     """Neither an archive that exists nor a folder that has something in it."""
     pintu("import", written(tmp_path / "in.ndjson", [lamp(1)]))
     archive = str(tmp_path / "b.tar.gz")
-    pintu("backup", archive)
+    pintu("backup", archive, "--open-keys")
     assert (1, True) == (lambda told: (told[0], "exists already" in told[2]))(
-        pintu("backup", archive)
+        pintu("backup", archive, "--open-keys")
     )
     assert (1, True) == (lambda told: (told[0], "not empty" in told[2]))(pintu("restore", archive))
 
@@ -255,7 +255,7 @@ def test_a_damaged_backup_restores_nothing(pintu: Pintu, tmp_path: Path, wound: 
     """Half an archive, a flipped byte, another file, none: one sentence, and no folder appears."""
     pintu("import", written(tmp_path / "in.ndjson", [lamp(number) for number in range(300)]))
     archive = tmp_path / "b.tar.gz"
-    pintu("backup", str(archive))
+    pintu("backup", str(archive), "--open-keys")
     content = archive.read_bytes()
     if wound == "cut":
         archive.write_bytes(content[: len(content) // 2])
@@ -285,7 +285,7 @@ def flip_inside(archive: Path) -> None:
 
 def test_nothing_to_back_up_is_said(pintu: Pintu, tmp_path: Path) -> None:
     """A folder without a city cannot be backed up."""
-    code, _, complaint = pintu("backup", str(tmp_path / "b.tar.gz"))
+    code, _, complaint = pintu("backup", str(tmp_path / "b.tar.gz"), "--open-keys")
     assert (1, True) == (code, "There is no city" in complaint)
 
 

@@ -94,7 +94,7 @@ def test_the_past_goes_where_the_city_goes(
     files = sorted(path.name for path in data.glob("history/*/*.parquet"))
     assert files
 
-    pintu(data, "backup", str(tmp_path / "one.tar.gz"))
+    pintu(data, "backup", str(tmp_path / "one.tar.gz"), "--open-keys")
     pintu(other, "restore", str(tmp_path / "one.tar.gz"))
     assert right == in_town(other, "sqlite:", 7, past)
 

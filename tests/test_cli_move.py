@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from pintu.cli import keep_server, run
+from pintu.cli import run
 from pintu.kernel.errors import PintuError, Unavailable
 from pintu.kernel.tables import OpenTables, open_tables
 from pintu.processes import moving_places as places
+from pintu.processes.keeping import server
 from pintu.processes.moving import Left, Mover
 from pintu.processes.moving_tables import TablesMove
 from pintu.settings import Settings, store_changed
@@ -311,7 +312,7 @@ def test_a_city_on_a_server_is_backed_up_and_restored(
     before = city_of(pintu, tmp_path)
     assert 0 == pintu("move", "--to", city_address)[0]
     archive = str(tmp_path / "city.tar.gz")
-    code, out, err = pintu("backup", archive)
+    code, out, err = pintu("backup", archive, "--open-keys")
     assert (0, True) == (code, "files" in out), err
     again = str(tmp_path / "again")
     assert (1, True) == _told(pintu("restore", archive, "--data", again), "is not empty")
@@ -334,14 +335,18 @@ def test_a_missing_program_is_named(
     """Without pg_dump, or with an old one, a backup says what to install and leaves nothing."""
     city_of(pintu, tmp_path, 1)
     assert 0 == pintu("move", "--to", city_address)[0]
-    monkeypatch.setattr(keep_server, "_HOMES", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(server, "_HOMES", str(tmp_path / "nowhere"))
     monkeypatch.setenv("PATH", str(tmp_path))
     archive = tmp_path / "city.tar.gz"
-    assert (2, True) == _told(pintu("backup", str(archive)), "pg_dump is not installed")
+    assert (2, True) == _told(
+        pintu("backup", str(archive), "--open-keys"), "pg_dump is not installed"
+    )
     old = tmp_path / "pg_dump"
     old.write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.1'\n", "utf-8")
     old.chmod(0o755)
-    assert (2, True) == _told(pintu("backup", str(archive)), "must be as new as the server")
+    assert (2, True) == _told(
+        pintu("backup", str(archive), "--open-keys"), "must be as new as the server"
+    )
     assert not archive.exists()
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "conformance": "conformance:conformance",
     "backup": "keep:backup",
     "restore": "keep:restore",
+    "verify": "keep:verify",
     "init": "init:init",
     "join": "join:join",
     "move": "move:move",

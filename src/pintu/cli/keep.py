@@ -1,117 +1,201 @@
-"""`pintu backup`, `restore`, `empty-demo`: keeping a city's data, parting with the demo's."""
+"""`pintu backup`, `verify`, `restore`, `empty-demo`: keeping a city's data, parting with the
+demo's."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import shutil
-import tarfile
+import sys
 import tempfile
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import apsw
 import typer
-from rich.progress import track
 
-from pintu import __version__
-from pintu.cli import keep_server
 from pintu.cli.door import city_door
 from pintu.cli.shell import Data, err, out, settings_of
 from pintu.kernel.clock import iso
 from pintu.kernel.errors import ConfigurationError, PintuError
-from pintu.kernel.store.address import is_postgres, parse_address
-from pintu.kernel.tables import open_tables
-from pintu.processes.moving_places import files_of, name_store
-from pintu.settings import load_settings
+from pintu.processes.keeping import copying
+from pintu.processes.keeping.bringing import BASES, STREAM, Wanted, bring, chosen, moment
+from pintu.processes.keeping.copying import Keys, Told
+from pintu.processes.keeping.looking import Looked, look, unpack
+from pintu.processes.keeping.replaying import Goal, check_whole
+from pintu.processes.keeping.sealing import Passphrase, read_passphrase
+from pintu.restored import QUIET
 
-CITY = "city.db"
-MANIFEST = "manifest.json"
-PASSING = ("lock", "broker.sock", "moving", "moving.lock", "moved.json", MANIFEST)
-FORMAT = 1
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        envvar="PINTU_BACKUP_PASSPHRASE_FILE",
+        help="A file whose first line seals the city's keys, or opens them.",
+        metavar="FILE",
+    ),
+]
+
+
+@contextmanager
+def _telling() -> Iterator[Told]:
+    """Shows on a terminal how far it is; a log hears nothing."""
+    if not err.is_terminal:
+        yield lambda what, n, of: None
+        return
+    with err.status("") as status:
+        yield lambda what, n, of: status.update(f"{what} {n:,} / {of:,}")
 
 
 def backup(
     archive: Annotated[Path, typer.Argument(help="The archive to write, NAME.tar.gz.")],
+    passphrase_file: PassphraseFile = None,
+    without_keys: Annotated[
+        bool, typer.Option("--without-keys", help="Leave the city's keys and token out.")
+    ] = False,
+    open_keys: Annotated[
+        bool, typer.Option("--open-keys", help="Copy keys and token as they are, readable.")
+    ] = False,
     data: Data = None,
 ) -> int:
-    """Write one archive of everything the city keeps, also while it runs.
+    """Write one archive of the whole city as of one moment, while it runs.
 
-    The archive holds the administrator's token: it is written readable by you alone.
+    What becomes of its keys is to be said: sealed with a passphrase, left out, or readable.
     """
     settings = settings_of(data)
-    folder = settings.data
-    server = parse_address(settings.store) if is_postgres(settings.store) else None
-    if server is None and not (folder / CITY).is_file():
-        raise PintuError(f"There is no city in {folder}: {CITY} is missing")
+    keys = _keys(passphrase_file, without_keys=without_keys, open_keys=open_keys)
     if archive.exists():
         raise PintuError(f"{archive} exists already; choose another name")
     archive = archive.absolute()
-    with tempfile.TemporaryDirectory(prefix="pintu-backup-", dir=archive.parent) as place:
+    with (
+        tempfile.TemporaryDirectory(prefix="pintu-backup-", dir=archive.parent) as place,
+        _telling() as told,
+    ):
         copy = Path(place)
-        store: dict[str, Any] = {}
-        if server is None:
-            _copy_city(folder, copy)
-        else:
-            store = keep_server.dump(server, copy / keep_server.DUMP)
-        _copy_files(folder, copy, server is not None)
-        manifest = {**_manifest(copy), "store": store}
-        (copy / MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
-        partial = archive.with_name(archive.name + ".partial")
-        _pack(copy, partial)
-    partial.replace(archive)
+        manifest = copying.copy_city(settings, copy, keys, told)
+        manifest["files"] = copying.listed(copy, told)
+        copying.pack(copy, manifest, archive, told)
     size = archive.stat().st_size
-    out.print(f"{archive}: {len(manifest['files'])} files, {size:,} bytes", soft_wrap=True)
+    told_keys = {"sealed": "keys sealed", "open": "keys readable in it"}
+    out.print(
+        f"{archive}: {len(manifest['files'])} files, {size:,} bytes, as of {manifest['made']}, "
+        f"position {manifest['position']:,}, {told_keys.get(keys.told, 'keys left out')}",
+        soft_wrap=True,
+    )
     return 0
 
 
+def _keys(passphrase_file: Path | None, *, without_keys: bool, open_keys: bool) -> Keys:
+    if without_keys + open_keys + (passphrase_file is not None) > 1:
+        wrong = "--passphrase-file, --without-keys and --open-keys exclude one another"
+        raise ConfigurationError([wrong])
+    if without_keys:
+        return Keys(left_out=True)
+    if open_keys:
+        return Keys()
+    if passphrase_file is not None:
+        return Keys(read_passphrase(passphrase_file))
+    if sys.stdin.isatty():
+        text = typer.prompt("Passphrase for the city's keys", hide_input=True, err=True)
+        if text != typer.prompt("Once more", hide_input=True, err=True):
+            raise PintuError("The two are not the same; nothing was written")
+        return Keys(Passphrase(text))
+    wrong = "Say what becomes of the city's keys: --passphrase-file FILE seals them, "
+    wrong += "--without-keys leaves them out, --open-keys copies them readable"
+    raise ConfigurationError([wrong])
+
+
+def verify(
+    backup: Annotated[Path, typer.Argument(help="An archive, or the folder of kept backups.")],
+    passphrase_file: PassphraseFile = None,
+    scratch: Annotated[
+        Path | None, typer.Option(help="Where to unpack it meanwhile. [default: $TMPDIR]")
+    ] = None,
+) -> int:
+    """Look a backup over without restoring it over anything: sums, databases, counts, the sealed
+    log; of a folder its newest backup and every record after it."""
+    passphrase = read_passphrase(passphrase_file) if passphrase_file is not None else None
+    archive, stream = chosen(backup, Goal())
+    if backup.is_dir():
+        out.print(f"{archive.name}, the newest of {len(list(backup.glob(BASES)))}")
+    with (
+        tempfile.TemporaryDirectory(prefix="pintu-verify-", dir=scratch) as place,
+        _telling() as told,
+    ):
+        manifest = unpack(archive, Path(place))
+        found = look(Path(place), manifest, passphrase, told)
+    if backup.is_dir() and (backup / STREAM).is_dir():
+        _look_at_stream(backup / STREAM, manifest, found, followed=stream is not None)
+    as_of = f"as of {manifest['made']}, position {manifest.get('position', 0):,}"
+    out.print(f"{as_of}, written by Pintu {manifest['pintu']}", soft_wrap=True)
+    for one in found.seen:
+        out.print(f"  {one}", soft_wrap=True, markup=False)
+    for one in found.wrong:
+        err.print(f"  WRONG: {one}", soft_wrap=True, markup=False)
+    out.print("The backup is good." if not found.wrong else "Do not trust this backup.")
+    return 1 if found.wrong else 0
+
+
+def _look_at_stream(
+    stream: Path, manifest: dict[str, Any], found: Looked, *, followed: bool
+) -> None:
+    after = manifest.get("stream")
+    records, last, wrong = check_whole(stream, after or 0)
+    if wrong:
+        found.wrong.append(f"the stream: {wrong}")
+    elif followed:
+        found.seen.append(f"{records:,} records follow it, up to {iso(last)}")
+    else:
+        found.seen.append("nothing follows it yet")
+
+
 def restore(
-    archive: Annotated[Path, typer.Argument(help="An archive that `pintu backup` wrote.")],
+    backup: Annotated[
+        Path, typer.Argument(help="An archive of `pintu backup`, or the folder of kept backups.")
+    ],
+    to: Annotated[
+        str, typer.Option(help="The moment to go to: 2026-11-23T03:10:00Z.", metavar="TIME")
+    ] = "",
+    position: Annotated[int | None, typer.Option(help="The position of the log to go to.")] = None,
     store: Annotated[
         str,
         typer.Option(help="Of a city on PostgreSQL: the server to restore to, if another one."),
     ] = "",
+    passphrase_file: PassphraseFile = None,
+    without_keys: Annotated[
+        bool, typer.Option("--without-keys", help="Leave sealed keys out.")
+    ] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="The original is gone: this one is the city.")
+    ] = False,
     data: Data = None,
 ) -> int:
     """Bring a backup into an empty data folder, after every file in it was verified.
 
-    A city on PostgreSQL comes back to a server that has none of its schemas.
+    A city on PostgreSQL comes back to a server that has none of its schemas. What comes back speaks
+    to nobody until it was told that its original is gone (`pintu up --take-over`).
     """
     settings = settings_of(data)
-    folder = settings.data
-    if folder.exists() and any(folder.iterdir()):
-        raise PintuError(f"{folder} is not empty; restore into a new folder with --data")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix=".pintu-restore-", dir=folder.parent))
-    try:
-        manifest = _unpack(archive, place)
-        _verify(place, manifest)
-        (place / MANIFEST).unlink()
-        if manifest.get("store"):
-            _restore_server(place, manifest["store"], store or settings.store, bool(store))
-        if folder.exists():
-            folder.rmdir()
-        place.chmod(0o755)
-        place.rename(folder)
-    except BaseException:
-        shutil.rmtree(place, ignore_errors=True)
-        raise
-    out.print(f"{folder}: restored, as of {manifest['made']}", soft_wrap=True)
+    if to and position is not None:
+        raise ConfigurationError(["--to and --position exclude one another"])
+    goal = Goal(to_us=moment(to) if to else None, position=position)
+    brought = bring(
+        Wanted(
+            backup=backup,
+            data=settings.data,
+            store=store or settings.store,
+            anew=bool(store),
+            goal=goal,
+            passphrase=read_passphrase(passphrase_file) if passphrase_file is not None else None,
+            without_keys=without_keys,
+            take_over=take_over,
+        )
+    )
+    for one in brought.said:
+        out.print(one, soft_wrap=True, markup=False)
+    as_of = f"restored, as of {brought.as_of}, position {brought.position:,}"
+    out.print(f"{settings.data}: {as_of}", soft_wrap=True)
+    if not take_over:
+        out.print(QUIET, soft_wrap=True, markup=False)
     return 0
-
-
-def _restore_server(place: Path, told: dict[str, Any], address: str, anew: bool) -> None:
-    """`address`: said on the command line (`anew`), or in the environment; else as the backup's own
-    settings have it."""
-    if anew:
-        name_store(place, address)
-    elif not is_postgres(address):
-        address = load_settings(place, {}).store
-    if keep_server.restore(parse_address(address), told, place / keep_server.DUMP):
-        out.print("The analysts' view went with the empty schema: run `pintu init` again")
-    (place / keep_server.DUMP).unlink()
 
 
 def empty_demo(
@@ -152,106 +236,3 @@ def _remove_type(door: Any, name: str, headers: dict[str, str]) -> int:
         ids = [one["id"] for one in page]
         door.ask("POST", "/ngsi-ld/v1/entityOperations/delete", headers=headers, json=ids)
         gone += len(ids)
-
-
-def _copy_city(folder: Path, copy: Path) -> None:
-    # tables before city.db: what was sealed or agreed meanwhile is then never without its rows of
-    # the log, which a restored city would take for a log that was rewound
-    tables = open_tables(folder)
-    tables.backup(copy)
-    tables.close()
-    # city.db through apsw, the others through sqlite3: one file never meets two SQLite libraries
-    source = apsw.Connection(
-        f"file:{folder / CITY}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    )
-    target = apsw.Connection(str(copy / CITY))
-    source.set_busy_timeout(10_000)
-    with target.backup("main", source, "main") as work:
-        work.step()  # all at once: steps would begin again at every write of the city
-    target.pragma("journal_mode", "delete")
-    target.close()
-    source.close()
-
-
-def _copy_files(folder: Path, copy: Path, on_server: bool) -> None:
-    """Everything else; what a move left in files is not the city any more."""
-    left = {*files_of(folder)} if on_server else set()
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        known = name.parts[0] in PASSING or "-wal" in name.name or "-shm" in name.name
-        known = known or path.suffix == ".partial"  # a file that is being written is none yet
-        if path in left:
-            continue
-        if path.is_file() and not known and not (copy / name).exists():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, copy / name)
-
-
-def _manifest(copy: Path) -> dict[str, Any]:
-    files = [path for path in sorted(copy.rglob("*")) if path.is_file()]
-    return {
-        "format": FORMAT,
-        "pintu": __version__,
-        "made": iso(time.time_ns() // 1000),
-        "files": {
-            str(path.relative_to(copy)): {"bytes": path.stat().st_size, "sha256": _digest(path)}
-            for path in track(files, "verify", console=err, disable=not err.is_terminal)
-        },
-    }
-
-
-def _pack(copy: Path, archive: Path) -> None:
-    handle = os.open(archive, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as raw:
-        with tarfile.open(fileobj=raw, mode="w:gz", compresslevel=3) as tar:
-            tar.add(copy / MANIFEST, MANIFEST)  # first, so that a reader knows what to expect
-            for path in sorted(copy.rglob("*")):
-                if path.is_file() and path.name != MANIFEST:
-                    tar.add(path, str(path.relative_to(copy)), recursive=False)
-        raw.flush()
-        os.fsync(raw.fileno())
-
-
-def _unpack(archive: Path, place: Path) -> dict[str, Any]:
-    try:
-        with tarfile.open(archive, "r:gz") as tar:
-            tar.extractall(place, filter="data")
-        manifest = json.loads((place / MANIFEST).read_text("utf-8"))
-        if not isinstance(manifest["files"], dict):
-            raise ValueError("it lists no files")
-    except FileNotFoundError as error:
-        if not archive.exists():
-            raise PintuError(f"{archive} does not exist") from error
-        raise PintuError(f"{archive} is not a backup of a city: no {MANIFEST}") from error
-    except (tarfile.TarError, OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise PintuError(f"{archive} is not a whole backup of a city: {error}") from error
-    if manifest.get("format") != FORMAT:
-        raise ConfigurationError(
-            [f"{archive} has format {manifest.get('format')}; this Pintu reads {FORMAT}"]
-        )
-    return dict(manifest)
-
-
-def _verify(place: Path, manifest: dict[str, Any]) -> None:
-    files: dict[str, Any] = manifest["files"]
-    found = {str(one.relative_to(place)) for one in place.rglob("*") if one.is_file()} - {MANIFEST}
-    wrong = sorted(found ^ set(files))
-    for name in track(
-        sorted(found & set(files)), "verify", console=err, disable=not err.is_terminal
-    ):
-        if _digest(place / name) != files[name].get("sha256"):
-            wrong.append(name)
-    if wrong:
-        raise PintuError(f"The backup is damaged, nothing was restored: {', '.join(wrong[:5])}")
-    if not (place / CITY).exists():
-        return
-    check = apsw.Connection(str(place / CITY), flags=apsw.SQLITE_OPEN_READONLY)
-    told = check.pragma("integrity_check")
-    check.close()
-    if told != "ok":
-        raise PintuError(f"The backup is damaged, nothing was restored: {CITY}: {told}")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from pintu import restored
 from pintu.cli.shell import Data, err, out, settings_of
 from pintu.processes.up import run_city
 
@@ -32,16 +33,32 @@ def up(
     plain: Annotated[
         bool, typer.Option("--plain", help="Serve NGSI-LD without the fast lane.")
     ] = False,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Where the city is kept: sqlite: or postgresql://… [default: sqlite:]"),
+    ] = None,
+    node: Annotated[
+        str | None,
+        typer.Option(help="This broker's name among several of one city on one PostgreSQL."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the demo city. [default: 1]")] = None,
     clock: Annotated[
         str | None,
         typer.Option(help="'real', or a made-up time and rate: '2026-01-01T00:00Z x60'."),
     ] = None,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over", help="Of a restored city: its original is gone, it speaks from now on."
+        ),
+    ] = False,
 ) -> int:
     """Start the city and stay until Ctrl-C; the same command continues where it was."""
     settings = settings_of(
         data,
         port=port,
+        store=store,
+        node=node,
         host=host,
         demo=demo,
         pieces=not no_pieces,
@@ -50,6 +67,8 @@ def up(
         seed=seed,
         clock=clock,
     )
+    if take_over:
+        restored.take_over(settings.data)
     return run_city(
         settings,
         say=lambda sentence: out.print(f"[bold]pintu[/] {escape(sentence)}", soft_wrap=True),

@@ -119,7 +119,11 @@ def copy_file(source: Path, target: Path) -> None:
     partial.unlink(missing_ok=True)
     try:
         with closing(sqlite3.connect(source)) as here, closing(sqlite3.connect(partial)) as there:
-            here.backup(there, pages=512, sleep=0.005)
+            here.isolation_level = None
+            here.execute("BEGIN")  # one moment: else every write of the city begins the copy anew
+            here.execute("SELECT count(*) FROM sqlite_master").fetchall()
+            here.backup(there, pages=512, sleep=0.002)
+            here.execute("COMMIT")
             there.execute("PRAGMA journal_mode=DELETE")
         sync_file(partial)
         partial.replace(target)

@@ -6,12 +6,13 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pintu.cli.shell import err
 from pintu.kernel.errors import ConfigurationError, PintuError, Unavailable
 from pintu.kernel.store.address import StoreAddress
+from pintu.processes.keeping.counting import ENTITIES, digest_of_rows
 
 DUMP = "store.dump"
 _HOMES = "/usr/lib/postgresql"
@@ -41,15 +42,77 @@ def program(name: str, at_least: int) -> str:
 
 
 def dump(address: StoreAddress, target: Path) -> dict[str, Any]:
-    """Write the city's schemas, all of one moment, into one file; what a manifest says of it."""
+    """Write the city's schemas, all of one moment, into one file; what a manifest says of it, with
+    `position`, `entities` (their digest), `rows` of every table, `as_of_us`."""
     schemas = [address.schema, *_private(address)]
     with _connected(address) as connection:
         version = connection.info.server_version // 10_000
-    command = [program("pg_dump", version), "--format=custom", "--compress=1", "--no-owner"]
-    command += ["--no-privileges", "--lock-wait-timeout=60000", f"--file={target}"]
-    command += [f"--schema={_exactly(one)}" for one in schemas]
-    _run(command, address)
-    return {"schema": address.schema, "schemas": schemas, "version": version}
+        path = program("pg_dump", version)
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        asked = "SELECT pg_export_snapshot(), (extract(epoch FROM now()) * 1000000)::bigint"
+        snapshot, as_of_us = connection.execute(asked).fetchone()
+        command = [path, "--format=custom", "--compress=1", "--no-owner", "--no-privileges"]
+        command += ["--lock-wait-timeout=60000", f"--file={target}", f"--snapshot={snapshot}"]
+        run(command + [f"--schema={_exactly(one)}" for one in schemas], address)
+        seen = look_at(connection, address.schema, schemas)
+    told = {"schema": address.schema, "schemas": schemas, "version": version}
+    return {**told, **seen, "as_of_us": as_of_us}
+
+
+def look_at(connection: Any, schema: str, schemas: list[str]) -> dict[str, Any]:
+    """Position, a digest of all entities, rows of every table of these schemas."""
+    (position,) = connection.execute(f"SELECT position FROM {_exactly(schema)}.head").fetchone()
+    asked = ENTITIES.replace("FROM entity", f"FROM {_exactly(schema)}.entity")
+    with (
+        connection.cursor("pintu_entities") if _inside(connection) else connection.cursor() as rows
+    ):
+        rows.execute(asked)
+        entities = digest_of_rows(rows)
+    tables = connection.execute(
+        "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname = ANY(%s)"
+        " ORDER BY 1, 2",
+        (schemas,),
+    ).fetchall()
+    counted: dict[str, dict[str, int]] = {}
+    for place, name in tables:
+        asked = f"SELECT count(*) FROM {_exactly(place)}.{_exactly(name)}"
+        counted.setdefault(place, {})[name] = connection.execute(asked).fetchone()[0]
+    return {"position": int(position), "entities": entities, "rows": counted}
+
+
+def _inside(connection: Any) -> bool:
+    """Is a transaction open? Only then a cursor of the server may be used."""
+    return bool(connection.info.transaction_status.value)
+
+
+def read_whole(source: Path) -> str:
+    """Read and unpack every row of a dump; what is wrong with it, or ""."""
+    done = subprocess.run(
+        [program("pg_restore", 1), "--file=/dev/null", str(source)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return "" if not done.returncode else " ".join(done.stderr.split())[:300]
+
+
+def rows_of(source: Path, schema: str, table: str) -> Iterator[list[str]]:
+    """The rows of one table in a dump, as COPY writes their columns."""
+    command = [program("pg_restore", 1), "--data-only", f"--schema={schema}", f"--table={table}"]
+    with subprocess.Popen(
+        [*command, "--file=-", str(source)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        inside = False
+        for raw in process.stdout:
+            line = raw.decode("utf-8", "replace").rstrip("\n")
+            if inside and line == "\\.":
+                inside = False
+            elif inside:
+                yield line.split("\t")
+            elif line.startswith("COPY "):
+                inside = True
 
 
 def restore(address: StoreAddress, told: dict[str, Any], source: Path) -> bool:
@@ -78,7 +141,7 @@ def restore(address: StoreAddress, told: dict[str, Any], source: Path) -> bool:
             raise PintuError(f"{held}; restore into another database")
     path = program("pg_restore", max(server, int(told["version"])))
     database = f"--dbname={address.database}"
-    _run(
+    run(
         [path, "--exit-on-error", "--single-transaction", "--no-owner", database, str(source)],
         address,
     )
@@ -118,7 +181,7 @@ def _connected(address: StoreAddress) -> Any:
         raise Unavailable(f"{address.shown} cannot be reached: {error}") from error
 
 
-def _run(command: list[str], address: StoreAddress) -> None:
+def run(command: list[str], address: StoreAddress) -> None:
     """One of PostgreSQL's programs, connected as the city is; its password is on no command line.
 
     Raises PintuError with what it complained about.
@@ -137,10 +200,17 @@ def _run(command: list[str], address: StoreAddress) -> None:
         "PGTARGETSESSIONATTRS": "target_session_attrs",
     }
     environ = {name: str(told[key]) for name, key in names.items() if key in told}
-    with err.status(Path(command[0]).name):
-        done = subprocess.run(
-            command, env={**os.environ, **environ}, capture_output=True, text=True, check=False
-        )
+    done = subprocess.run(
+        command, env={**os.environ, **environ}, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it said nothing"]
         raise PintuError(f"{Path(command[0]).name} failed: {' '.join(lines[:3])}")
+
+
+_SIGNS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+
+def text_of(told: str) -> str:
+    """A text as COPY wrote it."""
+    return re.sub(r"\\(.)", lambda found: _SIGNS.get(found[1], found[1]), told)
