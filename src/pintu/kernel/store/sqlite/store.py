@@ -5,7 +5,7 @@ threads.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from pintu.kernel.store.port import MARKED, Change, Kind, Mark, Op, Outcome, Pag
 from pintu.kernel.store.sqlite import log
 from pintu.kernel.store.sqlite.apply import Hands
 from pintu.kernel.store.sqlite.background import Both
+from pintu.kernel.store.sqlite.calls import Call
 from pintu.kernel.store.sqlite.checkpoint import Checkpoints
 from pintu.kernel.store.sqlite.learned import Learned
 from pintu.kernel.store.sqlite.names import Names
@@ -117,11 +118,11 @@ class SqliteStore:
     # --- writing ---------------------------------------------------------------------------------
     def submit(
         self, ops: Sequence[Op], source: str = "", *, mark: Mark | None = None
-    ) -> asyncio.Future[list[Outcome]]:
+    ) -> Awaitable[list[Outcome]]:
         """Apply operations in order; see the port."""
         return self._writer.submit(ops, source, mark=mark)
 
-    def _task(self, task: Callable[[], Any]) -> asyncio.Future[Any]:
+    def _task(self, task: Callable[[], Any]) -> Call:
         """Run something in a transaction of the writer."""
         return self._writer.submit((), "", task)
 
@@ -282,7 +283,7 @@ class SqliteStore:
         found: Any = self._loop_db.execute(sql, (MARKED + name, name, name)).get
         return None if found is None else int(found)
 
-    def save_cursor(self, name: str, position: int | None) -> asyncio.Future[None]:
+    def save_cursor(self, name: str, position: int | None) -> Awaitable[None]:
         """Keep a cursor (None: forget it); resolves when that is durable."""
 
         def task() -> None:

@@ -13,7 +13,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any
 
 import apsw
@@ -23,6 +23,7 @@ from pintu.kernel.errors import DiskFull, PintuError, Unavailable
 from pintu.kernel.store.port import MARKED, Change, Mark, Op, Outcome
 from pintu.kernel.store.sqlite.apply import Hands, Stamp
 from pintu.kernel.store.sqlite.background import Background, Idle
+from pintu.kernel.store.sqlite.calls import Call, Gathering
 from pintu.kernel.store.sqlite.checkpoint import Checkpoints
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.schema import Tuning
@@ -38,27 +39,6 @@ PAUSE_S = 0.02
 
 log = logging.getLogger("pintu.store")
 Listener = Callable[[list[Change]], None]
-
-
-class Call:
-    """One `submit`, or one task to run in a transaction of the writer."""
-
-    __slots__ = ("error", "future", "mark", "ops", "outcomes", "source", "task")
-
-    def __init__(
-        self,
-        ops: Sequence[Op],
-        source: str,
-        future: asyncio.Future[Any],
-        task: Callable[[], Any] | None = None,
-    ) -> None:
-        self.ops = ops
-        self.source = source
-        self.future = future
-        self.task = task
-        self.mark: Mark | None = None
-        self.outcomes: Any = None
-        self.error: PintuError | None = None
 
 
 class Writer:
@@ -79,8 +59,7 @@ class Writer:
         self.hands = hands
         self._clock = clock
         self._tuning = tuning
-        self._gathered: list[Call | None] = []  # the loop's, until the end of its turn
-        self._queue: SimpleQueue[list[Call | None]] = SimpleQueue()
+        self._gathering = Gathering()
         self._taken: deque[Call | None] = deque()  # the thread's, not yet in a group
         self._pause = False  # nobody writes
         self._thread: threading.Thread | None = None
@@ -114,8 +93,8 @@ class Writer:
         task: Callable[[], Any] | None = None,
         *,
         mark: Mark | None = None,
-    ) -> asyncio.Future[Any]:
-        """Hand a call over; the future resolves on the loop when it is durable."""
+    ) -> Call:
+        """Hand a call over, to be awaited on the loop until it is durable."""
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
@@ -129,27 +108,16 @@ class Writer:
                 f"The store's queue is full: {self.waiting} of {limit} operations wait",
                 retry_after=1,
             )
-        future = loop.create_future()
         self.waiting += len(ops)
-        # waking the thread for each call costs more than the call: once a turn of the loop
-        if not self._gathered:
-            loop.call_soon(self._hand_over)
-        call = Call(ops, source, future, task)
-        call.mark = mark
-        self._gathered.append(call)
-        return future
-
-    def _hand_over(self) -> None:
-        gathered, self._gathered = self._gathered, []
-        if gathered:
-            self._queue.put(gathered)
+        call = Call(ops, source, task, mark)
+        self._gathering.add(call, loop)
+        return call
 
     def close(self) -> None:
         """Finish what is queued and stop the thread; blocks."""
         if self._thread is not None:
             self.closed = True
-            self._gathered.append(None)
-            self._hand_over()
+            self._gathering.end()
             self._thread.join()
             self._thread = None
 
@@ -158,17 +126,13 @@ class Writer:
         self.answered = position
         while self._unpublished:
             self._unpublished.popleft()()
+        self._gathering.answered(len(calls))
         for call in calls:
             self.waiting -= len(call.ops)
-            future = call.future
-            if future.done():
-                continue
-            if call.error is not None:
-                future.set_exception(call.error)
-            else:
-                future.set_result(call.outcomes)
         for listener in self.listeners if changes else ():
             self._tell(listener, changes)
+        for call in calls:
+            call.settle()
 
     def _tell(self, listener: Listener, changes: list[Change]) -> None:
         """One listener's mistake is logged and keeps no change from the others."""
@@ -206,7 +170,7 @@ class Writer:
 
     def _gather(self) -> tuple[list[Call], bool]:
         """Wait for a call, then take what else is there up to the cap; False at the end."""
-        get, taken = self._queue.get, self._taken
+        get, taken = self._gathering.queue.get, self._taken
         calls: list[Call] = []
         size = 0
         try:
@@ -329,8 +293,7 @@ class Writer:
 
     def _slice(self) -> Call:
         """One slice of background work as a call nobody waits for: it is never answered."""
-        nobody: Any = None
-        return Call((), "", nobody, self.background.step)
+        return Call((), "", self.background.step, None)
 
     def _slice_alone(self) -> None:
         """One slice in its own transaction, when nobody writes."""
