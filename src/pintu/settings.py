@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pintu.basemap import read_basemap
+from pintu.kernel.analytics.engines.words import check_engine
 from pintu.kernel.clock import parse_clock
 from pintu.kernel.errors import ConfigurationError
 from pintu.kernel.store.address import hidden, parse_address
@@ -36,6 +37,7 @@ class Settings:
     tz: str = "Asia/Shanghai"
     lang: str = "zh-CN"
     clock: str = "real"
+    engine: str = "duckdb"  # answers questions about history as a whole; or spark://HOST:PORT
     temporal_page: int = 1000
     command_days: int = 400
     subscriptions: int = 100_000
@@ -164,6 +166,13 @@ def _clock(value: Any) -> str:
     return text
 
 
+def _engine(value: Any) -> str:
+    try:
+        return check_engine(_text(value))
+    except ConfigurationError as error:
+        raise ValueError("is neither duckdb nor spark://HOST:PORT") from error
+
+
 def _host(value: Any) -> str:
     text = _text(value)
     if text != "localhost":
@@ -208,6 +217,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "tz": _zone,
     "lang": _language,
     "clock": _clock,
+    "engine": _engine,
     "temporal_page": _whole(1, 100_000),
     "command_days": _whole(1, 36_500),
     "subscriptions": _whole(0, 10_000_000),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pintu.kernel.analytics.engines.answering import Order, answered_by
 from pintu.kernel.analytics.engines.calendar import days, offsets
 from pintu.kernel.analytics.engines.editing import edited_samples
-from pintu.kernel.analytics.engines.engine import DuckEngine, check_engine
+from pintu.kernel.analytics.engines.engine import DuckEngine
 from pintu.kernel.analytics.engines.gathering import gather
 from pintu.kernel.analytics.engines.words import (
     Answer,
@@ -27,6 +27,7 @@ from pintu.kernel.analytics.engines.words import (
     Question,
     Running,
     Sums,
+    check_engine,
     checked,
 )
 from pintu.kernel.context.temporal import writing

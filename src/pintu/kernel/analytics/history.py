@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pintu.kernel.analytics.aggregating import aggregate
 from pintu.kernel.analytics.between import Span, strips_between
+from pintu.kernel.analytics.engines.asking import Analyst
 from pintu.kernel.analytics.filing import Filing
 from pintu.kernel.analytics.moments import DEADLINE_S, Moment
 from pintu.kernel.analytics.moments import MOST as MOST_ENTITIES
@@ -58,6 +59,7 @@ class History:
         self.filing = Filing(self.opened, tables.data, address)
         self.past = WholePast(store, self.opened, self.packing, self.filing.folder)
         self.past.sums = partial(aggregate, self)
+        self.analyst = Analyst(self, tables.data, address)
         self.retention = Retention()
         self._task: asyncio.Task[None] | None = None
         self._night: asyncio.Task[None] | None = None
@@ -84,6 +86,7 @@ class History:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
         self._task = self._night = None
+        await self.analyst.close()
         if self.packing.elsewhere is not None:
             await self.packing.elsewhere.close()
 

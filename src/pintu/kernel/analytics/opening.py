@@ -18,6 +18,7 @@ def open_history(rooms: Any, tables: CityTables) -> History:
     history = History(rooms.store, tables, rooms.clock, rooms.settings.store)
     history.packing.elsewhere = Apart(tables.data, rooms.settings.store)
     settings = rooms.settings
+    history.analyst.engine = settings.engine
     folder = tables.data / "history"
     if not settings.node or folder.is_symlink() or folder.is_mount():
         # of several brokers each would have other days in its folder, unless they share one

@@ -18,12 +18,12 @@ from typing import Any, BinaryIO
 import msgspec
 
 from pintu.kernel.analytics.apart import frame, next_frame
-from pintu.kernel.analytics.engines.engine import DUCKDB, Engine, open_engine
+from pintu.kernel.analytics.engines.engine import Engine, open_engine
 from pintu.kernel.analytics.engines.expressions import answer
 from pintu.kernel.analytics.engines.gathering import Source, gather
 from pintu.kernel.analytics.engines.samples import asked_for, filed, fresh, shapes, union
 from pintu.kernel.analytics.engines.shapes import MOST_OF_ROW, Sample, places_of
-from pintu.kernel.analytics.engines.words import Answer, Limits, Question, checked
+from pintu.kernel.analytics.engines.words import DUCKDB, Answer, Limits, Question, checked
 from pintu.kernel.analytics.schema import TABLES
 from pintu.kernel.errors import PintuError, TooComplex
 from pintu.kernel.tables import open_tables

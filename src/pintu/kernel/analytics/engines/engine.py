@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from pintu.kernel.analytics.engines.samples import Table
-from pintu.kernel.analytics.engines.words import Limits
+from pintu.kernel.analytics.engines.words import DUCKDB, Limits, check_engine
 from pintu.kernel.errors import ConfigurationError, TooComplex, Unavailable
 
 SHARE: Final = 0.6
 """Of the memory; the rest is Python's: the expression, what is in no file, the answer."""
-DUCKDB: Final = "duckdb"
-SPARK: Final = "spark://"
 
 
 class Engine(Protocol):
@@ -82,13 +80,6 @@ def few(table: Any, most: int) -> Any:
     if table.num_rows > most:
         raise TooComplex(f"The answer has more than {most:,} rows: ask for less, or longer periods")
     return table
-
-
-def check_engine(address: str) -> str:
-    """`duckdb`, or the address of a Spark cluster. Raises ConfigurationError for anything else."""
-    if address == DUCKDB or (address.startswith(SPARK) and len(address) > len(SPARK)):
-        return address
-    raise ConfigurationError([f"engine {address!r} is neither duckdb nor spark://HOST:PORT"])
 
 
 def open_engine(address: str, folder: Path, limits: Limits) -> Engine:

@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from pintu.kernel.errors import BadRequestData
+from pintu.kernel.errors import BadRequestData, ConfigurationError
 
+DUCKDB: Final = "duckdb"
+SPARK: Final = "spark://"
 SECOND_US: Final = 1_000_000
 DAY_S: Final = 86_400
 MOST_DAYS: Final = 3_700
@@ -144,3 +146,10 @@ def reads_from_us(question: Question) -> int:
     ask = question.ask
     before_us = ask.hold_s * SECOND_US if isinstance(ask, Hours) else 0
     return question.since_us - before_us
+
+
+def check_engine(address: str) -> str:
+    """`duckdb`, or the address of a Spark cluster. Raises ConfigurationError for anything else."""
+    if address == DUCKDB or (address.startswith(SPARK) and len(address) > len(SPARK)):
+        return address
+    raise ConfigurationError([f"engine {address!r} is neither duckdb nor spark://HOST:PORT"])
