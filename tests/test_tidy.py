@@ -41,6 +41,8 @@ LOOP_EDGES: dict[str, str] = {
     "src/pintu/kernel/intake/server.py::_batch": "2026-11-22 a sender hears, keeps its batch",
     "src/pintu/kernel/intake/server.py::_told": "2026-11-23 a process hears, and tells it again",
     "src/pintu/kernel/intake/server.py::_following": "2026-11-22 closing makes a process ask again",
+    "src/pintu/kernel/relay/bus.py::_keep": "2026-11-23 a foreign driver raises anything",
+    "src/pintu/kernel/relay/room.py::_kept": "2026-11-23 logged, begun again a second later",
     "src/pintu/kernel/feed/stream.py::_tell": "2026-11-22 one listener's mistake is its own",
     "src/pintu/kernel/store/sqlite/writer.py::_attempt": "2026-11-22 the group is rolled back",
     "src/pintu/kernel/store/sqlite/writer.py::_perform": "2026-11-22 a poison fails alone",
