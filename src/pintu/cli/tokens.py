@@ -50,7 +50,7 @@ def create(
     if not grants:
         raise ConfigurationError(["A token without grants can do nothing: add --grant or --admin"])
     ends_us = None if expires is None else time.time_ns() // 1000 + _seconds(expires) * 1_000_000
-    with _identity(settings_of(data)) as identity:
+    with open_identity(settings_of(data)) as identity:
         secret, token = asyncio.run(_create(identity, name, grants, (ends_us, organisation)))
     typer.echo(secret)
     out.print(f"[dim]token {token.id}: {', '.join(sorted(token.grants))}; shown once[/]")
@@ -61,7 +61,7 @@ def create(
 def list_(data: Data = None) -> int:
     """Every token, without its text."""
     table = Table("id", "name", "grants", "made", "last used", "state", box=None)
-    with _identity(settings_of(data)) as identity:
+    with open_identity(settings_of(data)) as identity:
         now_us = time.time_ns() // 1000
         for token in identity.list_tokens():
             used = iso(token.last_used_us) if token.last_used_us else "never"
@@ -79,7 +79,7 @@ def revoke(
     data: Data = None,
 ) -> int:
     """End a token and every session opened with it."""
-    with _identity(settings_of(data)) as identity:
+    with open_identity(settings_of(data)) as identity:
         asyncio.run(identity.revoke_token(id))
     out.print(f"token {id} is revoked", markup=False)
     return 0
@@ -94,7 +94,7 @@ def rotate(
     data: Data = None,
 ) -> int:
     """Another text for a token, shown once; the one before stays good for a while."""
-    with _identity(settings_of(data)) as identity:
+    with open_identity(settings_of(data)) as identity:
         secret = asyncio.run(identity.rotate_token(id, keep_hours=keep_hours))
     typer.echo(secret)
     return 0
@@ -104,7 +104,7 @@ def rotate(
 def link(data: Data = None) -> int:
     """A link that signs the administrator in once, within a quarter of an hour."""
     settings = settings_of(data)
-    with _identity(settings) as identity:
+    with open_identity(settings) as identity:
         secret = settings.token_file.read_text("utf-8").strip()
         actor = identity.actor({b"authorization": b"Bearer " + secret.encode()}, "")
         code = asyncio.run(identity.create_sign_in_link(actor.id.removeprefix("token:")))
@@ -121,7 +121,8 @@ async def _create(
 
 
 @contextmanager
-def _identity(settings: Settings) -> Iterator[Identity]:
+def open_identity(settings: Settings) -> Iterator[Identity]:
+    """Tokens and accounts of a data folder, also while its city runs."""
     prepare_folder(settings.data)
     tables = open_tables(settings.data, settings.store)
     try:

@@ -41,7 +41,7 @@ class Holdings:
     def __init__(self, store: Store, over: Over) -> None:
         self._store, self._over = store, over
         self._inner: Any = getattr(store, "inner", store)
-        self._submit: Callable[..., Awaitable[list[Outcome]]] = self._inner.submit
+        self._submit: Any = self._inner.submit
         self._by_name: dict[str, Held] = {}
         self._by_number: dict[int, Held] = {}
         self._counting: asyncio.Task[None] | None = None
@@ -62,7 +62,7 @@ class Holdings:
         self._wrap()
 
     def _wrap(self) -> None:
-        guarded = self._guarded if self._by_name else self._submit
+        guarded: Any = self._guarded if self._by_name else self._submit
         paused = bool(getattr(self._store, "paused", False))
         self._inner.submit = guarded
         if self._store is not self._inner and not paused:
@@ -132,14 +132,17 @@ class Holdings:
                 held.entities -= 1
 
     # --- the guard ----------------------------------------------------------------------------
-    def _guarded(self, ops: Sequence[Op], source: str = "") -> Awaitable[list[Outcome]]:
+    def _guarded(
+        self, ops: Sequence[Op], source: str = "", **more: Any
+    ) -> Awaitable[list[Outcome]]:
         bounded = self._by_number
         if len(bounded) < len(self._by_name):
             self._number()
         if bounded and any(op.tenant in bounded for op in ops):
             ops = [self._within(op, bounded[op.tenant]) if op.tenant in bounded else op
                    for op in ops]  # fmt: skip
-        return self._submit(ops, source)
+        found: Awaitable[list[Outcome]] = self._submit(ops, source, **more)
+        return found
 
     def _within(self, op: Op, held: Held) -> Op:
         if op.note is not None:

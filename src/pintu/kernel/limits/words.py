@@ -55,8 +55,8 @@ def read_hosted(content: Mapping[str, Any]) -> Hosted:
         found = msgspec.convert(dict(content), Hosted)
     except msgspec.ValidationError as error:
         raise BadRequestData(f"The tenant's file is wrong: {error}") from error
-    for name in msgspec.structs.fields(Allowed):
-        _positive(f"limits.{name.name}", getattr(found.limits, name.name))
+    for field in msgspec.structs.fields(Allowed):
+        _positive(f"limits.{field.name}", getattr(found.limits, field.name))
     if found.limits.history_days is not None and found.limits.history_days < 2:
         raise BadRequestData("limits.history_days is less than 2")
     for name, one in found.sources.items():

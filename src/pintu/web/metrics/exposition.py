@@ -27,5 +27,5 @@ def exposition(collector: Collector, accept: str) -> tuple[str, bytes]:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(collector)
     if "application/openmetrics-text" in accept:
-        return OPENMETRICS, openmetrics.generate_latest(registry)
+        return OPENMETRICS, openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
     return TEXT, generate_latest(registry)

@@ -40,7 +40,8 @@ def city_processes() -> list[Process]:
     if not PROC.is_dir():
         return [Process("broker", me, own_cpu_s(), resident_bytes(), threading.active_count())]
     root = parent if "pintu" in command_of(parent) and parent > 1 else me
-    found, waiting = [], [root]
+    found: list[Process] = []
+    waiting = [root]
     while waiting and len(found) < 64:
         pid = waiting.pop(0)
         one = _process(pid)
