@@ -37,12 +37,12 @@ def asgi(broker: Broker, limits: Limits = LIMITS) -> Application:
         path, query = raw_path.partition(b"?")[0], scope.get("query_string", b"")
         if size + len(path) + len(query) > limits.header_bytes or len(pairs) > limits.header_count:
             refusal = Response(431, b"", ((b"content-type", b"application/problem+json"),))
-            await _send(send, refusal, head_only=False, close=True)
+            await send_response(send, refusal, head_only=False, close=True)
             return
         body = await _read(receive, limits.body_bytes, gather(pairs).get(b"content-length"))
         if body is None:
             detail = f"The request body is longer than {limits.body_bytes} bytes"
-            await _send(send, from_error(413, detail), head_only=False, close=True)
+            await send_response(send, from_error(413, detail), head_only=False, close=True)
             return
         method, head_only = scope["method"], scope["method"] == "HEAD"
         client = scope.get("client")
@@ -58,7 +58,7 @@ def asgi(broker: Broker, limits: Limits = LIMITS) -> Application:
         answer = broker.handle(request)
         response = answer if isinstance(answer, Response) else await answer
         meter.count(request, response.status, perf_counter() - began)
-        await _send(send, response, head_only=head_only, close=False)
+        await send_response(send, response, head_only=head_only, close=False)
 
     return application
 
@@ -82,7 +82,8 @@ async def _read(receive: Receive, limit: int, announced: bytes | None) -> bytes 
             return b"".join(parts)
 
 
-async def _send(send: Send, response: Response, *, head_only: bool, close: bool) -> None:
+async def send_response(send: Send, response: Response, *, head_only: bool, close: bool) -> None:
+    """A whole response; `close` ends the connection after it."""
     headers = [
         (name, value.replace(b"\r", b" ").replace(b"\n", b" ")) for name, value in response.headers
     ]

@@ -15,6 +15,7 @@ from pintu.kernel.errors import (
     LengthRequired,
     NonexistentTenant,
     PintuError,
+    UnsupportedMediaType,
 )
 from pintu.kernel.jsonld import CORE, Terms
 from pintu.web.metrics.meter import Meter
@@ -29,6 +30,7 @@ from pintu.web.ngsi_ld.params import NO_PARAMS, known, read_params
 from pintu.web.ngsi_ld.relayed import NOTIFIED, notified
 from pintu.web.ngsi_ld.relaying import open_relaying
 from pintu.web.ngsi_ld.repeated import Repeats
+from pintu.web.ngsi_ld.repeated_writes import RepeatedWrites
 from pintu.web.ngsi_ld.routes import ROUTES
 from pintu.web.ngsi_ld.writing_down import written
 from pintu.web.why import AGREEMENT, PURPOSE, REASON, spoken
@@ -59,6 +61,7 @@ class Broker:
         self.limits: Any = getattr(rooms, "limits", None)
         self.limited: Container[str] = () if self.limits is None else self.limits.tenants
         self.repeats = Repeats(self)
+        self.writes = RepeatedWrites(self)
         started(rooms)
 
     def handle(self, request: Request, actor: Actor | None = None) -> Answer:
@@ -89,17 +92,22 @@ class Broker:
                 operation, request, parts, params, rooms, act.tenant, tenant, projection, CORE,
                 accept, echo, actor.id, None, b"", None, actor, act,
             )  # fmt: skip
-            link = linked_context(headers.get(b"link"))
-            context = link if not media_type else _take_body(call, media_type, link)
-            if projection.recorded:
-                return _awaited(written(self._in_context, call, context), call)
-            if context is None and tenant:
-                return self.perform(call)
-            return self.waiting(self._in_context(call, context), call)
+            return self.with_body(call, media_type, linked_context(headers.get(b"link")))
         except Exception as error:
             if request.path == _TOLD and self.relaying is not None:
                 return notified(self.relaying, request)
             return problem(error, echo)
+
+    def with_body(self, call: Call, media_type: bytes, link: str | None) -> Answer:
+        """Read the body where there is one, and perform; raises PintuError for what is wrong with
+        it.
+        """
+        context = link if not media_type else _take_body(call, media_type, link)
+        if call.projection.recorded:
+            return _awaited(written(self._in_context, call, context), call)
+        if context is None and call.tenant:
+            return self.perform(call)
+        return self.waiting(self._in_context(call, context), call)
 
     async def _signed(self, request: Request, echo: Pairs) -> Response:
         """Answer a neighbour's node, once its signature is checked."""
@@ -146,6 +154,8 @@ class Broker:
         """JSON or LD_JSON of a request with a body, whose length must be announced (6.3.4)."""
         if b"content-length" not in headers:
             raise LengthRequired()
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise UnsupportedMediaType("Content-Encoding: send the body as it is")
         return content_type(headers.get(b"content-type"), merge=operation.merge_patch)
 
     def tenant(self, name: str, operation: Operation) -> int:

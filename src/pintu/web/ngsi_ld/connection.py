@@ -6,13 +6,14 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from pintu.web.ngsi_ld.crowd import Crowd
 from pintu.web.ngsi_ld.message import Prepared, Request, Response
 from pintu.web.ngsi_ld.repeated import Repeat
 from pintu.web.ngsi_ld.turn import TOO_SLOW
 from pintu.web.ngsi_ld.wire import Heads, Limits, Outbox, has_body
 
 BIG = 16 * 1024  # larger answers are not held back: memory, and the client may start reading
-_SWEEP_SECONDS = 1.0
+LARGE_BODY = 64 * 1024  # a body this long counts among all that are on their way
 IDLE, HEADERS, BODY, WORK = range(4)
 
 
@@ -22,6 +23,7 @@ class Connection(HttpToolsProtocol):
     limits: Limits
     heads: Heads
     outbox: Outbox
+    crowd: Crowd
     keeps = True
     """Whether a connection outlives its answer; false for all while the city drains."""
 
@@ -47,31 +49,60 @@ class Connection(HttpToolsProtocol):
         self._parsed: Request | None = None
         self._asked: Request | None = None  # what the broker answers now
         self._began = 0.0
+        self._came = 0  # bytes of this request that were not its body
+        self._rest = b""  # what came and is not parsed before those that wait have their turn
+        self._counted = 0  # of the body, among all large ones
         self._phase = IDLE
         self._since = self.loop.time()
-        self._sweep = self.loop.call_later(_SWEEP_SECONDS, self._check_clocks)
+        if not self.crowd.enter(self, self.loop):
+            self._deaf = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything; a write in flight still completes in the store."""
-        self._sweep.cancel()
+        self.crowd.leave(self)
+        self._uncount()
         self._deaf = True
+        self._rest = b""
         self.pipeline.clear()
         super().connection_lost(exc)
 
-    def _check_clocks(self) -> None:
+    def look(self, now: float) -> None:
+        """Once a second: what waited too long for its next byte is closed."""
         limits, phase = self.limits, self._phase
-        waited = self.loop.time() - self._since
+        waited = now - self._since
         if phase == IDLE and waited > limits.idle_seconds:
             self._close()
         elif (phase == HEADERS and waited > limits.header_seconds) or (
             phase == BODY and waited > limits.body_seconds
         ):
+            if self._rest or self.flow.read_paused:
+                self._since = now  # it is we who do not read on
+                return
             self._deaf = True
             if not self._busy and not self.pipeline and not self._discard:
                 self._write(TOO_SLOW, keep_alive=False, head_only=False)
             self._close()
-        else:
-            self._sweep = self.loop.call_later(_SWEEP_SECONDS, self._check_clocks)
+
+    @property
+    def weight(self) -> int:
+        """What waits for the client to read: answers, and questions behind them."""
+        unsent = 0 if self.transport.is_closing() else self.transport.get_write_buffer_size()
+        return int(unsent) + len(self._rest) + 1_000 * len(self.pipeline)
+
+    def pause_writing(self) -> None:
+        """The client does not read what it asked for."""
+        super().pause_writing()
+        self.crowd.pause(self, self.loop.time())
+
+    def _count(self, size: int) -> bool:
+        """A large body grows; False when there are too many of them on their way."""
+        self._counted += size
+        self.crowd.body_bytes += size
+        return self.crowd.body_bytes <= self.limits.bodies_bytes
+
+    def _uncount(self) -> None:
+        self.crowd.body_bytes -= self._counted
+        self._counted = 0
 
     def shutdown(self) -> None:
         """Close now when idle, otherwise after the answer in flight."""

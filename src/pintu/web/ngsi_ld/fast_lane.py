@@ -10,17 +10,18 @@ from collections.abc import Awaitable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pintu.web.metrics.meter import Meter
 from pintu.web.ngsi_ld.answers import Deferred, from_error
-from pintu.web.ngsi_ld.connection import BODY, HEADERS, IDLE, WORK, Connection
+from pintu.web.ngsi_ld.connection import BODY, IDLE, LARGE_BODY, WORK
+from pintu.web.ngsi_ld.crowd import Crowd
 from pintu.web.ngsi_ld.headers import gather
 from pintu.web.ngsi_ld.message import Answer, Prepared, Request, Response
 from pintu.web.ngsi_ld.repeated import LONGEST, Repeat, Repeats
-from pintu.web.ngsi_ld.turn import TOO_LARGE, TOO_MANY_HEADERS, Occupied, Turn
+from pintu.web.ngsi_ld.turn import TOO_LARGE, TOO_MANY_BODIES, Occupied, Turn
 from pintu.web.ngsi_ld.wire import CONTINUE, LIMITS, Heads, Limits, Outbox
+from pintu.web.ngsi_ld.write_lane import WriteLane
 
 if TYPE_CHECKING:
     from pintu.web.ngsi_ld.broker import Broker
@@ -32,12 +33,14 @@ _PREFIX = b"/ngsi-ld/"
 def fast_lane(broker: Broker, limits: Limits = LIMITS) -> type[HttpToolsProtocol]:
     """The protocol class for uvicorn's `http=`, bound to one broker."""
     members = {"broker": broker, "limits": limits, "heads": Heads(), "outbox": Outbox()}
+    members["crowd"] = Crowd(limits)
     members["repeats"] = getattr(broker, "repeats", None)  # a floor or a test goes without
+    members["writes"] = getattr(broker, "writes", None)
     members["meter"] = getattr(broker, "meter", None) or Meter()
     return type("FastLane", (Lane,), members)
 
 
-class Lane(Connection):
+class Lane(WriteLane):
     """One connection. Answers leave in the order requests came, whoever answers them."""
 
     broker: Broker
@@ -45,63 +48,14 @@ class Lane(Connection):
     meter: Meter
 
     # --- reading --------------------------------------------------------------------------------
-    def data_received(self, data: bytes) -> None:
-        """Parse what came; every complete request is answered or queued before this returns."""
-        if self._deaf or (self._repeat is not None and self._answer_again(self._repeat, data)):
-            return
-        self._data = data
-        try:
-            self.parser.feed_data(data)
-            self._data = b""
-        except httptools.HttpParserUpgrade:
-            if self._in_lane:
-                self._deaf = True
-            elif self._should_upgrade():
-                self.handle_websocket_upgrade()
-        except httptools.HttpParserError:
-            self._deaf = True
-            if not (self._busy or self.pipeline or self.transport.is_closing()):
-                self.send_held()
-                self.send_400_response("Invalid HTTP request received.")
-
-    def on_message_begin(self) -> None:
-        """A new request: its scope is made later, and only when uvicorn answers it."""
-        self.url = b""
-        self.expect_100_continue = False
-        self.headers = []
-        self._header_bytes = 0
-        self._in_lane = False
-        self._phase = HEADERS
-        self._since = self.loop.time()
-
-    def on_url(self, url: bytes) -> None:
-        """Gather the request target; it counts as header bytes."""
-        self.url = self.url + url if self.url else url
-        self._header_bytes += len(url)
-        if self._header_bytes > self.limits.header_bytes:
-            self._refuse_headers()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Gather one header within the limits."""
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        self.headers.append((name, value))
-        self._header_bytes += len(name) + len(value)
-        if (
-            self._header_bytes > self.limits.header_bytes
-            or len(self.headers) > self.limits.header_count
-        ):
-            self._refuse_headers()
-
-    def _refuse_headers(self) -> None:
-        if not self._deaf:
-            self._deaf = True
-            self._take(Turn(Request("GET", b"", b"", {}), False, False, TOO_MANY_HEADERS))
-
     def on_headers_complete(self) -> None:
         """Decide who answers: the lane or uvicorn."""
         if self._deaf:
+            return
+        self._again = self.headers == self._last_pairs  # looked at when they came first
+        version = self.parser.get_http_version()
+        odd = not self._again or version != "1.1" or not self.url.startswith(b"/")
+        if odd and self._refused(version):
             return
         url = self.url
         if not url.startswith(_PREFIX):
@@ -109,7 +63,6 @@ class Lane(Connection):
             return
         self._in_lane = True
         path, _, query = url.partition(b"?")
-        self._again = self.headers == self._last_pairs
         if not self._again:  # most requests of a connection carry the same ones
             self._last_pairs = self.headers
             self._last_headers = gather(self.headers)
@@ -117,8 +70,9 @@ class Lane(Connection):
         method = self.parser.get_method().decode("ascii")
         self._parsed = Request(method, path, query, headers, b"", self._peer)
         kept = self.keeps and self.parser.should_keep_alive()
-        self._keep = kept and self.parser.get_http_version() != "1.0"
+        self._keep = kept and version != "1.0"
         self._phase = BODY
+        self.headers = []  # what comes now are trailers: they join no request, this or the next
         length = headers.get(b"content-length")
         if length is not None and int(length) > self.limits.body_bytes:
             self._refuse_body()
@@ -140,7 +94,8 @@ class Lane(Connection):
             "headers": self.headers,
             "state": self.app_state.copy(),
         }
-        self._phase = WORK
+        self._phase = BODY
+        self.headers = []  # trailers are no headers of it
         if self._busy or self.pipeline or self.flow.write_paused:
             self.cycle = Occupied()  # type: ignore[assignment]
         super().on_headers_complete()
@@ -151,6 +106,8 @@ class Lane(Connection):
         """Gather the body up to its limit; beyond it, answer 413 and throw the rest away."""
         if not self._in_lane:
             if not self._deaf:
+                self._body_bytes += len(body)
+                self._since = self.loop.time()  # as long as something comes
                 super().on_body(body)
             return
         if self._discard:
@@ -162,13 +119,17 @@ class Lane(Connection):
         self._body_bytes += len(body)
         if self._body_bytes > self.limits.body_bytes:
             self._refuse_body()
-        else:
-            self._body.append(body)
+            return
+        self._body.append(body)
+        if self._body_bytes > LARGE_BODY and not self._count(len(body)):
+            self._refuse_body(TOO_MANY_BODIES)
 
     def on_message_complete(self) -> None:
         """The request is whole: answer it, or queue it behind what is in flight."""
         if not self._in_lane:
+            self._body_bytes = 0
             if not self._deaf:
+                self._phase = IDLE if self.cycle.response_complete else WORK
                 super().on_message_complete()
             return
         if self._discard:
@@ -186,6 +147,8 @@ class Lane(Connection):
             request.body = body[0] if len(body) == 1 else b"".join(body)
             self._body = []
             self._body_bytes = 0
+            if self._counted:
+                self._uncount()
         self._owes_continue = False
         self._phase = WORK
         if request.method == "HEAD":
@@ -194,18 +157,22 @@ class Lane(Connection):
         elif self._busy or self.pipeline or self.flow.write_paused:
             self._take(Turn(request, self._keep))
         else:
-            if self._again:
+            if request.body:
+                self._learn_write(request)
+            elif self._again:
                 self._learn(request)
             self._answer(request, self._keep, False)
 
-    def _refuse_body(self) -> None:
-        """Answer 413 in its turn; unless the client waits for a go-ahead, read on so that it can
-        see it.
+    def _refuse_body(self, error: Response | None = None) -> None:
+        """Answer 413 (or what is told) in its turn; unless the client waits for a go-ahead, read on
+        so that it can see it.
         """
         self._body = []
         self._body_bytes = 0
+        self._uncount()
         assert self._parsed is not None
-        error = from_error(413, (TOO_LARGE % self.limits.body_bytes).decode())
+        if error is None:
+            error = from_error(413, (TOO_LARGE % self.limits.body_bytes).decode())
         waits = self.expect_100_continue
         self._deaf = waits
         self._discard = 0 if waits else self.limits.discard_bytes
@@ -334,7 +301,11 @@ class Lane(Connection):
             if self._owes_continue and not self._busy:
                 self._owes_continue = False
                 self._send(CONTINUE, now=True)
-            self.flow.resume_reading()
+            if self._rest:
+                rest, self._rest = self._rest, b""
+                self._feed(rest)
+            if not self._rest:
+                self.flow.resume_reading()
 
     def on_response_complete(self) -> None:
         """Uvicorn finished one of its own requests: whoever comes next has the turn."""
@@ -353,6 +324,7 @@ class Lane(Connection):
     def resume_writing(self) -> None:
         """The client reads again: go on with what waited for it."""
         super().resume_writing()
+        self.crowd.resume(self)
         if not self._busy:
             self._next()
 

@@ -10,6 +10,12 @@ from pintu.web.ngsi_ld.message import Request, Response
 
 TOO_MANY_HEADERS = Response(431, b"", ((b"content-type", b"application/problem+json"),))
 TOO_SLOW = Response(408, b"", ((b"content-type", b"application/problem+json"),))
+TOO_MANY_BODIES = Response(
+    503,
+    b'{"type":"about:blank","title":"Service unavailable","status":503,'
+    b'"detail":"Too many large request bodies are on their way"}',
+    ((b"content-type", b"application/problem+json"), (b"retry-after", b"2")),
+)
 TOO_LARGE = b"The request body is longer than %d bytes"
 
 

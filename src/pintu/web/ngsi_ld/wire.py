@@ -22,7 +22,8 @@ _MAX_HEADS = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one connection may cost: bytes of headers and body, and seconds in each phase."""
+    """What connections may cost: bytes of headers and body, seconds in each phase; how many there
+    may be, and what all who do not read may keep in memory."""
 
     body_bytes: int = 10 * 1024 * 1024
     header_bytes: int = 32 * 1024
@@ -31,6 +32,11 @@ class Limits:
     header_seconds: float = 10.0
     body_seconds: float = 60.0
     idle_seconds: float = 75.0
+    connections: int = 20_000
+    turns: int = 64  # requests of one connection that wait; more are not even parsed
+    unread_seconds: float = 30.0  # without a byte read by the client
+    unread_bytes: int = 256 * 1024 * 1024
+    bodies_bytes: int = 512 * 1024 * 1024  # of large bodies on their way, all together
 
 
 LIMITS = Limits()
