@@ -12,10 +12,10 @@ import uvicorn
 
 from pintu.city import City
 from pintu.processes.child import run_child, told
+from pintu.processes.door import door
 from pintu.processes.serving import Server
 from pintu.settings import Settings
 from pintu.web.ngsi_ld.broker import Broker
-from pintu.web.ngsi_ld.fast_lane import fast_lane
 
 DRAIN_S = 3
 
@@ -48,13 +48,10 @@ async def _serve(settings: Settings, listener: int | None) -> None:
 
 
 def _config(settings: Settings, city: City) -> uvicorn.Config:
-    # h11 writes header names as they are told, httptools in small letters: there are clients that
-    # look for Location letter by letter
     return uvicorn.Config(
-        city.application(),
+        **door(city.application(), Broker(city.rooms), plain=settings.plain),
         host=settings.host,
         port=settings.port,
-        http="h11" if settings.plain else fast_lane(Broker(city.rooms)),
         ws="none",
         loop="none",
         lifespan="auto",
