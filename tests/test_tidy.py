@@ -56,6 +56,8 @@ LOOP_EDGES: dict[str, str] = {
     "src/pintu/kernel/store/postgres/follow.py::_try": "2026-11-23 the log is looked at again",
     "src/pintu/kernel/store/postgres/lookups.py::_read": "2026-11-23 each caller gets it",
     "src/pintu/kernel/store/postgres/fresh.py::_once": "2026-11-23 each caller gets it",
+    "src/pintu/kernel/store/postgres/leading.py::_run": "2026-11-23 who leads is asked again",
+    "src/pintu/processes/several.py::_run": "2026-11-23 the lead is followed a second later",
     "src/pintu/kernel/store/postgres/learned.py::_run": "2026-11-23 without an index queries scan",
     "src/pintu/kernel/store/postgres/pages.py::_serve": "2026-11-23 each caller gets it",
     "src/pintu/kernel/exchange/agreements/room.py::tell": "2026-11-23 its mistake is its own",

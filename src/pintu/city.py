@@ -59,10 +59,9 @@ from pintu.kernel.subscriptions.opening import open_subscriptions
 from pintu.kernel.subscriptions.ways import open_delivery
 from pintu.kernel.tables import CityTables, open_tables
 from pintu.kernel.timers import Timers
-from pintu.kernel.timers.expiry import Expiry
 from pintu.kit.manifest import Manifest, demo_settings, find_pieces
 from pintu.kit.work import PieceWork
-from pintu.made_up import take_in
+from pintu.leading import Leading
 from pintu.settings import Settings, store_changed
 from pintu.web.metrics.screens import Counted
 from pintu.web.neighbours import open_neighbourhood
@@ -79,50 +78,39 @@ class City:
 
     rooms: Rooms
     tables: CityTables
+    leading: Leading
     first_token: str | None = None  # the administrator's, when this start made it
-    _socket: SocketServer | None = None
-    _made_up: asyncio.Task[None] | None = None
-    _expiry: Expiry | None = None
 
     @classmethod
-    async def open(cls, settings: Settings, *, socket: bool = False) -> City:
-        """Build every room and start what runs by itself; with `socket` also the field's door."""
-        tables = open_tables(settings.data, settings.store)
+    async def open(
+        cls, settings: Settings, *, socket: bool = False, leads: bool = True, session: str = ""
+    ) -> City:
+        """Build every room and start what runs by itself; with `socket` also the field's door.
+
+        Without `leads` another broker of this city runs all that: this one answers, and counts.
+        `session`: how a broker among several calls its sessions on the store's server.
+        """
+        tables = open_tables(settings.data, settings.store, called=session)
         try:
             clock = clock_of(settings)
-            opened = await open_store(settings.store, settings.data, clock=clock, patience_s=None)
+            opened = await open_store(
+                settings.store, settings.data, clock=clock, patience_s=None,
+                session=session,
+            )  # fmt: skip
             moved = store_changed(settings, os.environ)
             store = Pausable(opened, moved)
             if moved():
                 await store.close()
                 raise Unavailable("The city has moved to another store: it starts there")
             rooms = build(settings, tables, store)
-            city = cls(rooms, tables)
-            city.first_token = rooms.identity.ensure_admin(settings.token_file)
-            if rooms.audit is not None:
-                await rooms.audit.start()
-            if rooms.agreements is not None:
-                await rooms.agreements.start()
-            await rooms.timers.start()
-            city._expiry = Expiry(rooms.store, rooms.clock)
-            await city._expiry.start()
-            await rooms.intake.start()
-            if rooms.delivery is not None:
-                await rooms.delivery.start()
-            if rooms.federation is not None:
-                await rooms.federation.start()
-            if rooms.history is not None:
-                await rooms.history.start()
-            if rooms.operations is not None:
-                await rooms.operations.start()
-            if socket:
-                if rooms.nodes is not None:
-                    await rooms.nodes.start()
-                if rooms.neighbours is not None:
-                    await rooms.neighbours.start()
-                city._socket = await open_field_door(rooms)
-                if settings.demo:
-                    city._made_up = asyncio.create_task(take_in(rooms, tables))
+            city = cls(rooms, tables, Leading(rooms, tables))
+            if leads:
+                city.first_token = rooms.identity.ensure_admin(settings.token_file)
+                await city.leading.start()
+                if socket:
+                    await city.leading.open_doors(open_field_door)
+            elif rooms.audit is not None:
+                await rooms.audit.start_counting()
             return city
         except BaseException:
             tables.close()
@@ -137,24 +125,10 @@ class City:
     async def close(self) -> None:
         """Stop listening, finish what is queued, let go of every file."""
         rooms = self.rooms
-        if self._made_up is not None:
-            self._made_up.cancel()
-        if self._socket is not None:
-            await self._socket.close()
+        await self.leading.stop()
         audit = (rooms.audit.stop,) if rooms.audit is not None else ()
-        agreed = (rooms.agreements.stop,) if rooms.agreements is not None else ()
-        nodes = (rooms.nodes.stop,) if rooms.nodes is not None else ()
-        if rooms.neighbours is not None:
-            nodes = (rooms.neighbours.stop, *nodes)
-        judged = (rooms.gate.close,) if isinstance(rooms.gate, ExchangeGate) else ()
-        past = (rooms.history.stop,) if rooms.history is not None else ()
-        acted = (rooms.operations.stop,) if rooms.operations is not None else ()
-        over = (self._expiry.stop,) if self._expiry is not None else ()
-        told = (rooms.delivery.stop,) if rooms.delivery is not None else ()
-        own = (*told, *over, rooms.timers.stop, *acted, rooms.intake.stop, *past, *judged)
-        known = (rooms.federation.stop,) if rooms.federation is not None else ()
         calls = (rooms.caller.close,) if rooms.caller is not None else ()
-        for stop in (*nodes, *own, *known, *calls, *agreed, *audit, rooms.store.close):
+        for stop in (*calls, *audit, rooms.store.close):
             with contextlib.suppress(asyncio.CancelledError):
                 await stop()
         rooms.library.save()
@@ -270,7 +244,6 @@ def log_name(settings: Settings) -> str:
     return urlsplit(settings.public_url or "").netloc
 
 
-
 def open_linkage(rooms: Rooms, tables: CityTables) -> None:
     """Records that are one; what is corrected is corrected in the exchange's tables."""
     tabled = TableProvider(tables, rooms.clock, rooms.settings.tz)
@@ -293,7 +266,6 @@ def open_people(rooms: Rooms, tables: CityTables) -> None:
     rooms.issuers = Issuers(read_issuers(rooms.settings.oidc)[0], people, once, rooms.egress)
     key = TokenKey(rooms.settings.data / "keys")
     rooms.provider = Provider(rooms.sign_in.tables, people, once, key)
-
 
 
 def exchange_of(
@@ -371,7 +343,6 @@ def configuration_of(settings: Settings, clock: Clock) -> Configuration:
 
         adopt_saved(configuration)
     return configuration
-
 
 
 async def open_field_door(rooms: Rooms) -> SocketServer:

@@ -18,6 +18,8 @@ from pintu.kernel.analytics.engines.words import check_engine
 from pintu.kernel.clock import parse_clock
 from pintu.kernel.errors import ConfigurationError
 from pintu.kernel.store.address import hidden, parse_address
+from pintu.kept import read_kept
+from pintu.settings_together import fit_together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,8 @@ class Settings:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     metrics: str = "loopback"  # who reads /metrics without a token: this machine, or nobody
+    node: str = ""  # this broker's name among several of one city, all on one PostgreSQL
+    node_address: str = ""  # where the others reach it; default: host and port
     drain_s: int = 0  # how long it serves on after it was told to stop
     # how it was started
     demo: bool = False
@@ -56,6 +60,7 @@ class Settings:
     oidc: list[dict[str, Any]] = field(default_factory=list)  # houses whose accounts open doors
     history: dict[str, Any] = field(default_factory=dict)  # how long the past is kept, by type
     basemap: dict[str, Any] = field(default_factory=dict)  # tiles under the map: pintu/basemap.py
+    backup: dict[str, Any] = field(default_factory=dict)  # kept by itself: pintu/kept.py
 
     @property
     def demo_tenant(self) -> str:
@@ -224,6 +229,8 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "tls_cert": _file,
     "tls_key": _file,
     "metrics": _metrics,
+    "node": _node_name,
+    "node_address": _address,
     "drain_s": _whole(0, 600),
 }
 """Every setting that `pintu.toml` and the environment (PINTU_NAME) may hold, with its reader."""
@@ -242,6 +249,7 @@ def load_settings(data: Path | None, environ: Mapping[str, str], **started: Any)
     values["piece_settings"] = _piece_settings(told.pop("pieces", {}), mistakes)
     values["oidc"] = _houses(told.pop("oidc", []), mistakes)
     values["history"] = _history(told.pop("history", {}), mistakes)
+    values["backup"] = _backup(told.pop("backup", {}), mistakes)
     values["basemap"] = _basemap(told.pop("basemap", {}), mistakes)
     for name, value in told.items():
         _take(values, name, value, f"pintu.toml: {name}", mistakes)
@@ -256,7 +264,7 @@ def load_settings(data: Path | None, environ: Mapping[str, str], **started: Any)
             _take(values, name, value, f"--{name.replace('_', '-')}", mistakes)
         else:
             values[name] = value
-    _together(values, mistakes)
+    fit_together(values, mistakes)
     if mistakes:
         raise ConfigurationError(mistakes)
     return Settings(**values)
@@ -329,27 +337,16 @@ def _history(told: Any, mistakes: list[str]) -> dict[str, Any]:
     return told
 
 
+def _backup(told: Any, mistakes: list[str]) -> dict[str, Any]:
+    found = read_kept(told)[1]
+    mistakes += [f"pintu.toml: {one}" for one in found]
+    return {} if found or not told else dict(told)
+
+
 def _basemap(told: Any, mistakes: list[str]) -> dict[str, Any]:
     found = read_basemap(told)[1]
     mistakes += [f"pintu.toml: {one}" for one in found]
     return {} if found else dict(told)
-
-
-def _together(values: dict[str, Any], mistakes: list[str]) -> None:
-    """Settings that are right alone and wrong together."""
-    if bool(values.get("tls_cert")) != bool(values.get("tls_key")):
-        mistakes.append("tls_cert and tls_key belong together: one of them is missing")
-    if values.get("open"):
-        host = str(values.get("host", "127.0.0.1"))
-        if host != "localhost" and not _loopback(host):
-            mistakes.append(f"--open is for this machine only, and host is {host}")
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def as_plain(settings: Settings) -> dict[str, Any]:

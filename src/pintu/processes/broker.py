@@ -7,6 +7,7 @@ import gc
 import os
 import socket
 import sys
+from typing import Any
 
 import uvicorn
 
@@ -34,27 +35,65 @@ def main() -> None:
 
 
 async def _serve(settings: Settings, listener: int | None) -> None:
+    if settings.node:
+        await _serve_one_of_several(settings, listener)
+        return
+    keeper = keeper_of(settings)
     city = await City.open(settings, socket=True)
     try:
-        server = Server(_config(settings, city), city.rooms)
-        gc.collect()
-        gc.freeze()  # what is here stays: the collector need not look at it again
-        gc.set_threshold(50_000, 20, 50)
-        sockets = [socket.socket(fileno=listener)] if listener is not None else None
-        await server.serve(sockets)
+        if keeper is not None:
+            keeper.attach(city.rooms.store, city.rooms.clock.now_us)
+        config = _config(settings, city.application(), Broker(city.rooms))
+        await _served(Server(config, city.rooms), listener)
     finally:
         async with asyncio.timeout(5):
             await city.close()
+        if keeper is not None:
+            keeper.stop()
 
 
-def _config(settings: Settings, city: City) -> uvicorn.Config:
+def keeper_of(settings: Settings) -> Keeper | None:
+    """Who keeps every moment of a city in files, where `[backup]` asks for it; it holds the
+    write-ahead logs before the city opens them."""
+    kept, _ = read_kept(settings.backup)
+    if kept is None or not kept.stream or is_postgres(settings.store) or is_quiet(settings.data):
+        return None
+    from pintu.processes.keeping.keeper import Keeper  # which takes numpy
+
+    keeper = Keeper(settings.data, kept)
+    keeper.prepare()
+    return keeper
+
+
+async def _serve_one_of_several(settings: Settings, listener: int | None) -> None:
+    from pintu.processes.several import Several, SeveralServer  # which takes the second store
+
+    several = Several(settings)
+    try:
+        await several.open()
+        config = _config(settings, several.standing, several.broker)
+        await _served(SeveralServer(config, several), listener)
+    finally:
+        async with asyncio.timeout(8):
+            await several.close()
+
+
+async def _served(server: Server, listener: int | None) -> None:
+    gc.collect()
+    gc.freeze()  # what is here stays: the collector need not look at it again
+    gc.set_threshold(50_000, 20, 50)
+    sockets = [socket.socket(fileno=listener)] if listener is not None else None
+    await server.serve(sockets)
+
+
+def _config(settings: Settings, application: Any, broker: Broker) -> uvicorn.Config:
     return uvicorn.Config(
-        **door(city.application(), Broker(city.rooms), plain=settings.plain),
+        **door(application, broker, plain=settings.plain),
         host=settings.host,
         port=settings.port,
         ws="none",
         loop="none",
-        lifespan="auto",
+        lifespan="off" if settings.node else "auto",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -98,6 +98,11 @@ class Audit:
             asyncio.create_task(self.checker.run(), name="audit-check"),
         ]
 
+    async def start_counting(self) -> None:
+        """Begin to write counts only: another broker of the city seals."""
+        await self._know_latest()
+        self._tasks = [asyncio.create_task(self._run(thins=False), name="audit-counts")]
+
     async def _know_latest(self) -> None:
         """The time of the newest row, so that a clock set back meanwhile is noticed."""
         newest = self._store.notes_head()
@@ -116,12 +121,13 @@ class Audit:
             await self.write_counts()
         await self.sealer.stop()
 
-    async def _run(self) -> None:
+    async def _run(self, *, thins: bool = True) -> None:
         while True:
             await asyncio.sleep(COUNTS_S)
             try:
                 await self.write_counts()
-                await self.thin()
+                if thins:
+                    await self.thin()
             except PintuError as error:
                 log.warning("Counts are not written now: %s", error.detail)
 

@@ -117,6 +117,15 @@ class Registry:
         the rare request that names one."""
         return bool(alias) and any(one.alias == alias for one in self)
 
+    def data_version(self) -> int:
+        """Another number whenever anybody changed what is kept, this process or another."""
+        return self._tables.data_version()
+
+    def kept_tenants(self) -> frozenset[str]:
+        """As `tenants`, from the tables: another broker of the city may have written them."""
+        asked = sa.select(REGISTRATION.c.tenant).distinct()
+        return frozenset(self._tables.read_now(lambda c: c.execute(asked).scalars().all()))
+
     def __iter__(self) -> Iterator[Registration]:
         for index in tuple(self._by_tenant.values()):
             yield from tuple(index.registrations.values())

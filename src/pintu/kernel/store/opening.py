@@ -14,10 +14,11 @@ CITY_FILE = "city.db"
 
 
 async def open_store(
-    address: str, data: Path, *, clock: Clock, patience_s: float | None = 0
+    address: str, data: Path, *, clock: Clock, patience_s: float | None = 0, session: str = ""
 ) -> Store:
     """Open the store of the city in the folder `data`: `sqlite:` or `postgresql://…`. A server that
-    is away is waited for so long (None: until it is there), and the log says so.
+    is away is waited for so long (None: until it is there), and the log says so. `session`: how
+    this broker's sessions are called, where others write to this city, too.
 
     Raises Unavailable when it cannot be reached or another process has it, ConfigurationError when
     it is not what this Pintu needs (a newer schema, a missing extension, a missing driver).
@@ -32,4 +33,6 @@ async def open_store(
         raise ConfigurationError(
             ["A store on PostgreSQL needs asyncpg: pip install 'pintu[postgres]'"]
         ) from error
-    return await open_postgres(address, clock=clock, patience_s=patience_s)
+    return await open_postgres(
+        address, clock=clock, patience_s=patience_s, alone=not session, called=session
+    )

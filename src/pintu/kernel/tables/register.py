@@ -151,7 +151,7 @@ class CityTables:
             self._server.close()
 
 
-def open_tables(data: Path, address: str = "sqlite:") -> CityTables:
+def open_tables(data: Path, address: str = "sqlite:", *, called: str = "") -> CityTables:
     """The register of a city's private tables: in its data folder, or on the server that its
     store's address names. Rooms and pieces register with it.
 
@@ -162,7 +162,7 @@ def open_tables(data: Path, address: str = "sqlite:") -> CityTables:
     # A city in files imports no driver.
     from pintu.kernel.tables.server import TableServer
 
-    return CityTables(data, TableServer(parse_address(address)))
+    return CityTables(data, TableServer(parse_address(address), called))
 
 
 def migrate(opened: OpenTables, tables: PrivateTables, *, up_to: int | None = None) -> None:

@@ -61,7 +61,9 @@ class TableServer:
     told to wait.
     """
 
-    def __init__(self, address: StoreAddress) -> None:
+    def __init__(self, address: StoreAddress, called: str = "") -> None:
+        """`called`: how its sessions on the server are, for whoever must end them."""
+        self._called = f"{called} tables" if called else ""
         self.city = address.schema
         self.address = address
         self.engine: Engine = create_engine(
@@ -85,6 +87,8 @@ class TableServer:
 
     def _connect(self) -> psycopg.Connection[Any]:
         told = self.address.for_sqlalchemy()[1]
+        if self._called:
+            told["application_name"] = self._called
         told["options"] += f" -c lock_timeout={PATIENCE_S:.0f}s {SESSION}"
         return psycopg.connect(
             **told,

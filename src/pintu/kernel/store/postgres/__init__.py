@@ -17,15 +17,17 @@ async def open_postgres(
     alone: bool = True,
     tuning: Tuning | None = None,
     patience_s: float | None = 0,
+    called: str = "",
 ) -> PostgresStore:
     """Open (or make) the city's schema on a server and bring it to the newest version.
 
-    `alone` False: one of several writers of this city. Raises Unavailable when the server stays
+    `alone` False: one of several writers of this city. `called`: how its sessions on the server are
+    called. Raises Unavailable when the server stays
     away for `patience_s` (None: waits) or another process has the city, ConfigurationError when
     the address or the server is not what this Pintu needs.
     """
     store = PostgresStore(
-        parse_address(address), clock=clock, alone=alone, tuning=tuning or Tuning()
+        parse_address(address), clock=clock, alone=alone, tuning=tuning or Tuning(), called=called
     )
     try:
         await store.open(patience_s)

@@ -63,7 +63,7 @@ Hook = Callable[[Connection], Awaitable[None]]
 class Connections:
     """Every connection of one store; lives on the store's loop. Times in seconds."""
 
-    def __init__(self, address: StoreAddress, *, alone: bool = True) -> None:
+    def __init__(self, address: StoreAddress, *, alone: bool = True, called: str = "") -> None:
         self.address = address
         self.alone = alone  # this process is the only writer of its city, by a lock of the server
         self.regained: list[Hook] = []  # asked with a new writing connection before anybody else
@@ -71,7 +71,7 @@ class Connections:
         self.presence = Presence()
         self.reconnects = 0
         self.switches = 0  # times another host was chosen
-        self.me = f"pintu {secrets.token_hex(4)}"  # in the server's list of sessions
+        self.me = f"{called or 'pintu'} {secrets.token_hex(4)}"  # in the server's list of sessions
         self._wrote = False  # we once had a server that takes writes
         self._writer: Line | None = None
         self._readers = Readers(address, self.presence, self._suspect, self.me)

@@ -114,10 +114,11 @@ class Learned:
         self.dropped = 0
         self._tick = 0
 
-    def lead(self) -> None:
-        """Of several brokers this one builds and drops from now on."""
-        self._leads = True
-        self.resume()
+    def lead(self, *, leads: bool) -> None:
+        """Of several brokers this one builds and drops from now on, or no more."""
+        self._leads = leads
+        if leads:
+            self.resume()
 
     def resume(self) -> None:
         """Names were read and can be written: go on with what is not finished."""
@@ -192,7 +193,7 @@ class Learned:
 
     async def _run(self) -> None:
         try:
-            while not self._closed and (self._work or self._requested):
+            while not self._closed and self._leads and (self._work or self._requested):
                 try:
                     await self._let_others_read()
                     (await self._task(self._step))()

@@ -96,10 +96,13 @@ INSERT INTO lead(term, broker, session, address, secret, keys, beat)
 VALUES(0, '', '', '', '', '', 'epoch');
 CREATE TABLE broker(name text COLLATE "C" PRIMARY KEY, session text NOT NULL,
                     address text NOT NULL, beat timestamptz NOT NULL);
+CREATE SEQUENCE kept_change;
+CREATE TABLE kept(name text COLLATE "C" PRIMARY KEY, digest text NOT NULL, body bytea NOT NULL,
+                  change bigint NOT NULL DEFAULT nextval('kept_change'));
 """
 """Several brokers of one city: `head.names` grows when anything is numbered, `head.paths` when what
 writes must keep of learned indexes changes; `lead` says who does what only one may do, `broker` who
-is there.
+is there, `kept` holds the small files each of them needs, sealed.
 """
 
 MIGRATIONS: tuple[str, ...] = (FIRST, NOTES, GONE, SHARED)

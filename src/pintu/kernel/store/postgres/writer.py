@@ -17,6 +17,7 @@ from typing import Any
 import asyncpg
 
 from pintu.kernel.clock import Clock
+from pintu.kernel.counting import count, count_s, group_times
 from pintu.kernel.errors import DiskFull, PintuError, Unavailable
 from pintu.kernel.store.port import MARKED, Change, Mark, Op
 from pintu.kernel.store.postgres.connection import Connections
@@ -67,6 +68,7 @@ class Writer:
         self.waiting = 0  # operations handed over and not answered
         self.groups = 0
         self.grouped_ops = 0
+        self.times = group_times()
         self.again = 0
         self.disk_errors = 0
         self.last_error = ""
@@ -198,7 +200,9 @@ class Writer:
             try:
                 connection = await self._connection(calls)
                 await self.upkeep(connection, self._clock.now_us())
+                began = time.perf_counter()
                 done = await attempt.run(connection)
+                count_s(self.times["commit_us"], began, time.perf_counter())
                 self._answer(calls, done)
                 return
             except GivenUp as given_up:
@@ -267,7 +271,9 @@ class Writer:
         """The group is durable."""
         self._doubt = max(self._doubt - 1, 0)
         self.groups += 1
-        self.grouped_ops += sum(len(call.ops) for call in calls)
+        size = sum(len(call.ops) for call in calls)
+        self.grouped_ops += size
+        count(self.times["operations"], size)
         follow = self.follow
         wanted = bool(self.listeners) or not self.state.alone
         changes = done.settle(wanted=wanted)
