@@ -105,7 +105,8 @@ def _start(at_us: int, question: Question) -> int:
     ask: Any = question.ask
     step_us = ask.step_s * 1_000_000
     if step_us < DAY_US:
-        return question.since_us + (at_us - question.since_us) // step_us * step_us
+        past = (at_us - question.since_us) // step_us * step_us
+        return question.since_us + int(past)
     first = day_of(question.since_us, question.zone)
     length = step_us // DAY_US
     day = first + (day_of(at_us, question.zone) - first) // length * length
