@@ -52,12 +52,12 @@ _URN = _ENTITY + b"urn:"
 _QUERY = b"/ngsi-ld/v1/entities?"
 _IN_ID = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@"
 """RFC 3986 `pchar` without `%`."""
-_IN_TARGET = _IN_ID + b"/?%[]"
+IN_TARGET = _IN_ID + b"/?%[]"
 """Nothing in here ends the request line: between `GET ` and known lines it is a target."""
 LONGEST = 1_024  # bytes of a target; longer ones go the ordinary way
 _KEPT_QUERIES = 1_024
 _KEPT_FORMS = 256
-_EVER_NEW = frozenset(
+EVER_NEW = frozenset(
     (b"cookie", b"ngsild-entitymap", b"ngsild-snapshot", b"prefer", b"signature-input")
 )
 """Headers that want to be seen at every request."""
@@ -92,7 +92,7 @@ class Repeat(msgspec.Struct, gc=False):
         """The target when `data` is one GET with the same lines, else None."""
         if data.startswith(_START) and data.endswith(self.block):
             target = data[4 : -len(self.block)]
-            if len(target) <= LONGEST and not target.translate(None, _IN_TARGET):
+            if len(target) <= LONGEST and not target.translate(None, IN_TARGET):
                 return target
         return None
 
@@ -127,7 +127,7 @@ class Repeats:
             return None
         headers = request.headers
         try:
-            if not _EVER_NEW.isdisjoint(headers):
+            if not EVER_NEW.isdisjoint(headers):
                 return None
             if b"via" in headers and not between_brokers(headers[b"via"]):
                 return None  # a name that is known today may be a stranger's tomorrow
