@@ -56,3 +56,13 @@ def quantile(told: Sequence[int], share: float) -> int:
 def less(now: Sequence[int], before: Sequence[int]) -> list[int]:
     """What was counted in between."""
     return [new - old for new, old in zip(now, before, strict=True)]
+
+
+def group_times() -> dict[str, list[int]]:
+    """What a store's writer counts of its groups: operations, and microseconds of each step."""
+    return {name: histogram() for name in ("operations", "apply_us", "commit_us", "tell_us")}
+
+
+def count_s(into: list[int], began_s: float, ended_s: float) -> None:
+    """Count a time in microseconds."""
+    count(into, int((ended_s - began_s) * 1e6))

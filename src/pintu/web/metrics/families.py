@@ -46,8 +46,9 @@ class Families:
         house = self._house
         rooms = house.rooms
         yield from requests(rooms.meter.rows)
-        yield from store(rooms.store.statistics())
-        yield from histories(getattr(rooms.store, "inner", rooms.store))
+        figures = rooms.store.statistics()
+        yield from store(figures)
+        yield from groups(figures.get("times", {}))
         yield from feed(rooms)
         yield from intake(rooms)
         yield from telling(rooms)
@@ -132,20 +133,20 @@ def store(figures: dict[str, Any]) -> Iterator[Metric]:
     yield GaugeMetricFamily("pintu_learned_index_bytes", "What they hold, about", value=held)
 
 
-def histories(store: Any) -> Iterator[Metric]:
-    """How large groups of writes were, and how long applying and committing them took."""
-    told = getattr(store, "times", None)
-    if told is None:
-        return
-    for name, text, unit in (
-        ("group_operations", "Operations of one group, durable together", 1),
-        ("apply_seconds", "Applying a group, before its commit", 1e6),
-        ("commit_seconds", "The commit of a group, until it is on the disk", 1e6),
+def groups(times: dict[str, list[int]]) -> Iterator[Metric]:
+    """How large groups of writes were, and how long each step of them took. Of PostgreSQL applying
+    is part of the commit: both are one statement."""
+    for key, name, text, unit in (
+        ("operations", "group_operations", "Operations of one group, durable together", 1.0),
+        ("apply_us", "apply_seconds", "Applying a group, before its commit", 1e6),
+        ("commit_us", "commit_seconds", "The commit of a group, until it is on the disk", 1e6),
+        ("tell_us", "tell_seconds", "Telling feed, subscriptions and pages of a group", 1e6),
     ):
-        row = told[name]
+        row = times.get(key)
+        if row is None or not any(row):
+            continue
         family = HistogramMetricFamily(f"pintu_store_{name}", text)
-        bounds = buckets(row, unit) if unit != 1 else sizes(row)
-        family.add_metric([], bounds, row[TOTAL] / unit)
+        family.add_metric([], sizes(row) if unit == 1 else buckets(row, unit), row[TOTAL] / unit)
         yield family
 
 

@@ -333,6 +333,7 @@ class SqliteStore:
             "group_ops_mean": round(writer.grouped_ops / max(writer.groups, 1), 2),
             "poisoned": writer.poisoned,
             "disk_errors": writer.disk_errors,
+            "times": writer.times,
             "last_error": writer.last_error,
             "checkpoints": writer.checkpoints.count,
             "checkpoint_longest_ms": round(writer.checkpoints.longest_s * 1000, 1),

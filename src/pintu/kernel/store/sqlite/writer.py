@@ -14,11 +14,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from queue import Empty
+from time import perf_counter
 from typing import Any
 
 import apsw
 
 from pintu.kernel.clock import Clock
+from pintu.kernel.counting import count, count_s, group_times
 from pintu.kernel.errors import DiskFull, PintuError, Unavailable
 from pintu.kernel.store.port import MARKED, Change, Mark, Op, Outcome
 from pintu.kernel.store.sqlite.apply import Hands, Stamp
@@ -71,6 +73,7 @@ class Writer:
         self.waiting = 0  # operations handed over and not answered, counted on the loop
         self.groups = 0
         self.grouped_ops = 0
+        self.times = group_times()
         self.poisoned = 0
         self.disk_errors = 0
         self.last_error = ""
@@ -129,8 +132,11 @@ class Writer:
         self._gathering.answered(len(calls))
         for call in calls:
             self.waiting -= len(call.ops)
-        for listener in self.listeners if changes else ():
-            self._tell(listener, changes)
+        if changes:
+            began = perf_counter()
+            for listener in self.listeners:
+                self._tell(listener, changes)
+            count_s(self.times["tell_us"], began, perf_counter())
         for call in calls:
             call.settle()
 
@@ -240,20 +246,25 @@ class Writer:
         hands, names, db = self.hands, self._names, self._db
         hands.begin()
         hands.wants_changes = bool(self.listeners)
+        began = perf_counter()
         try:
             db.execute("BEGIN IMMEDIATE")
             for call in calls:
                 self._perform(call, skip or {})
             names.flush()
+            applied = perf_counter()
             db.execute("COMMIT")
         except Exception as error:  # the loop's edge: whatever it is, the thread goes on
             self._roll_back()
             return _translated(error, self)
         names.commit()
         hands.commit()
+        size = sum(len(call.ops) for call in calls)
         self.groups += 1
-        for call in calls:
-            self.grouped_ops += len(call.ops)
+        self.grouped_ops += size
+        count(self.times["operations"], size)
+        count_s(self.times["apply_us"], began, applied)
+        count_s(self.times["commit_us"], applied, perf_counter())
         return None
 
     def _perform(self, call: Call, skip: dict[int, PintuError]) -> None:
