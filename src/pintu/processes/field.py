@@ -19,6 +19,7 @@ from pintu.kit.landings import TableSets
 from pintu.kit.manifest import Manifest, demo_settings, find_pieces
 from pintu.kit.runtime import run_piece
 from pintu.processes.child import run_child, told
+from pintu.processes.several_role import until_leading, while_leading
 from pintu.processes.supervisor import BACK_OFF_S
 from pintu.settings import Settings
 
@@ -38,6 +39,12 @@ async def _run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    waiting = asyncio.create_task(until_leading(settings))
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait([waiting, stopped], return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        return
+    leading = asyncio.create_task(while_leading(settings, stop.set), name="leading")
     pieces = find_pieces()
     link = FieldLink(
         settings.data / "broker.sock",
@@ -54,7 +61,7 @@ async def _run(settings: Settings) -> None:
     doors = _doors(pieces, link, settings, tables)
     running.append(asyncio.create_task(doors.run(), name="doors"))
     await stop.wait()
-    for task in running:
+    for task in (leading, *running):
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
     await link.stop()

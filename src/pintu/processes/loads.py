@@ -18,6 +18,7 @@ import pintu
 from pintu.kernel.clock import parse_clock
 from pintu.kernel.configuration import Configuration
 from pintu.processes.child import run_child, told
+from pintu.processes.several_role import until_leading, while_leading
 from pintu.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,10 +42,17 @@ async def _run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    working = asyncio.create_task(_keep(settings))
+    working = asyncio.create_task(_beside_the_leader(settings, stop))
     await stop.wait()
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
+
+
+async def _beside_the_leader(settings: Settings, stop: asyncio.Event) -> None:
+    await until_leading(settings)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(while_leading(settings, stop.set))
+        tasks.create_task(_keep(settings))
 
 
 async def _keep(settings: Settings) -> None:

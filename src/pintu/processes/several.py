@@ -25,6 +25,7 @@ from pintu.kernel.store.postgres.leading import Leading, Member
 from pintu.kernel.store.postgres.store import PostgresStore
 from pintu.processes.serving import Server
 from pintu.processes.several_folder import OWN, Folder
+from pintu.processes.several_role import role_file
 from pintu.settings import Settings
 from pintu.web.brokers.native import NativeBroker
 from pintu.web.brokers.standing import Standing
@@ -37,9 +38,6 @@ log = logging.getLogger("pintu.brokers")
 AGAIN_S: Final = 1.0
 GOES_ON_S: Final = 5.0
 """A city that another one took the place of finishes what it was asked before."""
-
-ROLE: Final = "leads"
-"""A file in the data folder, there while this broker leads: field and loads run only then."""
 
 
 class SeveralServer(Server):
@@ -215,7 +213,7 @@ class Several:
         task.add_done_callback(self._ending.discard)
 
     def _role(self, *, leads: bool) -> None:
-        path = self.settings.data / ROLE
+        path = role_file(self.settings.data)
         if leads:
             path.write_text(str(self.lead.leader.term), "utf-8")
         else:
