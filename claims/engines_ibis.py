@@ -14,6 +14,7 @@ from bench import expressions as bench
 from claims.words import Claim, Finding, NotRun, judged
 from pintu.kernel.analytics.engines.engine import DuckEngine
 from pintu.kernel.analytics.engines.shapes import samples_of
+from pintu.kernel.analytics.engines.words import Sums
 from pintu.kernel.analytics.filed import rows_in
 
 BILLIONTH = 1e-9
@@ -48,10 +49,11 @@ def as_python() -> list[Finding]:
 def _told(paths: list[Path], things: int) -> dict[tuple[str, str, str, int], Any]:
     """What was told last of each moment, read row by row."""
     last: dict[tuple[str, str, str, int], tuple[int, Any]] = {}
+    asked = bench.question(Sums(), len(paths))
     for path in paths:
         for number in range(things):
             for row in rows_in(path, (1, bench.thing(number)), EVER):
-                for one in samples_of(row, (bench.TYPE,), ("temperature", "state")):
+                for one in samples_of(row, asked):
                     key = (one.id, one.attribute, one.dataset, one.at_us)
                     value = one.value if one.number else one.text
                     last[key] = max(last.get(key, (0, None)), (one.told, value))
@@ -97,7 +99,7 @@ def limits() -> list[Finding]:
 
 async def _limits() -> list[Finding]:
     from pintu.kernel.analytics.engines.asking import Analyst
-    from pintu.kernel.analytics.engines.words import Limits, Question, Sums
+    from pintu.kernel.analytics.engines.words import Limits, Question
     from pintu.kernel.analytics.history import History
     from pintu.kernel.clock import CityClock
     from pintu.kernel.errors import DeadlineExceeded, PintuError, TooComplex, Unavailable

@@ -157,13 +157,14 @@ def _running(numbers: Mapping[Any, float], question: Question, ask: Running) -> 
         days[key[:-1]][key[-1]] = math.fsum(some) / len(some)
     found = []
     for key, means in sorted(days.items()):
-        best = None
-        for last in means:
+        best, runs = None, 0
+        for last in range(ask.hours - 1, 24):
             row = [means[h] for h in range(last - ask.hours + 1, last + 1) if h in means]
-            if last >= ask.hours - 1 and len(row) >= ask.least:
+            if len(row) >= ask.least:
+                runs += 1
                 mean = math.fsum(row) / len(row)
                 best = mean if best is None else max(best, mean)
-        found.append((*key, len(means), math.fsum(means.values()) / len(means), best))
+        found.append((*key, len(means), math.fsum(means.values()) / len(means), best, runs))
     return found
 
 

@@ -110,7 +110,7 @@ def answered_by(engine: Engine, source: Source, order: Order, limits: Limits) ->
         rows = engine.rows(source.paths)
         said = engine.table(shapes(rows), MOST_SHAPES)
         known = zip(said["form"].to_pylist(), said["template"].to_pylist(), strict=True)
-        places, passed = places_of(known, question.types, question.attributes)
+        places, passed = places_of(known, question)
         if places:
             parts.append(filed(rows, places, MOST_OF_ROW))
     if source.fresh:

@@ -32,7 +32,7 @@ async def edited_samples(
             for one in series.instances:
                 if not one.deleted_us:
                     for name, told in instances({series.name: one.document}, (series.name,)):
-                        sample = sample_of(id, name, told, (one.position, one.place))
+                        sample = sample_of(id, name, told, (one.position, one.place), question.only)
                         if sample is not None:
                             found.append(sample)
         await asyncio.sleep(0)

@@ -121,14 +121,20 @@ def running(samples: Table, question: Question, ask: Running) -> Table:
     local = on_the_clock(samples.filter(samples.number), question)
     some = local.mutate(day=local.local_us // DAY_US, hour=local.local_us % DAY_US // HOUR_US)
     keys = (*SERIES, "day")
-    hourly = some.group_by(*keys, "hour").agg(mean=some.value.mean())
+    told = some.group_by(*keys, "hour").agg(mean=some.value.mean())
+    # a row of hours may end with one that nobody told of
+    every = ibis.memtable([{"hour": hour} for hour in range(24)], schema={"hour": "int64"})
+    whole = told.select(*keys).distinct().cross_join(every).select(*keys, "hour")
+    hourly = whole.left_join(told, [*keys, "hour"]).select(*keys, "hour", "mean")
     row = ibis.range_window(
         group_by=list(keys), order_by="hour", preceding=ask.hours - 1, following=0
     )
-    seen = hourly.mutate(run=hourly["mean"].mean().over(row), told=hourly.count().over(row))
-    whole = (seen.told >= ask.least) & (seen.hour >= ask.hours - 1)
+    mean = hourly["mean"]
+    seen = hourly.mutate(run=mean.mean().over(row), known=mean.count().over(row))
+    fits = (seen.known >= ask.least) & (seen.hour >= ask.hours - 1)
     return seen.group_by(*keys).agg(
-        hours=seen.count(), mean=seen["mean"].mean(), best=seen.run.max(where=whole)
+        hours=seen["mean"].count(), mean=seen["mean"].mean(),
+        best=seen.run.max(where=fits), runs=fits.sum(),
     ).order_by(*keys)  # fmt: skip
 
 

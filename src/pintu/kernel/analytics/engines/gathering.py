@@ -81,7 +81,7 @@ def _fresh(connection: Connection, tenant: int, question: Question) -> Iterator[
     ]
     for id, body in connection.execute(sa.select(PACK.c.id, PACK.c.body).where(*rules)):
         for row in rows_within(loosen(body), (tenant, id), span):
-            for sample in samples_of(row, question.types, question.attributes):
+            for sample in samples_of(row, question):
                 if span[0] <= sample.at_us < span[1]:
                     yield sample
 

@@ -6,11 +6,12 @@ the rows. So what a text means is worked out once a form, here, and an engine on
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import orjson
 
+from pintu.kernel.analytics.engines.words import Question
 from pintu.kernel.analytics.texts import DOUBLE, NUMBER, TIME, fill, marks
 from pintu.kernel.context.temporal.durations import micros
 from pintu.kernel.errors import BadInput
@@ -23,6 +24,10 @@ MOST_OF_ROW: Final = 4_096
 _BASES: Final = (7 * 10**13, 9 * 10**13)
 _DAYS: Final = (0, 86_400)
 """Every hole is filled twice, differently: what follows both is the hole's, whatever else it is."""
+
+
+Doc = dict[str, Any]
+Told = tuple[bool, float, str]
 
 
 class Place(NamedTuple):
@@ -73,26 +78,26 @@ def instances(payload: dict[str, Any], attributes: Collection[str]) -> Iterator[
                 yield name, one
 
 
-def samples_of(change: Change, types: Collection[str], attributes: Collection[str]) -> list[Sample]:
+def samples_of(change: Change, question: Question) -> list[Sample]:
     """What a row of the log tells."""
-    if change.verb not in TELLING or not set(types).intersection(change.types):
+    if change.verb not in TELLING or not set(question.types).intersection(change.types):
         return []
-    told = instances(orjson.loads(change.payload), attributes)
+    told = instances(orjson.loads(change.payload), question.attributes)
     found = (
-        sample_of(change.id, name, one, (change.position, rank))
+        sample_of(change.id, name, one, (change.position, rank), question.only)
         for rank, (name, one) in enumerate(told)
     )
     return [one for one in found if one is not None]
 
 
 def sample_of(
-    id: str, name: str, instance: dict[str, Any], place: tuple[int, int]
+    id: str, name: str, instance: Doc, place: tuple[int, int], only: Mapping[str, str]
 ) -> Sample | None:
     """The sample of an instance at a (position, rank); None where its time cannot be read."""
     at_us = _moment(instance["observedAt"])
     if at_us is None:
         return None
-    number, value, text = _value(instance.get("value"))
+    number, value, text = _value(instance, only)
     told = place[0] * MOST_OF_ROW + min(place[1], MOST_OF_ROW - 1)
     return Sample(id, name, str(instance.get("datasetId") or ""), at_us, number, value, text, told)
 
@@ -104,25 +109,28 @@ def _moment(told: Any) -> int | None:
         return None
 
 
-def _value(value: Any) -> tuple[bool, float, str]:
+def _value(instance: Doc, only: Mapping[str, str]) -> Told:
     """(whether it is a number, the number, otherwise a text)."""
+    value = instance.get("value")
+    for name, wanted in only.items():
+        told = instance.get(name)
+        if isinstance(told, dict) and told.get("value") != wanted:
+            return False, 0.0, ""
     if value.__class__ is int or value.__class__ is float:
         return True, float(value), ""
     return False, 0.0, value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def places_of(
-    shapes: Iterable[tuple[str, bytes]], types: Collection[str], attributes: Collection[str]
-) -> tuple[list[Place], int]:
+def places_of(shapes: Iterable[tuple[str, bytes]], question: Question) -> tuple[list[Place], int]:
     """Where samples lie in rows of each (form, template); and how many of these cannot be read."""
     found: list[Place] = []
     passed = 0
     for form, template in shapes:
         had, verb, _, _ = orjson.loads(form)
-        if VERBS[verb] not in TELLING or not set(types).intersection(had):
+        if VERBS[verb] not in TELLING or not set(question.types).intersection(had):
             continue
         try:
-            found += _places(form, template, attributes)
+            found += _places(form, template, question)
         except _Unread:
             passed += 1
     return found, passed
@@ -132,10 +140,11 @@ class _Unread(Exception):
     """A name varies from row to row."""
 
 
-def _places(form: str, template: bytes, attributes: Collection[str]) -> Iterator[Place]:
+def _places(form: str, template: bytes, question: Question) -> Iterator[Place]:
     kinds = marks(template)
     one, two = (
-        list(instances(orjson.loads(_filled(template, kinds, n)), attributes)) for n in (0, 1)
+        list(instances(orjson.loads(_filled(template, kinds, n)), question.attributes))
+        for n in (0, 1)
     )
     if [name for name, _ in one] != [name for name, _ in two]:
         raise _Unread
@@ -144,7 +153,7 @@ def _places(form: str, template: bytes, attributes: Collection[str]) -> Iterator
         if dataset != str(second.get("datasetId") or ""):
             raise _Unread
         when = _time_place(kinds, first["observedAt"], second["observedAt"])
-        what = _value_place(kinds, first.get("value"), second.get("value"))
+        what = _value_place(kinds, _value(first, question.only), _value(second, question.only))
         if when is not None:
             yield Place(form, template, name, dataset, *what, *when, min(rank, MOST_OF_ROW - 1))
 
@@ -186,11 +195,10 @@ def _time_place(kinds: tuple[int, ...], first: Any, second: Any) -> tuple[int, i
 
 
 def _value_place(
-    kinds: tuple[int, ...], first: Any, second: Any
+    kinds: tuple[int, ...], first: Told, second: Told
 ) -> tuple[bool, int, int, float, str]:
     """(number, kind, hole among its kind, value, text)."""
-    number, value, text = _value(first)
-    other, same, also = _value(second)
+    (number, value, text), (other, same, also) = first, second
     if not (number and other):
         # a text that varies with a number or a time in it is no state anybody can name
         return False, CONSTANT, -1, 0.0, text if text == also else ""

@@ -57,8 +57,9 @@ class Hours(msgspec.Struct, kw_only=True, frozen=True, tag="hours", forbid_unkno
 
 
 class Running(msgspec.Struct, kw_only=True, frozen=True, tag="running", forbid_unknown_fields=True):
-    """Of each entity and day: the mean of its hours, how many there are, and the largest mean of
-    `hours` hours in a row that end on that day and lie on it, at least `least` of them told."""
+    """Of each entity and day: how many of its hours are told, their mean, and the largest mean
+    (`best`, of `runs` such means) of `hours` hours in a row that lie on that day, at least `least`
+    of them told."""
 
     hours: int = 8
     least: int = 6
@@ -70,7 +71,8 @@ Kind = Sums | Chart | Profile | Hours | Running
 class Question(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """What is asked, of which samples: of entities that had one of `types` when they told, of
     `attributes`, from `since_us` to before `until_us` by time of observing. Names are stored
-    names. No `ids`: of all."""
+    names. No `ids`: of all. `only`: sub-attributes (such as `quality`) and the value they must have
+    where they are told; a sample with another one is as if no number had been told then."""
 
     ask: Kind
     types: Names
@@ -79,6 +81,7 @@ class Question(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     until_us: int
     zone: str = "UTC"
     ids: Annotated[tuple[Name, ...], msgspec.Meta(max_length=1_000)] = ()
+    only: Annotated[dict[str, str], msgspec.Meta(max_length=5)] = {}
 
 
 class Limits(msgspec.Struct, kw_only=True, frozen=True):
