@@ -62,6 +62,7 @@ from pintu.kernel.timers import Timers
 from pintu.kit.manifest import Manifest, demo_settings, find_pieces
 from pintu.kit.work import PieceWork
 from pintu.leading import Leading
+from pintu.restored import QUIET, is_quiet
 from pintu.settings import Settings, store_changed
 from pintu.web.metrics.screens import Counted
 from pintu.web.neighbours import open_neighbourhood
@@ -104,6 +105,9 @@ class City:
                 raise Unavailable("The city has moved to another store: it starts there")
             rooms = build(settings, tables, store)
             city = cls(rooms, tables, Leading(rooms, tables))
+            if is_quiet(settings.data):  # a copy beside its original runs nothing by itself
+                log.warning(QUIET)
+                city.first_token, leads = rooms.identity.ensure_admin(settings.token_file), False
             if leads:
                 city.first_token = rooms.identity.ensure_admin(settings.token_file)
                 await city.leading.start()
@@ -151,7 +155,9 @@ def build(
     data = settings.data
     tables = tables or open_tables(data, settings.store)
     clock = clock_of(settings)
-    egress = Egress(allow=settings.may_reach, allow_loopback=settings.open)
+    egress = Egress(
+        allow=settings.may_reach, allow_loopback=settings.open, shut=is_quiet(settings.data)
+    )
     library = ContextLibrary(data / "contexts", egress=egress, clock=clock)
     identity = identity_of(settings, tables, clock)
     gate = ExchangeGate(identity.gate, clock=clock, open_access=settings.open)

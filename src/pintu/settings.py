@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pintu.basemap import read_basemap
+from pintu.kept import read_kept
 from pintu.kernel.analytics.engines.words import check_engine
 from pintu.kernel.clock import parse_clock
 from pintu.kernel.errors import ConfigurationError
 from pintu.kernel.store.address import hidden, parse_address
-from pintu.kept import read_kept
 from pintu.settings_together import fit_together
 
 

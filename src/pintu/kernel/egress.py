@@ -76,6 +76,7 @@ class Egress:
 
     allow: tuple[str, ...] = ()
     allow_loopback: bool = False
+    shut: bool = False  # nothing goes out: a copy beside its original
 
     async def target(self, url: str) -> Target:
         """Resolve and check; raises Forbidden for what may not be reached, Unavailable for no
@@ -93,6 +94,8 @@ class Egress:
 
     async def addresses(self, host: str, port: int) -> list[str]:
         """Every address of a host, all of them checked, at least one; raises as `target` does."""
+        if self.shut:
+            raise Forbidden(f"{host} is not reached from a copy that was restored beside its city")
         addresses = await _resolve(host, port)
         listed = host in self.allow or f"{host}:{port}" in self.allow
         for address in addresses:

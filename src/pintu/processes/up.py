@@ -20,6 +20,7 @@ from pintu.kernel.clock import anchored
 from pintu.kernel.errors import ConfigurationError
 from pintu.processes.lock import prepare_folder, take_lock
 from pintu.processes.supervisor import Program, Supervisor, die_with
+from pintu.restored import is_quiet
 from pintu.settings import Settings, as_plain, load_settings, store_changed
 
 READY_WITHIN_S = 60.0
@@ -112,7 +113,10 @@ def _programs(settings: Settings, listener: int, lock: int) -> list[Program]:
             stops_last=True,
         )
     ]
-    if settings.pieces:
+    if settings.backup and not is_quiet(settings.data):
+        backups = (*python, "pintu.processes.keeping.schedule")
+        programs.append(Program(name="backups", command=backups, stdin=told, needed=False))
+    if settings.pieces and not is_quiet(settings.data):
         programs.append(
             Program(name="field", command=(*python, "pintu.processes.field"), stdin=told)
         )

@@ -37,8 +37,16 @@ MANIFEST: Final = "manifest.json"
 SEALED: Final = ".sealed"
 FORMAT: Final = 2
 PASSING: Final = frozenset(
-    ("lock", "broker.sock", "moving", "moving.lock", "moved.json", "keeping.json", MANIFEST, NOTE)
-)
+    [
+        "lock",
+        "broker.sock",
+        "moving",
+        "moving.lock",
+        "moved.json",
+        "keeping-base.json",
+        "keeping-stream.json",
+    ]
+) | {MANIFEST, NOTE}
 """What is of this start or this machine and no part of the city."""
 PAGES: Final = 512
 PAUSE_S: Final = 0.002

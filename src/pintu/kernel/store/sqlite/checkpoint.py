@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 from time import monotonic
+from typing import Protocol
 
 import apsw
 
@@ -30,6 +31,14 @@ LONG_WAIT_MS = 2_000
 """
 
 
+class Archive(Protocol):
+    """Who keeps what was committed elsewhere (backups): nothing is folded back unseen."""
+
+    def take(self) -> None:
+        """Everything committed up to now is yours; called by any thread, must not wait long."""
+        ...
+
+
 class Checkpoints:
     """`after_group` and `when_quiet` are called on the writer thread, between transactions."""
 
@@ -40,6 +49,7 @@ class Checkpoints:
         self._tuning = tuning
         self._connect = helper
         self.release: Callable[[], None] = _nothing  # the loop's readers let the log go
+        self.archive: Archive | None = None
         self.pages = 0  # frames the log holds
         self._next_at = tuning.checkpoint_pages
         self._dirty = False
@@ -99,17 +109,33 @@ class Checkpoints:
         self._jobs.put(True)
 
     def _run(self) -> None:
-        connection = None
+        both: list[apsw.Connection] = []
         while self._jobs.get():
             try:
-                if connection is None:
-                    connection = self._connect()
-                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                if not both:
+                    both = [self._connect(), self._connect()]
+                self._fold_beside(*both)
             except (apsw.Error, PintuError):
                 self.failed += 1
             self._done.set()
-        if connection is not None:
+        for connection in both:
             connection.close()
+
+    def _fold_beside(self, connection: apsw.Connection, reader: apsw.Connection) -> None:
+        """Fold back while others write. With an archive a read transaction is held meanwhile:
+        SQLite folds no further than where it began, and up to there the archive took everything.
+        """
+        archive = self.archive
+        if archive is None:
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            return
+        reader.execute("BEGIN")
+        try:
+            reader.execute("SELECT count(*) FROM tenant").fetchall()
+            archive.take()
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        finally:
+            reader.execute("COMMIT")
 
     def _finish(self) -> None:
         """The helper is through: fold what came since, and make way for a new log."""
@@ -132,6 +158,8 @@ class Checkpoints:
         self.longest_s = max(self.longest_s, took)
 
     def _fold(self, mode: int) -> None:
+        if self.archive is not None:
+            self.archive.take()  # we are the writer: nothing is added before it is folded
         try:
             self._db.wal_checkpoint(mode=mode)
         except apsw.Error:

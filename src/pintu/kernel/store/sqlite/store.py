@@ -23,7 +23,7 @@ from pintu.kernel.store.sqlite import log
 from pintu.kernel.store.sqlite.apply import Hands
 from pintu.kernel.store.sqlite.background import Both
 from pintu.kernel.store.sqlite.calls import Call
-from pintu.kernel.store.sqlite.checkpoint import Checkpoints
+from pintu.kernel.store.sqlite.checkpoint import Archive, Checkpoints
 from pintu.kernel.store.sqlite.learned import Learned
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.pending import PendingPoints
@@ -315,6 +315,12 @@ class SqliteStore:
                 connection.close()
 
         await asyncio.to_thread(copy)
+
+    def keep_with(self, archive: Archive | None) -> Callable[[], int]:
+        """Have `archive` take what is committed before the write-ahead log begins anew; returns
+        who tells a position that nothing committed until then is behind."""
+        self._writer.checkpoints.archive = archive
+        return lambda: self._hands.position
 
     def statistics(self) -> dict[str, Any]:
         """Figures for the system page."""
