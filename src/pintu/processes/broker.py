@@ -7,22 +7,17 @@ import gc
 import os
 import socket
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import uvicorn
 
 from pintu.city import City
-from pintu.kept import read_kept
-from pintu.kernel.store.address import is_postgres
 from pintu.processes.child import run_child, told
 from pintu.processes.door import door
 from pintu.processes.serving import Server
-from pintu.restored import is_quiet
 from pintu.settings import Settings
+from pintu.web.metrics.sampling import sampled
 from pintu.web.ngsi_ld.broker import Broker
-
-if TYPE_CHECKING:
-    from pintu.processes.keeping.keeper import Keeper
 
 DRAIN_S = 3
 
@@ -49,7 +44,9 @@ async def _serve(settings: Settings, listener: int | None) -> None:
     try:
         if keeper is not None:
             keeper.attach(city.rooms.store, city.rooms.clock.now_us)
-        config = _config(settings, city.application(), Broker(city.rooms))
+        broker = Broker(city.rooms)
+        broker.meter.sampled = sampled(broker)
+        config = _config(settings, city.application(), broker)
         await _served(Server(config, city.rooms), listener)
     finally:
         async with asyncio.timeout(5):

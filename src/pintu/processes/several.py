@@ -197,6 +197,7 @@ class Several:
         return city
 
     async def _adopt(self, city: City, *, leads: bool) -> None:
+        city.rooms.meter = self.broker.meter  # the door counts on where it was
         await self.standing.adopt(city.application(), leads=leads)
         self.broker.adopt(city.rooms, leads=leads, fresh=_store(city).fresh)
         self._role(leads=leads)
