@@ -50,11 +50,13 @@ class Incoming:
         rooms: tuple[Store, Intake, Clock],
         *,
         reader: str,
+        alerts: str | None,
         may_lead: Callable[[], bool],
         refuse: Refuse | None = None,
     ) -> None:
-        """`reader` is this city's name; `refuse` of a strict tenant."""
-        self.route, self._bus, self._reader = route, bus, reader
+        """`reader` is this city's name; `alerts` the tenant in which it is told that the route is
+        down, which must not be a copy; `refuse` of a strict tenant."""
+        self.route, self._bus, self._reader, self._alerts = route, bus, reader, alerts
         self._store, self._intake, self._clock = rooms
         self._may_lead, self._refuse = may_lead, refuse
         self._mark = names.route_mark(route.city, route.tenant)
@@ -262,7 +264,7 @@ class Incoming:
     def _report(self, state: str) -> None:
         """How the route is, on the page of sources and for its alert."""
         now_s = time.monotonic()
-        if now_s - self._told_s < TELL_S:
+        if self._alerts is None or now_s - self._told_s < TELL_S:
             return
         self._told_s = now_s
         self._intake.report(SourceReport(
@@ -275,7 +277,7 @@ class Incoming:
             lag_us=self.late_us,
             state="up" if state == "up" else "down",
             detail="" if state == "up" else self.state[:500],
-            tenant=self.route.here,
+            tenant=self._alerts,
         ))  # fmt: skip
 
 

@@ -161,9 +161,9 @@ class Outgoing:
     async def _wait(self, lane: Lane) -> None:
         """Until something is to be done."""
         if time.monotonic() - self._looked_s > LOOK_S:
-            self._looked_s = time.monotonic()
+            self._looked_s, least = time.monotonic(), lane.end - len(lane)
             self.stream = await self._bus.find_stream(names.stream(self.told.city))
-            if self.stream is None or self.stream.last < lane.end - len(lane):
+            if self.stream is None or self.stream.last < least:
                 raise PintuError("The stream is not what it was: looked at anew")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._news.wait(), 0.5)

@@ -41,6 +41,13 @@ def _always() -> bool:
     return True
 
 
+def alerts_tenant(told: Relay) -> str | None:
+    """Where it is told that a route is down: in the default tenant, unless that is a copy, then in
+    one that leaves; None: nowhere."""
+    copies = {route.here for one in told.coming for route in one.routes}
+    return next((one for one in ("", *(out.tenant for out in told.out)) if one not in copies), None)
+
+
 class RelayRoom:
     """Opened with what `[relay]` tells; runs between `start` and `stop`."""
 
@@ -67,6 +74,7 @@ class RelayRoom:
                 self._bus(one.line),
                 (store, intake, clock),
                 reader=told.city,
+                alerts=alerts_tenant(told),
                 may_lead=may_lead,
                 refuse=refuse(route.here),
             )
