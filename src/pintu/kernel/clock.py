@@ -39,6 +39,47 @@ class CityClock:
         return self.city_start_us + int((real - self.real_start_us) * self.rate)
 
 
+SET_BACK_US = 86_400_000_000
+"""A clock that was set back by more than a day was wrong for long: it is believed at once."""
+
+
+class Onward:
+    """The times of a log: those of a clock, and never before one that was told already.
+
+    A clock that is set back is caught up with: until it is as far again, times go on at half its
+    rate, so that what is written one after the other stays so, also by its time.
+    """
+
+    __slots__ = ("_clock", "_last", "_seen")
+
+    def __init__(self, clock: Clock, last_us: int = 0) -> None:
+        self._clock = clock
+        self._last = last_us
+        self._seen = 0  # the clock when we last told a time that was ahead of it
+
+    @property
+    def rate(self) -> float:
+        """City seconds a real second."""
+        return self._clock.rate
+
+    def not_before(self, last_us: int) -> None:
+        """The log has a row of this time."""
+        self._last = max(self._last, last_us)
+
+    def now_us(self) -> int:
+        """Microseconds since 1970-01-01 UTC, at least those of the call before."""
+        now = self._clock.now_us()
+        if now >= self._last or self._last - now > SET_BACK_US:
+            self._last = now
+            return now
+        if not 0 < self._seen <= now:
+            self._seen = now  # it was set back, perhaps again
+        on = (now - self._seen) // 2
+        self._seen += 2 * on
+        self._last += on
+        return self._last
+
+
 def parse_clock(text: str, *, real_now_us: int | None = None) -> CityClock:
     """Read `real` or `2026-01-01T00:00Z x60`; ConfigurationError says what is wrong with it.
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import asyncpg
 
-from pintu.kernel.clock import Clock
+from pintu.kernel.clock import Clock, Onward
 from pintu.kernel.counting import count, count_s, group_times
 from pintu.kernel.errors import DiskFull, PintuError, Unavailable
 from pintu.kernel.store.port import MARKED, Change, Mark, Op
@@ -56,7 +56,7 @@ class Writer:
     ) -> None:
         self._connections = connections
         self.state = state
-        self._clock = clock
+        self.clock = Onward(clock)
         self._tuning = tuning
         self._queue: deque[Call] = deque()
         self._running: asyncio.Task[None] | None = None
@@ -196,10 +196,10 @@ class Writer:
         contended = 0
         while True:
             connection, done = None, None
-            attempt = Attempt(self.state, calls, self._clock, careful=self._doubt > 0)
+            attempt = Attempt(self.state, calls, self.clock, careful=self._doubt > 0)
             try:
                 connection = await self._connection(calls)
-                await self.upkeep(connection, self._clock.now_us())
+                await self.upkeep(connection, self.clock.now_us())
                 began = time.perf_counter()
                 done = await attempt.run(connection)
                 count_s(self.times["commit_us"], began, time.perf_counter())

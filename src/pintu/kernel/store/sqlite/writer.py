@@ -19,7 +19,7 @@ from typing import Any
 
 import apsw
 
-from pintu.kernel.clock import Clock
+from pintu.kernel.clock import Clock, Onward
 from pintu.kernel.counting import count, count_s, group_times
 from pintu.kernel.errors import DiskFull, PintuError, Unavailable
 from pintu.kernel.store.port import MARKED, Change, Mark, Op, Outcome
@@ -59,7 +59,8 @@ class Writer:
         self._db = connection
         self._names = names
         self.hands = hands
-        self._clock = clock
+        newest: Any = connection.execute("SELECT at FROM log ORDER BY position DESC LIMIT 1").get
+        self._clock = Onward(clock, newest or 0)
         self._tuning = tuning
         self._gathering = Gathering()
         self._taken: deque[Call | None] = deque()  # the thread's, not yet in a group
