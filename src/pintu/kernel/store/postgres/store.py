@@ -120,6 +120,8 @@ class PostgresStore:
             await self._log.make_ahead(connection, self._clock.now_us())
         known = max(self.state.position, self.follow.position) if self._prepared else 0
         await regain(connection, self.state, known=known)
+        newest = "SELECT at FROM log ORDER BY position DESC LIMIT 1"
+        self.writer.clock.not_before(await connection.fetchval(newest) or 0)
         self._lookups.caching = self.state.alone
         self.writer.regained()
         self._learned.resume()
