@@ -62,7 +62,7 @@ from pintu.kernel.timers import Timers
 from pintu.kit.manifest import Manifest, demo_settings, find_pieces
 from pintu.kit.work import PieceWork
 from pintu.leading import Leading
-from pintu.restored import QUIET, is_quiet
+from pintu.restored import QUIET, find_restored, is_quiet, settled
 from pintu.settings import Settings, store_changed
 from pintu.web.metrics.screens import Counted
 from pintu.web.neighbours import open_neighbourhood
@@ -105,6 +105,7 @@ class City:
                 raise Unavailable("The city has moved to another store: it starts there")
             rooms = build(settings, tables, store)
             city = cls(rooms, tables, Leading(rooms, tables))
+            await _after_restore(rooms)
             if is_quiet(settings.data):  # a copy beside its original runs nothing by itself
                 log.warning(QUIET)
                 city.first_token, leads = rooms.identity.ensure_admin(settings.token_file), False
@@ -137,6 +138,15 @@ class City:
                 await stop()
         rooms.library.save()
         self.tables.close()
+
+
+async def _after_restore(rooms: Rooms) -> None:
+    """The first start out of a backup: what was under way then is nobody's promise any more."""
+    told = find_restored(rooms.settings.data)
+    if told is not None and not told.get("commands_marked"):
+        count = await rooms.commands.forget_way()
+        log.warning("Restored as of %s: %d commands were under way", told.get("as_of"), count)
+        settled(rooms.settings.data)
 
 
 def clock_of(settings: Settings) -> Clock:

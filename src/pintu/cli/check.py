@@ -21,9 +21,12 @@ from rich.table import Table
 from pintu import __version__
 from pintu.cli.pieces import check_pieces
 from pintu.cli.shell import Data, out, settings_of
+from pintu.kept import read_kept
+from pintu.kept_state import told_of
 from pintu.kernel.errors import ConfigurationError
 from pintu.kernel.store.address import is_postgres, parse_address
 from pintu.processes.lock import prepare_folder, running_city
+from pintu.restored import is_quiet
 from pintu.settings import Settings
 
 
@@ -67,6 +70,7 @@ def doctor(data: Data = None) -> int:
         _store,
         _folder,
         _disk,
+        _backups,
         _port,
         _files_open,
         _assets,
@@ -118,6 +122,14 @@ def _disk(settings: Settings) -> Finding:
     if free < 1e9:
         return Finding("disk", False, f"{told}; a city wants at least 1 GB: make room")
     return Finding("disk", True, told)
+
+
+def _backups(settings: Settings) -> Finding:
+    if is_quiet(settings.data):
+        return Finding("backups", None, "a copy from a backup: `pintu up --take-over` makes it one")
+    kept, _ = read_kept(settings.backup)
+    good, sentence = told_of(settings.data, kept, on_server=is_postgres(settings.store))
+    return Finding("backups", None if kept is None else good, sentence)
 
 
 def _existing(path: Path) -> Path:

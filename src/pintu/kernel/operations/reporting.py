@@ -55,6 +55,15 @@ class Reporting(Stepping):
         done = [next(taken) if one is None else one for one in found]
         return await self._settled(reports, done, who)
 
+    async def forget_way(self) -> int:
+        """The ledger came out of a backup: nobody knows what became of commands that were under
+        way then, so none is sent again by itself. They end, and say so; how many."""
+        detail = "unknown after restore: look at the device, and ask again if need be"
+        ids = [one.command.id for one in self.waiting()]
+        wanted = [self._wanted(id, "give_up", "restore", detail) for id in ids]
+        taken = await self._gathering.take_many(wanted) if wanted else []
+        return sum(1 for one in taken if isinstance(one, tuple))
+
     async def _settled(
         self, reports: Sequence[CommandReport], done: list[Any], who: str
     ) -> list[Entry | PintuError]:

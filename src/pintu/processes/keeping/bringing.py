@@ -25,6 +25,7 @@ from pintu.processes.keeping.counting import entities_of, problem_of
 from pintu.processes.keeping.looking import read_manifest, unpack
 from pintu.processes.keeping.replaying import Goal, Reached, Replay, covers
 from pintu.processes.keeping.sealing import Passphrase
+from pintu.processes.keeping.stream import Damaged
 from pintu.processes.moving_places import files_of, name_store
 from pintu.restored import NOTE, note_restored
 from pintu.settings import load_settings
@@ -107,14 +108,13 @@ def chosen(backup: Path, goal: Goal) -> tuple[Path, Path | None]:
     for path in sorted(backup.glob(BASES)):
         with contextlib.suppress(PintuError):  # a damaged one: an older one may do
             manifest = read_manifest(path)
-            found.append((manifest["as_of_us"], path, manifest))
+            found.append((int(manifest["as_of_us"]), path, manifest))
     if not found:
         raise PintuError(f"{backup} holds no whole backup ({BASES})")
     for as_of_us, path, manifest in sorted(found, key=lambda one: one[0], reverse=True):
         if goal.passed(int(manifest.get("position", 0)), as_of_us):
             continue
-        after = manifest.get("stream")
-        first = covers(stream, after, as_of_us) if after is not None else None
+        first = _first_tick(stream, manifest.get("stream"), as_of_us)
         if first is None or (goal != Goal() and not goal.holds(first)):
             older = any(one[0] < as_of_us for one in found)
             if first is not None and older and goal != Goal():
@@ -123,6 +123,14 @@ def chosen(backup: Path, goal: Goal) -> tuple[Path, Path | None]:
         return path, stream
     oldest = min(found, key=lambda one: one[0])
     raise PintuError(f"The oldest backup in {backup} is of {iso(oldest[0])}: nothing before it")
+
+
+def _first_tick(stream: Path, after: int | None, as_of_us: int) -> dict[str, Any] | None:
+    """Where the stream can lead to at the earliest; None where it leads nowhere."""
+    try:
+        return None if after is None else covers(stream, after, as_of_us)
+    except Damaged:
+        return None  # it is another stream, or its first records are not there any more
 
 
 def _says_itself(manifest: dict[str, Any], goal: Goal) -> None:

@@ -36,17 +36,9 @@ from pintu.settings import Settings
 MANIFEST: Final = "manifest.json"
 SEALED: Final = ".sealed"
 FORMAT: Final = 2
-PASSING: Final = frozenset(
-    [
-        "lock",
-        "broker.sock",
-        "moving",
-        "moving.lock",
-        "moved.json",
-        "keeping-base.json",
-        "keeping-stream.json",
-    ]
-) | {MANIFEST, NOTE}
+_START = ["lock", "broker.sock", "keeping-base.json", "keeping-stream.json"]
+_MOVE = ["moving", "moving.lock", "moved.json"]
+PASSING: Final = frozenset([*_START, *_MOVE, MANIFEST, NOTE])
 """What is of this start or this machine and no part of the city."""
 PAGES: Final = 512
 PAUSE_S: Final = 0.002

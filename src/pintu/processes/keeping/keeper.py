@@ -17,6 +17,7 @@ from typing import Any, Final
 import apsw
 
 from pintu.kept import Kept
+from pintu.kept_state import keep_state
 from pintu.kernel.errors import PintuError
 from pintu.kernel.store.opening import CITY_FILE
 from pintu.kernel.store.sqlite.store import SqliteStore
@@ -24,7 +25,6 @@ from pintu.processes.keeping.bringing import STREAM
 from pintu.processes.keeping.copying import city_files
 from pintu.processes.keeping.following import CityTail, Followed, Gap, merged, stamp_of
 from pintu.processes.keeping.sealing import Passphrase, is_secret, read_passphrase
-from pintu.processes.keeping.state import keep_state
 from pintu.processes.keeping.stream import Damaged, Tail, Writer, first_of, read_tail, segments
 from pintu.processes.keeping.wal import Frames, Sums
 from pintu.processes.moving_places import files_of

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pintu.kept import Kept, read_kept
+from pintu.kept_state import BASE, keep_state, read_state
 from pintu.kernel.clock import iso
 from pintu.kernel.errors import PintuError
 from pintu.kernel.store.address import is_postgres
@@ -24,7 +25,6 @@ from pintu.processes.keeping.bringing import BASES, STREAM
 from pintu.processes.keeping.copying import Keys, copy_city, listed, pack
 from pintu.processes.keeping.looking import read_manifest
 from pintu.processes.keeping.sealing import read_passphrase
-from pintu.processes.keeping.state import BASE, keep_state, read_state
 from pintu.processes.keeping.stream import Damaged, first_of, read_tail, segments
 from pintu.settings import Settings
 

@@ -7,8 +7,12 @@ from typing import Any
 from litestar import Response, get
 
 from pintu import __version__
+from pintu.kept import read_kept
+from pintu.kept_state import told_of
 from pintu.kernel.access import Act, Deed
 from pintu.kernel.errors import PintuError
+from pintu.restored import is_quiet
+from pintu.settings import Settings
 from pintu.web.api.reading import as_json
 from pintu.web.house import house_of
 from pintu.web.visit import AnyRequest, raw_headers
@@ -28,7 +32,8 @@ async def readyz(request: AnyRequest) -> Response[bytes]:
         return as_json({"status": "draining", "detail": rooms.draining}, 503)
     store, trouble = rooms.store, rooms.audit.trouble if rooms.audit is not None else ""
     try:
-        status, told = readiness(store.head(), {**store.statistics(), "log": trouble})
+        more = {"log": trouble, "backup": backup_trouble(rooms.settings)}
+        status, told = readiness(store.head(), {**store.statistics(), **more})
     except (PintuError, RuntimeError, OSError) as error:
         return as_json({"status": "unavailable", "detail": type(error).__name__}, 503)
     return as_json(told, status)
@@ -47,8 +52,20 @@ def readiness(head: int, figures: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         details.append(f"{lost} changes were lost with a server whose standby had not all of them")
     if trouble := figures.get("log"):
         details.append(f"The sealed log is not what was sealed: {trouble}")
+    if trouble := figures.get("backup"):
+        details.append(trouble)
     detail = {"detail": "; ".join(details)} if details else {}
     return 200, {"status": "ready", "position": head, **detail}
+
+
+def backup_trouble(settings: Settings) -> str:
+    """What is wrong with the backups that a city keeps by itself, and whether it is a copy of one;
+    names no folder, for anybody may ask."""
+    if is_quiet(settings.data):
+        return "A copy from a backup: it tells nobody anything"
+    kept, _ = read_kept(settings.backup)
+    good, sentence = told_of(settings.data, kept, on_server=settings.store != "sqlite:")
+    return "" if good else sentence.partition(":")[0].partition(" in /")[0]
 
 
 @get("/metrics", summary="Figures for Prometheus", media_type="text/plain; version=0.0.4")
