@@ -43,6 +43,9 @@ SET_BACK_US = 86_400_000_000
 """A clock that was set back by more than a day was wrong for long: it is believed at once."""
 
 
+STEP_US = 1_000_000
+
+
 class Onward:
     """The times of a log: those of a clock, and never before one that was told already.
 
@@ -75,8 +78,9 @@ class Onward:
         if not 0 < self._seen <= now:
             self._seen = now  # it was set back, perhaps again
         on = (now - self._seen) // 2
-        self._seen += 2 * on
-        self._last += on
+        # more than that since the last call may be another jump
+        self._seen = self._seen + 2 * on if on <= STEP_US else now
+        self._last += min(on, STEP_US)
         return self._last
 
 
