@@ -62,6 +62,7 @@ from pintu.kernel.timers import Timers
 from pintu.kit.manifest import Manifest, demo_settings, find_pieces
 from pintu.kit.work import PieceWork
 from pintu.leading import Leading
+from pintu.relaying import open_relay
 from pintu.restored import QUIET, find_restored, is_quiet, settled
 from pintu.settings import Settings, store_changed
 from pintu.web.metrics.screens import Counted
@@ -206,6 +207,7 @@ def build(
     open_telling(rooms, tables, gate)
     open_sharing(rooms, gate, tables, keys)
     rooms.limits = open_limits(rooms)
+    rooms.relay = open_relay(rooms)
     return rooms
 
 

@@ -50,6 +50,8 @@ class Leading:
             await rooms.history.start()
         if rooms.operations is not None:
             await rooms.operations.start()
+        if rooms.relay is not None:
+            await rooms.relay.start()
 
     async def open_doors(self, door: Callable[[Rooms], Awaitable[SocketServer]]) -> None:
         """Let neighbours and the processes of this folder in."""
@@ -78,7 +80,7 @@ class Leading:
     def _stops(self) -> list[Stop]:
         rooms = self._rooms
         stops: list[Stop] = []
-        for doors in (rooms.neighbours, rooms.nodes, rooms.delivery):
+        for doors in (rooms.relay, rooms.neighbours, rooms.nodes, rooms.delivery):
             if doors is not None:
                 stops.append(doors.stop)
         stops += [self._expiry.stop, rooms.timers.stop]

@@ -61,6 +61,7 @@ class Settings:
     history: dict[str, Any] = field(default_factory=dict)  # how long the past is kept, by type
     basemap: dict[str, Any] = field(default_factory=dict)  # tiles under the map: pintu/basemap.py
     backup: dict[str, Any] = field(default_factory=dict)  # kept by itself: pintu/kept.py
+    relay: dict[str, Any] = field(default_factory=dict)  # joined by NATS: kernel/relay/words.py
 
     @property
     def demo_tenant(self) -> str:
@@ -250,6 +251,7 @@ def load_settings(data: Path | None, environ: Mapping[str, str], **started: Any)
     values["oidc"] = _houses(told.pop("oidc", []), mistakes)
     values["history"] = _history(told.pop("history", {}), mistakes)
     values["backup"] = _backup(told.pop("backup", {}), mistakes)
+    values["relay"] = told.pop("relay", {})
     values["basemap"] = _basemap(told.pop("basemap", {}), mistakes)
     for name, value in told.items():
         _take(values, name, value, f"pintu.toml: {name}", mistakes)

@@ -12,6 +12,11 @@ def fit_together(values: dict[str, Any], mistakes: list[str]) -> None:
     """Settings that are right alone and wrong together."""
     if bool(values.get("tls_cert")) != bool(values.get("tls_key")):
         mistakes.append("tls_cert and tls_key belong together: one of them is missing")
+    if values.get("relay"):
+        from pintu.kernel.relay.words import read_relay  # what most cities are without
+
+        city = str(values.get("node_name", ""))
+        mistakes += [f"pintu.toml: {one}" for one in read_relay(values["relay"], city=city)[1]]
     if values.get("node"):
         if not is_postgres(str(values.get("store", ""))):
             mistakes.append("node is for several brokers on one PostgreSQL: --store names none")

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pintu.kernel.linkage.linkage import Linkage
     from pintu.kernel.operations import Commands
     from pintu.kernel.operations.opening import OperationsRoom
+    from pintu.kernel.relay.room import RelayRoom
     from pintu.kernel.store.port import Past, Store
     from pintu.kernel.subscriptions.delivering import Delivery
     from pintu.kernel.subscriptions.keeping import Subscriptions
@@ -115,5 +116,6 @@ class Rooms:
     delivery: Delivery | None = None  # tells them
     operations: OperationsRoom | None = None  # alerts to incidents, plans, orders, the roster
     meter: Meter = field(default_factory=Meter)  # what is counted of requests
+    relay: RelayRoom | None = None  # joined to other cities by NATS
     limits: Quotas | None = None  # what a tenant and a source may use
     draining: str = ""  # why this process takes no more for long; "" while it does
