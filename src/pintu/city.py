@@ -59,6 +59,7 @@ from pintu.kernel.subscriptions.opening import open_subscriptions
 from pintu.kernel.subscriptions.ways import open_delivery
 from pintu.kernel.tables import CityTables, open_tables
 from pintu.kernel.timers import Timers
+from pintu.kit.analyses import Ask, PieceAnalyses
 from pintu.kit.manifest import Manifest, demo_settings, find_pieces
 from pintu.kit.work import PieceWork
 from pintu.leading import Leading
@@ -241,6 +242,7 @@ def open_sharing(rooms: Rooms, gate: ExchangeGate, tables: CityTables, keys: Key
     if rooms.federation is not None and rooms.federation.offers is not None:
         gate.join(offered=rooms.federation.offers.decide)
     rooms.history = open_history(rooms, tables)
+    rooms.analyses = analyses_of(rooms.pieces, rooms.settings, rooms.history.analyst.ask)
     rooms.operations = open_operations(rooms, tables)
 
 
@@ -321,6 +323,12 @@ def declared_sets(pieces: list[Manifest], tenants: dict[str, str]) -> list[DataS
         for piece in pieces
         for one in piece.datasets
     ]
+
+
+def analyses_of(pieces: list[Manifest], settings: Settings, ask: Ask) -> PieceAnalyses:
+    """What the pieces ask of history as a whole."""
+    told, tenants = settings.piece_settings, tenants_of(pieces, settings)
+    return PieceAnalyses(pieces, ask, zone=settings.tz, told=told, tenants=tenants)
 
 
 def tenants_of(pieces: list[Manifest], settings: Settings) -> dict[str, str]:

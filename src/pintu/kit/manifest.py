@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pintu.kernel.errors import ConfigurationError
 from pintu.kernel.intake.doors.words import SourceFile
+from pintu.kit.analyses import Analysis, read_analysis
 from pintu.kit.toml_reader import Section
 from pintu.kit.views import MapLayer, WorkList, read_layer, read_work_list
 
@@ -86,6 +87,7 @@ class Manifest:
     work_lists: tuple[WorkList, ...] = ()
     sources: tuple[SourceFile, ...] = ()  # their mappings are MAPPING.toml in `mappings/`
     datasets: tuple[DataSet, ...] = ()
+    analyses: tuple[Analysis, ...] = ()  # what is asked of the past as a whole
     folder: Path | None = None
 
     def command(self, name: str) -> CommandWord | None:
@@ -126,11 +128,14 @@ def parse_manifest(told: dict[str, Any], *, folder: Path | None = None) -> Manif
         work_lists=tuple(read_work_list(one) for one in section.sections("work_lists")),
         sources=tuple(_source(one) for one in section.sections("sources")),
         datasets=tuple(_data_set(one) for one in section.sections("datasets")),
+        analyses=tuple(read_analysis(one) for one in section.sections("analyses")),
         folder=folder,
     )
     if folder is not None and name and folder.name != name:
         section.mistake("name", f"is {name!r} but the folder is {folder.name!r}")
-    for part in ("commands", "settings", "layers", "work_lists", "sources", "datasets"):
+    for part in (
+        "commands", "settings", "layers", "work_lists", "sources", "datasets", "analyses",
+    ):  # fmt: skip
         section.no_twins(part, [getattr(one, "name", "") for one in getattr(manifest, part)])
     section.done()
     return manifest

@@ -13,6 +13,7 @@ from pintu.kernel.errors import ConfigurationError
 from pintu.kernel.intake.doors.device import Received as Received
 from pintu.kernel.intake.words import Command, CommandState, Envelope, Unreadable, Update
 from pintu.kernel.tables import OpenTables, PrivateTables
+from pintu.kit.analyses import Columns
 from pintu.kit.link import Changed
 from pintu.kit.manifest import Manifest, is_kind
 
@@ -118,6 +119,7 @@ class Piece:
     actions: Mapping[str, Action] = field(default_factory=dict)
     tables: PrivateTables | None = None
     service: Callable[[OpenTables, Clock], Service] | None = None
+    finish: Mapping[str, Callable[[Any, Columns], Columns]] = field(default_factory=dict)
 
 
 def load_piece(manifest: Manifest) -> Piece:
@@ -138,6 +140,8 @@ def load_piece(manifest: Manifest) -> Piece:
     if piece.name != manifest.name:
         mistakes.append(f"Piece {manifest.name!r} calls itself {piece.name!r} in its wiring")
     declared = {one.name for one in manifest.commands}
+    for name in sorted(set(piece.finish) - {one.name for one in manifest.analyses}):
+        mistakes.append(f"Piece {manifest.name!r} finishes {name!r}, which it does not declare")
     for name in sorted(declared ^ set(piece.actions)):
         where = "its manifest" if name in declared else "its wiring"
         mistakes.append(f"Piece {manifest.name!r} has command {name!r} only in {where}")

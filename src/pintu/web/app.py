@@ -16,6 +16,7 @@ from pintu.kernel.subscriptions.streaming import Streams
 from pintu.web import failures, security, static_files
 from pintu.web.api import acting, audit_rules, health, moving, oidc, push, reading, streams, uploads
 from pintu.web.api import agreements as agreements_api
+from pintu.web.api import analyses as analyses_api
 from pintu.web.api import audit as audit_api
 from pintu.web.api import catalogue as catalogue_api
 from pintu.web.api import data_sets as data_sets_api
@@ -193,6 +194,7 @@ API: tuple[Any, ...] = (
     *wall_reading.HANDLERS,
     *wall_tiles.HANDLERS,
     *replay_api.HANDLERS,
+    *analyses_api.HANDLERS,
     *streets_api.HANDLERS,
     reading.map_lamps,
     reading.map_base,

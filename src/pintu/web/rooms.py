@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pintu.web.metrics.meter import Meter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pintu.kernel.access import Gate
+    from pintu.kernel.analytics.engines.words import Answer
     from pintu.kernel.analytics.history import History
     from pintu.kernel.audit import Audit
     from pintu.kernel.calling import Caller
@@ -71,6 +73,20 @@ class Work(Protocol):
         ...
 
 
+class Analyses(Protocol):
+    """What pieces ask of history as a whole."""
+
+    def analyses(self, tenant: str) -> Sequence[Any]:
+        """Those about things of a tenant: each has `name`, `title`, `question`."""
+        ...
+
+    async def answer(
+        self, place: tuple[int, str], name: str, span: tuple[int, int], ids: Sequence[str] = ()
+    ) -> Answer:
+        """The answer of one, for a tenant (number, name) and a span of time in µs."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Rooms:
     """One running city, as the web sees it."""
@@ -108,6 +124,7 @@ class Rooms:
     issuers: Issuers | None = None  # houses whose accounts open doors here (OpenID Connect)
     provider: Provider | None = None  # programs that ask us who somebody is
     history: History | None = None  # packs, files and roll-ups of what happened; keeps `past`
+    analyses: Analyses | None = None  # what pieces ask of all of it
     past: Past | None = None  # what happened to entities; None: read from the store's log
     federation: Federation | None = None  # other sources of context, registered here
     neighbours: Neighbourhood | None = None  # joined nodes as sources of context

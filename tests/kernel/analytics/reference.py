@@ -164,7 +164,16 @@ def _running(numbers: Mapping[Any, float], question: Question, ask: Running) -> 
                 runs += 1
                 mean = math.fsum(row) / len(row)
                 best = mean if best is None else max(best, mean)
-        found.append((*key, len(means), math.fsum(means.values()) / len(means), best, runs))
+        found.append(
+            (
+                *key,
+                len(means),
+                math.fsum(means.values()) / len(means),
+                max(means.values()),
+                best,
+                runs,
+            )
+        )
     return found
 
 

@@ -11,6 +11,7 @@ from pintu.pieces.environment.connectors.units import StationUnits
 from pintu.pieces.environment.derive import Deriver
 from pintu.pieces.environment.detect import Detector
 from pintu.pieces.environment.model.outlook import Forecaster
+from pintu.pieces.environment.model.past import daily_indices
 from pintu.pieces.environment.normalise import normalise
 from pintu.pieces.environment.service import TABLES, CaseService
 from pintu.pieces.environment.settings import Settings, read_settings
@@ -44,4 +45,5 @@ piece = Piece(
     watchers=_watchers,
     tables=TABLES,
     service=CaseService,
+    finish={"daily_indices": daily_indices},
 )

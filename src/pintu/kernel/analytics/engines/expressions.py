@@ -133,7 +133,7 @@ def running(samples: Table, question: Question, ask: Running) -> Table:
     seen = hourly.mutate(run=mean.mean().over(row), known=mean.count().over(row))
     fits = (seen.known >= ask.least) & (seen.hour >= ask.hours - 1)
     return seen.group_by(*keys).agg(
-        hours=seen["mean"].count(), mean=seen["mean"].mean(),
+        hours=seen["mean"].count(), mean=seen["mean"].mean(), high=seen["mean"].max(),
         best=seen.run.max(where=fits), runs=fits.sum(),
     ).order_by(*keys)  # fmt: skip
 

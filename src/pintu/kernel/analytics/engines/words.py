@@ -57,7 +57,8 @@ class Hours(msgspec.Struct, kw_only=True, frozen=True, tag="hours", forbid_unkno
 
 
 class Running(msgspec.Struct, kw_only=True, frozen=True, tag="running", forbid_unknown_fields=True):
-    """Of each entity and day: how many of its hours are told, their mean, and the largest mean
+    """Of each entity and day: how many of its hours are told, their mean, the largest of them,
+    and the largest mean
     (`best`, of `runs` such means) of `hours` hours in a row that lie on that day, at least `least`
     of them told."""
 
