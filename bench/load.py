@@ -12,7 +12,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,7 +22,6 @@ import uvloop
 from bench.entities import SOUTH, SPAN, TYPE, WEST, entity_id, entity_json
 
 ROOT = "/ngsi-ld/v1"
-_COUNT = "&count=true"
 
 
 def _request(method: str, path: str, body: bytes = b"", token: str = "") -> bytes:
@@ -36,58 +35,102 @@ def _request(method: str, path: str, body: bytes = b"", token: str = "") -> byte
 
 def requests(plan: dict[str, Any]) -> Iterator[bytes]:
     """The requests of one plan, in order; deterministic by its seed."""
-    dice = random.Random(plan.get("seed", 1))
-    token, first, stock = plan.get("token", ""), plan.get("first", 0), plan.get("stock", 1)
-    for i in range(plan["n"]):
-        match plan["op"]:
-            case "create":
-                yield _request("POST", f"{ROOT}/entities", entity_json(first + i), token)
-            case "patch":
-                body = (
-                    b'{"activePower":{"type":"Property","value":%.2f,"unitCode":"WTT",'
-                    b'"observedAt":"2026-11-22T09:00:00Z"}}' % (dice.random() * 150)
-                )
-                path = f"{ROOT}/entities/{entity_id(dice.randrange(stock))}/attrs"
-                yield _request("PATCH", path, body, token)
-            case "retrieve" | "retrieve_each" as op:
-                spread = (first + i) * 7919 % stock  # a prime: once before any comes again
-                number = spread if op == "retrieve_each" else dice.randrange(stock)
-                yield _request("GET", f"{ROOT}/entities/{entity_id(number)}", token=token)
-            case "batch_new":
-                size = plan["size"]
-                rows = [entity_json(first + i * size + k) for k in range(size)]
-                path = f"{ROOT}/entityOperations/create"
-                yield _request("POST", path, b"[" + b",".join(rows) + b"]", token)
-            case "batch_replaced":
-                size = plan["size"]
-                start = dice.randrange(max(1, stock - size))
-                rows = [entity_json(start + k, i + 1) for k in range(size)]
-                path = f"{ROOT}/entityOperations/upsert?options=replace"
-                yield _request("POST", path, b"[" + b",".join(rows) + b"]", token)
-            case "type_q" | "type_q_count" as op:
-                q = quote(f"illuminanceLevel=={dice.randrange(1000)}")
-                path = f"{ROOT}/entities?type={TYPE}&q={q}&limit=20{_COUNT * op.endswith('count')}"
-                yield _request("GET", path, token=token)
-            case "up_to_count":  # some multiple of a thousandth of all
-                q = quote(f"illuminanceLevel<{plan['thousandths']}")
-                path = f"{ROOT}/entities?type={TYPE}&q={q}&limit=20{_COUNT}"
-                yield _request("GET", path, token=token)
-            case "near" | "near_count" as op:
-                lon, lat = WEST + dice.random() * SPAN, SOUTH + dice.random() * SPAN
-                where = quote(f"[{lon:.5f},{lat:.5f}]")
-                yield _request(
-                    "GET",
-                    f"{ROOT}/entities?type={TYPE}&georel={quote('near;maxDistance==1000')}"
-                    f"&geometry=Point&coordinates={where}&limit=20{_COUNT * op.endswith('count')}",
-                    token=token,
-                )
-            case "path":
-                yield _request(
-                    plan["method"],
-                    plan["path"].replace("{i}", str(first + i)),
-                    entity_json(first + i) if plan["method"] == "POST" else b"",
-                    token,
-                )
+    dice, make = random.Random(plan.get("seed", 1)), OPERATIONS[plan["op"]]
+    for number in range(plan["n"]):
+        method, path, body = make(plan, number, dice)
+        yield _request(method, path, body, plan.get("token", ""))
+
+
+# --- operations: (method, path, body) of request `i` of a plan ------------------------------------
+Plan = dict[str, Any]
+Asked = tuple[str, str, bytes]
+
+
+def _create(plan: Plan, i: int, dice: random.Random) -> Asked:
+    return "POST", f"{ROOT}/entities", entity_json(plan.get("first", 0) + i)
+
+
+def _patch(plan: Plan, i: int, dice: random.Random) -> Asked:
+    body = (
+        b'{"activePower":{"type":"Property","value":%.2f,"unitCode":"WTT",'
+        b'"observedAt":"2026-11-22T09:00:00Z"}}' % (dice.random() * 150)
+    )
+    number = dice.randrange(plan.get("stock", 1))
+    return "PATCH", f"{ROOT}/entities/{entity_id(number)}/attrs", body
+
+
+def _retrieve(plan: Plan, i: int, dice: random.Random) -> Asked:
+    return "GET", f"{ROOT}/entities/{entity_id(dice.randrange(plan.get('stock', 1)))}", b""
+
+
+def _retrieve_each(plan: Plan, i: int, dice: random.Random) -> Asked:
+    number = (plan["first"] + i) * 7919 % plan["stock"]  # a prime: once before any comes again
+    return "GET", f"{ROOT}/entities/{entity_id(number)}", b""
+
+
+def _batch_new(plan: Plan, i: int, dice: random.Random) -> Asked:
+    size = plan["size"]
+    rows = [entity_json(plan.get("first", 0) + i * size + k) for k in range(size)]
+    return "POST", f"{ROOT}/entityOperations/create", b"[" + b",".join(rows) + b"]"
+
+
+def _batch_replaced(plan: Plan, i: int, dice: random.Random) -> Asked:
+    size = plan["size"]
+    start = dice.randrange(max(1, plan.get("stock", 1) - size))
+    rows = [entity_json(start + k, i + 1) for k in range(size)]
+    path = f"{ROOT}/entityOperations/upsert?options=replace"
+    return "POST", path, b"[" + b",".join(rows) + b"]"
+
+
+def _type_q(plan: Plan, i: int, dice: random.Random) -> Asked:
+    q = quote(f"illuminanceLevel=={dice.randrange(1000)}")
+    return "GET", f"{ROOT}/entities?type={TYPE}&q={q}&limit=20", b""
+
+
+def _up_to(plan: Plan, i: int, dice: random.Random) -> Asked:
+    """About so many thousandths of all."""
+    q = quote(f"illuminanceLevel<{plan['thousandths']}")
+    return "GET", f"{ROOT}/entities?type={TYPE}&q={q}&limit=20", b""
+
+
+def _near(plan: Plan, i: int, dice: random.Random) -> Asked:
+    lon, lat = WEST + dice.random() * SPAN, SOUTH + dice.random() * SPAN
+    where = f"georel={quote('near;maxDistance==1000')}&geometry=Point"
+    coordinates = quote(f"[{lon:.5f},{lat:.5f}]")
+    path = f"{ROOT}/entities?type={TYPE}&{where}&coordinates={coordinates}&limit=20"
+    return "GET", path, b""
+
+
+def _counted(make: Callable[[Plan, int, random.Random], Asked]) -> Callable[..., Asked]:
+    """The same page with the exact count of all that match."""
+
+    def with_count(plan: Plan, i: int, dice: random.Random) -> Asked:
+        method, path, body = make(plan, i, dice)
+        return method, f"{path}&count=true", body
+
+    return with_count
+
+
+def _path(plan: Plan, i: int, dice: random.Random) -> Asked:
+    number = plan.get("first", 0) + i
+    body = entity_json(number) if plan["method"] == "POST" else b""
+    return plan["method"], plan["path"].replace("{i}", str(number)), body
+
+
+OPERATIONS: dict[str, Callable[[Plan, int, random.Random], Asked]] = {
+    "create": _create,
+    "patch": _patch,
+    "retrieve": _retrieve,
+    "retrieve_each": _retrieve_each,
+    "batch_new": _batch_new,
+    "batch_replaced": _batch_replaced,
+    "type_q": _type_q,
+    "type_q_count": _counted(_type_q),
+    "up_to_count": _counted(_up_to),
+    "near": _near,
+    "near_count": _counted(_near),
+    "path": _path,
+}
 
 
 class _Client(asyncio.Protocol):
