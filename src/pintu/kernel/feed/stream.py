@@ -117,8 +117,9 @@ class Feed:
 
     def _fan_out(self, changes: list[Change]) -> None:
         self.live_changes += len(changes)
+        kinds = {change.types for change in changes}
         for subscription in self._subscriptions:
-            subscription.offer(changes)
+            subscription.offer(changes, kinds)
         for listener in list(self._listeners):
             self._tell(listener, changes)
 
@@ -268,9 +269,16 @@ class Subscription:
             end = self._passed
         return end, batch
 
-    def offer(self, changes: list[Change]) -> None:
-        """A commit happened: keep what is wanted, or fall back to the log when that is too much."""
-        if self._idle and self.taker is not None and not self._wake.is_set():
+    def offer(self, changes: list[Change], kinds: set[tuple[str, ...]]) -> None:
+        """A commit happened, of these sets of types: keep what is wanted, or fall back to the log
+        when that is too much.
+        """
+        idle = self._idle and not self._wake.is_set()
+        if idle and self._types is not None and all(map(self._types.isdisjoint, kinds)):
+            # nobody is woken for what is not wanted
+            self.position = self._passed = max(self.position, changes[-1].position)
+            return
+        if idle and self.taker is not None:
             changes = self._handed(changes, self.taker)
             if not changes:
                 return

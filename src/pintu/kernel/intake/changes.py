@@ -44,7 +44,7 @@ class Recent:
         self._ring: list[Change] = []
         self._bytes = 0
         self._from = store.head()  # the ring holds everything after this position
-        self._news = asyncio.Event()
+        self._waiters: list[Waiter] = []
         store.on_commit(self._committed)
 
     def _committed(self, changes: list[Change]) -> None:
@@ -55,13 +55,18 @@ class Recent:
             self._from = self._ring[cut - 1].position
             self._bytes -= sum(len(change.body or b"") for change in self._ring[:cut])
             del self._ring[:cut]
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+        if self._waiters:
+            kinds, head = {change.types for change in changes}, changes[-1].position
+            self._waiters = [one for one in self._waiters if not one.woken(kinds, head)]
 
-    async def after(self, position: int) -> list[Change]:
-        """What came after a position, from the ring or the log; waits while there is nothing."""
+    async def after(
+        self, position: int, types: frozenset[str] = frozenset(), until: int = 0
+    ) -> list[Change]:
+        """What came after a position, from the ring or the log; while there is nothing it waits,
+        for something of these types (none: of any) or for position `until`: waking up for what
+        others want costs more than passing over it later.
+        """
         while True:
-            news = self._news
             if position >= self._from:
                 start = bisect_right(self._ring, position, key=lambda change: change.position)
                 found = self._ring[start : start + FRAME_LINES]
@@ -69,12 +74,32 @@ class Recent:
                 found = await patiently(partial(self._store.changes, position, FRAME_LINES))
             if found:
                 return found
-            await news.wait()
+            waiter = Waiter(types, until)
+            self._waiters.append(waiter)
+            await waiter.news
 
     @property
     def head(self) -> int:
         """The newest position."""
         return self._store.head()
+
+
+class Waiter:
+    """Somebody who has seen everything, and what has to happen before that changes."""
+
+    __slots__ = ("news", "types", "until")
+
+    def __init__(self, types: frozenset[str], until: int) -> None:
+        self.types, self.until = types, until
+        self.news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def woken(self, kinds: set[tuple[str, ...]], head: int) -> bool:
+        """A commit of these sets of types came, up to a position: is it waited for no more?"""
+        if self.types and head < self.until and all(map(self.types.isdisjoint, kinds)):
+            return self.news.done()
+        if not self.news.done():
+            self.news.set_result(None)
+        return True
 
 
 class Follower:
@@ -124,7 +149,7 @@ class Follower:
             await self._frame([], after)
         told = after
         while True:
-            changes = await self._recent.after(after)
+            changes = await self._recent.after(after, self._types, told + SKIPPED)
             tenant = self._store.tenant(self._tenant)
             lines = []
             size = 0

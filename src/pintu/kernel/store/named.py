@@ -51,9 +51,11 @@ class Named(ABC):
         """The shape of a stored document, made when it is new."""
         types = doc["type"]
         forms = [
-            (value["type"] if type(value) is dict else value[0]["type"])
-            if name not in MEMBERS
+            value["type"]
+            if value.__class__ is dict
             else None
+            if value.__class__ is str or name in MEMBERS
+            else value[0]["type"]
             for name, value in doc.items()
         ]
         key = (tenant, tuple(doc), (types if type(types) is str else tuple(types), *forms))

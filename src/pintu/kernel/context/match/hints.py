@@ -52,6 +52,8 @@ def index_values(doc: Doc, path: Path) -> list[IndexValue]:
                 return [held if len(held) < 20 else text_key(held)[:TEXT_LIMIT]]
             if shape is float or shape is bool:
                 return [held]
+            if shape is int and -_LONGEST_INTEGER <= held <= _LONGEST_INTEGER:
+                return [held]
     entries: list[IndexValue] = []
     for kind, value in found_at(doc, path):
         for leaf in leaves(kind, value):
