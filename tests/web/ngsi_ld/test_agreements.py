@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from claims.exchange_leaks_city import PURPOSE, Scene, open_scene
 from pintu.kernel.access import Mask
 from pintu.kernel.exchange.agreements.words import Agreement, Limits, Terms
 from pintu.kernel.exchange.words import Condition
-from pintu.web.ngsi_ld.answers import Deferred
-from pintu.web.ngsi_ld.message import Request, Response
+from pintu.web.ngsi_ld.entering import Entered
+from pintu.web.ngsi_ld.message import Request, Response, as_response
+from tests.web.ngsi_ld.test_repeated import connect
 
 ROOT = "/ngsi-ld/v1"
 FIELDS = {
@@ -225,8 +227,8 @@ async def test_the_short_way_tells_the_same(scene: Scene) -> None:
     async def again(path: str) -> Any:
         found = scene.broker.repeats.answer(repeat.standing, (ROOT + path).encode())
         assert found is not None
-        short = isinstance(found, Deferred)
-        response = found if isinstance(found, Response) else await found  # type: ignore[misc]
+        short = isinstance(found, Entered)
+        response = as_response(found if isinstance(found, Response) else await found)
         return short, response.status, response.body, b"pintu-receipt" in dict(response.headers)
 
     for path in (f"/entities/{visible(scene)[0]['id']}", "/entities?type=Sensor&limit=5"):
@@ -240,5 +242,32 @@ async def test_the_short_way_tells_the_same(scene: Scene) -> None:
         agree(scene)
         ordinary = await call(scene, "GET", path)
         assert (200, ordinary.body, True) == (await again(path))[1:]
+        told = [
+            msgspec.structs.replace(row, at_us=0, salt="") for row in await rows_of(scene, "read")
+        ]
+        assert told[-2:] == [msgspec.structs.replace(told[-1], reason=told[-2].reason), told[-1]]
     scene.shelf.known.clear()
     assert 403 == (await again(path))[1]
+
+
+async def test_a_connection_gets_its_receipts_in_order(scene: Scene) -> None:
+    """Over the fast lane: each answer once its row is durable, also of requests sent together and
+    of one that nobody waits for any more."""
+    said = (b"Authorization: " + scene.headers["authorization"].encode(), b"Pintu-Agreement: ag-1",
+            b"Pintu-Purpose: " + PURPOSE.encode(), b"Pintu-Reason: Enrolment")  # fmt: skip
+    target = f"/entities/{visible(scene)[0]['id']}".encode()
+    async for line in connect(scene.broker):
+        answers = [await line.ask(target, *said) for _ in range(5)]
+        numbers = [int(re.search(rb"pintu-receipt: (\d+)", one)[1]) for one in answers]  # type: ignore[index]
+        assert [numbers[0] + more for more in range(5)] == numbers
+        assert 1 == len({re.sub(rb"pintu-receipt: [^\r]*", b"", one) for one in answers})
+        audit = scene.city.rooms.audit
+        assert audit is not None
+        leaf = re.search(rb"leaf=([0-9a-f]{64})", answers[-1])
+        assert leaf is not None
+        assert leaf[1].decode() == audit.leaf(await audit.body(numbers[-1]))
+        line.send(target, *said)
+        line.send(target, *said)
+        assert [200, 200] == [int((await line.answer())[9:12]) for _ in range(2)]
+        line.send(target, *said)
+    assert len(await rows_of(scene, "read")) >= 7

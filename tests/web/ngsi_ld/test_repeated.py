@@ -74,9 +74,13 @@ class Line:
 
     async def ask(self, target: bytes, *headers: bytes, method: bytes = b"GET") -> bytes:
         """The whole answer, its date left out."""
+        self.send(target, *headers, method=method)
+        return await self.answer()
+
+    def send(self, target: bytes, *headers: bytes, method: bytes = b"GET") -> None:
+        """One request, without waiting for its answer."""
         lines = [method + b" " + ROOT + target + b" HTTP/1.1", b"Host: 127.0.0.1", *headers]
         self._writer.write(b"\r\n".join(lines) + b"\r\n\r\n")
-        return await self.answer()
 
     async def answer(self) -> bytes:
         """One answer that is due."""

@@ -75,3 +75,11 @@ class AuditLog(Protocol):
     def digest(self, value: str | bytes) -> str:
         """The keyed digest of a subject or an answer: equal for equal values, told to nobody."""
         ...
+
+
+class Form(Protocol):
+    """Rows of the log that differ by their time, how many rows were told, and the answer."""
+
+    def row(self, at_us: int, rows: int, answer: str) -> bytes:
+        """One of them; `answer` is a keyed digest, letters and digits."""
+        ...

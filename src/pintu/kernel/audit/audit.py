@@ -15,7 +15,7 @@ from typing import Final, Protocol, Unpack
 import msgspec
 
 from pintu.kernel.access import Act, Actor
-from pintu.kernel.access.audited import Entry, Receipt
+from pintu.kernel.access.audited import Entry, Form, Receipt
 from pintu.kernel.audit.anomalies.watching import Watch
 from pintu.kernel.audit.anomalies.words import Finding, Thresholds
 from pintu.kernel.audit.checking import Checker
@@ -25,7 +25,7 @@ from pintu.kernel.audit.heads import Head
 from pintu.kernel.audit.looking import Look, Viewer, shown
 from pintu.kernel.audit.proofs import Proofs
 from pintu.kernel.audit.protecting import Protections
-from pintu.kernel.audit.rows import Numbered, Row, read_row, row_bytes
+from pintu.kernel.audit.rows import Numbered, Row, RowForm, read_row, row_bytes
 from pintu.kernel.audit.schema import TABLES
 from pintu.kernel.audit.sealing import Sealer
 from pintu.kernel.audit.searching import Search, Wanted
@@ -145,11 +145,7 @@ class Audit:
         """The same for who writes the row in the transaction of changes it tells of: an operation
         to be submitted beside others, and what makes its outcome a receipt.
         """
-        at_us = self._clock.now_us()
-        if at_us < self._latest_us:
-            self._back(at_us)
-        else:
-            self._latest_us = at_us
+        at_us = self._now_us()
         if entry.subjects:
             year, of = year_of(at_us), self._digests.in_year
             entry = msgspec.structs.replace(
@@ -160,10 +156,31 @@ class Audit:
         def seal(outcome: Outcome) -> Receipt:
             if outcome.error is not None:
                 raise outcome.error
-            leaf = _sha256(b"\x00" + body).hexdigest()
-            return Receipt(number=outcome.position, at_us=at_us, leaf=leaf)
+            return Receipt(number=outcome.position, at_us=at_us, leaf=self.leaf(body))
 
         return Op(0, "", note=body), seal
+
+    def form(self, entry: Entry) -> RowForm:
+        """What rows like this one share, for who writes many; about nobody in particular."""
+        return RowForm(entry)
+
+    def row_of(self, form: Form, rows: int, answer: str) -> bytes:
+        """A row of a form, to be submitted as a note; `leaf` of it is what a receipt names."""
+        return form.row(self._now_us(), rows, answer)
+
+    @staticmethod
+    def leaf(row: bytes) -> str:
+        """The hash of a row as a leaf of the tree, hex."""
+        return _sha256(b"\x00" + row).hexdigest()
+
+    def _now_us(self) -> int:
+        """The time of a row that is handed in now."""
+        at_us = self._clock.now_us()
+        if at_us < self._latest_us:
+            self._back(at_us)
+        else:
+            self._latest_us = at_us
+        return at_us
 
     def _back(self, at_us: int) -> None:
         """The clock went back: by more than a jitter it is in the log, before what comes next."""

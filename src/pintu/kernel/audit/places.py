@@ -8,6 +8,7 @@ found is read and compared.
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterable
 from functools import lru_cache
@@ -50,18 +51,43 @@ def entries_of(rows: Iterable[tuple[int, bytes]]) -> list[dict[str, Any]]:
     """The entries of rows that are sealed together, at most `SPAN` of them; a row that cannot be
     read has none.
     """
-    found: dict[int, list[int]] = {}
+    alike: dict[bytes, tuple[bytes, list[int]]] = {}
     for number, body in rows:
+        shared = _shared(body)
+        known = alike.get(shared)
+        if known is None:
+            alike[shared] = (body, [number])
+        else:
+            known[1].append(number)
+    found: dict[int, list[int]] = {}
+    for body, numbers in alike.values():
         try:
             words = words_of(read_row(body))
         except BadInput:
             continue
         for one in words:
-            found.setdefault(one, []).append(number)
+            kept = found.get(one)
+            found[one] = numbers if kept is None else [*kept, *numbers]
     return [
         {"word": one, "number": numbers[0], "others": _packed(numbers)}
-        for one, numbers in found.items()
+        for one, numbers in ((one, sorted(numbers)) for one, numbers in found.items())
     ]
+
+
+def _shared(body: bytes) -> bytes:
+    """A row without what its words do not come from, its time, salt and answer: equal for rows
+    with equal words. Of a row in another form the whole.
+    """
+    start = _START(body)
+    if start is None:
+        return body
+    end = body.find(b',"answer":"', start.end())
+    rows = body.rfind(b',"rows":', start.end(), end) if end > 0 else -1
+    return body[start.end() : rows] if rows > 0 else body
+
+
+_START = re.compile(rb'\{"at_us":[0-9]+,"salt":"[0-9a-z]+",').match
+"""No text of a row has a quotation mark without a backslash before it: a member's name is one."""
 
 
 def _packed(numbers: list[int]) -> bytes:

@@ -38,6 +38,29 @@ def row_bytes(entry: Entry, at_us: int, salt: bytes = b"") -> bytes:
     return b'{"at_us":%d,"salt":"%s",%s' % (at_us, salt or _salt(), _encode(entry)[1:])
 
 
+class RowForm:
+    """Rows that differ by their time, how many rows were told, and the answer: what is equal of
+    them is encoded once.
+    """
+
+    __slots__ = ("_after", "_before")
+
+    def __init__(self, entry: Entry) -> None:
+        """`entry`: what every row says; about nobody in particular and without details."""
+        shared = msgspec.structs.replace(entry, rows=0, answer="", schema=0)
+        self._before = _encode(shared)[1:-1]
+        self._after = b',"schema":%d}' % entry.schema if entry.schema else b"}"
+
+    def row(self, at_us: int, rows: int, answer: str, salt: bytes = b"") -> bytes:
+        """The bytes that `row_bytes` gives of the whole entry."""
+        told = b',"rows":%d' % rows if rows else b""
+        if answer:
+            told += b',"answer":"%b"' % answer.encode()
+        return b'{"at_us":%d,"salt":"%b",%b%b%b' % (
+            at_us, salt or _salt(), self._before, told, self._after,
+        )  # fmt: skip
+
+
 class _Salts:
     """Random words of 16 hex signs; the system is asked for many at once."""
 

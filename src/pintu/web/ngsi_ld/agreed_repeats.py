@@ -9,25 +9,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pintu.kernel.access import Actor, Projection, Seen
-from pintu.kernel.context.record import Record
 from pintu.kernel.context.selection import Selection
 from pintu.kernel.errors import PintuError
-from pintu.kernel.exchange.gate import ExchangeGate, Told
+from pintu.kernel.exchange.gate import ExchangeGate
 from pintu.kernel.jsonld import CORE
-from pintu.kernel.store.port import Op, Outcome, Page
+from pintu.kernel.store.port import Page
 from pintu.web.ngsi_ld.agreed import cut
-from pintu.web.ngsi_ld.answers import JSON, Deferred, Pairs, data_headers, problem
+from pintu.web.ngsi_ld.answers import JSON, Pairs, data_headers
 from pintu.web.ngsi_ld.asking import NARROWING, ORDER_PARAMS, SELECT_PARAMS, read_selection
 from pintu.web.ngsi_ld.consumption import follow, stored_as_shown
-from pintu.web.ngsi_ld.message import Response
+from pintu.web.ngsi_ld.entering import Entered, Entering, Telling
 from pintu.web.ngsi_ld.paging import PAGE_PARAMS, Window, page_headers, window
-from pintu.web.why import receipt_line
+from pintu.web.ngsi_ld.wire import header_lines
 
 if TYPE_CHECKING:
     from pintu.web.ngsi_ld.operation import Call
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
 
 PLAIN_PARAMS = (SELECT_PARAMS - {"attrs", "csf", "datasetId"}) | ORDER_PARAMS | PAGE_PARAMS
 _KEPT = 512
+_KEPT_DIGESTS = 8_192
 
 
 class _Made(msgspec.Struct, gc=False):
@@ -45,7 +44,7 @@ class _Made(msgspec.Struct, gc=False):
     selection: Selection
     part: Window
     read: list[bytes]
-    heads: dict[bool, Pairs]  # by whether more follow
+    heads: dict[tuple[bool, Pairs], bytes]  # by whether more follow, and the tenant said again
     body: bytes = b""
     answer: str = ""  # the keyed digest of the body
     rows: int = 0
@@ -57,25 +56,33 @@ class AgreedRepeats:
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
         self._made: dict[tuple[bytes, str, int], _Made] = {}
-        self._rows: list[tuple[Op, asyncio.Future[Outcome]]] = []
+        self._entering = Entering(rooms)
+        self._digests: dict[bytes, str] = {}
         self.targets: set[bytes] = set()  # that were read without a mistake
 
     def entity(
         self, standing: Standing, actor: Actor, id: str, decided: tuple[Projection, int]
-    ) -> Deferred | None:
+    ) -> Entered | None:
         """One entity as it is there."""
         projection, tenant = decided
         seen = projection.seen
-        record = self._rooms.store.retrieve(tenant, id) if seen is not None else None
-        if seen is None or record.__class__ is not Record:
-            if isinstance(record, asyncio.Future):
-                record.cancel()  # the ordinary way asks again, in the same statement
+        document = self._rooms.store.document(tenant, id) if seen is not None else None
+        if seen is None or document is None:
             return None
-        body = seen(record.body)
-        if body is None or not stored_as_shown(body):
+        body = seen(document)
+        if body is None:
             return None
-        told = Told(body=body, rows=1)
-        return self._answer(standing, actor, projection, told, data_headers(JSON, CORE))
+        telling = self._telling(standing, actor, projection)
+        if telling is None:
+            return None
+        digest = self._digests.get(body)  # what is seen of a document is the same bytes again
+        if digest is None:
+            if not stored_as_shown(body):
+                return None
+            if len(self._digests) >= _KEPT_DIGESTS:
+                self._digests.clear()
+            digest = self._digests[body] = telling.rows.digest(body)
+        return self._entering.enter(telling, standing.lines, (body, digest, 1))
 
     def query(
         self,
@@ -84,7 +91,7 @@ class AgreedRepeats:
         target: bytes,
         decided: tuple[Projection, int],
         called: Callable[[], Call],
-    ) -> Deferred | None:
+    ) -> Entered | None:
         """A page of what is there of entities; `called` reads the call when it is a new one."""
         projection, tenant = decided
         seen = projection.seen
@@ -106,14 +113,17 @@ class AgreedRepeats:
         if read != made.read and not self._make(made, read, seen):
             return None
         more = follow(made.part, page)
-        heads = made.heads.get(more)
+        heads = made.heads.get((more, standing.echo))
         if heads is None or made.part.count:
             count = page.count if made.part.count else None
             path, _, query = target.partition(b"?")
             pages = page_headers(path, query, made.part, more=more, count=count)
-            heads = made.heads[more] = (*data_headers(JSON, CORE), *pages)
-        told = Told(answer=made.answer, rows=made.rows, body=made.body)
-        return self._answer(standing, actor, projection, told, heads)
+            pairs = (*data_headers(JSON, CORE), *pages, *standing.echo)
+            heads = made.heads[more, standing.echo] = header_lines(pairs)
+        telling = self._telling(standing, actor, projection)
+        if telling is None:
+            return None
+        return self._entering.enter(telling, heads, (made.body, made.answer, made.rows))
 
     def _asked(self, target: bytes, call: Call) -> _Made | None:
         """What a query selects; remembered while its agreement is compiled as it is."""
@@ -146,67 +156,20 @@ class AgreedRepeats:
         made.answer = gate.recorder.digest(body)
         return True
 
-    def _answer(
-        self,
-        standing: Standing,
-        actor: Actor,
-        projection: Projection,
-        told: Told,
-        headers: Pairs,
-    ) -> Deferred | None:
-        """The answer, once the row of it is durable."""
-        gate, act = self._rooms.gate, standing.act
+    def _telling(self, standing: Standing, actor: Actor, projection: Projection) -> Telling | None:
+        """What answers to this caller have in common; None where the ordinary way must be gone."""
+        known = standing.telling
+        if known is not None and known.projection is projection and known.actor is actor:
+            return known
+        gate = self._rooms.gate
         if not isinstance(gate, ExchangeGate):
             return None
         found = gate.under(projection)
         if found is None or found.limits.rows_a_day:
             return None  # what may be refused yet is refused where refusals are written down
-        begun = gate.recorder.begin((actor, act), projection, told, found)
-        if begun is None:
+        rows = gate.recorder.rows((actor, standing.act), projection, found)
+        if rows is None:
             return None
-        gate.limits.rows(found, told.rows)
-        op, seal = begun
-        body, echo = told.body, standing.echo
-
-        def finish(outcome: Outcome) -> Response:
-            receipt = seal(outcome)
-            gate.kept(found, told.rows)
-            line = (b"pintu-receipt", receipt_line(receipt).encode())
-            return Response(200, body, (*headers, *echo, line))
-
-        return Deferred(self._entered(op), finish, partial(problem, echo=echo))
-
-    def _entered(self, op: Op) -> asyncio.Future[Outcome]:
-        """The outcome of a row; the rows of one turn of the loop are one call of the store."""
-        loop = asyncio.get_running_loop()
-        if not self._rows:
-            loop.call_soon(self._hand_over)
-        future: asyncio.Future[Outcome] = loop.create_future()
-        self._rows.append((op, future))
-        return future
-
-    def _hand_over(self) -> None:
-        rows, self._rows = self._rows, []
-        waiting = [future for _, future in rows]
-        try:
-            told = self._rooms.store.submit([op for op, _ in rows])
-        except PintuError as error:
-            _failed(waiting, error)
-            return
-        asyncio.ensure_future(told).add_done_callback(partial(_settled, waiting))
-
-
-def _settled(waiting: list[asyncio.Future[Outcome]], told: asyncio.Future[list[Outcome]]) -> None:
-    error = told.exception()
-    if error is not None:
-        _failed(waiting, error)
-        return
-    for future, outcome in zip(waiting, told.result(), strict=True):
-        if not future.done():
-            future.set_result(outcome)
-
-
-def _failed(waiting: list[asyncio.Future[Outcome]], error: BaseException) -> None:
-    for future in waiting:
-        if not future.done():
-            future.set_exception(error)
+        made = Telling(projection, actor, rows, found, gate.kept, standing.echo)
+        standing.telling = made
+        return made

@@ -16,8 +16,9 @@ from pintu.web.metrics.meter import Meter
 from pintu.web.ngsi_ld.answers import Deferred, from_error
 from pintu.web.ngsi_ld.connection import BODY, IDLE, LARGE_BODY, WORK
 from pintu.web.ngsi_ld.crowd import Crowd
+from pintu.web.ngsi_ld.entering import Entered
 from pintu.web.ngsi_ld.headers import gather
-from pintu.web.ngsi_ld.message import Answer, Prepared, Request, Response
+from pintu.web.ngsi_ld.message import Answer, Prepared, Request, Response, as_response
 from pintu.web.ngsi_ld.repeated import LONGEST, Repeat, Repeats
 from pintu.web.ngsi_ld.turn import TOO_LARGE, TOO_MANY_BODIES, Occupied, Turn
 from pintu.web.ngsi_ld.wire import CONTINUE, LIMITS, Heads, Limits, Outbox
@@ -197,7 +198,7 @@ class Lane(WriteLane):
             return False
         began = perf_counter()
         assert self.repeats is not None
-        if self.flow.write_paused or self.transport.is_closing():
+        if not self.keeps or self.flow.write_paused or self.transport.is_closing():
             return False
         answer = self.repeats.answer(repeat.standing, target)
         if answer is None:
@@ -205,13 +206,32 @@ class Lane(WriteLane):
         if not isinstance(answer, Prepared):
             self._phase = WORK
             self._asked, self._began = repeat.asked(target), began
-            self._give(answer, True, False)
+            if isinstance(answer, Entered):
+                self._busy = True
+                answer.send = self._entered
+            else:
+                self._give(answer, True, False)
             return True
         self.server_state.total_requests += 1
         self._since = self.loop.time()
         self._write_prepared(answer)
         self.meter.count(repeat.asked(target), 200, perf_counter() - began)
         return True
+
+    def _entered(self, answer: Prepared | Response) -> None:
+        """The row of an answer is durable: send it."""
+        if not isinstance(answer, Prepared) or self._deaf or self.transport.is_closing():
+            self._settle(as_response(answer), True, False)
+            return
+        self._busy, self._phase = False, IDLE
+        self._since = self.loop.time()
+        self.server_state.total_requests += 1
+        self._write_prepared(answer)
+        if self._asked is not None:
+            self.meter.count(self._asked, 200, perf_counter() - self._began)
+            self._asked = None
+        if self.pipeline or self._rest or self._owes_continue:
+            self._next()
 
     # --- turns ----------------------------------------------------------------------------------
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:

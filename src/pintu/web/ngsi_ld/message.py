@@ -38,4 +38,12 @@ class Prepared(msgspec.Struct, gc=False):
     body: bytes
 
 
+def as_response(answer: Prepared | Response) -> Response:
+    """The same answer with its header lines as pairs."""
+    if isinstance(answer, Response):
+        return answer
+    lines = [line.partition(b": ") for line in answer.lines.split(b"\r\n")[:-1]]
+    return Response(200, answer.body, tuple((name, value) for name, _, value in lines))
+
+
 Answer = Response | Awaitable[Response]

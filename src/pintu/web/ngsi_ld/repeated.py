@@ -33,6 +33,7 @@ from pintu.web.ngsi_ld.consumption import (
     shown,
     stored_as_shown,
 )
+from pintu.web.ngsi_ld.entering import Entered, Telling
 from pintu.web.ngsi_ld.message import Answer, Prepared, Request
 from pintu.web.ngsi_ld.negotiation import accepted, linked_context
 from pintu.web.ngsi_ld.operation import Call
@@ -74,6 +75,7 @@ class Standing(msgspec.Struct, gc=False):
     act: Act
     echo: Pairs
     lines: bytes  # of an answer that shows a stored entity as it is
+    telling: Telling | None = None  # under an agreement
 
 
 class Repeat(msgspec.Struct, gc=False):
@@ -154,7 +156,7 @@ class Repeats:
         return Repeat(version + rest, standing, *asked)
 
     # --- answering ----------------------------------------------------------------------------
-    def answer(self, standing: Standing, target: bytes) -> Prepared | Answer | None:
+    def answer(self, standing: Standing, target: bytes) -> Prepared | Entered | Answer | None:
         """What `Broker.handle` would answer to this target; None when that has to be asked."""
         entity = target.startswith(_URN)
         if entity:
@@ -175,7 +177,9 @@ class Repeats:
         except Exception as error:
             return problem(error, standing.echo)
 
-    def _entity(self, standing: Standing, actor: Actor, target: bytes) -> Prepared | Answer:
+    def _entity(
+        self, standing: Standing, actor: Actor, target: bytes
+    ) -> Prepared | Entered | Answer:
         decided = self._decided(standing, actor)
         projection, tenant = decided
         if projection is WHOLE or projection.whole:
@@ -189,16 +193,18 @@ class Repeats:
                 return answer
         return self._broker.perform(self._call(standing, actor, target, decided))
 
-    def _query(self, standing: Standing, actor: Actor, target: bytes) -> Prepared | Answer:
+    def _query(
+        self, standing: Standing, actor: Actor, target: bytes
+    ) -> Prepared | Entered | Answer:
         call = decided = None
         lift = lifted(target)
         form = None if lift is None else self._forms.get((standing.lines, lift.key))
         if lift is not None and form is not None:
             decided = self._decided(standing, actor)
             if decided[0] is WHOLE or decided[0].whole:
-                answer = form.answer(lift)
-                if answer is not None:
-                    return answer
+                formed = form.answer(lift)
+                if formed is not None:
+                    return formed
         asked = self._asked.get((standing.lines, target))
         if asked is None and target not in self._agreed.targets:
             call = self._call(standing, actor, target, decided)

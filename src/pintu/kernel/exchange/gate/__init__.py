@@ -6,6 +6,7 @@ Wiring: `gate = open_gate(...)` around the thin gate, before any room that asks 
 """
 
 from pintu.kernel.exchange.gate.deciding import ExchangeGate
+from pintu.kernel.exchange.gate.recording import Rows
 from pintu.kernel.exchange.gate.words import Agreements, Compiled, Told
 
-__all__ = ["Agreements", "Compiled", "ExchangeGate", "Told"]
+__all__ = ["Agreements", "Compiled", "ExchangeGate", "Rows", "Told"]

@@ -6,17 +6,19 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 import msgspec
 
 from pintu.kernel.access import Act, Actor, Deed, Projection
-from pintu.kernel.access.audited import AuditLog, Entry, Receipt
+from pintu.kernel.access.audited import AuditLog, Entry, Form, Receipt
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError, Unavailable
+from pintu.kernel.exchange.gate.words import Told
 
 if TYPE_CHECKING:
-    from pintu.kernel.exchange.gate.words import Compiled, Told
+    from pintu.kernel.exchange.gate.words import Compiled
     from pintu.kernel.store.port import Op, Outcome
 
     Begun = tuple[Op, Callable[[Outcome], Receipt]]
@@ -29,6 +31,7 @@ MOST_KINDS: Final = 200
 
 LONGEST: Final = 200
 READ: Final = Deed.READ
+_NOTHING: Final = Told(answer="-")
 
 
 @runtime_checkable
@@ -38,6 +41,48 @@ class Preparing(Protocol):
     def prepare(self, entry: Entry) -> Begun:
         """The operation to be submitted, and what makes its outcome a receipt."""
         ...
+
+
+@runtime_checkable
+class Forming(Protocol):
+    """A log that writes rows which differ by their time and answer alone."""
+
+    def form(self, entry: Entry) -> Form:
+        """What such rows share."""
+        ...
+
+    def row_of(self, form: Form, rows: int, answer: str) -> bytes:
+        """One of them, now: a note of the store."""
+        ...
+
+    def digest(self, value: str | bytes) -> str:
+        """The keyed digest of an answer."""
+        ...
+
+    def leaf(self, row: bytes) -> str:
+        """What its receipt names."""
+        ...
+
+
+class Rows:
+    """Rows of answers to one caller's act under one projection."""
+
+    __slots__ = ("_form", "_log", "_schema", "_version", "digest", "leaf")
+
+    def __init__(self, log: Forming, entry: Entry, version: Callable[[], int]) -> None:
+        self._log, self._version = log, version
+        self._schema = entry.schema
+        self._form = log.form(entry)
+        self.digest = log.digest
+        self.leaf = log.leaf
+
+    def row(self, rows: int, answer: str) -> bytes | None:
+        """The row of an answer (its keyed digest) with so many rows; None when the data set has
+        another schema by now.
+        """
+        if self._version() != self._schema:
+            return None
+        return self._log.row_of(self._form, rows, answer)
 
 
 class _Added(msgspec.Struct):
@@ -83,6 +128,18 @@ class Recorder:
         if self._prepare is None:
             return None
         return self._prepare(self._answered(asked, projection, told, found))
+
+    def rows(
+        self, asked: tuple[Actor, Act], projection: Projection, found: Compiled
+    ) -> Rows | None:
+        """The rows of many answers that differ by what was sent alone; None where the log cannot
+        write them so.
+        """
+        log = self.audit
+        if not isinstance(log, Forming):
+            return None
+        entry = self._answered(asked, projection, _NOTHING, found)
+        return Rows(log, entry, partial(self.version, entry.data_set))
 
     def _answered(
         self, asked: tuple[Actor, Act], projection: Projection, told: Told, found: Compiled | None

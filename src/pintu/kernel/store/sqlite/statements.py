@@ -131,7 +131,7 @@ class _ByValue(_Kept):
         self._count = f"SELECT count(*), max(loose) FROM ({inner})"
 
     def _read(self, blank: Blank | None) -> Joined | None:
-        if blank.__class__ is int and not -_LARGEST <= blank <= _LARGEST:  # type: ignore[operator]
+        if blank.__class__ is int and not -_LARGEST <= blank <= _LARGEST:
             return None
         count = None
         if self._selection.count:
@@ -176,7 +176,7 @@ class _ByPlace(_Kept):
 
     def _read(self, blank: Blank | None) -> Joined | None:
         assert blank.__class__ is tuple
-        lon, lat = blank  # type: ignore[misc]
+        lon, lat = blank
         metres = self._metres
         told = circle(lon, lat, metres)
         boxes = boxes_around((lon, lat, lon, lat), metres)
