@@ -8,6 +8,8 @@ keep = 7                              # so many whole copies, and everything aft
 stream = true                         # what came after them, each second: any moment comes back
 passphrase_file = "/etc/pintu/backup.passphrase"   # seals the keys; or
 keys = "left out"                     # "left out", "open" (readable)
+server = "postgresql://replicator@10.3.0.5/city?password_file=/etc/pintu/replicator.password"
+# of a city on PostgreSQL: a role that may replicate, so that any moment comes back there, too
 ```
 """
 
@@ -17,7 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-NAMES = ("folder", "every_h", "keep", "stream", "passphrase_file", "keys")
+from pintu.kernel.errors import ConfigurationError
+from pintu.kernel.store.address import parse_address
+
+NAMES = ("folder", "every_h", "keep", "stream", "passphrase_file", "keys", "server")
 KEYS = ("sealed", "left out", "open")
 
 
@@ -31,6 +36,7 @@ class Kept:
     stream: bool = True
     passphrase_file: Path | None = None
     keys: str = "sealed"
+    server: str = ""  # the address of a role that may replicate
 
 
 def read_kept(told: Any) -> tuple[Kept | None, list[str]]:
@@ -57,6 +63,15 @@ def read_kept(told: Any) -> tuple[Kept | None, list[str]]:
         wrong.append("backup.passphrase_file is not a file that can be read")
     if keys == "sealed" and file is None:
         wrong.append('backup.passphrase_file is missing; or say keys = "left out" or "open"')
+    server = told.get("server", "")
+    try:
+        wrong += (
+            [f"backup.server: {one}" for one in parse_address(server).missing_files()]
+            if server
+            else []
+        )
+    except (ConfigurationError, AttributeError, TypeError) as error:
+        wrong.append(f"backup.server is no address of PostgreSQL: {error}")
     if wrong:
         return None, wrong
     sealed = Path(file) if file is not None and keys == "sealed" else None
@@ -67,4 +82,5 @@ def read_kept(told: Any) -> tuple[Kept | None, list[str]]:
         stream=stream,
         passphrase_file=sealed,
         keys=keys,
+        server=server,
     ), []

@@ -19,7 +19,7 @@ from pintu.kernel.clock import iso
 from pintu.kernel.errors import BadRequestData, PintuError
 from pintu.kernel.store.address import is_postgres, parse_address
 from pintu.kernel.store.opening import CITY_FILE
-from pintu.processes.keeping import server
+from pintu.processes.keeping import server, server_moments
 from pintu.processes.keeping.copying import SEALED, write_private
 from pintu.processes.keeping.counting import entities_of, problem_of
 from pintu.processes.keeping.looking import read_manifest, unpack
@@ -164,6 +164,7 @@ def _replay(
     place: Path, manifest: dict[str, Any], told: tuple[Path, Wanted], brought: Brought
 ) -> None:
     stream, wanted = told
+    files = not manifest.get("store")
     passphrase = None if wanted.without_keys else wanted.passphrase
     replay = Replay(place, manifest["as_of_us"], passphrase)
     reached: Reached = replay.run(stream, manifest["stream"], wanted.goal)
@@ -173,11 +174,35 @@ def _replay(
     if reached.broken:
         brought.said.append(f"It goes no further: {reached.broken}")
     goal = wanted.goal
-    if goal.to_us is not None and not reached.inside and reached.at_us < goal.to_us - 1_000_000:
-        brought.said.append(f"Nothing was kept between {brought.as_of} and the moment asked for")
+    if reached.ended and goal != Goal():
+        brought.said.append(f"The stream ends on {brought.as_of}: nothing is known of later")
+    if not files:
+        _moment(place, manifest, (wanted, reached), brought)
+        return
     brought.position = entities_of(place / CITY_FILE)[0]
     if goal.position is not None and brought.position < goal.position:
         brought.said.append(f"The stream ends at position {brought.position}")
+
+
+def _moment(
+    place: Path, manifest: dict[str, Any], told: tuple[Wanted, Reached], brought: Brought
+) -> None:
+    """Of a city on PostgreSQL: the dump becomes one of the moment that is wanted."""
+    wanted, reached = told
+    whole, goal = str(manifest.get("server", "")), wanted.goal
+    if not whole:
+        raise PintuError("This backup has the server's moments not: [backup] names no `server`")
+    to_us = goal.to_us if goal.position is None else reached.at_us
+    address = parse_address(load_settings(place, {}).store)
+    (place / server.DUMP).unlink()
+    found, there = server_moments.moment_dumped(
+        wanted.backup, whole, address, to_us, place / server.DUMP
+    )
+    brought.position = found["position"]
+    if goal.to_us is not None:
+        brought.as_of = iso(goal.to_us)
+    if not there:
+        brought.said.append("The server wrote nothing after that moment: this is its last one")
 
 
 def _fold(path: Path) -> None:

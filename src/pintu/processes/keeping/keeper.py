@@ -48,8 +48,12 @@ class Keeper:
     """`prepare` before the city opens its files, `attach` when it is open, `stop` after it closed
     them."""
 
-    def __init__(self, data: Path, kept: Kept, every_s: float = EVERY_S) -> None:
+    def __init__(
+        self, data: Path, kept: Kept, every_s: float = EVERY_S, *, on_server: bool = False
+    ) -> None:
+        """`on_server`: the store and private tables are elsewhere, only plain files are ours."""
         self.data = data
+        self._on_server = on_server
         self._kept = kept
         self._every_s = every_s
         self._city = CityTail(data / CITY_FILE)
@@ -75,7 +79,7 @@ class Keeper:
         path = self.data / CITY_FILE
         if self._kept.passphrase_file is not None:
             self._passphrase = read_passphrase(self._kept.passphrase_file)
-        if path.exists():
+        if path.exists() and not self._on_server:
             self._guard = apsw.Connection(str(path))
             self._guard.pragma("journal_mode", "wal")  # one that was just restored is not yet
             self._guard.wal_autocheckpoint(0)
@@ -86,8 +90,13 @@ class Keeper:
         if not path.exists() or not self._city.take_up(state, stamp_of(path)):
             self._city.lost = "it was not followed before"
         writer = self._writer
-        if writer is not None:
+        if writer is not None and not self._on_server:
             self._safely(lambda: self._tick_tables(writer))
+
+    def step(self, position: int) -> None:
+        """One tick of a city on a server, whose log is at `position` at least."""
+        self._position = lambda: position
+        self._safely(self.tick)
 
     def attach(self, store: Any, city_us: Callable[[], int]) -> None:
         """The city is open: nothing of its log is folded back from here on but what we took."""
@@ -171,8 +180,9 @@ class Keeper:
         assert writer is not None
         from_us = _now_us()
         before = writer.tail.n
-        self._tick_tables(writer)
-        self._tick_city(writer, from_us)
+        if not self._on_server:
+            self._tick_tables(writer)
+            self._tick_city(writer, from_us)
         if last or time.monotonic() - self._looked_s > FILES_S:
             self._looked_s = time.monotonic()
             self._tick_files(writer)

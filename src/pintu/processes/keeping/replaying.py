@@ -56,6 +56,7 @@ class Reached:
     ticks: int = 0
     frames: int = 0
     inside: bool = False  # between two ticks
+    ended: bool = False  # with the stream, before its goal
     broken: str = ""  # why the stream leads no further
     left_out: set[str] = field(default_factory=set)
 
@@ -75,6 +76,7 @@ class Replay:
 
         `covers` must have said that the goal is not before the first tick behind the copy.
         """
+        self.reached.ended = False
         for group, tick in ticks(stream, after):
             cut = next((n for n, one in enumerate(group) if self._breaks(one)), None)
             if cut is not None:
@@ -88,6 +90,7 @@ class Replay:
                 self._apply(record)
             self.reached.at_us = max(tick["at_us"], self._as_of_us)
             self.reached.ticks += 1
+        self.reached.ended = True
         return self.reached
 
     def _breaks(self, record: Record) -> bool:
@@ -158,6 +161,8 @@ class Replay:
         frames = [one for one in group if one.kind == "frames" and one.head["path"] == CITY_FILE]
         undo: list[tuple[int, list[tuple[int, bytes]]]] = []
         path = self.place / CITY_FILE
+        if not path.exists():
+            return  # its store is on a server
         good = _newest(path)[0]
         with _open(path) as file:
             for pages, data, size, page in _commits(frames):

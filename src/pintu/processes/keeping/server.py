@@ -81,6 +81,13 @@ def look_at(connection: Any, schema: str, schemas: list[str]) -> dict[str, Any]:
     return {"position": int(position), "entities": entities, "rows": counted}
 
 
+def position_of(address: StoreAddress) -> int:
+    """The newest position of the city at an address."""
+    with _connected(address) as connection:
+        asked = f"SELECT position FROM {_exactly(address.schema)}.head"
+        return int(connection.execute(asked).fetchone()[0])
+
+
 def _inside(connection: Any) -> bool:
     """Is a transaction open? Only then a cursor of the server may be used."""
     return bool(connection.info.transaction_status.value)
@@ -186,6 +193,20 @@ def run(command: list[str], address: StoreAddress) -> None:
 
     Raises PintuError with what it complained about.
     """
+    done = subprocess.run(
+        command,
+        env={**os.environ, **environment(address)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it said nothing"]
+        raise PintuError(f"{Path(command[0]).name} failed: {' '.join(lines[:3])}")
+
+
+def environment(address: StoreAddress) -> dict[str, str]:
+    """How PostgreSQL's own programs hear of a server and of who we are there."""
     told = address.for_sqlalchemy()[1]
     names = {
         "PGHOST": "host",
@@ -199,13 +220,7 @@ def run(command: list[str], address: StoreAddress) -> None:
         "PGSSLKEY": "sslkey",
         "PGTARGETSESSIONATTRS": "target_session_attrs",
     }
-    environ = {name: str(told[key]) for name, key in names.items() if key in told}
-    done = subprocess.run(
-        command, env={**os.environ, **environ}, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["it said nothing"]
-        raise PintuError(f"{Path(command[0]).name} failed: {' '.join(lines[:3])}")
+    return {name: str(told[key]) for name, key in names.items() if key in told}
 
 
 _SIGNS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
