@@ -4,10 +4,17 @@
 from __future__ import annotations
 
 from claims import (
+    engines_ibis,
     engines_speed,
+    second_store,
 )
+from claims.ngsi_ld_conformance import official
 from claims.words import Claim
 
 CLAIMS: list[Claim] = [
     *engines_speed.CLAIMS,
+    *engines_ibis.CLAIMS,
+    Claim(name="suites on both stores", measure=second_store.suites, full=True),
+    Claim(name="outside suite on both stores", measure=second_store.outside, full=True),
+    Claim(name="outside suite, official, both doors", measure=official, full=True),
 ]
