@@ -1,10 +1,11 @@
-"""Every moment of a city on PostgreSQL: the server's whole files now and then (`pg_basebackup`), all
-it writes after them as it writes it (`pg_receivewal`), and back through a server of our own that
-lives only until its schemas are dumped.
+"""Every moment of a city on PostgreSQL: the server's whole files now and then (`pg_basebackup`),
+all it writes after them as it writes it (`pg_receivewal`), and back through a server of our own
+that lives only until its schemas are dumped.
 """
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import signal
@@ -224,7 +225,7 @@ def _configure(data: Path, wal: Path, address: StoreAddress, to_us: int | None) 
         when = datetime.fromtimestamp(to_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
         lines.append(f"recovery_target_time = '{when}'")
     (data / "postgresql.conf").write_text("\n".join(lines) + "\n", "utf-8")
-    hba = f"host all {_quoted(address.user)} 127.0.0.1/32 scram-sha-256\n"
+    hba = f"host all {_quoted(address.user or getpass.getuser())} 127.0.0.1/32 scram-sha-256\n"
     (data / "pg_hba.conf").write_text(hba, "utf-8")
     (data / "recovery.signal").touch()
     for name in ("standby.signal", "postmaster.pid"):

@@ -21,7 +21,7 @@ from pintu.kernel.errors import PintuError
 SUFFIX: Final = ".keep"
 MARK: Final = b"PKR1"
 DIGEST: Final = 16
-FIXED: Final = len(MARK) + 8
+FIXED: Final = len(MARK) + 12
 SEGMENT_BYTES: Final = 64 * 1024 * 1024
 SEGMENT_S: Final = 600.0
 MOST_HEADER: Final = 16 * 1024 * 1024
@@ -66,9 +66,9 @@ def read_segment(path: Path) -> Iterator[tuple[Record, bytes, int]]:
         size, at = os.fstat(file.fileno()).st_size, 0
         while at + FIXED <= size:
             fixed = file.read(FIXED)
-            head_bytes, body_bytes = struct.unpack(">II", fixed[len(MARK) :])
+            head_bytes, body_bytes, check = struct.unpack(">III", fixed[len(MARK) :])
             end = at + FIXED + head_bytes + body_bytes + DIGEST
-            if fixed[: len(MARK)] != MARK or head_bytes > MOST_HEADER:
+            if check != zlib.crc32(fixed[:-4]) or head_bytes > MOST_HEADER:
                 raise Damaged(f"{path.name} is damaged behind byte {at:,}: no record is there")
             if end > size:
                 return
@@ -171,7 +171,9 @@ class Writer:
         tail.n += 1
         raw = json.dumps({"n": tail.n, **head}, separators=(",", ":")).encode()
         tail.digest = _digest(tail.digest, raw, body)
-        self._waiting += (MARK + struct.pack(">II", len(raw), len(body)), raw, body, tail.digest)
+        fixed = MARK + struct.pack(">II", len(raw), len(body))
+        check = struct.pack(">I", zlib.crc32(fixed))  # a flipped length is no half record
+        self._waiting += (fixed, check, raw, body, tail.digest)
 
     def _begin(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
