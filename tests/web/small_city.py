@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from pintu.city import declared_sets, tenants_of, words_of_rows
+from pintu.city import analyses_of, declared_sets, tenants_of, words_of_rows
 from pintu.kernel.analytics.opening import open_history
 from pintu.kernel.audit import Audit
 from pintu.kernel.clock import CityClock, iso
@@ -56,6 +56,8 @@ class SmallCity:
     async def close(self) -> None:
         await self.rooms.timers.stop()
         await self.rooms.intake.stop()
+        if self.rooms.history is not None:
+            await self.rooms.history.stop()
         await self.rooms.store.close()
         self.tables.close()
 
@@ -174,6 +176,7 @@ async def open_small_city(
     )
     open_finding(rooms, tables)
     rooms.history = open_history(rooms, tables)
+    rooms.analyses = analyses_of(found, settings, rooms.history.analyst.ask)
     await timers.start()
     await intake.start()
     if lamps:

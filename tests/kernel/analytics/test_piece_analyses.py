@@ -131,4 +131,5 @@ def test_a_question_that_cannot_be_asked_is_a_mistake_of_the_manifest() -> None:
     ):
         with pytest.raises(ConfigurationError, match="is no question"):
             parse_manifest({**told, "analyses": [bad]}, folder=folder)
-    assert parse_manifest({**told, "analyses": [{**good, "ask": {"kind": "sums"}}]}, folder=folder)
+    right = parse_manifest({**told, "analyses": [{**good, "ask": {"kind": "sums"}}]}, folder=folder)
+    assert ["a"] == [one.name for one in right.analyses]
