@@ -1,4 +1,4 @@
-"""The relay of a city, wired: what `[relay]` tells, and the house it asks before anything leaves."""
+"""The relay of a city, wired: what `[relay]` tells, and the house asked before anything leaves."""
 
 from __future__ import annotations
 

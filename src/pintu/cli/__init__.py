@@ -34,6 +34,7 @@ GROUPS = {
     "demo": "demo:app",
     "quarantine": "quarantine:app",
     "piece": "pieces:app",
+    "relay": "relay:app",
     "tenant": "tenants:app",
     "token": "tokens:app",
     "person": "people:person_app",

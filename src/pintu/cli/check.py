@@ -68,6 +68,7 @@ def doctor(data: Data = None) -> int:
     looks: list[Callable[[Settings], Finding | list[Finding]]] = [
         _python,
         _store,
+        _relay,
         _folder,
         _disk,
         _backups,
@@ -106,6 +107,14 @@ def _store(settings: Settings) -> Finding | list[Finding]:
     found = [Finding("store", True, address.shown)]
     looks = asyncio.run(look_at(address))
     return found + [Finding(f"  {one.what}", one.right, one.told) for one in looks]
+
+
+def _relay(settings: Settings) -> list[Finding]:
+    if not settings.relay:
+        return []
+    from pintu.cli.relay import looked_at
+
+    return [Finding(one.what, one.works, one.told) for one in looked_at(settings)]
 
 
 def _folder(settings: Settings) -> Finding:

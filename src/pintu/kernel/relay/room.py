@@ -64,6 +64,7 @@ class RelayRoom:
         store, feed, intake, clock = rooms
         self.told = told
         self._buses: dict[Line, Bus] = {}
+        self._bus(told.line)  # also where nothing leaves: it is asked there how it is
         self.outgoing: Outgoing | None = None
         if told.out:
             bus = self._bus(told.line)
@@ -93,8 +94,9 @@ class RelayRoom:
         for bus in self._buses.values():
             bus.start()
         run: list[Callable[[], Awaitable[None]]] = [one.run for one in self.incoming]
+        run.append(self._answer)
         if self.outgoing is not None:
-            run += [self.outgoing.run, self._answer]
+            run.append(self.outgoing.run)
         for one in run:
             self._tasks.append(asyncio.create_task(self._kept(one), name="relay"))
 
@@ -117,7 +119,6 @@ class RelayRoom:
     async def _answer(self) -> None:
         """Answer who asks how this city's relay is, or for its present."""
         bus = self._bus(self.told.line)
-        assert self.outgoing is not None
         stop: Callable[[], Awaitable[None]] | None = None
         heard_in = -1
         while True:
@@ -133,12 +134,11 @@ class RelayRoom:
             await asyncio.sleep(LISTEN_S)
 
     async def _asked(self, message: Msg) -> None:
-        assert self.outgoing is not None
         try:
             question = msgspec.json.decode(message.data or b"{}", type=_Question)
         except msgspec.DecodeError:
             return
-        if question.what == "present":
+        if question.what == "present" and self.outgoing is not None:
             for tenant in {one.tenant for one in self.told.out} & {question.tenant}:
                 await self.outgoing.tell_again(tenant)
         if message.reply:

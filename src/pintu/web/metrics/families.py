@@ -53,6 +53,7 @@ class Families:
         yield from intake(rooms)
         yield from telling(rooms)
         yield from log(rooms)
+        yield from relay(rooms)
         yield from quotas(rooms)
         yield from processes()
         yield from gauges(
@@ -239,6 +240,13 @@ def log(rooms: Any) -> Iterator[Metric]:
     yield GaugeMetricFamily("pintu_audit_sealed_rows", "Rows under the head", value=rows)
     wrong = float(bool(rooms.audit.trouble))
     yield GaugeMetricFamily("pintu_audit_trouble", "1: it is not what was sealed", value=wrong)
+
+
+def relay(rooms: Any) -> Iterator[Metric]:
+    """How far what leaves and what comes by NATS is behind."""
+    for name, value in (rooms.relay.figures() if rooms.relay is not None else {}).items():
+        kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+        yield kind(name.removesuffix("_total"), "The relay through NATS", value=value)
 
 
 def quotas(rooms: Any) -> Iterator[Metric]:
