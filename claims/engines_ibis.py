@@ -4,18 +4,27 @@ a standalone Spark cluster as DuckDB, and what a question may cost."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 import time
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
+
 from bench import expressions as bench
+from bench import temporal
 from claims.words import Claim, Finding, NotRun, judged
+from pintu.kernel.analytics.engines.asking import Analyst
 from pintu.kernel.analytics.engines.engine import DuckEngine
 from pintu.kernel.analytics.engines.shapes import samples_of
-from pintu.kernel.analytics.engines.words import Sums
+from pintu.kernel.analytics.engines.words import Limits, Question, Sums
 from pintu.kernel.analytics.filed import rows_in
+from pintu.kernel.analytics.history import History
+from pintu.kernel.clock import CityClock
+from pintu.kernel.tables import open_tables
 
 BILLIONTH = 1e-9
 CITY = (60, 3, 120)  # things, days, rows of each and day
@@ -98,13 +107,7 @@ def limits() -> list[Finding]:
 
 
 async def _limits() -> list[Finding]:
-    from pintu.kernel.analytics.engines.asking import Analyst
-    from pintu.kernel.analytics.engines.words import Limits, Question
-    from pintu.kernel.analytics.history import History
-    from pintu.kernel.clock import CityClock
     from pintu.kernel.errors import DeadlineExceeded, PintuError, TooComplex, Unavailable
-    from pintu.kernel.store.sqlite import open_sqlite
-    from pintu.kernel.tables import open_tables
 
     bars: dict[str, tuple[Limits, tuple[type[PintuError], ...]]] = {
         "rows of an answer": (Limits(rows=5), (TooComplex,)),
@@ -112,43 +115,72 @@ async def _limits() -> list[Finding]:
         "time": (Limits(seconds=0.001), (DeadlineExceeded,)),
     }
     found = []
-    with tempfile.TemporaryDirectory(prefix="pintu-asked-") as name:
-        made: Any = bench_log(2_000)
-        tables = open_tables(Path(name))
-        clock = CityClock()
-        store = open_sqlite(Path(name) / "city.db", clock=clock)
-        history = History(made, tables, clock)
-        await history.pack()
-        one = Question(
-            ask=Sums(), types=("AirQualityObserved",), attributes=("temperature",),
-            since_us=made.begin_us, until_us=made.now_us,
-        )  # fmt: skip
+    async with _city(2_000) as (history, one):
         for what, (most, errors) in bars.items():
-            analyst = Analyst(history, tables.data, "sqlite:")
+            analyst = Analyst(history, history.filing.folder.parent, "sqlite:")
             analyst.limits = most
-            began, said = time.monotonic(), "answered all the same"
+            began, said, refused = time.monotonic(), "answered all the same", False
             try:
                 await analyst.ask(1, one)
             except PintuError as error:
                 said = f"{type(error).__name__}: {error}"
                 refused = isinstance(error, errors)
-            else:
-                refused = False
             figure = f"{said[:60]} after {time.monotonic() - began:.1f} s"
             found.append(judged(f"a question's limit of {what}", figure, "refused", refused))
             await analyst.close()
-        await store.close()
-        tables.close()
     return found
 
 
-def bench_log(samples: int) -> Any:
-    """A log of readings, made while it is read."""
-    from bench import temporal
+def through_the_city() -> list[Finding]:
+    """A question asked of a city whose engine is a cluster, of files and of what is in none yet;
+    and that nothing of it is left when the city lets go."""
+    from tests.spark import cluster, missing
 
-    made: Any = temporal.Made(20, samples / 20 * temporal.EVERY_US / temporal.DAY_US)
-    made.begin_us = temporal.BEGIN_US
-    return made
+    if why := missing():
+        raise NotRun(why)
+    with tempfile.TemporaryDirectory(prefix="pintu-spark-") as name, cluster(Path(name)) as address:
+        return asyncio.run(_through(address))
+
+
+async def _through(address: str) -> list[Finding]:
+    from tests.kernel.analytics.reference import same
+
+    async with _city(20_000, filed=True) as (history, one):
+        answers, began = [], time.monotonic()
+        left: list[psutil.Process] = []
+        for engine in ("duckdb", address):
+            analyst = Analyst(history, history.filing.folder.parent, "sqlite:", engine)
+            analyst.limits = Limits(seconds=300.0)
+            answers.append((await analyst.ask(1, one)).columns)
+            left += psutil.Process(analyst.pid).children(recursive=True)
+            await analyst.close()
+        ours, theirs = answers
+        alike = list(ours) == list(theirs) and all(
+            same(a, b) for name in ours for a, b in zip(ours[name], theirs[name], strict=True)
+        )
+        _, alive = psutil.wait_procs(left, timeout=20)
+    figure = f"{_count(ours):,} rows in {time.monotonic() - began:.0f} s"
+    return [
+        judged("a city's engine is a cluster: equal to DuckDB", figure, "≤ 1e-9", alike),
+        judged("processes left when it lets go", str(len(alive)), "0", not alive),
+    ]
+
+
+@contextlib.asynccontextmanager
+async def _city(samples: int, *, filed: bool = False) -> AsyncIterator[tuple[History, Question]]:
+    """A history of readings, packed, the older days in files; and a question about all of it."""
+    with tempfile.TemporaryDirectory(prefix="pintu-asked-") as name:
+        made: Any = temporal.Made(20, samples / 20 * temporal.EVERY_US / temporal.DAY_US)
+        tables = open_tables(Path(name))
+        history = History(made, tables, CityClock())
+        await history.pack()
+        if filed:
+            await history.filing.night(made.now_us - temporal.DAY_US)
+        yield history, Question(
+            ask=Sums(), types=("AirQualityObserved",), attributes=("temperature",),
+            since_us=temporal.BEGIN_US, until_us=made.now_us,
+        )  # fmt: skip
+        tables.close()
 
 
 def _count(columns: dict[str, list[Any]]) -> int:
@@ -159,4 +191,5 @@ CLAIMS = (
     Claim(name="expressions on DuckDB", measure=as_python),
     Claim(name="limits of a question", measure=limits),
     Claim(name="expressions on Spark", measure=partial(on_spark, MILLION), full=True),
+    Claim(name="a city on Spark", measure=through_the_city, full=True),
 )

@@ -69,6 +69,9 @@ def main() -> None:
     except PintuError as error:
         say(answered, Answer(error=str(error) or type(error).__name__))
         return
+    except (ImportError, MemoryError):  # a library that cannot be mapped is not there either
+        say(answered, Answer(error=f"{where.limits.memory_mb} MB of memory hold no engine"))
+        return
     say(answered, Answer(engine=engine.name))
     while (said := next_frame(asked)) is not None:
         order = msgspec.msgpack.decode(said, type=Order)
