@@ -89,6 +89,7 @@ from pintu.web.pages import (
     subscriptions,
     things,
     vocabulary,
+    where,
     work,
     work_list,
 )
@@ -150,7 +151,7 @@ PAGES: tuple[Any, ...] = (
     work.quarantine,
     work.quarantined,
     work.pieces,
-    work.system,
+    *where.PAGES,
     *session.PAGES,
     *account_houses.PAGES,
     *people_delegations.PAGES,

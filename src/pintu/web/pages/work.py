@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from litestar import Response, get
 from litestar.response import Stream
 
-from pintu import __version__
 from pintu.kernel.access import Deed
 from pintu.kernel.errors import Refused
 from pintu.web.api.acting import held_of
 from pintu.web.held import Whose, look
 from pintu.web.house import house_of
-from pintu.web.metrics.machine import STARTED_S, resident_bytes
 from pintu.web.pages.agreements_said import said
 from pintu.web.pages.agreements_words import codes
 from pintu.web.pages.listing import (
@@ -34,7 +31,6 @@ from pintu.web.why import receipt_line
 from pintu.web.words import mark
 
 if TYPE_CHECKING:
-    from pintu.kernel.feed import Feed
     from pintu.web.rooms import Rooms
 
 PAGE = 50
@@ -245,31 +241,3 @@ def shown(manifest: Any, visit: Visit) -> dict[str, Any]:
     found["title"] = visit.words.pick(manifest.title)
     found["summary"] = visit.words.pick(manifest.summary)
     return found
-
-
-@get("/system", include_in_schema=False)
-async def system(request: AnyRequest) -> Response[str]:
-    """Where time goes: the store, the feed, the event streams, this process."""
-    house = house_of(request)
-    visit = enter(request, house.rooms, data_set="system")
-    groups = {
-        mark("Store"): house.rooms.store.statistics(),
-        mark("Feed"): feed_figures(house.rooms.feed),
-        mark("Event streams"): {
-            "clients": len(house.hub.clients),
-            "clients_dropped": house.hub.dropped,
-            "pictures": len(house.pictures.by_tenant),
-        },
-        mark("Process"): {
-            "version": __version__,
-            "uptime_seconds": round(time.time() - STARTED_S),
-            "cpu_seconds": round(time.process_time(), 1),
-            "resident_bytes": resident_bytes(),
-        },
-    }
-    return page(visit, "system.html", groups=groups)
-
-
-def feed_figures(feed: Feed) -> dict[str, Any]:
-    """How much went by live, and how far behind each named reader is."""
-    return {"live_changes": feed.live_changes, **{f"lag {n}": v for n, v in feed.lag().items()}}
