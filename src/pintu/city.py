@@ -112,16 +112,20 @@ class City:
                 log.warning(QUIET)
                 city.first_token, leads = rooms.identity.ensure_admin(settings.token_file), False
             if leads:
-                city.first_token = rooms.identity.ensure_admin(settings.token_file)
-                await city.leading.start()
-                if socket:
-                    await city.leading.open_doors(open_field_door)
+                await city.lead(socket=socket)
             elif rooms.audit is not None:
                 await rooms.audit.start_counting()
             return city
         except BaseException:
             tables.close()
             raise
+
+    async def lead(self, *, socket: bool = False) -> None:
+        """Start what runs by itself, once a city."""
+        self.first_token = self.rooms.identity.ensure_admin(self.rooms.settings.token_file)
+        await self.leading.start()
+        if socket:
+            await self.leading.open_doors(open_field_door)
 
     def application(self) -> Any:
         """The whole city as one ASGI application: pages, API and NGSI-LD."""

@@ -29,6 +29,7 @@ from pintu.processes.several_role import role_file
 from pintu.settings import Settings
 from pintu.web.brokers.native import NativeBroker
 from pintu.web.brokers.standing import Standing
+from pintu.web.metrics.meter import Meter
 
 if TYPE_CHECKING:
     from pintu.web.rooms import Rooms
@@ -81,6 +82,7 @@ class Several:
         self._draining = False
         self._closed = asyncio.Lock()
         self.adopted: Callable[[Rooms], None] = _nobody
+        self._meter = Meter()  # what is counted is of the process, whichever city answers
         self.opened = False
         self.city: City
         self.broker: NativeBroker
@@ -95,12 +97,14 @@ class Several:
             if self.lead.why_not:
                 raise ConfigurationError([self.lead.why_not])
             await self.lead.wait(AGAIN_S)
-        leads = self.lead.leads
-        if not leads and not self.folder.own():
+        if not self.lead.leads and not self.folder.own():
             told = f"copy {OWN} of the data folder at {self.lead.leader.address} to this one, once"
             raise ConfigurationError([f"This folder has no key of the city's log: {told}"])
-        self.city = await self._opened(leads=leads)
+        self.city = await self._opened()
         self.opened = True
+        leads = await self._sure_to_lead() if self.lead.leads else False
+        if leads:
+            await self._start_leading(self.city)
         self.broker = NativeBroker(self.city.rooms, self.lead, _store(self.city).fresh)
         self.standing = Standing(self.broker.forwarder)
         await self._adopt(self.city, leads=leads)
@@ -114,9 +118,9 @@ class Several:
                 await self._drain()
 
     async def _drain(self) -> None:
-        if self._turn is not None:
-            self._turn.cancel()
-            await asyncio.gather(self._turn, return_exceptions=True)
+        if self._turn is not None:  # a change of hands that has begun is ended, not broken off
+            self._news.set()
+            await self._turn
         if self.opened and self.city.leading.running:
             await self._stand_down()
         await self.lead.resign()
@@ -143,7 +147,7 @@ class Several:
         self._news.set()
 
     async def _run(self) -> None:
-        while True:
+        while not self._draining:
             try:
                 await self._follow()
                 store = _store(self.city)
@@ -169,10 +173,11 @@ class Several:
     async def _take_over(self) -> None:
         """Open the city anew, leading; the one that only answered ends when it has."""
         await self.folder.pull(_store(self.city))
-        city = await self._opened(leads=True)
-        if not self.lead.leads:  # it went again meanwhile
+        city = await self._opened()
+        if not await self._sure_to_lead():
             await city.close()
             return
+        await self._start_leading(city)
         before, self.city = self.city, city
         await self._adopt(city, leads=True)
         self._end_later(before)
@@ -191,9 +196,21 @@ class Several:
                 await audit.start_counting()
         log.warning("%s leads the city no more", self.settings.node)
 
-    async def _opened(self, *, leads: bool) -> City:
-        city = await City.open(self.settings, socket=True, leads=leads, session=self.session)
-        _store(city).lead(leads=leads)
+    async def _sure_to_lead(self) -> bool:
+        """Opening a city keeps the loop busy, longer than the lead is sure on a slow machine: it is
+        asked for again before anything begins that only one may do."""
+        until = asyncio.get_running_loop().time() + AGAIN_S
+        while not self.lead.leads and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(0.05)
+        return self.lead.leads and not self._draining
+
+    async def _start_leading(self, city: City) -> None:
+        _store(city).lead(leads=True)
+        await city.lead(socket=True)
+
+    async def _opened(self) -> City:
+        city = await City.open(self.settings, leads=False, session=self.session)
+        city.rooms.meter = self._meter
         return city
 
     async def _adopt(self, city: City, *, leads: bool) -> None:

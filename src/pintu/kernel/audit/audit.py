@@ -91,6 +91,7 @@ class Audit:
     # --- life -------------------------------------------------------------------------------------
     async def start(self) -> None:
         """Begin to seal, to write counts, to hold rows against the tree."""
+        await self._end_tasks()  # those that only counted
         await self._know_latest()
         await self.sealer.start()
         self._tasks = [
@@ -112,14 +113,17 @@ class Audit:
 
     async def stop(self) -> None:
         """Write what is counted, seal what is written."""
+        await self._end_tasks()
+        with contextlib.suppress(PintuError):
+            await self.write_counts()
+        await self.sealer.stop()
+
+    async def _end_tasks(self) -> None:
         for task in self._tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks = []
-        with contextlib.suppress(PintuError):
-            await self.write_counts()
-        await self.sealer.stop()
 
     async def _run(self, *, thins: bool = True) -> None:
         while True:

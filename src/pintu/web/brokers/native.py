@@ -18,9 +18,10 @@ from pintu.kernel.jsonld.compile import remote_parts
 from pintu.web.brokers.forwarding import HEADER, MISDIRECTED, Asked, Forwarder, Lead, whole
 from pintu.web.ngsi_ld.answers import from_error, problem
 from pintu.web.ngsi_ld.broker import SIGNED, Broker, _Members
-from pintu.web.ngsi_ld.message import Answer, Prepared, Request, Response
+from pintu.web.ngsi_ld.message import Answer, Request, Response
 from pintu.web.ngsi_ld.operation import Call, Operation, Result
 from pintu.web.ngsi_ld.repeated import Repeat, Repeats, Standing
+from pintu.web.ngsi_ld.repeated_writes import Lines, RepeatedWrites
 from pintu.web.ngsi_ld.routes import ROUTES
 from pintu.web.why import AGREEMENT
 
@@ -75,17 +76,17 @@ class NativeBroker(Broker):
         self.lead = lead
         self.forwarder = Forwarder(lead)
         self._fresh = fresh
-        self._short = self.repeats
-        self.repeats = _Repeats(self)
+        self._short = self.repeats, self.writes
+        self.repeats, self.writes = _Repeats(self), _Writes(self)
         self._leads = False
         self.stand_down()
 
     def adopt(self, rooms: Rooms, *, leads: bool, fresh: Fresh) -> None:
         """Stand over these rooms from the next request on."""
-        kept = self.meter, self.repeats
+        kept = self.repeats, self.writes
         super().__init__(rooms)
-        self._short = self.repeats
-        self.meter, self.repeats = kept
+        self._short = self.repeats, self.writes
+        self.repeats, self.writes = kept
         self._leads, self._fresh = leads, fresh
         if not leads:
             self.stand_down()
@@ -97,10 +98,12 @@ class NativeBroker(Broker):
         if federation is not None:
             self.registered = Registered(federation.registry)
 
-    @property
-    def short(self) -> Repeats | None:
-        """The short way of reads, while this broker leads."""
-        return self._short if self._leads else None
+    def short(self, tenant: str) -> tuple[Repeats, RepeatedWrites] | None:
+        """The short ways of reads and of writes, while this broker leads; None also for a tenant
+        that another broker may have made."""
+        if not self._leads or (tenant and self.rooms.store.tenant(tenant) is None):
+            return None
+        return self._short
 
     # --- one request ------------------------------------------------------------------------------
     def handle(self, request: Request, actor: Actor | None = None) -> Answer:
@@ -209,21 +212,36 @@ def _by_itself(context: Any) -> bool:
 
 
 class _Repeats(Repeats):
-    """The short way of a broker whose rooms change: what it decides is asked of the rooms there
-    are, and not at all while this broker does not lead."""
+    """The short way of reads of a broker whose rooms change: what it decides is asked of the rooms
+    there are, and not at all while this broker does not lead."""
 
     def __init__(self, broker: NativeBroker) -> None:
         self._native = broker
 
     def learn(self, data: bytes, request: Request) -> Repeat | None:
-        short = self._native.short
-        return None if short is None or HEADER in request.headers else short.learn(data, request)
+        """What to remember of a read."""
+        short = self._native.short("")
+        return None if short is None or HEADER in request.headers else short[0].learn(data, request)
 
-    def answer(self, standing: Standing, target: bytes) -> Prepared | Answer | None:
-        short = self._native.short
-        if short is None:
-            return None
-        tenant = standing.act.tenant
-        if tenant and self._native.rooms.store.tenant(tenant) is None:
-            return None
-        return short.answer(standing, target)
+    def answer(self, standing: Standing, target: bytes) -> Any:
+        """Its answer, or None."""
+        short = self._native.short(standing.act.tenant)
+        return None if short is None else short[0].answer(standing, target)
+
+
+class _Writes(RepeatedWrites):
+    """The same for writes."""
+
+    def __init__(self, broker: NativeBroker) -> None:
+        self._native = broker
+
+    def learn(self, data: bytes, request: Request) -> Lines | None:
+        """What to remember of a write."""
+        short = self._native.short("")
+        return None if short is None or HEADER in request.headers else short[1].learn(data, request)
+
+    def answer(self, lines: Lines, asked: tuple[bytes, bytes, bytes]) -> Any:
+        """Its answer, or None."""
+        tenants = {act.tenant for act, _ in lines.acts.values()}
+        short = self._native.short(next(iter(tenants), ""))
+        return None if short is None else short[1].answer(lines, asked)
