@@ -13,6 +13,7 @@ import json
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -50,6 +51,7 @@ class Refusal(Unavailable):
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
     """What a stream holds now."""
 
+    born_us: int  # when it was made: another one of the same name is another stream
     first: int
     last: int
     messages: int
@@ -282,6 +284,7 @@ def stream_of(answer: dict[str, Any]) -> Stream:
     state, config, cluster = answer["state"], answer["config"], answer.get("cluster") or {}
     current = sum(bool(one.get("current")) for one in cluster.get("replicas") or ())
     return Stream(
+        born_us=int(datetime.fromisoformat(_micro(str(answer["created"]))).timestamp() * 1e6),
         first=int(state["first_seq"]),
         last=int(state["last_seq"]),
         messages=int(state["messages"]),
@@ -290,6 +293,12 @@ def stream_of(answer: dict[str, Any]) -> Stream:
         leader=str(cluster.get("leader", "")),
         current=current + 1,
     )
+
+
+def _micro(at: str) -> str:
+    """A time of the server's with no more than microseconds."""
+    whole, dot, rest = at.rstrip("Z").partition(".")
+    return f"{whole}{dot}{rest[:6].ljust(6, '0') if dot else ''}+00:00"
 
 
 def _tls(line: Line) -> dict[str, Any]:

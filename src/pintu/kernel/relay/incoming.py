@@ -60,6 +60,7 @@ class Incoming:
         self._store, self._intake, self._clock = rooms
         self._may_lead, self._refuse = may_lead, refuse
         self._mark = names.route_mark(route.city, route.tenant)
+        self._born = names.born_mark(route.city, route.tenant)
         self._source = names.source(route.city, holds=False)
         self._at = 0  # the sequence of the newest message that was landed
         self._expected = 0  # … that came
@@ -132,13 +133,16 @@ class Incoming:
                 )
             await self._store.submit((), mark=(self._mark, 0))
             kept = 0
-        if kept > stream.last:
+        born: int | None = await settled(self._store.kept(self._born))
+        if kept and (kept > stream.last or born != stream.born_us):
             log.error("The stream of %s was begun anew: its present is asked for", route.city)
             kept = 0
             await self._store.submit((), mark=(self._mark, 0))
             await self._ask_for_the_present()
         elif kept == 0 and stream.first > 1:
             await self._ask_for_the_present()
+        if born != stream.born_us:
+            await self._store.submit((), mark=(self._born, stream.born_us))
         self._at = self._expected = kept
 
     # --- landing ----------------------------------------------------------------------------------

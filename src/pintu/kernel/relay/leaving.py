@@ -148,17 +148,17 @@ def _narrowed(row: Row, before: dict[str, Any] | None, after: dict[str, Any] | N
             return None
         nothing = msgspec.Raw(b"null")
         return msgspec.structs.replace(row, verb="deleted", types=types_of(before), data=nothing)
+    if before == after:  # that something else changed is nobody's to know
+        return None
     types = types_of(after)
-    if before is None or row.verb in ("created", "replaced"):
+    whole = before is None or row.verb == "replaced" or before["type"] != after["type"]
+    if whole:
         verb = "created" if before is None else "replaced"
         body = msgspec.Raw(orjson.dumps(after))
         return msgspec.structs.replace(row, verb=verb, types=types, data=body)
-    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    names = [name for name in names if name not in ("id", "type")]
-    if not names and before["type"] == after["type"]:
-        return None
-    if before["type"] != after["type"]:
-        body = msgspec.Raw(orjson.dumps(after))
-        return msgspec.structs.replace(row, verb="replaced", types=types, data=body)
-    data = msgspec.Raw(orjson.dumps({name: after.get(name) for name in names}))
+    assert before is not None
+    changed = {
+        name: after.get(name) for name in {**before, **after} if before.get(name) != after.get(name)
+    }
+    data = msgspec.Raw(orjson.dumps(changed))
     return msgspec.structs.replace(row, verb="updated", types=types, held=True, data=data)

@@ -97,6 +97,11 @@ def route_mark(city: str, tenant: str) -> str:
     return f"relay {city}/{tenant}"
 
 
+def born_mark(city: str, tenant: str) -> str:
+    """The mark of which stream that was: when it was made."""
+    return f"relay of {city}/{tenant}"
+
+
 def whole_mark(tenant: str) -> str:
     """The mark that a tenant's present was told to the end; 0: it is to be told again."""
     return f"relay out {tenant}"

@@ -19,14 +19,15 @@ import msgspec
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.context.record import PAST_VERBS
-from pintu.kernel.errors import PintuError, Unavailable
+from pintu.kernel.errors import PintuError
 from pintu.kernel.feed import Feed
 from pintu.kernel.relay import names
-from pintu.kernel.relay.bus import Bus, Refusal, Stream
+from pintu.kernel.relay.beginning import is_of, newest_of, open_stream
+from pintu.kernel.relay.bus import Bus, Stream
 from pintu.kernel.relay.lane import Lane, Message
 from pintu.kernel.relay.leaving import Asked, Leaving
 from pintu.kernel.relay.parts import next_part
-from pintu.kernel.relay.rows import POSITION, Row, encode
+from pintu.kernel.relay.rows import Row, encode, headers_of
 from pintu.kernel.relay.words import Relay
 from pintu.kernel.store.port import Change, Store, settled
 
@@ -41,9 +42,6 @@ TURN: Final = 50
 SAVE_S: Final = 1.0
 LOOK_S: Final = 5.0
 AGAIN_S: Final = 0.5
-DUPLICATES_S: Final = 120
-EXISTS: Final = 10058
-FULL: Final = 10047
 
 
 class _Telling(msgspec.Struct):
@@ -137,7 +135,8 @@ class Outgoing:
 
     async def _session(self) -> None:
         """From what the stream has to the end of the lane."""
-        stream = await self._stream()
+        stream = await open_stream(self._bus, self.told)
+        self.stream = stream
         lane = await self._begin(stream)
         self._lane = lane
         await lane.open()
@@ -169,58 +168,23 @@ class Outgoing:
             await asyncio.wait_for(self._news.wait(), 0.5)
 
     # --- where it begins --------------------------------------------------------------------------
-    async def _stream(self) -> Stream:
-        """The city's stream, made where there is none."""
-        name = names.stream(self.told.city)
-        found = await self._bus.find_stream(name)
-        if found is None:
-            told = self.told
-            config = {
-                "name": name,
-                "subjects": [names.all_of(told.city)],
-                "storage": "file",
-                "retention": "limits",
-                "discard": "old",
-                "num_replicas": told.replicas,
-                "max_age": int(told.max_age_days * 86_400) * 1_000_000_000,
-                "max_bytes": told.max_mb * 1_000_000,
-                "duplicate_window": min(DUPLICATES_S, int(told.max_age_days * 86_400)) * 10**9,
-            }
-            try:
-                await self._bus.api(f"STREAM.CREATE.{name}", config)
-            except Refusal as error:
-                if error.error == FULL:
-                    size = f"{told.max_mb} MB in {told.replicas} replicas"
-                    told_so = f"NATS has no room for a stream of {size}: {error.detail}"
-                    raise Unavailable(told_so) from error
-                if error.error != EXISTS:
-                    raise
-            found = await self._bus.find_stream(name)
-            if found is None:
-                raise PintuError(f"The stream {name} was made and is not there")
-            log.info("The stream %s was made, %d replicas", name, told.replicas)
-        self.stream = found
-        return found
-
     async def _begin(self, stream: Stream) -> Lane:
         """Where the log is read from, and whose present is to be told."""
         name, city = names.stream(self.told.city), self.told.city
-        newest = await self._bus.find_message(name, {"seq": stream.last}) if stream.last else None
-        if stream.last and newest is None and stream.messages:
-            newest = await self._bus.find_message(name, {"last_by_subj": names.all_of(city)})
+        newest = await newest_of(self._bus, city, stream)
         cursor: int | None = await settled(self._store.kept(names.CURSOR))
         head = self._store.head()
         again: Iterable[str] = ()
-        if newest is not None:
-            self._read = int(newest.headers.get(POSITION, "0"))
-            if self._read > head:
-                log.error(
-                    "The stream is at position %d, this city's log at %d: it was restored from "
-                    "before. The present of every tenant is told again", self._read, head,
-                )  # fmt: skip
-                self._read, again = head, self._leaving
-        else:
+        if newest is None:
             self._read = head if cursor is None else cursor
+        elif await is_of(self._store, newest, head):
+            self._read = headers_of(newest.headers).position
+        else:
+            log.error(
+                "The stream tells of a log that is not this one: this city was restored from "
+                "before. The present of every tenant is told again"
+            )
+            self._read, again = head, self._leaving
         if cursor is None or self._saved == 0:
             await self._store.save_cursor(names.CURSOR, self._read)
             self._saved = self._read
