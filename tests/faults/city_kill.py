@@ -17,7 +17,7 @@ from bench.http_ops import City
 from bench.processes import command_line, tree
 from tests.faults.callers import Caller, Line, missing_of, write_persons
 from tests.faults.postgres_load import address_of, disagreeing, make_city
-from tests.faults.promises import structure
+from tests.faults.promises import sound
 from tests.faults.seen import Seen
 from tests.real_databases import PASSWORD, Server, postgres
 
@@ -114,7 +114,7 @@ def measure(way: str, kills: int) -> Seen:
             seen.wrong += caller.wrong
         receipts = [number for caller in callers for number, _ in caller.receipts]
         seen.wrong += ["two answers share one receipt"] * (len(receipts) - len(set(receipts)))
-        seen.wrong += structure(data / "city.db") if server is None else disagreeing(server)
+        seen.wrong += sound(data / "city.db") if server is None else disagreeing(server)
     return seen
 
 

@@ -116,6 +116,16 @@ async def broken_promises(path: Path, promises: Promises) -> list[str]:
     return wrong + structure(path)
 
 
+def sound(path: Path) -> list[str]:
+    """`structure` of a city that ended: opened once, it writes the points that waited."""
+
+    async def again() -> None:
+        await open_sqlite(path, clock=CityClock()).close()
+
+    asyncio.run(again())
+    return structure(path)
+
+
 def structure(path: Path) -> list[str]:
     """Is the file whole, and do its tables agree with one another?"""
     db = apsw.Connection(str(path))

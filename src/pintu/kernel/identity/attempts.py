@@ -17,7 +17,7 @@ class FailedAttempts:
     def record(self, peer: str, now_us: int) -> float:
         """Count one failure; returns 0 while within the limit, else the seconds to wait."""
         level, then_us = self._buckets.pop(peer, (0.0, now_us))
-        level = max(0.0, level - (now_us - then_us) * self._limit / self._window_us)
+        level = max(0.0, level - max(0, now_us - then_us) * self._limit / self._window_us)
         over = level + 1 - self._limit
         self._buckets[peer] = (min(level + 1, self._limit + 1.0), now_us)
         if len(self._buckets) > self._peers:

@@ -15,7 +15,7 @@ at once are as many as one after another.
 from __future__ import annotations
 
 import ipaddress
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -67,7 +67,8 @@ class Waiting:
             known = {}
             for kind, who in keys:
                 query = sa.select(ATTEMPT).where(ATTEMPT.c.key == key_of(kind, who))
-                known[kind, who] = connection.execute(query).mappings().first()
+                row = connection.execute(query).mappings().first()
+                known[kind, who] = row if row is None else _set_back(connection, dict(row), now_us)
             longest = max((row["until_us"] for row in known.values() if row), default=0)
             if longest > now_us:
                 return int(longest)
@@ -84,6 +85,15 @@ class Waiting:
         """These were right, or somebody who may said that they are to be let in."""
         gone = ATTEMPT.delete().where(ATTEMPT.c.key.in_([key_of(*one) for one in keys]))
         await self._tables.run(lambda connection: connection.execute(gone))
+
+
+def _set_back(connection: Connection, row: dict[str, Any], now_us: int) -> dict[str, Any]:
+    """A clock that was set back makes nobody wait longer than they were told to."""
+    ahead_us = row["at_us"] - now_us
+    if ahead_us > 0:
+        row |= {"at_us": now_us, "until_us": row["until_us"] - ahead_us}
+        put_rows(connection, ATTEMPT, [row])
+    return row
 
 
 def key_of(kind: str, who: str) -> str:

@@ -300,6 +300,8 @@ class Channel:
             self._empty()
             self._desk.changed(self)
             return
+        # set back, the clock would have it wait the whole of it again and again
+        self.state.last_notification_us = min(self.state.last_notification_us, now_us)
         wait_s = states.throttled_s(subscription, self.state, now_us)
         if wait_s > 0:
             self._later(wait_s)

@@ -291,8 +291,8 @@ class Timers:
             )
             await self._write_down(lambda connection: connection.execute(change), name, key)
         pause_s = min(PAUSE_S * 2.0 ** (entry.attempts - 1), 300.0)
-        pause_us = int(pause_s * 1e6 * self._clock.rate)
-        self._push(name, key, self._clock.now_us() + pause_us)
+        # real seconds: a clock that is set back meanwhile makes nobody wait for an hour
+        asyncio.get_running_loop().call_later(pause_s, self._push, name, key, entry.at_us)
 
 
 def _row(name: str, key: str, entry: _Entry) -> Callable[[Connection], None]:
