@@ -130,6 +130,7 @@ async def test_a_city_of_before_finds_what_it_deleted(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / CITY_FILE) as file:
         file.executescript(
             "DROP INDEX tombstone_kind; ALTER TABLE tombstone DROP COLUMN kind;"
+            "ALTER TABLE entity DROP COLUMN room;"
             "PRAGMA user_version = 2"
         )
     file.close()

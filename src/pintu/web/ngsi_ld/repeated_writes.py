@@ -172,4 +172,3 @@ class RepeatedWrites:
             return broker.with_body(call, JSON, None)
         except Exception as error:
             return problem(error, echo)
-

@@ -17,9 +17,11 @@ from pintu.kernel.errors import AlreadyExists, PintuError
 from pintu.kernel.store.kinds import KindRow, Shape, keeps_indexes
 from pintu.kernel.store.port import VERB_NUMBER, Change, Op, Outcome
 from pintu.kernel.store.rows import expiry_us
+from pintu.kernel.store.sqlite.bulk import Bulk
 from pintu.kernel.store.sqlite.keep import IndexRows
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.pending import PendingPoints
+from pintu.kernel.store.sqlite.schema import ROOM_BYTES
 
 DELETED = VERB_NUMBER["deleted"]
 
@@ -28,17 +30,15 @@ _READ = (
     "WHERE tenant=? AND id=?"
 )
 _INSERT = (
-    "INSERT INTO entity(n, tenant, id, kind, shape, created, modified, last, expires, times, body) "
-    "VALUES(?,?,?,?,?,?,?,?,?,?,?)"
+    "INSERT INTO entity(n, tenant, id, kind, shape, created, modified, last, expires, times, body, "
+    f"room) VALUES(?,?,?,?,?,?,?,?,?,?,?,zeroblob({ROOM_BYTES}))"
 )
-_NARROW = "UPDATE entity SET body=?, modified=?, times=?, last=? WHERE n=?"
+_NARROW = "UPDATE entity SET body=?, modified=?, times=?, last=?, room=NULL WHERE n=?"
 _WIDE = (
-    "UPDATE entity SET kind=?, shape=?, expires=?, body=?, modified=?, times=?, last=? WHERE n=?"
+    "UPDATE entity SET kind=?, shape=?, expires=?, body=?, modified=?, times=?, last=?, room=NULL "
+    "WHERE n=?"
 )
-_LOG = (
-    "INSERT INTO log(position, kind, id, verb, at, source, previous, changed, payload) "
-    "VALUES(?,?,?,?,?,?,?,?,?)"
-)
+_LOG = "INSERT INTO log(position, kind, id, verb, at, source, previous, changed, payload)"
 _NOTE = "INSERT INTO note(number, body) VALUES(?,?)"
 
 
@@ -74,6 +74,7 @@ class Hands:
         self._names = names
         self._index = IndexRows(connection, names, pending)
         self._pending = pending
+        self._logged = Bulk(connection, _LOG, 9)
         one = connection.execute
         stored = one("SELECT value FROM meta WHERE key='head'").get
         self.position: int = max(one("SELECT max(position) FROM log").get or 0, stored or 0)
@@ -105,8 +106,16 @@ class Hands:
         self._saved = self._counters()
         self.changes = []
 
+    def flush(self) -> None:
+        """Write what was only gathered: before COMMIT, and before a task has the connection."""
+        if self._logged.rows:
+            self._logged.flush()
+        self._index.flush()
+
     def rollback(self) -> None:
         """The transaction is gone: put the counters back."""
+        self._logged.rows = []
+        self._index.rollback()
         self.position, self.next_n, self.entities, self.tombstones, self.notes = self._saved
         self.changes = []
         self._pending.rollback()
@@ -307,8 +316,7 @@ class Hands:
         position = self.position = self.position + 1
         changed = put.changed
         listed = changed is not None and put.verb != "updated"
-        self._run(
-            _LOG,
+        self._logged.rows.append(
             (
                 position,
                 kind.n,
@@ -319,7 +327,7 @@ class Hands:
                 previous,
                 orjson.dumps(changed).decode() if listed else None,
                 payload,
-            ),
+            )
         )
         if self.wants_changes:
             self.changes.append(

@@ -9,10 +9,12 @@ import apsw
 from pintu.kernel.context.match import shapes
 from pintu.kernel.store.kinds import KindRow, Shape
 from pintu.kernel.store.rows import Area, Value, cell_of, geo_rows, value_rows
+from pintu.kernel.store.sqlite.bulk import Bulk
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.pending import PendingPoints
 
 Doc = dict[str, Any]
+_VALUE = "INSERT OR REPLACE INTO value(path, value, n, loose)"
 
 
 class IndexRows:
@@ -23,6 +25,16 @@ class IndexRows:
         self._db = connection
         self._names = names
         self.pending = pending
+        self._values = Bulk(connection, _VALUE, 4)
+
+    def flush(self) -> None:
+        """Write what was only gathered."""
+        if self._values.rows:
+            self._values.flush()
+
+    def rollback(self) -> None:
+        """The transaction is gone."""
+        self._values.rows = []
 
     def add_new(self, shape: Shape, n: int, doc: Doc) -> None:
         """A new entity: its point may wait in memory, the other rows are written."""
@@ -35,8 +47,7 @@ class IndexRows:
                 path = kind.geo.get(("point", name)) or self._names.path(kind, "point", name)
                 self.pending.add(path, n, lon, lat)
                 if kind.learned:
-                    for row in value_rows(kind, n, doc):
-                        self._add_value(row)
+                    self._values.rows += value_rows(kind, n, doc)
                 return
         self.add(shape, n, doc)
 
@@ -55,6 +66,7 @@ class IndexRows:
 
     def remove(self, shape: Shape, n: int, doc: Doc) -> None:
         """A document goes: delete all its rows."""
+        self.flush()
         self.pending.settle(n)
         kind = shape.kind
         for name in shape.geo:
@@ -74,6 +86,7 @@ class IndexRows:
             self.remove(old_shape, n, old)
             self.add(shape, n, new)
             return
+        self.flush()
         kind = shape.kind
         names = shape.geo if shape.geo == old_shape.geo else {*shape.geo, *old_shape.geo}
         self.pending.settle(n)
@@ -132,7 +145,7 @@ class IndexRows:
             self._run("DELETE FROM area WHERE a=?", (a,))
 
     def _add_value(self, row: Value) -> None:
-        self._run("INSERT OR REPLACE INTO value(path, value, n, loose) VALUES(?,?,?,?)", row)
+        self._run(f"{_VALUE} VALUES(?,?,?,?)", row)
 
     def _remove_value(self, row: Value) -> None:
         self._run("DELETE FROM value WHERE path=? AND value=? AND n=?", row[:3])

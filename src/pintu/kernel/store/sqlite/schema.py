@@ -60,9 +60,15 @@ CREATE INDEX tombstone_kind ON tombstone(kind);
 """
 """What is not present has the kind it had last, so that its past is found by type; 0: not found."""
 
+ROOM = "ALTER TABLE entity ADD COLUMN room BLOB;"
+"""Bytes beside a new entity that its first change takes away: what it says of times is as long, so
+that the row stays as long as it was and no full page has to be split (docs/decisions/0025)."""
+
+ROOM_BYTES = 56
+
 Migration = str | Callable[[apsw.Connection], None]
 
-MIGRATIONS: tuple[Migration, ...] = (FIRST, NOTES, GONE)
+MIGRATIONS: tuple[Migration, ...] = (FIRST, NOTES, GONE, ROOM)
 """MIGRATIONS[i] leads from version i to version i + 1; a released one is never edited."""
 
 

@@ -250,8 +250,18 @@ class Writer:
         began = perf_counter()
         try:
             db.execute("BEGIN IMMEDIATE")
+            now, stamps = self._clock.now_us(), dict[str, Stamp]()
             for call in calls:
-                self._perform(call, skip or {})
+                if call.task is not None:
+                    hands.flush()
+                    self._run_task(call)
+                    continue
+                stamp = stamps.get(call.source)
+                if stamp is None:
+                    number = names.source(call.source)
+                    stamp = stamps[call.source] = Stamp(now, number, call.source)
+                self._perform(call, stamp, skip)
+            hands.flush()
             names.flush()
             applied = perf_counter()
             db.execute("COMMIT")
@@ -268,23 +278,27 @@ class Writer:
         count_s(self.times["commit_us"], applied, perf_counter())
         return None
 
-    def _perform(self, call: Call, skip: dict[int, PintuError]) -> None:
-        if call.task is not None:
-            try:
-                call.outcomes = call.task()
-            except (apsw.Error, PintuError):
-                raise
-            except Exception as error:
-                raise _Poison(0, error) from error
-            return
-        hands = self.hands
-        stamp = Stamp(self._clock.now_us(), self._names.source(call.source), call.source)
+    def _run_task(self, call: Call) -> None:
+        assert call.task is not None
+        try:
+            call.outcomes = call.task()
+        except (apsw.Error, PintuError):
+            raise
+        except Exception as error:
+            raise _Poison(0, error) from error
+
+    def _perform(self, call: Call, stamp: Stamp, skip: dict[int, PintuError] | None) -> None:
         outcomes: list[Outcome] = []
-        apply = hands.apply
+        apply = self.hands.apply
         index = -1
         try:
             for index, op in enumerate(call.ops):
-                outcomes.append(Outcome(error=skip[index]) if index in skip else apply(op, stamp))
+                if skip is None:
+                    outcomes.append(apply(op, stamp))
+                    continue
+                known = skip.get(index)
+                outcomes.append(apply(op, stamp) if known is None else Outcome(error=known))
+                self.hands.flush()  # what breaks here is this one's
         except (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.BusyError):
             raise
         except Exception as error:
