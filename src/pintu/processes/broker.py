@@ -7,17 +7,23 @@ import gc
 import os
 import socket
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from pintu.city import City
+from pintu.kept import read_kept
+from pintu.kernel.store.address import is_postgres
 from pintu.processes.child import run_child, told
 from pintu.processes.door import door
 from pintu.processes.serving import Server
+from pintu.restored import is_quiet
 from pintu.settings import Settings
 from pintu.web.metrics.sampling import sampled
 from pintu.web.ngsi_ld.broker import Broker
+
+if TYPE_CHECKING:
+    from pintu.processes.keeping.keeper import Keeper
 
 DRAIN_S = 3
 
