@@ -240,3 +240,24 @@ def test_an_anchored_clock_is_one_clock() -> None:
     text = anchored("2026-01-01T00:00Z x60")
     assert parse_clock(text) == parse_clock(text, real_now_us=5)
     assert (text, "real") == (anchored(text), anchored("real"))
+
+
+def test_what_cannot_be_started_or_said_now_is_tried_again(tmp_path: Path) -> None:
+    """A program that is not there yet, and a log on a full disk, end no city."""
+    late, came = tmp_path / "late", tmp_path / "came"
+
+    def full(sentence: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    supervisor = Supervisor([Program(name="late", command=(str(late),))], full)
+    supervisor.start()
+    thread = threading.Thread(target=supervisor.run)
+    thread.start()
+    try:
+        late.write_text(f"#!/bin/sh\ntouch {came}\nexec sleep 60\n", "utf-8")
+        late.chmod(0o700)
+        assert until(came.exists)
+    finally:
+        supervisor.ask_stop()
+        thread.join(20)
+    assert not thread.is_alive()

@@ -29,8 +29,7 @@ OVER = 50
 
 @contextlib.contextmanager
 def files(wanted: int) -> Iterator[None]:
-    """This process, and the city it starts, may have so many files open: no more, so that the
-    city's own limit is met."""
+    """This process may have so many files open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < wanted:
         try:
@@ -60,16 +59,10 @@ def measure(_way: str, connections: int) -> Seen:
     """So many idle ones; then as many as there may be, and some more."""
     seen = Seen(tries=connections, acknowledged=0)
     room = 1_000 + connections + OWN  # what the city keeps for itself, and a few callers
-    with (
-        files(room + connections),
-        tempfile.TemporaryDirectory(prefix="pintu-idle-") as name,
-    ):
+    with files(room), tempfile.TemporaryDirectory(prefix="pintu-idle-") as name:
         data = Path(name) / "data"
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (room, hard))
         city = City(data, "--open", "--no-pieces")
         _limit(city, room)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         caller = Caller(city.port, "", "idle")
         links: list[socket.socket] = []
         try:

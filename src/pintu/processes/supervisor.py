@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -61,12 +62,17 @@ class Supervisor:
         self._drain_s = drain_s
         self._restart = False
         self._children = [_Child(one) for one in programs]
-        self._log = log
+        self._tell = log
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._again: Callable[[], list[Program]] | None = None
         self._changed: Callable[[], bool] = lambda: False
         self._watched: Callable[[], list[Program]] = list
+
+    def _log(self, sentence: str) -> None:
+        """Say it where that can be said: a full disk under the log ends no city."""
+        with contextlib.suppress(OSError):
+            self._tell(sentence)
 
     def start(self) -> None:
         """Start every program once; does not wait for any of them to be ready."""
@@ -162,14 +168,18 @@ class Supervisor:
     def _spawn(self, child: _Child) -> None:
         program = child.program
         parent = os.getpid()
-        child.process = subprocess.Popen(
-            program.command,
-            stdin=subprocess.PIPE,
-            pass_fds=program.inherit,
-            start_new_session=True,
-            env={**os.environ, **program.environ},
-            preexec_fn=lambda: die_with(parent),
-        )
+        try:
+            child.process = subprocess.Popen(
+                program.command,
+                stdin=subprocess.PIPE,
+                pass_fds=program.inherit,
+                start_new_session=True,
+                env={**os.environ, **program.environ},
+                preexec_fn=lambda: die_with(parent),
+            )
+        except OSError as error:  # no memory, no files, no processes left: not for ever
+            self._postpone(child, f"cannot be started ({error})")
+            return
         assert child.process.stdin is not None
         try:
             child.process.stdin.write(program.stdin)
@@ -201,11 +211,14 @@ class Supervisor:
             return
         if now - child.started > STEADY_AFTER_S:
             child.deaths = 0
+        self._postpone(child, f"ended ({_ending(code)})")
+
+    def _postpone(self, child: _Child, why: str) -> None:
         delay = BACK_OFF_S[min(child.deaths, len(BACK_OFF_S) - 1)]
         child.deaths += 1
         child.process = None
-        child.again_at = now + delay
-        self._log(f"{child.program.name} ended ({_ending(code)}); it starts again in {delay:g} s")
+        child.again_at = time.monotonic() + delay
+        self._log(f"{child.program.name} {why}; it starts again in {delay:g} s")
 
     def _end(self) -> int:
         deadline = time.monotonic() + STOP_WITHIN_S + self._drain_s
