@@ -74,6 +74,8 @@ def bring(wanted: Wanted) -> Brought:
         _open_keys(place, manifest, wanted, brought)
         if stream is not None:
             _replay(place, manifest, (stream, wanted), brought)
+        elif wanted.backup.is_dir() and wanted.goal != Goal():
+            brought.said.append(f"Nothing that came after {brought.as_of} is kept with it")
         _check(place)
         if manifest.get("store"):
             _to_server(place, manifest["store"], wanted, brought)

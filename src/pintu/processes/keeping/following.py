@@ -11,10 +11,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import struct
 import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,20 +64,26 @@ class Tail:
         return {"salts": self.salts, "frames": self.frames, "sums": self._sums, "page": self.page}
 
     def goes_on(self, state: dict[str, Any]) -> bool:
-        """Take up where a state left it; False when the log there is another one."""
+        """Take up where a state left it; False when what came after it may be gone.
+
+        A log that was begun anew is written over from its front: as long as the last frame of the
+        state is there, so is every one behind it.
+        """
         if not state.get("salts"):
             return False
+        salts: Sums = (state["salts"][0], state["salts"][1])
+        sums: Sums = (state["sums"][0], state["sums"][1])
         with _opened(self.path) as file:
             head = _head(file)
-            salts: Sums = (state["salts"][0], state["salts"][1])
-            if head is None or head.salts != salts:
+            if head is None or head.page != state["page"]:
                 return False
-            sums: Sums = (state["sums"][0], state["sums"][1])
+            anew = head.salts[0] == (salts[0] + 1) % WORD
+            if head.salts != salts and not (anew and state["frames"]):
+                return False
             if state["frames"]:
                 at = HEADER + (state["frames"] - 1) * (FRAME + head.page)
                 told = os.pread(file, FRAME, at)
-                found = (int.from_bytes(told[16:20], "big"), int.from_bytes(told[20:24], "big"))
-                if len(told) < FRAME or found != sums:
+                if len(told) < FRAME or struct.unpack(">4I", told[8:]) != (*salts, *sums):
                     return False
         self.salts, self.frames, self._sums, self.page = salts, state["frames"], sums, head.page
         return True
@@ -92,21 +100,23 @@ class Tail:
                 follows = self.salts is not None and head.salts[0] == (self.salts[0] + 1) % WORD
                 if not (begun or follows):
                     raise Gap(f"{self.path.name} was begun anew")
+                if self.salts is not None and follows and not begun:
+                    self._rest(file, replace(head, salts=self.salts), found)
                 self.salts, self.frames, self._sums = head.salts, 0, head.sums
                 self.page = head.page
-            width = FRAME + head.page
-            while True:
-                at = HEADER + self.frames * width
-                frames = self._read(file, head, at, AT_ONCE)
-                if not frames:
-                    return found
-                found.append((head.salts, self.frames + 1, frames))
-                self.frames += len(frames)
-                self._sums = frames.sums
+            self._rest(file, head, found)
+        return found
 
-    def _read(self, file: int, head: Head, at: int, count: int) -> Frames:
-        """Commits behind a place; one that is longer than `count` frames is read whole."""
-        width = FRAME + head.page
+    def _rest(self, file: int, head: Head, found: list[tuple[Sums, int, Frames]]) -> None:
+        """What one log has behind our last frame."""
+        while frames := self._read(file, head, HEADER + self.frames * (FRAME + head.page)):
+            found.append((head.salts, self.frames + 1, frames))
+            self.frames += len(frames)
+            self._sums = frames.sums
+
+    def _read(self, file: int, head: Head, at: int) -> Frames:
+        """Commits behind a place; one that is longer than usual is read whole."""
+        width, count = FRAME + head.page, AT_ONCE
         while True:
             told = os.pread(file, count * width, at)
             frames = read_frames(told, head, self._sums)
@@ -166,13 +176,13 @@ class CityTail:
         self._waiting.clear()
         self._bytes = 0
 
-    def waiting(self) -> list[tuple[Sums, int, Frames]]:
-        """What was taken and is to be kept, each once."""
+    def waiting(self) -> tuple[list[tuple[Sums, int, Frames]], dict[str, Any]]:
+        """What was taken and is to be kept, each once, and where the log stands behind it."""
         with self._lock:
             found = list(self._waiting)
             self._waiting.clear()
             self._bytes = 0
-            return found
+            return found, self.tail.state()
 
     def take_up(self, state: dict[str, Any], stamp: list[int]) -> bool:
         """Go on from where the last start left it, before anybody writes; False when it cannot."""

@@ -32,7 +32,7 @@ from pintu.processes.moving_places import files_of
 EVERY_S: Final = 1.0
 FILES_S: Final = 5.0
 """How often plain files are looked at."""
-IDLE_S: Final = 10.0
+IDLE_S: Final = 2.0
 """A tick at least this often, so that it is known up to when nothing happened."""
 TOLD_S: Final = 2.0
 SETTLED_US: Final = 10_000_000
@@ -186,7 +186,9 @@ class Keeper:
         if last or time.monotonic() - self._looked_s > FILES_S:
             self._looked_s = time.monotonic()
             self._tick_files(writer)
-        if writer.tail.n == before and time.monotonic() - self._ticked_s < IDLE_S and not last:
+        moved = self._on_server and self._position() != writer.tail.position
+        quiet = writer.tail.n == before and not moved
+        if quiet and time.monotonic() - self._ticked_s < IDLE_S and not last:
             return
         self._ticked_s = time.monotonic()
         self._say(writer, from_us)
@@ -203,15 +205,14 @@ class Keeper:
     def _tick_city(self, writer: Writer, from_us: int) -> None:
         city = self._city
         city.take()
-        taken = city.waiting()
         if city.lost:
             city.begin_anew()
             self._gap_us = from_us
             writer.add("gap", {"path": CITY_FILE, "at_us": from_us})
-            taken = []
+        taken, state = city.waiting()
         for salts, first, frames in taken:
-            _frames(writer, CITY_FILE, (salts, first, len(frames)), frames, city.tail.page)
-        self._states[CITY_FILE] = city.tail.state()
+            _frames(writer, CITY_FILE, (salts, first, len(frames)), frames, state["page"])
+        self._states[CITY_FILE] = state
 
     def _tick_tables(self, writer: Writer) -> None:
         names = {

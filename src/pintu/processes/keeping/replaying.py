@@ -70,27 +70,33 @@ class Replay:
         self._as_of_us = as_of_us
         self._passphrase = passphrase
         self._next: dict[str, tuple[list[int], int]] = {}  # salts, the frame that follows
+        self._good = -1  # the newest position before the goal, once inside of a tick
+        self._undo: list[tuple[int, list[tuple[int, bytes]]]] = []
 
     def run(self, stream: Path, after: int, goal: Goal) -> Reached:
         """Go to the goal, or as far as the stream leads; Damaged when it is not what was written.
 
         `covers` must have said that the goal is not before the first tick behind the copy.
         """
-        self.reached.ended = False
+        inside = False
         for group, tick in ticks(stream, after):
             cut = next((n for n, one in enumerate(group) if self._breaks(one)), None)
             if cut is not None:
                 when = iso(group[cut].head["at_us"])
                 self.reached.broken = f"the stream was interrupted on {when}"
-                return self.reached
-            if not goal.holds(tick):
-                self._inside(group, tick, goal)
-                return self.reached
+                break
+            if inside or not goal.holds(tick):
+                inside = True
+                if self._inside(group, tick, goal):
+                    break
+                continue
             for record in group:
                 self._apply(record)
             self.reached.at_us = max(tick["at_us"], self._as_of_us)
             self.reached.ticks += 1
-        self.reached.ended = True
+        else:
+            self.reached.ended = True
+        self._settle()
         return self.reached
 
     def _breaks(self, record: Record) -> bool:
@@ -149,36 +155,48 @@ class Replay:
             path.chmod(record.head["mode"])
 
     # --- between two ticks ------------------------------------------------------------------------
-    def _inside(self, group: list[Record], tick: dict[str, Any], goal: Goal) -> None:
-        """Of the tick the goal lies in: the commits of city.db before it, and files of history,
-        which are only ever added."""
+    def _inside(self, group: list[Record], tick: dict[str, Any], goal: Goal) -> bool:
+        """Of a tick that ends behind the goal: the commits of city.db before it, and files of
+        history, which are only ever added. True when nothing that follows can be before the goal:
+        what was committed while a tick was under way may lie in the next one.
+        """
         own_clock = abs(tick["city_us"] - tick["at_us"]) > OWN_CLOCK_US
+        path = self.place / CITY_FILE
         for record in group:
             if record.kind == "file" and record.head["path"].startswith(HISTORY):
                 self._file(record)
-        if own_clock and goal.to_us is not None:
-            return  # rows tell another time than the one that was asked for
+        if not path.exists() or (own_clock and goal.to_us is not None):
+            return True  # its store is on a server, or rows tell another time than was asked for
         frames = [one for one in group if one.kind == "frames" and one.head["path"] == CITY_FILE]
-        undo: list[tuple[int, list[tuple[int, bytes]]]] = []
-        path = self.place / CITY_FILE
-        if not path.exists():
-            return  # its store is on a server
-        good = _newest(path)[0]
+        if self._good < 0:
+            self._good = _newest(path)[0]
         with _open(path) as file:
+            for record in frames:
+                self._goes_on(record)
             for pages, data, size, page in _commits(frames):
-                undo.append(_held(file.fileno(), pages, page))
+                self._undo.append(_held(file.fileno(), pages, page))
                 put(file.fileno(), (pages, data, size), page)
                 position, at_us = _newest(path)
                 if goal.passed(position, at_us):
-                    break
-                if position > good:
-                    good, undo = position, []
+                    return True
+                if position > self._good:
+                    self._good, self._undo = position, []
                     self.reached.inside = True
                     self.reached.at_us = max(self.reached.at_us, at_us)
-            for before, held in reversed(undo):
+        if goal.position is not None:
+            return self._good >= goal.position
+        return goal.to_us is not None and tick["from_us"] > goal.to_us
+
+    def _settle(self) -> None:
+        """Take back what came after the last row of the log that is wanted: its time is unknown."""
+        if not self._undo:
+            return
+        with _open(self.place / CITY_FILE) as file:
+            for before, held in reversed(self._undo):
                 for number, content in held:
                     os.pwrite(file.fileno(), content, (number - 1) * len(content))
                 os.ftruncate(file.fileno(), before)
+        self._undo = []
 
 
 def _commits(frames: list[Record]) -> Iterator[tuple[list[int], memoryview, int, int]]:

@@ -71,10 +71,9 @@ def _stamp(at_us: int = 0) -> str:
 
 
 def _stream_end(stream: Path) -> int | None:
-    """The record the copy follows; None without a stream."""
+    """The record the copy follows; None when that cannot be known."""
     with suppress(Damaged, OSError):
-        if segments(stream):
-            return read_tail(stream).n
+        return read_tail(stream).n
     return None
 
 
@@ -170,8 +169,10 @@ class Moments:
     def _run(self) -> None:
         while True:
             self.receiver.look()
-            with suppress(PintuError):
+            try:
                 self._position = server_position(self._address)
+            except PintuError as error:
+                log.info("The server cannot be asked now: %s", error.detail)
             if self.receiver.trouble:
                 self._keeper.trouble = self.receiver.trouble
             self._keeper.step(self._position)

@@ -84,8 +84,15 @@ def look_at(connection: Any, schema: str, schemas: list[str]) -> dict[str, Any]:
 def position_of(address: StoreAddress) -> int:
     """The newest position of the city at an address."""
     with _connected(address) as connection:
+        if not _there(connection, address.schema):
+            return 0
         asked = f"SELECT position FROM {_exactly(address.schema)}.head"
         return int(connection.execute(asked).fetchone()[0])
+
+
+def _there(connection: Any, schema: str) -> bool:
+    name = f"{_exactly(schema)}.head"
+    return bool(connection.execute("SELECT to_regclass(%s)", (name,)).fetchone() != (None,))
 
 
 def _inside(connection: Any) -> bool:
@@ -158,7 +165,7 @@ def restore(address: StoreAddress, told: dict[str, Any], source: Path) -> bool:
 def _fresh(connection: Any, schema: str) -> bool:
     """Is it a city as `pintu init` makes it, to which nothing was ever written?"""
     name = _exactly(schema)
-    if connection.execute("SELECT to_regclass(%s)", (f"{name}.head",)).fetchone() == (None,):
+    if not _there(connection, schema):
         return False
     asked = f"SELECT position = 0 AND NOT EXISTS(SELECT FROM {name}.entity) FROM {name}.head"
     return bool(connection.execute(asked).fetchone()[0])

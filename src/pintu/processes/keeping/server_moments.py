@@ -251,7 +251,7 @@ def _wait(process: subprocess.Popen[bytes], here: StoreAddress, log: Path) -> No
             raise PintuError(f"The server's files lead to no moment: {' '.join(lines[-2:])}")
         with suppress(psycopg.OperationalError):
             told = here.for_sqlalchemy()[1]
-            psycopg.connect(**told, connect_timeout=5).close()
+            psycopg.connect(**told).close()
             return
         if time.monotonic() > until:
             raise PintuError("The server of that moment did not become ready in ten minutes")
