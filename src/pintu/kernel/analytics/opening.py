@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pintu.kernel.analytics.apart import Apart
+from pintu.kernel.analytics.engines.asking import Analyst
 from pintu.kernel.analytics.history import History
 from pintu.kernel.analytics.retaining import read_retention
 from pintu.kernel.store.pausing import Pausable
@@ -18,7 +19,7 @@ def open_history(rooms: Any, tables: CityTables) -> History:
     history = History(rooms.store, tables, rooms.clock, rooms.settings.store)
     history.packing.elsewhere = Apart(tables.data, rooms.settings.store)
     settings = rooms.settings
-    history.analyst.engine = settings.engine
+    history.analyst = Analyst(history, tables.data, settings.store, settings.engine)
     folder = tables.data / "history"
     if not settings.node or folder.is_symlink() or folder.is_mount():
         # of several brokers each would have other days in its folder, unless they share one

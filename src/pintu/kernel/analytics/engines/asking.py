@@ -18,7 +18,7 @@ import msgspec
 
 from pintu.kernel.analytics.apart import ask_process, frame
 from pintu.kernel.analytics.engines.editing import edited_samples
-from pintu.kernel.analytics.engines.words import Answer, Limits, Question, checked
+from pintu.kernel.analytics.engines.words import Answer, Question, checked, limits_of
 from pintu.kernel.errors import DeadlineExceeded, TooComplex, TooManyRequests, Unavailable
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Analyst:
 
     def __init__(self, history: History, data: Path, store: str, engine: str = "duckdb") -> None:
         self.engine = engine
-        self.limits = Limits()
+        self.limits = limits_of(engine)
         self._history = history
         self._data, self._store = data, store
         self._process: asyncio.subprocess.Process | None = None

@@ -95,6 +95,13 @@ class Limits(msgspec.Struct, kw_only=True, frozen=True):
     fresh: int = 2_000_000  # rows of packs: what is in no file yet
 
 
+def limits_of(engine: str) -> Limits:
+    """A cluster is asked for what takes long, and shares it."""
+    if engine.startswith(SPARK):
+        return Limits(seconds=600.0, samples=20_000_000_000)
+    return Limits()
+
+
 class Answer(msgspec.Struct, kw_only=True):
     """Columns of equal length, their rows in order of the first ones; `engine` computed it in
     `seconds` of `read` rows. `passed`: ways of writing rows that could not be read as columns."""
