@@ -8,6 +8,7 @@ import argparse
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ ROOT = FOLDER.parents[1]
 FAST = "PINTU_FAULTS_FAST"
 OUT = ROOT / "bench" / "faults.json"
 NOT_RUN = 77
+_ERROR = re.compile(r"[\w.]*(Error|Exception)\b")
 
 
 def fast() -> bool:
@@ -64,7 +66,8 @@ def measured(fault: Fault, quick: bool) -> Result:
             child.communicate()
         told, said = "", f"given up after {fault.limit_s:g} s"
     took = time.monotonic() - began
-    last = (said or told).strip().splitlines()[-1:] or ["it said nothing"]
+    lines = (said or told).strip().splitlines()
+    last = [one for one in lines if _ERROR.match(one)][-1:] or lines[-1:] or ["it said nothing"]
     if child.returncode == NOT_RUN:
         return Result(fault=fault, seen=None, took_s=took, reason=last[0])
     if child.returncode != 0:
