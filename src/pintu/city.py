@@ -212,7 +212,6 @@ def build(
     open_telling(rooms, tables, gate)
     open_sharing(rooms, gate, tables, keys)
     rooms.limits = open_limits(rooms)
-    rooms.relay = open_relay(rooms)
     return rooms
 
 
@@ -248,6 +247,7 @@ def open_sharing(rooms: Rooms, gate: ExchangeGate, tables: CityTables, keys: Key
     rooms.history = open_history(rooms, tables)
     rooms.analyses = analyses_of(rooms.pieces, rooms.settings, rooms.history.analyst.ask)
     rooms.operations = open_operations(rooms, tables)
+    rooms.relay = open_relay(rooms)
 
 
 def identity_of(settings: Settings, tables: CityTables, clock: Clock) -> Identity:

@@ -93,7 +93,8 @@ async def settle(here: Site, there: Site, tenant: str, copy: str, told: Told) ->
     await asyncio.sleep(0.5)  # what would come twice comes now
     copied = said(await there.rows(copy))
     if copied != rows:
-        at = next((n for n, two in enumerate(zip(rows, copied)) if two[0] != two[1]), len(rows))  # noqa: B905
+        pairs = enumerate(zip(rows, copied, strict=False))
+        at = next((number for number, (one, other) in pairs if one != other), len(rows))
         told.wrong.append(f"{copy} differs from row {at} on: {copied[at : at + 1]}")
     if await here.hash_of(tenant) != await there.hash_of(copy):
         told.wrong.append(f"{copy} is not equal to {tenant} of {here.name}")
