@@ -11,9 +11,9 @@ import pytest
 from pintu.kernel.context.match import distance_m
 from pintu.kernel.context.match.distance import boxes_around
 from pintu.kernel.context.selection import Compare, CompareOp, Selection
-from pintu.kernel.store.choosing import cells_across, circle
+from pintu.kernel.store.choosing import cells_across, cells_around, circle
 from pintu.kernel.store.port import Statement, Store, settled
-from pintu.kernel.store.rows import COLUMNS, PER_DEGREE
+from pintu.kernel.store.rows import COLUMNS, cell_of
 from tests.kernel.store.conftest import create, delete, lamp, put, update
 from tests.kernel.store.test_asking import POWER, learned, near, types
 
@@ -131,6 +131,25 @@ def test_a_circle_is_what_the_distance_says() -> None:
     assert near_it < 600
 
 
+def test_a_circle_lies_in_the_cells_that_are_read() -> None:
+    """Every point within the distance, in cells as few as those of the box."""
+    chance = random.Random(4)
+    for _ in range(3_000):
+        lon, lat = chance.uniform(-179, 179), chance.uniform(-84, 84)
+        metres = 10 ** chance.uniform(-1, 4.17)
+        told, box = circle(lon, lat, metres), boxes_around((lon, lat, lon, lat), metres)[0]
+        if told is None:
+            continue
+        rows = dict(zip(cells_across(box), cells_around(box, told), strict=True))
+        for (low, high), (first, last) in rows.items():
+            assert low <= first
+            assert last <= high
+        for _ in range(5):
+            place = chance.uniform(box[0], box[2]), chance.uniform(box[1], box[3])
+            if distance_m(lon, lat, *place) <= metres:
+                assert any(low <= cell_of(*place) <= high for low, high in rows.values())
+
+
 def test_every_cell_that_a_circle_touches_is_read() -> None:
     """Rows of cells the middle one first, each once."""
     chance = random.Random(3)
@@ -142,5 +161,4 @@ def test_every_cell_that_a_circle_touches_is_read() -> None:
         assert list(range(min(rows), max(rows) + 1)) == sorted(rows)
         assert abs(rows[0] - (min(rows) + max(rows)) / 2) <= 0.5
         lon, lat = chance.uniform(box[0], box[2]), chance.uniform(box[1], box[3])
-        cell = int((lon + 180) * PER_DEGREE) + COLUMNS * int((lat + 90) * PER_DEGREE)
-        assert any(low <= cell <= high for low, high in cells)
+        assert any(low <= cell_of(lon, lat) <= high for low, high in cells)

@@ -4,9 +4,9 @@ an index proves, which cells of the grid to read. Pure; the statements are each 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from math import asin, cos, degrees, radians, sin
+from math import asin, cos, degrees, radians, sin, sqrt
 from typing import Any
 
 from pintu.kernel.context.match.distance import EARTH_RADIUS_M, Box
@@ -22,7 +22,7 @@ from pintu.kernel.context.selection import (
     Selection,
 )
 from pintu.kernel.store.kinds import KindRow, Shape
-from pintu.kernel.store.rows import COLUMNS, PER_DEGREE, cell_ranges
+from pintu.kernel.store.rows import COLUMNS, PER_DEGREE, cell_ranges, column_of
 
 SHORT_TEXT = 20
 """Texts shorter than this are no date-times: what an index holds of them is the text itself."""
@@ -43,6 +43,8 @@ WIDEST_M = 15_000.0
 """Of circles that `circle` tells; the box around it is no taller than `MOST_ROWS`."""
 
 MOST_LATITUDE = 85.0
+_HAIR = 1e-9
+"""Degrees: more than rounding moves the edge of a cell, a tenth of a millimetre."""
 
 
 # --- kinds and shapes -----------------------------------------------------------------------------
@@ -177,6 +179,21 @@ def cells_across(box: Box) -> list[tuple[int, int]]:
         return [(first_row * COLUMNS, (last_row + 1) * COLUMNS - 1)]
     first, last = first_row * COLUMNS + first_column, first_row * COLUMNS + last_column
     return [(first + row, last + row) for row in _from_the_middle(count)]
+
+
+def cells_around(box: Box, told: Circle) -> Iterator[tuple[int, int]]:
+    """The same of a circle in that box: of each row no more than the circle is wide there."""
+    lat, lon, _, _, less, outside = told
+    first_row, last_row, first_column, last_column = cell_ranges(box)
+    for further in _from_the_middle(last_row - first_row + 1):
+        row = first_row + further // COLUMNS
+        south = row / PER_DEGREE - 90.0
+        off = max(south - lat, lat - south - 1.0 / PER_DEGREE, 0.0) - _HAIR
+        half = outside if off <= 0 else max(outside - off * off, 0.0)
+        wide = sqrt(half / less) + _HAIR
+        first = max(first_column, column_of(lon - wide))
+        last = min(last_column, column_of(lon + wide))
+        yield row * COLUMNS + first, row * COLUMNS + last
 
 
 @lru_cache(maxsize=MOST_ROWS)

@@ -18,14 +18,14 @@ from pintu.web.ngsi_ld.wire import header_lines
 
 _NUMBER = rb"(-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,17})?)"
 _COMPARED = re.compile(
-    rb"(?<=[?&]q=)[A-Za-z][A-Za-z0-9_]*(?:==|%3[Dd]%3[Dd]|%3[CEce](?:=|%3[Dd])?)"
+    rb"[?&]q=[A-Za-z][A-Za-z0-9_]*(?:==|%3[Dd]%3[Dd]|%3[CEce](?:=|%3[Dd])?)"
     + _NUMBER
     + rb"(?![^&])"
 )
 """`q` with one comparison of an attribute with a number, as it is written in a target."""
 
 _PLACE = re.compile(
-    rb"(?<=[?&]coordinates=)(?:\[|%5[Bb])" + _NUMBER + rb"(?:,|%2[Cc])" + _NUMBER
+    rb"[?&]coordinates=(?:\[|%5[Bb])" + _NUMBER + rb"(?:,|%2[Cc])" + _NUMBER
     + rb"(?:\]|%5[Dd])(?![^&])"
 )  # fmt: skip
 HOLE = b"\x00"
@@ -42,14 +42,18 @@ class Lifted(msgspec.Struct, gc=False):
 
 def lifted(target: bytes) -> Lifted | None:
     """The one number or place of a query lifted out; None when it has none that can be."""
-    found = _PLACE.search(target)
-    if found is not None:
+    at = target.find(b"coordinates=")
+    if at > 0:
+        found = _PLACE.match(target, at - 1)
+        if found is None:
+            return None
         lon, lat = float(found[1]), float(found[2])
         if not -180 <= lon <= 180 or not -90 <= lat <= 90:
             return None
-        start, end = found.span()
+        start, end = at + 12, found.end()
         return Lifted(target[:start] + HOLE + target[end:], target[start:end], (lon, lat))
-    found = _COMPARED.search(target)
+    at = target.find(b"&q=")
+    found = _COMPARED.match(target, at) if at > 0 else _COMPARED.search(target)
     if found is None:
         return None
     start, end = found.span(1)

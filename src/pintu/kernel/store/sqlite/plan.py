@@ -24,6 +24,7 @@ from pintu.kernel.store.choosing import (
     SMALL_KIND,
     around,
     cells_across,
+    cells_around,
     circle,
     counted,
     good_shapes,
@@ -281,9 +282,10 @@ def _in_cells(index: IndexPath, box: Box, near: Near | None) -> list[Step]:
     round_ = circle(lon, lat, metres) if west <= lon <= east else None
     where = _NEAR_IN_BOX if round_ is None else NEAR
     told = (west, east, south, north) if round_ is None else round_[2:]
+    cells = cells_across(box) if round_ is None else cells_around(box, round_)
     return [
         Step(_POINT, where, (index.n, low, high, lat, lon, metres, *told), "p.n", "0")
-        for low, high in cells_across(box)
+        for low, high in cells
     ]
 
 

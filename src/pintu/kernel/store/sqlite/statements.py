@@ -7,14 +7,14 @@ where it does not, the statement declines and `select` is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import apsw
 
 from pintu.kernel.context.match.distance import Box, boxes_around
-from pintu.kernel.context.selection import And, Compare, Selection
-from pintu.kernel.store.choosing import around, cells_across, circle
+from pintu.kernel.context.selection import Compare, Selection
+from pintu.kernel.store.choosing import around, cells_around, circle
 from pintu.kernel.store.kinds import IndexPath
 from pintu.kernel.store.port import Blank, Joined, Statement
 from pintu.kernel.store.sqlite.names import Names
@@ -184,16 +184,16 @@ class _ByPlace(_Kept):
             return None
         if self._waiting(boxes[0], (lon, lat, metres)):
             return None
-        cells, tests = cells_across(boxes[0]), (lat, lon, metres, *told[2:])
+        box, tests = boxes[0], (lat, lon, metres, *told[2:])
         count = None
         if self._selection.count:
-            count = self._counted(cells, tests)
+            count = self._counted(cells_around(box, told), tests)
             if count is None:
                 return None
         run, most = self._room.run, self._most
         found: dict[int, bytes] = {}
         for index in self._used if most else ():
-            for low, high in cells:
+            for low, high in cells_around(box, told):
                 missing = most - len(found)
                 bindings = (index.n, low, high, *tests, missing)
                 rows: list[Any] = run(_PAGE_NEAR, bindings).fetchall()
@@ -212,24 +212,13 @@ class _ByPlace(_Kept):
             return False
         return any(pending.find(index, box, near) for index in self._used)
 
-    def _counted(self, cells: list[tuple[int, int]], tests: tuple[float, ...]) -> int | None:
+    def _counted(self, cells: Iterable[tuple[int, int]], tests: tuple[float, ...]) -> int | None:
         run = self._room.run
         numbers: list[Any] = []
-        for index in self._used:
-            for low, high in cells:
+        for low, high in cells:
+            for index in self._used:
                 most = LOOP_COUNT + 1 - len(numbers)
                 numbers += run(_COUNT_NEAR, (index.n, low, high, *tests, most)).fetchall()
                 if len(numbers) > LOOP_COUNT:
                     return None
         return len(set(numbers))
-
-
-def blank_of(selection: Selection) -> Blank | None:
-    """The number or place of a selection that a statement may serve; None: of another sort."""
-    near = around_alone(selection)
-    if near is not None:
-        return near[:2]
-    q = selection.q
-    if isinstance(q, And) or not isinstance(q, Compare):
-        return None
-    return q.value if type(q.value) in (int, float) else None
