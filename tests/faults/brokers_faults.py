@@ -14,5 +14,5 @@ FAULTS: Final = (
     Fault(name="the leading broker hangs", module="brokers_kill", way="hang",
           full=4, fast=0, holds=HOLDS, within_s=10, limit_s=300),
     Fault(name="rolling restart of all brokers", module="brokers_kill", way="restart",
-          full=4, fast=1, holds=f"{HOLDS}; nobody refused", limit_s=600),
+          full=4, fast=0, holds=f"{HOLDS}; nobody refused", limit_s=600),
 )  # fmt: skip

@@ -38,7 +38,8 @@ class Told:
         self.port = 0
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
         self._ready.wait(10)
 
     def _run(self) -> None:
@@ -46,9 +47,15 @@ class Told:
             server = await asyncio.start_server(self._talk, "127.0.0.1", 0)
             self.port = server.sockets[0].getsockname()[1]
             self._ready.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await server.serve_forever()
 
-        self._loop.run_until_complete(serve())
-        self._loop.run_forever()
+        self._serving = self._loop.create_task(serve())
+        self._loop.run_until_complete(self._serving)
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0.05))
+        self._loop.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
@@ -63,7 +70,8 @@ class Told:
 
     def close(self) -> None:
         """Hear no more."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._serving.cancel)
+        self._thread.join(10)
 
     def missing(self, acknowledged: dict[str, list[int]]) -> list[str]:
         """Acknowledged values nobody was told of."""

@@ -59,12 +59,12 @@ class Names(Named):
             known.clear()
         self._new_shapes.clear()
         self._new_sources.clear()
+        self.seen = (0, 0)
 
     async def load(self, connection: Any) -> None:
         """Read what is numbered; again, to learn what others numbered and counted since."""
         fetch = connection.fetch
-        if self.shared:
-            self.seen = tuple(await connection.fetchrow(SEEN))
+        seen = tuple(await connection.fetchrow(SEEN)) if self.shared else (0, 0)
         # what is named by others is read after them: somebody may be numbering meanwhile
         columns = "n, kind, form, path, state, built, entries, used"
         paths = await fetch(f"SELECT {columns} FROM path")
@@ -102,6 +102,7 @@ class Names(Named):
             for path in [one for one in self.paths.values() if one.n not in there]:
                 self.drop_path(path)
         self.version += 1
+        self.seen = max(self.seen, seen)  # now, not before: others take it for all being known
 
     def _follow(self, path: IndexPath, state: str) -> None:
         """Whoever builds an index says how far it is."""
