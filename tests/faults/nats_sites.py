@@ -108,7 +108,7 @@ def stream_in_order(server: NatsServer, stream: str) -> list[str]:
         asked = orjson.dumps({"seq": sequence})
         found: Any = ask(server.port, f"$JS.API.STREAM.MSG.GET.{stream}", asked)
         headers = base64.b64decode(found["message"]["hdrs"]).decode()
-        position = int(headers.partition("Pintu-Position: ")[2].partition("\r\n")[0])
+        position = int(headers.partition("Pintu: ")[2].split()[1])
         part = found["message"]["subject"].endswith(".~")
         if position < before or (position == before and not part):
             wrong.append(f"sequence {sequence} is position {position} after {before}")

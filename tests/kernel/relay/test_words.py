@@ -15,7 +15,16 @@ from pintu.kernel.errors import BadRequestData
 from pintu.kernel.relay import names
 from pintu.kernel.relay.applying import replacing, transform_of
 from pintu.kernel.relay.reading import places
-from pintu.kernel.relay.rows import MOST_BYTES, Part, Row, decode, encode, headers_of
+from pintu.kernel.relay.rows import (
+    MOST_BYTES,
+    Headers,
+    Part,
+    Row,
+    decode,
+    encode,
+    headers_of,
+    place,
+)
 from pintu.kernel.relay.words import read_relay
 
 ID = "urn:ngsi-ld:Lamp:1"
@@ -179,9 +188,9 @@ def test_what_no_city_writes_is_refused(one: Row) -> None:
 
 def test_headers_are_ours_or_refused() -> None:
     """City, position and the message before."""
-    good = {"Pintu-City": "river", "Pintu-Position": "7", "Pintu-Previous": "3"}
-    assert ("river", 7, 3) == headers_of(good)
-    for wrong in (None, {}, {**good, "Pintu-Position": "x"}, {**good, "Pintu-Previous": "-1"}):
+    assert ("river", 7, 3) == headers_of({"Pintu": "river 7 3"})
+    assert Headers("river", 7, 3) == headers_of({"Pintu": place(Headers("river", 7, 3))})
+    for wrong in (None, {}, {"Pintu": "river x 3"}, {"Pintu": "river 7 -1"}, {"Pintu": "a b c d"}):
         with pytest.raises(BadRequestData):
             headers_of(wrong)
 

@@ -19,7 +19,7 @@ import msgspec
 
 from pintu.kernel.errors import Unavailable
 from pintu.kernel.relay.bus import Bus
-from pintu.kernel.relay.rows import CITY, EXPECTED, MESSAGE_ID, POSITION, PREVIOUS
+from pintu.kernel.relay.rows import EXPECTED, MESSAGE_ID, PLACE, Headers, place
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -112,12 +112,11 @@ class Lane:
             await self.moved(0.5)
         self.check()
         expected, self.end = self.end, self.end + 1
+        before = self._tails.get(message.tenant, 0)
         headers = {
             MESSAGE_ID: message.id,
             EXPECTED: str(expected),
-            CITY: self._city,
-            POSITION: str(message.position),
-            PREVIOUS: str(self._tails.get(message.tenant, 0)),
+            PLACE: place(Headers(self._city, message.position, before)),
         }
         self._tails[message.tenant] = self.end
         size = len(message.body) + 300
