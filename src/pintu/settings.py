@@ -48,6 +48,8 @@ class Settings:
     metrics: str = "loopback"  # who reads /metrics without a token: this machine, or nobody
     node: str = ""  # this broker's name among several of one city, all on one PostgreSQL
     node_address: str = ""  # where the others reach it; default: host and port
+    traces_endpoint: str = ""  # OTLP over HTTP: where spans go; without one nothing is followed
+    traces_one_in: int = 0  # one message in so many is followed; 0: who brings a traceparent
     drain_s: int = 0  # how long it serves on after it was told to stop
     # how it was started
     demo: bool = False
@@ -233,6 +235,8 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "node": _node_name,
     "node_address": _address,
     "drain_s": _whole(0, 600),
+    "traces_endpoint": _address,
+    "traces_one_in": _whole(0, 1_000_000),
 }
 """Every setting that `pintu.toml` and the environment (PINTU_NAME) may hold, with its reader."""
 

@@ -7,12 +7,13 @@ import asyncio
 import logging
 import time
 import zlib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import BadInput, PintuError, Unavailable
 from pintu.kernel.intake.doors.mapped import TableRows
 from pintu.kernel.intake.words import Batch, Envelope, SourceReport, Unreadable, Update
+from pintu.kernel.tracing import FOLLOWED
 from pintu.kit.lanes import Bucket, FloodGuard, Pace
 from pintu.kit.link import Link
 from pintu.kit.piece import Connector, Piece, Received
@@ -29,6 +30,8 @@ LANE_DEPTH = 32
 
 class SourceRunner:
     """Runs one connector until cancelled."""
+
+    follower: Any = None  # of every source of a process whose messages are followed
 
     def __init__(
         self,
@@ -115,7 +118,10 @@ class SourceRunner:
     async def _work(self, lane: asyncio.Queue[Received]) -> None:
         while True:
             received = await lane.get()
-            await self._take(received.envelope)
+            if self.follower is None:
+                await self._take(received.envelope)
+            else:
+                await self.follower.take(self.source, received.envelope, self._take)
             try:
                 await received.acknowledge()
             except Exception as error:
@@ -158,6 +164,7 @@ class SourceRunner:
         updates: list[Update] = []
         bad: list[Unreadable] = []
         rows: list[TableRows] = []
+        began_us = time.time_ns() // 1000
         try:
             for one in self._piece.normalise(envelope):
                 if isinstance(one, Unreadable):
@@ -176,7 +183,11 @@ class SourceRunner:
                 )
             )
         self._unreadable += len(bad)
-        return Batch(self.source, self._tenant, envelope.key, updates, bad), rows
+        followed = FOLLOWED.get()
+        if followed is not None and self.follower is not None:
+            self.follower.normalising(began_us, len(updates))
+        trace = "" if followed is None else followed.text()
+        return Batch(self.source, self._tenant, envelope.key, updates, bad, trace=trace), rows
 
     async def _land(self, found: TableRows, envelope: Envelope) -> Unreadable | None:
         """Until the data set has the rows; when it can never take them, the message is held."""

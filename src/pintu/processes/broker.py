@@ -7,6 +7,7 @@ import gc
 import os
 import socket
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -47,18 +48,34 @@ async def _serve(settings: Settings, listener: int | None) -> None:
         return
     keeper = keeper_of(settings)
     city = await City.open(settings, socket=True)
+    unfollow: Callable[[], None] = _nothing
     try:
         if keeper is not None:
             keeper.attach(city.rooms.store, city.rooms.clock.now_us)
-        broker = Broker(city.rooms)
+        broker, unfollow = _broker(settings, city)
         broker.meter.sampled = sampled(broker)
         config = _config(settings, city.application(), broker)
         await _served(Server(config, city.rooms), listener)
     finally:
         async with asyncio.timeout(5):
             await city.close()
+        unfollow()
         if keeper is not None:
             keeper.stop()
+
+
+def _nothing() -> None:
+    """Nobody is followed."""
+
+
+def _broker(settings: Settings, city: City) -> tuple[Broker, Callable[[], None]]:
+    """The broker, following messages where settings say where to; and what ends that."""
+    if not settings.traces_endpoint:
+        return Broker(city.rooms), _nothing
+    from pintu.traced import follow_city  # the extra `traces`
+
+    follower, broker = follow_city(settings, city.rooms)
+    return broker, follower.close
 
 
 def keeper_of(settings: Settings) -> Keeper | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from typing import Any
 
 from pintu.kernel.clock import parse_clock
 from pintu.kernel.configuration import Configuration
@@ -18,6 +19,7 @@ from pintu.kit.doors import DOORS_PIECE, DoorRunner, Ground
 from pintu.kit.landings import TableSets
 from pintu.kit.manifest import Manifest, demo_settings, find_pieces
 from pintu.kit.runtime import run_piece
+from pintu.kit.sources import SourceRunner
 from pintu.processes.child import run_child, told
 from pintu.processes.several_role import until_leading, while_leading
 from pintu.processes.supervisor import BACK_OFF_S
@@ -52,6 +54,7 @@ async def _run(settings: Settings) -> None:
         pieces=[*(one.name for one in pieces), DOORS_PIECE],
     )
     await link.start()
+    follower = _follower(settings)
     tables = open_tables(settings.data, settings.store)
     running = [
         asyncio.create_task(_keep(piece, link, settings, tables), name=piece.name)
@@ -66,6 +69,17 @@ async def _run(settings: Settings) -> None:
     await asyncio.gather(*running, return_exceptions=True)
     await link.stop()
     tables.close()
+    if follower is not None:
+        follower.close()
+
+
+def _follower(settings: Settings) -> Any:
+    if not settings.traces_endpoint:
+        return None
+    from pintu.traced import FieldFollower  # the extra `traces`
+
+    SourceRunner.follower = FieldFollower(settings)
+    return SourceRunner.follower
 
 
 async def _keep(piece: Manifest, link: FieldLink, settings: Settings, tables: CityTables) -> None:

@@ -57,6 +57,7 @@ class Batch(msgspec.Struct, frozen=True):
     )
     past: bool = False  # somebody asked for the past: no observation is too long ago
     quiet: bool = False  # what is so already is not written once more
+    trace: str = ""  # a traceparent, where it is followed
 
 
 class Receipt(msgspec.Struct, frozen=True):
