@@ -198,6 +198,24 @@ async def test_too_much_is_refused(town: Town, engine: DuckEngine) -> None:
         await answer(town, engine, question(Sums()), fresh=5)
 
 
+@ONE_STORE
+async def test_what_tells_of_other_things_is_in_no_way(
+    town: Town, engine: DuckEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However differently other attributes are written, a question of one looks at its rows; one
+    that is itself told in too many ways is refused."""
+    monkeypatch.setattr("pintu.kernel.analytics.engines.answering.MOST_SHAPES", 3)
+    for number in range(6):
+        await town.write(sensor(1), t=reading(number, BEGIN_US + number))
+        await town.write(sensor(1), note=reading("x" * number, BEGIN_US))
+    town.clock.now += 2 * DAY_US
+    await town.history.night()
+    found = await answer(town, engine, question(Sums(), attributes=("t",)))
+    assert [15.0] == found.columns["sum"]
+    with pytest.raises(TooComplex, match="more than 3 ways"):
+        await answer(town, engine, question(Sums(), attributes=("note",)))
+
+
 @pytest.mark.parametrize("said", [
     {"types": ()}, {"attributes": ()}, {"until_us": SINCE_US}, {"zone": "Mars/Base"},
     {"zone": "../../etc/passwd"}, {"until_us": SINCE_US + 4_000 * DAY_US},

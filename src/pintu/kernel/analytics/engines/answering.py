@@ -21,7 +21,7 @@ from pintu.kernel.analytics.apart import frame, next_frame
 from pintu.kernel.analytics.engines.engine import Engine, open_engine
 from pintu.kernel.analytics.engines.expressions import answer
 from pintu.kernel.analytics.engines.gathering import Source, gather
-from pintu.kernel.analytics.engines.samples import asked_for, filed, fresh, shapes, union
+from pintu.kernel.analytics.engines.samples import asked_for, concerned, filed, fresh, shapes, union
 from pintu.kernel.analytics.engines.shapes import MOST_OF_ROW, Sample, places_of
 from pintu.kernel.analytics.engines.words import DUCKDB, Answer, Limits, Question, checked
 from pintu.kernel.analytics.schema import TABLES
@@ -110,8 +110,8 @@ def answered_by(engine: Engine, source: Source, order: Order, limits: Limits) ->
     parts: list[Any] = []
     passed = 0
     if source.paths:
-        rows = engine.rows(source.paths)
-        said = engine.table(shapes(rows), MOST_SHAPES)
+        rows = concerned(engine.rows(source.paths), question)
+        said = ways_of(engine, rows)
         known = zip(said["form"].to_pylist(), said["template"].to_pylist(), strict=True)
         places, passed = places_of(known, question)
         if places:
@@ -126,6 +126,14 @@ def answered_by(engine: Engine, source: Source, order: Order, limits: Limits) ->
         columns=columns(found), engine=engine.name, seconds=round(monotonic() - began, 3),
         read=source.rows + len(source.fresh) + len(order.told), passed=passed,
     )  # fmt: skip
+
+
+def ways_of(engine: Engine, rows: Any) -> Any:
+    """Every way in which rows are written. Raises TooComplex for too many."""
+    found = engine.table(shapes(rows).limit(MOST_SHAPES + 1), MOST_SHAPES + 1)
+    if found.num_rows > MOST_SHAPES:
+        raise TooComplex(f"It is told in more than {MOST_SHAPES:,} ways: ask for less time")
+    return found
 
 
 def columns(table: Any) -> dict[str, list[Any]]:

@@ -4,16 +4,21 @@ expression out, the same for every engine.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 
 import ibis
+import orjson
 
 from pintu.kernel.analytics.engines.shapes import DECIMAL, FLOAT, Place, Sample
 from pintu.kernel.analytics.engines.words import Question, reads_from_us
 
 Table = Any
 """An Ibis table expression."""
+PLAIN: Final = re.compile(r"[A-Za-z0-9_]+")
 READ: Final = (
     "id", "position", "form", "template", "decimals", "scales", "floats", "times",
 )  # fmt: skip
@@ -46,6 +51,19 @@ SAMPLES: Final = ibis.schema(
         "told": "int64",
     }
 )
+
+
+def concerned(rows: Table, question: Question) -> Table:
+    """The rows of day files that may tell what is asked for: their form names a type, and their
+    template an attribute, as far as a plain search can tell. What tells of other things is in no
+    way of a question, however differently its rows are written."""
+    types = (orjson.dumps(one).decode() for one in question.types)
+    found = rows.filter(reduce(or_, [rows.form.contains(one) for one in types]))
+    if all(PLAIN.fullmatch(one) for one in question.attributes):
+        template = found.template.cast("string")  # letters stay, quotes as engines write them
+        names = [q + one + q for one in question.attributes for q in ('"', "\\x22")]
+        found = found.filter(reduce(or_, [template.contains(one) for one in names]))
+    return found
 
 
 def shapes(rows: Table) -> Table:
