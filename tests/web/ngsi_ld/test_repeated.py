@@ -220,3 +220,18 @@ async def test_a_revoked_token_is_refused_at_once(door: Door, tmp_path: Path) ->
         assert (await line.ask(target, *headers)).startswith(b"HTTP/1.1 401")
         assert [b"HTTP/1.1 401"] * 3 == [(await line.ask(target))[:12] for _ in range(3)]
     tables.close()
+
+
+async def test_the_next_connection_of_somebody_begins_short(door: Door) -> None:
+    """With the lines of the last one; with others it is parsed as ever."""
+    target = b"/entities/" + LAMP_ID
+    async for line in connect(door.broker):
+        expected, *_ = [await line.ask(target, b"X-A: 1") for _ in range(3)]
+    counted = short(door)
+    async for line in connect(door.broker):
+        assert expected == await line.ask(target, b"X-A: 1")
+        assert counted + 1 == short(door)
+        west = await line.ask(target, b"X-A: 1", b"ngsild-tenant: west")
+        assert b"ngsild-tenant: west" in west
+        assert counted + 1 == short(door)
+        assert expected == await line.ask(target, b"X-A: 1")

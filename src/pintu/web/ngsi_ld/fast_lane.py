@@ -49,6 +49,12 @@ class Lane(WriteLane):
     meter: Meter
 
     # --- reading --------------------------------------------------------------------------------
+    def connection_made(self, transport: Any) -> None:
+        """A connection of somebody who was here before: most bring the lines of then."""
+        super().connection_made(transport)
+        if self.repeats is not None:
+            self._repeat = self.repeats.newest.get(self._peer)
+
     def on_headers_complete(self) -> None:
         """Decide who answers: the lane or uvicorn."""
         if self._deaf:

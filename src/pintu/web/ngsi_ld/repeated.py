@@ -58,6 +58,7 @@ IN_TARGET = _IN_ID + b"/?%[]"
 LONGEST = 1_024  # bytes of a target; longer ones go the ordinary way
 _KEPT_QUERIES = 1_024
 _KEPT_FORMS = 256
+_KEPT_PEERS = 256
 EVER_NEW = frozenset(
     (b"cookie", b"ngsild-entitymap", b"ngsild-snapshot", b"prefer", b"signature-input")
 )
@@ -118,6 +119,9 @@ class Repeats:
         self._asked: dict[tuple[bytes, bytes], _Asked] = {}
         self._forms: dict[tuple[bytes, bytes], Form] = {}
         self._agreed = AgreedRepeats(broker.rooms)
+        self.newest: dict[str, Repeat] = {}
+        """What was learned last of whoever connects from an address: their next connection begins
+        with it. It holds for who sends the same lines from there, and for nobody else."""
 
     # --- learning -----------------------------------------------------------------------------
     def learn(self, data: bytes, request: Request) -> Repeat | None:
@@ -153,7 +157,10 @@ class Repeats:
             Request("GET", b"", b"", headers, b"", "", operation)
             for operation in ("retrieveEntity", "queryEntities")
         )
-        return Repeat(version + rest, standing, *asked)
+        if len(self.newest) >= _KEPT_PEERS:
+            self.newest.clear()
+        found = self.newest[request.peer] = Repeat(version + rest, standing, *asked)
+        return found
 
     # --- answering ----------------------------------------------------------------------------
     def answer(self, standing: Standing, target: bytes) -> Prepared | Entered | Answer | None:

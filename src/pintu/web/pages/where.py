@@ -102,6 +102,7 @@ def figures(house: House, visit: Visit) -> dict[str, Any]:
         "queues": queues(house, store),
         "readers": sorted(rooms.feed.lag().items(), key=lambda one: -one[1])[:MOST_READERS],
         "indexes": (store.get("learned") or [])[:MOST_INDEXES],
+        "budget": (store.get("learned_most", 0), store.get("learned_most_bytes", 0)),
         "disk": disk(rooms, store),
         "hosted": hosted(rooms) if visit.may(Deed.OPERATE, "system") else [],
         "refused": dict(rooms.limits.refused) if rooms.limits is not None else {},

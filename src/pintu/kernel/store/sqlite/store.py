@@ -333,6 +333,8 @@ class SqliteStore:
             "shapes": len(self._names.shapes),
             "learning": self._learned.learning(),
             "learned": self._learned.shown(),
+            "learned_most": self._tuning.learned_paths,
+            "learned_most_bytes": self._tuning.learned_bytes,
             "points_waiting": len(self._pending),
             "waiting": writer.waiting,
             "groups": writer.groups,
