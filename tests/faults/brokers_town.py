@@ -105,7 +105,7 @@ class One:
     def start(self) -> None:
         """Start it; does not wait."""
         settings = load_settings(
-            self.data, self.environ, pieces=False, node=self.name, port=self.port
+            self.data, self.environ, pieces=False, node=self.name or None, port=self.port
         )
         parent = os.getpid()
         self.process = subprocess.Popen(
