@@ -22,6 +22,7 @@ from pathlib import Path
 from claims.words import NotRun
 from pintu.cli import run as pintu
 from pintu.kept import Kept
+from pintu.kept_state import read_state
 from pintu.kernel.errors import PintuError
 from pintu.processes.keeping.bringing import STAGE, Brought, Wanted, bring
 from pintu.processes.keeping.counting import entities_of
@@ -105,6 +106,13 @@ class Town:
         self._thread.join(10)
         assert self._process.stdout is not None
         self._process.stdout.close()
+
+    def follows(self, at_us: int, within_s: float = 30) -> None:
+        """Until every moment up to that one is kept."""
+        until = time.monotonic() + within_s
+        while (told := read_state(self.data, "stream")).get("at_us", 0) < at_us or told["trouble"]:
+            assert time.monotonic() < until, f"backups do not go on: {told}"
+            time.sleep(0.05)
 
     def base(self) -> Path:
         """A whole copy, beside it."""
@@ -296,10 +304,11 @@ def full(tries: int) -> Seen:
                 seen.lost.append("the city was not answered while the disk was full")
             filler.unlink()
             began = time.monotonic()
-            one.wait(1)
+            one.follows(time.time_ns() // 1000)
             one.base()
-            one.wait(2)
+            one.wait(3)
             at_us, position, digest = one.moments[-1]
+            one.follows(at_us)
             told, found = one.brought(one.data.parent / "again", Goal(to_us=at_us))
             seen.recovered_s = max(seen.recovered_s, time.monotonic() - began)
             if told.said or found != (position, digest):
@@ -314,7 +323,7 @@ def _small(folder: Path) -> Iterator[None]:
     """A disk of a few megabytes."""
     if os.geteuid() != 0:
         raise NotRun("only root may mount a small disk")
-    words = ["mount", "-t", "tmpfs", "-o", "size=24000000", "pintu-backups", str(folder)]
+    words = ["mount", "-t", "tmpfs", "-o", "size=96000000", "pintu-backups", str(folder)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         raise NotRun(f"a small disk cannot be mounted here: {done.stderr.strip()}")

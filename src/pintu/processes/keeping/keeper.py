@@ -18,7 +18,7 @@ import apsw
 
 from pintu.kept import Kept
 from pintu.kept_state import keep_state
-from pintu.kernel.errors import PintuError
+from pintu.kernel.errors import PintuError, Unavailable
 from pintu.kernel.store.opening import CITY_FILE
 from pintu.kernel.store.sqlite.store import SqliteStore
 from pintu.processes.keeping.bringing import STREAM
@@ -93,10 +93,17 @@ class Keeper:
         if writer is not None and not self._on_server:
             self._safely(lambda: self._tick_tables(writer))
 
-    def step(self, position: int) -> None:
-        """One tick of a city on a server, whose log is at `position` at least."""
+    def step(self, position: int, *, trouble: str) -> None:
+        """One tick of a city on a server, whose log is at `position` at least; `trouble`: why what
+        the server writes is not fetched."""
+
+        def deed() -> None:
+            if trouble:
+                raise Unavailable(trouble)
+            self.tick()
+
         self._position = lambda: position
-        self._safely(self.tick)
+        self._safely(deed)
 
     def attach(self, store: Any, city_us: Callable[[], int]) -> None:
         """The city is open: nothing of its log is folded back from here on but what we took."""
@@ -182,7 +189,7 @@ class Keeper:
         before = writer.tail.n
         if not self._on_server:
             self._tick_tables(writer)
-            self._tick_city(writer, from_us)
+            self._tick_city(writer)
         if last or time.monotonic() - self._looked_s > FILES_S:
             self._looked_s = time.monotonic()
             self._tick_files(writer)
@@ -202,13 +209,13 @@ class Keeper:
         writer.add("tick", {**told, "files": changed})
         writer.flush()
 
-    def _tick_city(self, writer: Writer, from_us: int) -> None:
+    def _tick_city(self, writer: Writer) -> None:
         city = self._city
         city.take()
         if city.lost:
             city.begin_anew()
-            self._gap_us = from_us
-            writer.add("gap", {"path": CITY_FILE, "at_us": from_us})
+            self._gap_us = _now_us()  # a copy that was made before may lack what was not taken
+            writer.add("gap", {"path": CITY_FILE, "at_us": self._gap_us})
         taken, state = city.waiting()
         for salts, first, frames in taken:
             _frames(writer, CITY_FILE, (salts, first, len(frames)), frames, state["page"])

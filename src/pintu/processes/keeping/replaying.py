@@ -80,7 +80,9 @@ class Replay:
         """
         inside = False
         for group, tick in ticks(stream, after):
-            cut = next((n for n, one in enumerate(group) if self._breaks(one)), None)
+            whole = {one.head["path"] for one in group if one.kind == "whole"}
+            breaks = (n for n, one in enumerate(group) if self._breaks(one, whole))
+            cut = next(breaks, None)
             if cut is not None:
                 when = iso(group[cut].head["at_us"])
                 self.reached.broken = f"the stream was interrupted on {when}"
@@ -99,10 +101,11 @@ class Replay:
         self._settle()
         return self.reached
 
-    def _breaks(self, record: Record) -> bool:
-        """What was written to city.db between two times it was followed is not known."""
-        gap = record.kind == "gap" and record.head["path"] == CITY_FILE
-        return gap and record.head["at_us"] > self._as_of_us
+    def _breaks(self, record: Record, whole: set[str]) -> bool:
+        """What was written to a database between two times it was followed is not known, unless
+        all of it was kept anew."""
+        gap = record.kind == "gap" and record.head["path"] not in whole
+        return gap and bool(record.head["at_us"] > self._as_of_us)
 
     def _apply(self, record: Record) -> None:
         if record.kind == "frames":

@@ -173,9 +173,7 @@ class Moments:
                 self._position = server_position(self._address)
             except PintuError as error:
                 log.info("The server cannot be asked now: %s", error.detail)
-            if self.receiver.trouble:
-                self._keeper.trouble = self.receiver.trouble
-            self._keeper.step(self._position)
+            self._keeper.step(self._position, trouble=self.receiver.trouble)
             time.sleep(EVERY_S)
 
     def stop(self) -> None:

@@ -1,0 +1,119 @@
+"""A city that came out of a backup is a copy: it speaks to nobody until it is told, and what was
+under way is not done again. Keys, sums, settings of backups."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pintu import restored
+from pintu.city import City
+from pintu.cli import run
+from pintu.kept import read_kept
+from pintu.kept_state import BASE, STREAM, keep_state, told_of
+from pintu.kernel.errors import Forbidden
+from pintu.kernel.operations.asking import Ask
+from pintu.processes.keeping.sealing import Passphrase, WrongPassphrase
+from pintu.settings import load_settings
+
+
+async def begun(data: Path) -> str:
+    """A city with one command under way; its id."""
+    data.mkdir()
+    city = await City.open(load_settings(data, {}, open=True))
+    try:
+        target = "urn:ngsi-ld:Streetlight:x:1"
+        ask = Ask(piece="made_up", name="Turn", target=target, arguments={}, key="one")
+        many = await city.rooms.commands.enact([ask], "person:a", basis="test", persons=2)
+        (command,) = many.commands
+        assert command is not None, many.refused
+        return command.id
+    finally:
+        await city.close()
+
+
+async def test_what_was_under_way_is_not_sent_again(tmp_path: Path) -> None:
+    """It has ended as unknown, once; the copy reaches nobody; told that it is the city, it runs."""
+    data, archive, again = tmp_path / "data", tmp_path / "b.tar.gz", tmp_path / "again"
+    id = await begun(data)
+    assert 0 == run(["backup", str(archive), "--open-keys", "--data", str(data)])
+    assert 0 == run(["restore", str(archive), "--data", str(again)])
+    city = await City.open(load_settings(again, {}, open=True))
+    try:
+        entry = await city.rooms.commands.get(id)
+        steps = await city.rooms.commands.history(id)
+        assert ("timed_out", "restore") == (entry.state, steps[-1].who)
+        assert "unknown after restore" in steps[-1].detail
+        assert [] == city.rooms.commands.to_send(frozenset({"made_up"}))
+        assert not city.leading.running
+        assert city.rooms.egress is not None
+        with pytest.raises(Forbidden, match="copy"):
+            await city.rooms.egress.target("http://127.0.0.1:1/")
+    finally:
+        await city.close()
+    restored.take_over(again)
+    city = await City.open(load_settings(again, {}, open=True))
+    try:
+        assert city.leading.running
+        assert len(steps) == len(await city.rooms.commands.history(id))
+    finally:
+        await city.close()
+
+
+def test_keys_are_sealed_or_left_out_and_that_is_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Without a word nothing is written; sealed ones open with their passphrase alone."""
+    data, secret = tmp_path / "data", tmp_path / "pass"
+    secret.write_text("demo passphrase one\n", "utf-8")
+    (tmp_path / "one.ndjson").write_text('{"id": "urn:a:b", "type": "T"}\n', "utf-8")
+    words = ["--data", str(data)]
+    assert 0 == run(["import", str(tmp_path / "one.ndjson"), *words])
+    archive, out = tmp_path / "b.tar.gz", tmp_path / "out.tar.gz"
+    assert 2 == run(["backup", str(archive), *words])
+    assert 0 == run(["backup", str(archive), "--passphrase-file", str(secret), *words])
+    token = (data / "admin.token").read_bytes()
+    assert token not in archive.read_bytes()
+    again = tmp_path / "again"
+    assert 1 == run(["restore", str(archive), "--data", str(again)])
+    assert not again.exists()
+    told = ["--passphrase-file", str(secret)]
+    assert 0 == run(["verify", str(archive), *told])
+    assert 0 == run(["restore", str(archive), "--data", str(again), *told])
+    assert token == (again / "admin.token").read_bytes()
+    assert 0 == run(["backup", str(out), "--without-keys", *words])
+    assert 0 == run(["verify", str(out)])
+    assert "left out on request" in capfd.readouterr().out
+    sealed = Passphrase("demo passphrase one").seal(b"x", "a")
+    with pytest.raises(WrongPassphrase):
+        Passphrase("another passphrase").open(sealed, "a")
+
+
+@pytest.mark.parametrize(
+    ("told", "wrong"),
+    [
+        ({"folder": "x"}, "absolute"),
+        ({"folder": "/x", "every_h": 0, "keys": "open"}, "every_h"),
+        ({"folder": "/x", "keep": 0, "keys": "open"}, "keep"),
+        ({"folder": "/x"}, "passphrase_file is missing"),
+        ({"folder": "/x", "keys": "open", "more": 1}, "more"),
+        ({"folder": "/x", "keys": "open", "server": "mysql://a"}, "server"),
+        ("here", "table"),
+    ],
+)
+def test_settings_of_backups_are_checked(told: object, wrong: str) -> None:
+    """Each mistake is named."""
+    assert any(wrong in one for one in read_kept(told)[1])
+
+
+def test_how_old_the_last_backup_is_is_said(tmp_path: Path) -> None:
+    """None, late, standing still, good."""
+    kept, _ = read_kept({"folder": "/x", "keys": "open"})
+    good, sentence = told_of(tmp_path, kept)
+    assert (False, True) == (good, "No backup" in sentence)
+    keep_state(tmp_path, BASE, {"as_of_us": 1})
+    assert "h old" in told_of(tmp_path, kept)[1]
+    keep_state(tmp_path, STREAM, {"trouble": "disk full"})
+    assert "stand still: disk full" in told_of(tmp_path, kept)[1]
+    assert told_of(tmp_path, None)[0]
