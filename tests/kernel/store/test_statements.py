@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
+from pintu.kernel.clock import CityClock
 from pintu.kernel.context.match import distance_m
 from pintu.kernel.context.match.distance import boxes_around
 from pintu.kernel.context.selection import Compare, CompareOp, Selection
 from pintu.kernel.store.choosing import cells_across, cells_around, circle
 from pintu.kernel.store.port import Statement, Store, settled
 from pintu.kernel.store.rows import COLUMNS, cell_of
+from pintu.kernel.store.sqlite import open_sqlite
 from tests.kernel.store.conftest import create, delete, lamp, put, update
 from tests.kernel.store.test_asking import POWER, learned, near, types
 
@@ -162,3 +166,35 @@ def test_every_cell_that_a_circle_touches_is_read() -> None:
         assert abs(rows[0] - (min(rows) + max(rows)) / 2) <= 0.5
         lon, lat = chance.uniform(box[0], box[2]), chance.uniform(box[1], box[3])
         assert any(low <= cell_of(lon, lat) <= high for low, high in cells)
+
+
+async def test_no_statement_reads_more_in_a_larger_city(tmp_path: Path) -> None:
+    """Each looks things up by an index, whatever it leaves open."""
+    store = open_sqlite(tmp_path / "city.db", clock=CityClock())
+    await store.submit([create(lamp(n)) for n in range(600)])
+    for _ in range(4):
+        await settled(store.select(compared(">", 1)))
+    await learned(store)
+    db = apsw.Connection(str(tmp_path / "city.db"))
+    seen: list[str] = []
+    for selection, blank in ((compared(">", 1), 5), (around(120.1, 30, 900), (120.1, 30.0))):
+        for count in (False, True):
+            statement: Any = store.prepare(replace(selection, count=count))
+            room = statement._room
+            run = room.run
+
+            def told(sql: str, bindings: Any, run: Any = run) -> Any:
+                seen.append(sql)
+                return run(sql, bindings)
+
+            room.run = told
+            assert statement.page(blank) is not None
+            room.run = run
+    assert len(set(seen)) == 4
+    for sql in set(seen):
+        bindings = (1,) * (11 if "?10" in sql else sql.count("?"))
+        steps = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", bindings)]
+        looked = [one for one in steps if "SCAN" not in one or "SCAN (subquery" in one]
+        assert steps == looked, (sql, steps)
+    db.close()
+    await store.close()
