@@ -171,12 +171,12 @@ def _nats(folder: Path) -> Iterator[NatsServer]:
     ):  # fmt: skip
         assert old in told, old
         told = told.replace(old, new)
-    assert re.search(r"password: \$PINTU_NATS_PASSWORD", told)
+    assert re.search(r"password: \$RIVERSIDE_PASSWORD", told)
     server = NatsServer("n1", folder, port, told)
-    os.environ["PINTU_NATS_PASSWORD"] = "demo-password"
+    os.environ["RIVERSIDE_PASSWORD"] = "demo-password"
     try:
         server.start()
         yield server
     finally:
         server.stop()
-        del os.environ["PINTU_NATS_PASSWORD"]
+        del os.environ["RIVERSIDE_PASSWORD"]
