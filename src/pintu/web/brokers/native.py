@@ -216,6 +216,7 @@ class _Repeats(Repeats):
     there are, and not at all while this broker does not lead."""
 
     def __init__(self, broker: NativeBroker) -> None:
+        super().__init__(broker)
         self._native = broker
 
     def learn(self, data: bytes, request: Request) -> Repeat | None:
@@ -233,6 +234,7 @@ class _Writes(RepeatedWrites):
     """The same for writes."""
 
     def __init__(self, broker: NativeBroker) -> None:
+        super().__init__(broker)
         self._native = broker
 
     def learn(self, data: bytes, request: Request) -> Lines | None:
