@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 from pintu.kernel.context.selection import Compare, GeoSelection, Selection
@@ -14,7 +15,7 @@ from tests.web.ngsi_ld.test_repeated import Counted, Line, connect
 
 QUERY = b"/entities?type=Post&"
 NEAR = b"georel=near%3BmaxDistance%3D%3D300&geometry=Point&"
-FORMS = [
+FORMS: list[Callable[[int, float, float], bytes]] = [
     lambda n, lon, lat: QUERY + b"q=level%%3D%%3D%d&limit=5" % (n % 40),
     lambda n, lon, lat: b"/entities?q=level%%3C%d.5&type=Post&limit=3&count=true" % (n % 9),
     lambda n, lon, lat: QUERY + b"count=true&limit=0&q=level%%3e%%3D%d" % n,
