@@ -48,10 +48,13 @@ _EXPIRED = "SELECT tenant, id FROM entity WHERE expires <= $1 ORDER BY expires L
 class PostgresStore:
     """`port.Store` in one schema of a server; made by `open_postgres`."""
 
-    def __init__(self, address: StoreAddress, *, clock: Clock, alone: bool, tuning: Tuning) -> None:
+    def __init__(
+        self, address: StoreAddress, *, clock: Clock, alone: bool, tuning: Tuning, called: str = ""
+    ) -> None:
+        """`called`: how its sessions on the server are, for whoever must end them."""
         self.address = address
         self._clock = clock
-        self.connections = Connections(address, alone=alone)
+        self.connections = Connections(address, alone=alone, called=called)
         self.names = Names()
         self.names.shared = self.names.follows = not alone
         self._cache = RowCache(address.cache_mb * 1024 * 1024)
@@ -177,10 +180,10 @@ class PostgresStore:
         """
         return None if self.state.alone else self._fresh.ask(counts=True)
 
-    def lead(self) -> None:
-        """This broker of several does from now on what one does for all: it learns indexes."""
-        self.names.follows = False
-        self._learned.lead()
+    def lead(self, *, leads: bool) -> None:
+        """Whether this broker of several does what one does for all: it learns indexes."""
+        self.names.follows = not leads
+        self._learned.lead(leads=leads)
 
     # --- writing ---------------------------------------------------------------------------------
     def submit(
