@@ -13,7 +13,7 @@ from pintu.web.ngsi_ld.message import Answer, Request
 from pintu.web.ngsi_ld.reading import SLICE, Reading
 from pintu.web.ngsi_ld.repeated_writes import Lines, RepeatedWrites
 
-_MOST_LEARNED = 16
+_MOST_LEARNED = 64
 """A connection whose lines differ each time is not learned for ever."""
 
 
