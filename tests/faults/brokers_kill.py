@@ -27,7 +27,7 @@ SETTINGS = {"max_connections": "120", "recovery_init_sync_method": "syncfs"}
 STORE_PORTS = (9780, 9789)
 WRITERS: Final = 3
 DRAIN_S: Final = 2
-WITHIN_S: Final = 30.0
+WITHIN_S: Final = 60.0
 """What is late by more than this is lost."""
 
 

@@ -118,7 +118,7 @@ class One:
         self.process.stdin.write(json.dumps(as_plain(settings)).encode())
         self.process.stdin.close()
 
-    def ready(self, within_s: float = 60) -> None:
+    def ready(self, within_s: float = 120) -> None:
         """Wait until it answers."""
         until = time.monotonic() + within_s
         line = Line(self.port, "", timeout_s=5)
@@ -194,7 +194,7 @@ class Town:
         """The administrator's."""
         return (self.brokers[0].data / "admin.token").read_text("utf-8").strip()
 
-    def leader(self, within_s: float = 20) -> One:
+    def leader(self, within_s: float = 60) -> One:
         """Whoever leads now."""
         until = time.monotonic() + within_s
         while True:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("pintu.brokers")
 
 AGAIN_S: Final = 1.0
+SURE_AGAIN_S: Final = 3.0
 GOES_ON_S: Final = 5.0
 """A city that another one took the place of finishes what it was asked before."""
 
@@ -199,7 +200,7 @@ class Several:
     async def _sure_to_lead(self) -> bool:
         """Opening a city keeps the loop busy, longer than the lead is sure on a slow machine: it is
         asked for again before anything begins that only one may do."""
-        until = asyncio.get_running_loop().time() + AGAIN_S
+        until = asyncio.get_running_loop().time() + SURE_AGAIN_S
         while not self.lead.leads and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(0.05)
         return self.lead.leads and not self._draining
