@@ -11,8 +11,10 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from pintu.kernel.relay.outgoing import Outgoing
 from tests.faults.nats_sites import Told, load, settle, stream_in_order, two_sites
 from tests.faults.seen import Seen
 from tests.kernel.relay.conftest import until
@@ -28,6 +30,10 @@ class Figures:
     kills: int = 0
     longest_s: float = 0.0  # from a kill until the next message was acknowledged
     sent: int = 0
+
+
+def _further(out: Outgoing, before: int) -> bool:
+    return out.position > before + 20
 
 
 async def rounds(servers: list[NatsServer], number: int, told: Told) -> Figures:
@@ -52,7 +58,7 @@ async def rounds(servers: list[NatsServer], number: int, told: Told) -> Figures:
                 before, began = out.position, time.monotonic()
                 await asyncio.to_thread(leader.kill)
                 figures.kills += 1
-                await until(lambda before=before: out.position > before + 20, 60)
+                await until(partial(_further, out, before), 60)
                 figures.longest_s = max(figures.longest_s, time.monotonic() - began)
                 await asyncio.to_thread(leader.start)
             await asyncio.sleep(0.5)
