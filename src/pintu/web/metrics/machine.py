@@ -5,6 +5,7 @@ Everything is read from `/proc`; where there is none, only this process is told 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import sys
@@ -139,6 +140,16 @@ def resident_bytes() -> int:
     except OSError:
         size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return size if sys.platform == "darwin" else size * 1024
+
+
+def give_back() -> float:
+    """Give memory that was freed back to the machine; how many seconds that took. After a city
+    was loaded a fifth of what its broker holds is free, in pieces that glibc keeps."""
+    began = time.perf_counter()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+    return time.perf_counter() - began
 
 
 def open_files() -> int:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pintu.web.rooms import Rooms
 
 LOOK_S: Final = 1.0
+GIVE_BACK: Final = (60, 600)
+"""Seconds after the start, and from then on, at which freed memory is given back."""
+
 log = logging.getLogger("pintu.metrics")
 
 
@@ -48,6 +51,9 @@ class Watch:
                 self.look()
                 if rounds % int(TICK_S / LOOK_S) == 0:
                     self._tick()
+                if rounds == GIVE_BACK[0] or rounds % GIVE_BACK[1] == 0:
+                    took_s = await asyncio.to_thread(machine.give_back)
+                    log.info("Freed memory was given back in %.1f ms", took_s * 1000)
             except (PintuError, OSError) as error:  # the next look may find it well again
                 log.warning("What limits and figures stand on cannot be looked at: %s", error)
 
