@@ -9,7 +9,7 @@ from tests.faults.run import fast, times
 
 
 def test_another_leads_when_the_leader_is_killed() -> None:
-    """kill -9 under load: told at least once, in order, by another; the table of faults knows how soon."""
+    """kill -9 under load: told at least once, in order, by another; how soon is the table's."""
     seen = measure("kill", times(6, 1))
     assert ([], []) == (seen.lost, seen.wrong), seen.told
     assert seen.acknowledged, seen
