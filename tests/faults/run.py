@@ -107,13 +107,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.faults.run", description=__doc__)
     parser.add_argument("--fast", action="store_true", help="the quick form of each fault")
     parser.add_argument("--only", default="", help="only faults whose name has these words")
-    parser.add_argument("--jobs", type=int, default=1, help="so many faults at a time")
+    parser.add_argument("--jobs", type=int, help="so many faults at a time")
     parser.add_argument("--out", type=Path, default=OUT, help="where the figures are written")
     parser.add_argument("--table", action="store_true", help="the table without the tests")
     asked, more = parser.parse_known_args()
     chosen = [one for one in every_fault() if asked.only in one.name]
     chosen = [one for one in chosen if one.fast or not asked.fast]
-    results = table(chosen, quick=asked.fast, jobs=asked.jobs)
+    jobs = asked.jobs or (2 if asked.fast else 1)  # the quick ones mostly wait
+    results = table(chosen, quick=asked.fast, jobs=jobs)
     rows = [one.plain() for one in results]
     asked.out.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", "utf-8")
     short = any(one.verdict == "short" for one in results)
