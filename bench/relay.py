@@ -177,9 +177,11 @@ async def _until(true: Any) -> None:
 async def lag(server: NatsServer, sites: tuple[Site, Site], rate: int, seconds: float) -> str:
     """Both ways at a rate; from commit to commit."""
     here, there = sites
-    await here.relay(urls=server.url, out={"lamps": {}})
+    sender = (await here.relay(urls=server.url, out={"lamps": {}})).outgoing
+    assert sender is not None
     into = {"river": {"tenants": {"lamps": "lamps"}}}
-    await there.relay(urls=server.url, **{"in": into})
+    taker = (await there.relay(urls=server.url, **{"in": into})).incoming[0]
+    await _until(lambda: sender.state == taker.state == "up")
     sent: dict[int, float] = {}
     times: list[float] = []
 

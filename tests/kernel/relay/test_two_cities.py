@@ -127,3 +127,27 @@ async def test_what_there_was_before_is_told(nats: NatsServer, sites: Any) -> No
 
 async def _same(here: Site, there: Site) -> bool:
     return await here.hash_of("lamps") == await there.hash_of("lamps")
+
+
+async def test_a_city_on_a_server_is_joined_as_one_in_files(
+    nats: NatsServer, sites: Any, city_address: str
+) -> None:
+    """On PostgreSQL both halves: what came over and over there is what comes back here."""
+    here, there = await sites("port"), await sites("ferry", address=city_address)
+    room = await here.relay(urls=nats.url, max_mb=50, out={"lamps": {}})
+    back = {"in": {"port": {"tenants": {"lamps": "copy"}}}, "out": {"lamps": {}}}
+    server = await there.relay(urls=nats.url, max_mb=50, **back)
+    await until(lambda: room.outgoing.state == server.outgoing.state == "up")
+    await here.stop_relay()
+    into = {"in": {"ferry": {"tenants": {"lamps": "copy"}}}, "out": {"lamps": {}}}
+    await write(here, "lamps", 80, 1)
+    await here.relay(urls=nats.url, max_mb=50, **into)
+    await write(there, "lamps", 80, 2)
+    await there.stop_relay()
+    await write(here, "lamps", 20, 3)
+    await there.relay(urls=nats.url, max_mb=50, **back)
+    for one, other in ((here, there), (there, here)):
+        rows = await one.rows("lamps")
+        await until(lambda other=other, rows=rows: _has(other, "copy", len(rows)))
+        assert told(rows) == told(await other.rows("copy"))
+        assert await one.hash_of("lamps") == await other.hash_of("copy")
