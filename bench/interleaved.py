@@ -2,8 +2,8 @@
 shared.
 
 `python -m bench.interleaved --ops create,patch --rounds 3 CHECKOUT…` starts a city of each
-checkout, fills it, and lets them take turns; prints CPU µs an operation of the broker and of all else, beside
-the floor of the same minutes.
+checkout, fills it, and lets them take turns; prints CPU µs an operation of the broker and of all
+else, beside the floor of the same minutes.
 """
 
 from __future__ import annotations
