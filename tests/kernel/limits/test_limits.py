@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pintu.kernel.analytics.retaining import Kept, Retention
 from pintu.kernel.clock import CityClock
 from pintu.kernel.configuration import Configuration
 from pintu.kernel.context.record import Effect, Put, Record, Remove
@@ -183,3 +184,16 @@ async def test_a_mistake_in_a_file_opens_nothing(town: Town) -> None:
     with pytest.raises(Forbidden):
         town.quotas.ask("other")
     assert {"county", "other"} == town.quotas.mistakes.keys()
+
+
+async def test_a_tenant_keeps_its_past_for_fewer_days(town: Town) -> None:
+    """`history_days` shortens what the city keeps of raw rows, and never lengthens it; other
+    tenants have what the city keeps."""
+    number = await town.store.open_tenant("county")
+    town.say("county", limits={"history_days": 7})
+    lasting = Retention(types={"Short": Kept(raw_days=3), "Ever": Kept(raw_days=0)})
+    retention = lasting.within(town.quotas.history_days)
+    days = [retention.in_tenant(number, [one]).raw_days for one in ("T", "Short", "Ever")]
+    assert [7, 3, 7] == days
+    days = [retention.in_tenant(1, [one]).raw_days for one in ("T", "Short", "Ever")]
+    assert [30, 3, 0] == days

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -20,7 +20,7 @@ from pintu.kernel.analytics.moments import MOST as MOST_ENTITIES
 from pintu.kernel.analytics.packing import DAY_US, Packing, mark
 from pintu.kernel.analytics.past import WholePast
 from pintu.kernel.analytics.replaying import Replaying
-from pintu.kernel.analytics.retaining import Retention, retain
+from pintu.kernel.analytics.retaining import Retention, nobodys_days, retain
 from pintu.kernel.analytics.rolling import roll_up
 from pintu.kernel.analytics.schema import BEGINS, TABLES
 from pintu.kernel.analytics.strips import Strip
@@ -61,6 +61,8 @@ class History:
         self.past.sums = partial(aggregate, self)
         self.analyst = Analyst(self, tables.data, address)
         self.retention = Retention()
+        self.tenant_days: Callable[[int], int] = nobodys_days
+        """Days of raw rows a tenant may have at most; 0: as many as `retention` says."""
         self._task: asyncio.Task[None] | None = None
         self._night: asyncio.Task[None] | None = None
         self._timers: Timers | None = None
@@ -154,7 +156,8 @@ class History:
         now_us = self._clock.now_us()
         moved = await self.filing.night(now_us)
         passed = min(self.store.cursors().values(), default=self.packing.packed)
-        await retain(self.filing, self.retention, now_us=now_us, passed=passed)
+        retention = self.retention.within(self.tenant_days)
+        await retain(self.filing, retention, now_us=now_us, passed=passed)
         return moved
 
     # --- every night -----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ feed has not passed. What packs and log hold is younger than any retention.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -38,11 +38,28 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     daily_days: int = 0
 
 
+def nobodys_days(tenant: int) -> int:
+    """No tenant has less than the city keeps."""
+    return 0
+
+
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of every type, and of some types."""
 
     usual: Kept = Kept()
     types: Mapping[str, Kept] = {}
+    tenant_days: Callable[[int], int] = nobodys_days  # of raw rows, at most; 0: not less
+
+    def within(self, tenant_days: Callable[[int], int]) -> Retention:
+        """The same, with tenants that may have fewer days of raw rows."""
+        return msgspec.structs.replace(self, tenant_days=tenant_days)
+
+    def in_tenant(self, tenant: int, types: tuple[str, ...] | list[str]) -> Kept:
+        """Of an entity of these types in a tenant: never longer than the tenant may have."""
+        kept, most = self.of(types), self.tenant_days(tenant)
+        if not most or 0 < kept.raw_days <= most:
+            return kept
+        return msgspec.structs.replace(kept, raw_days=most)
 
     def of(self, types: tuple[str, ...] | list[str]) -> Kept:
         """Of an entity of these types: the longest of what is said of any of them."""
@@ -90,7 +107,7 @@ async def retain(filing: Filing, retention: Retention, *, now_us: int, passed: i
     gone = 0
     for row in await filing.opened.read(lambda c: _old(c, now_us, passed)):
         types = orjson.loads(row["types"])
-        over = [one for one in types if _is_over(retention.of(one), row["until_us"], now_us)]
+        over = [one for one in types if _over(retention, row, one, now_us)]
         if over:
             whole = len(over) == len(types)
             try:
@@ -100,6 +117,10 @@ async def retain(filing: Filing, retention: Retention, *, now_us: int, passed: i
     await filing.opened.run(lambda c: _forget_sums(c, retention, now_us))
     await filing.opened.run(_forget_nobody)
     return gone
+
+
+def _over(retention: Retention, row: dict[str, Any], types: list[str], now_us: int) -> bool:
+    return _is_over(retention.in_tenant(row["tenant"], types), row["until_us"], now_us)
 
 
 def _is_over(kept: Kept, until_us: int, now_us: int) -> bool:

@@ -22,4 +22,6 @@ def open_limits(rooms: Any) -> Quotas:
 
     quotas.counts = {"subscriptions": subscriptions, "registrations": registrations}
     rooms.intake.allow = quotas.hand_in
+    if rooms.history is not None:
+        rooms.history.tenant_days = quotas.history_days
     return quotas

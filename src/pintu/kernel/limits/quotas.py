@@ -36,7 +36,7 @@ class Quotas:
     """What hosted tenants may use, and what was refused; lives on the loop."""
 
     def __init__(self, configuration: Configuration, store: Store, now: Now = time.monotonic):
-        self._configuration, self._now = configuration, now
+        self._configuration, self._store, self._now = configuration, store, now
         self.tenants: dict[str, Hosted] = {}  # changed in place: doors hold on to it
         self.refused: Counter[str] = Counter()
         self.counts: dict[str, Callable[[str], int]] = {}
@@ -106,6 +106,14 @@ class Quotas:
                 f"Source {source} may hand in {bucket.rate:g} updates a second",
                 limit="updates_per_s", most=bucket.rate, retryAfter=wait_s,
             )  # fmt: skip
+
+    def history_days(self, tenant: int) -> int:
+        """Days of raw history a tenant may have, by its number; 0: what the city keeps."""
+        numbers = self._store.tenants()
+        for name, hosted in self.tenants.items():
+            if hosted.limits.history_days and numbers.get(name) == tenant:
+                return hosted.limits.history_days
+        return 0
 
     # --- what people decided ------------------------------------------------------------------
     def look(self) -> bool:
