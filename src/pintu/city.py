@@ -171,17 +171,14 @@ def build(
     data = settings.data
     tables = tables or open_tables(data, settings.store)
     clock = clock_of(settings)
-    egress = Egress(
-        allow=settings.may_reach, allow_loopback=settings.open, shut=is_quiet(settings.data)
-    )
+    egress = egress_of(settings)
     library = ContextLibrary(data / "contexts", egress=egress, clock=clock)
     identity = identity_of(settings, tables, clock)
     gate = ExchangeGate(identity.gate, clock=clock, open_access=settings.open)
     pieces = find_pieces() if settings.pieces else []
     store = store or open_sqlite(data / CITY_FILE, clock=clock)
-    strict = settings.strict_tenants
     keys = Keys(data / "keys")
-    timers = Timers(tables, clock)
+    strict, timers = settings.strict_tenants, Timers(tables, clock)
     configuration = configuration_of(settings, clock)
     rooms = Rooms(
         settings=settings,
@@ -248,6 +245,12 @@ def open_sharing(rooms: Rooms, gate: ExchangeGate, tables: CityTables, keys: Key
     rooms.analyses = analyses_of(rooms.pieces, rooms.settings, rooms.history.analyst.ask)
     rooms.operations = open_operations(rooms, tables)
     rooms.relay = open_relay(rooms)
+
+
+def egress_of(settings: Settings) -> Egress:
+    """Where the city may reach to; a copy beside its original reaches nobody."""
+    shut = is_quiet(settings.data)
+    return Egress(allow=settings.may_reach, allow_loopback=settings.open, shut=shut)
 
 
 def identity_of(settings: Settings, tables: CityTables, clock: Clock) -> Identity:

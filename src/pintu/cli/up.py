@@ -11,6 +11,21 @@ from pintu import restored
 from pintu.cli.shell import Data, err, out, settings_of
 from pintu.processes.up import run_city
 
+MadeUpClock = Annotated[
+    str | None, typer.Option(help="'real', or a made-up time and rate: '2026-01-01T00:00Z x60'.")
+]
+OpenTown = Annotated[
+    bool,
+    typer.Option("--open", help="Everybody on this machine may do everything (loopback only)."),
+]
+Plain = Annotated[bool, typer.Option("--plain", help="Serve NGSI-LD without the fast lane.")]
+TakeOver = Annotated[
+    bool,
+    typer.Option(
+        "--take-over", help="Of a restored city: its original is gone, it speaks from now on."
+    ),
+]
+
 
 def up(
     data: Data = None,
@@ -26,13 +41,8 @@ def up(
     no_pieces: Annotated[
         bool, typer.Option("--no-pieces", help="A bare broker: no piece is started.")
     ] = False,
-    open_: Annotated[
-        bool,
-        typer.Option("--open", help="Everybody on this machine may do everything (loopback only)."),
-    ] = False,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="Serve NGSI-LD without the fast lane.")
-    ] = False,
+    open_: OpenTown = False,
+    plain: Plain = False,
     store: Annotated[
         str | None,
         typer.Option(help="Where the city is kept: sqlite: or postgresql://… [default: sqlite:]"),
@@ -42,16 +52,8 @@ def up(
         typer.Option(help="This broker's name among several of one city on one PostgreSQL."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the demo city. [default: 1]")] = None,
-    clock: Annotated[
-        str | None,
-        typer.Option(help="'real', or a made-up time and rate: '2026-01-01T00:00Z x60'."),
-    ] = None,
-    take_over: Annotated[
-        bool,
-        typer.Option(
-            "--take-over", help="Of a restored city: its original is gone, it speaks from now on."
-        ),
-    ] = False,
+    clock: MadeUpClock = None,
+    take_over: TakeOver = False,
 ) -> int:
     """Start the city and stay until Ctrl-C; the same command continues where it was."""
     settings = settings_of(
