@@ -24,6 +24,7 @@ class WriteLane(Reading):
     meter: Meter
     _lines: Lines | None = None
     _learned = 0
+    _keep: bool
 
     def data_received(self, data: bytes) -> None:
         """A write with known lines, or what has to be parsed."""
