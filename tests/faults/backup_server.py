@@ -16,7 +16,7 @@ from pintu.kept import Kept
 from pintu.kernel.clock import CityClock
 from pintu.kernel.store.address import parse_address
 from pintu.kernel.store.postgres import open_postgres
-from pintu.processes.keeping.bringing import Wanted, bring
+from pintu.processes.keeping.bringing import Wanted, bring, chosen
 from pintu.processes.keeping.replaying import Goal
 from pintu.processes.keeping.schedule import Moments, make_base
 from pintu.processes.keeping.server import look_at
@@ -72,7 +72,7 @@ async def _loaded(settings: Settings, kept: Kept, server: Server, tries: int) ->
         while not list((kept.folder / "stream").glob("*.keep")):
             await asyncio.sleep(0.05)
         await asyncio.to_thread(make_base, settings, kept)
-        await asyncio.sleep(1.2)
+        await _followed(kept)
         for turn in range(tries):
             await _written(store, 0.3, turn + 1)
             told = await asyncio.to_thread(_live, server, "city")
@@ -82,6 +82,14 @@ async def _loaded(settings: Settings, kept: Kept, server: Server, tries: int) ->
     finally:
         await store.close()
     return found
+
+
+async def _followed(kept: Kept) -> None:
+    """Wait until what follows the whole copy is kept: a moment before is told to be the copy's."""
+    until = time.monotonic() + 60
+    while chosen(kept.folder, Goal(to_us=time.time_ns() // 1000))[1] is None:
+        assert time.monotonic() < until, "nothing is kept behind the whole copy"
+        await asyncio.sleep(0.1)
 
 
 async def _written(store: Any, seconds: float, turn: int) -> None:
