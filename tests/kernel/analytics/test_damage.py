@@ -64,15 +64,15 @@ async def test_many_rows_of_one_entity_are_a_file_like_any(
 
 @IN_FILES
 async def test_a_clock_that_was_set_back_leaves_the_chain_in_order(town: Town) -> None:
-    """Who was deleted and comes again on a day that is packed already comes behind the next day
-    all the same."""
+    """Who was deleted and comes again on a day that is packed already comes behind a later day all
+    the same (set back by more than a day, a clock is believed)."""
     begin = town.clock.now
-    for n, day in enumerate((0, 0, 1, 0, 0)):
+    for n, day in enumerate((0, 0, 2, 0, 0)):
         town.clock.now = begin + day * DAY_US + n * 1_000_000
         await (town.delete(sensor(1)) if n == 2 else town.write(sensor(1), t=reading(n)))
         await town.history.pack()
     rows = (await town.log(sensor(1)))[::-1]
-    town.clock.now = begin + 2 * DAY_US
+    town.clock.now = begin + 3 * DAY_US
     await town.history.packing.trim(town.clock.now)
     for limit in (1, 2, 3, 5):
         assert rows[:limit] == await town.history.past._older((1, sensor(1)), None, limit)
