@@ -10,6 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from pintu.kernel.counting import many
+from pintu.kernel.store.pausing import Pausable
 from pintu.web.metrics.meter import KEPT_SLOWEST, Meter
 from pintu.web.metrics.sampling import STEPS, sampled
 from pintu.web.metrics.screens import Screen
@@ -107,3 +108,13 @@ async def test_a_sampled_request_is_answered_the_same(city: SmallCity, body: byt
     assert min(spent[name] for name in ("parse", "who", "gate", "check", "store")) > 0
     assert (spent["wait"] > 0) == bool(body)
     assert 1 == pytest.approx(sum(share for _, _, share in other.steps.shares()))
+
+
+async def test_a_sampled_request_writes_nothing_while_the_city_moves(city: SmallCity) -> None:
+    """A paused store refuses on the way that is timed as on every other."""
+    store: Any = city.rooms.store = Pausable(city.rooms.store, lambda: False)
+    other, body = sampled(Broker(city.rooms)), b'{"powerState":{"type":"Property","value":"on"}}'
+    await store.pause(60)
+    assert 503 == await ask(other, city, "PATCH", LAMP, body)
+    store.resume()
+    assert 204 == await ask(other, city, "PATCH", LAMP, body)

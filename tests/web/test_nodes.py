@@ -62,7 +62,7 @@ async def test_strangers_get_the_document_and_nothing_else(pair: Pair) -> None:
     await joined(pair.west, pair.east)
     routes = [
         route.path_format
-        for route in pair.east.server.config.app.routes
+        for route in pair.east.server.config.app.application.routes
         if route.path.startswith("/api/v1/exchange/")
     ]
     assert len(routes) > 12

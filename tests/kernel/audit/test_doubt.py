@@ -10,7 +10,6 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 
-from pintu.cli.keep import _copy_city
 from pintu.kernel.access import Act, Actor, Deed
 from pintu.kernel.access.audited import Entry
 from pintu.kernel.audit import Audit
@@ -19,6 +18,9 @@ from pintu.kernel.errors import PintuError, StateConflict, Unavailable
 from pintu.kernel.identity.keys import Keys
 from pintu.kernel.store.opening import open_store
 from pintu.kernel.tables import open_tables
+from pintu.processes.keeping.copying import Keys as CopiedKeys
+from pintu.processes.keeping.copying import copy_city
+from pintu.settings import Settings
 
 from .conftest import Desk, Hand, Opening
 
@@ -30,6 +32,11 @@ async def fill(desk: Desk, count: int) -> None:
     entries = (Entry(what="read", reason=f"预约 {n}") for n in range(count))
     await asyncio.gather(*(desk.audit.enter(one) for one in entries))
     await desk.audit.sealer.seal()
+
+
+def copied(old: Path, new: Path) -> None:
+    """As `pintu backup` copies a city, without its keys."""
+    copy_city(Settings(data=old), new, CopiedKeys(left_out=True), lambda *_: None)
 
 
 async def harm(desk: Desk, sql: str) -> None:
@@ -225,12 +232,12 @@ async def test_a_backup_of_a_busy_city_is_no_log_that_was_rewound(tmp_path: Path
     desk = await city(old)
     await desk.audit.sealer.load()
     await fill(desk, 100)
-    copying = asyncio.create_task(asyncio.to_thread(_copy_city, old, new))
+    copying = asyncio.create_task(asyncio.to_thread(copied, old, new))
     while not copying.done():
         await fill(desk, 5)
     await copying
     await desk.close()
-    shutil.copytree(old / "keys", new / "keys")
+    shutil.copytree(old / "keys", new / "keys", dirs_exist_ok=True)
     again = await city(new)
     await again.audit.sealer.load()
     assert "" == again.audit.trouble

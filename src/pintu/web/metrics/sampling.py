@@ -49,7 +49,7 @@ class Timed:
 
     def __init__(self, inner: Any, methods: tuple[str, ...], spend: Callable[[float], None]):
         self._inner, self._spend = inner, spend
-        self._timed = {name: self._timing(getattr(inner, name)) for name in methods}
+        self._timed = {name: self._timing(name) for name in methods}
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
@@ -59,11 +59,14 @@ class Timed:
     def __getattr__(self, name: str) -> Any:
         return self._timed.get(name) or getattr(self._inner, name)
 
-    def _timing(self, call: Any) -> Any:
+    def _timing(self, name: str) -> Any:
+        inner = self._inner
+
         def timed(*values: Any, **more: Any) -> Any:
             began = perf_counter()
             try:
-                return call(*values, **more)
+                # asked for at each call: a store that is paused refuses by another method
+                return getattr(inner, name)(*values, **more)
             finally:
                 self._spend(perf_counter() - began)
 
