@@ -112,7 +112,8 @@ async def test_a_sampled_request_is_answered_the_same(city: SmallCity, body: byt
 
 async def test_a_sampled_request_writes_nothing_while_the_city_moves(city: SmallCity) -> None:
     """A paused store refuses on the way that is timed as on every other."""
-    store: Any = city.rooms.store = Pausable(city.rooms.store, lambda: False)
+    store: Any = Pausable(city.rooms.store, lambda: False)
+    city.rooms.store = store
     other, body = sampled(Broker(city.rooms)), b'{"powerState":{"type":"Property","value":"on"}}'
     await store.pause(60)
     assert 503 == await ask(other, city, "PATCH", LAMP, body)
