@@ -13,13 +13,12 @@ import contextlib
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from bench.http_ops import City
-from bench.stores import FIGURES, GROWTH_BAR, filled, measured, slice_of, used_up
+from bench.stores import FIGURES, GROWTH_BAR, calm, filled, measured, slice_of, used_up
 
 SMALL: Final = 10_000
 GROWING: Final = (
@@ -34,20 +33,6 @@ GROWING: Final = (
 MEMORY_MB: Final = 700
 THOUSANDTHS: Final = (1, 10, 100)
 """Which parts of a million entities are counted: 1,000, 10,000 and 100,000 matches."""
-CALM_S, PATIENCE_S = 5.0, 1_200.0
-
-
-def calm(city: City) -> None:
-    """Return when the city does next to nothing: what it put off while it was filled (indexes,
-    packs) is billed to no operation. TimeoutError when it never rests."""
-    until = time.monotonic() + PATIENCE_S
-    resting = 0
-    while resting < 3:
-        if time.monotonic() > until:
-            raise TimeoutError(f"The city did not come to rest within {PATIENCE_S:.0f} s")
-        before = city.cpu_s()
-        time.sleep(CALM_S)
-        resting = resting + 1 if city.cpu_s() - before < 0.04 * CALM_S else 0
 
 
 @contextlib.contextmanager

@@ -26,7 +26,6 @@ from bench.floors import Floors
 from bench.http_ops import City, free_port, served, wait_ready
 from bench.measuring import at, load
 from bench.processes import server_cpu_s
-from pintu.kernel.analytics.history import MANY
 
 SLICES = 4
 STORES = ("sqlite", "postgres")
@@ -59,12 +58,7 @@ FIGURES = (
     Figure(name="type + q, limit 20", op="type_q", n=12_000, bar=4.0, floor="point"),
     Figure(name="near 1 km, limit 20", op="near", n=8_000, bar=4.0, floor="point"),
 )
-SETTLE_S = 900
-WAITING = """
-SELECT (SELECT coalesce(max(position), 0) FROM pintu.log)
-     - (SELECT coalesce(max(position), 0) FROM pintu_rooms_history.mark WHERE name = 'packed')"""
-"""Rows of the log that are in no pack yet; some ten thousand always wait."""
-BUILDING = "SELECT count(*) FROM pintu.path WHERE state <> 'ready'"
+CALM_S, PATIENCE_S = 5.0, 1_200.0
 GROWING = ("create", "PATCH", "retrieve, cache cold", "type + q, limit 20", "near 1 km, limit 20")
 
 
@@ -248,24 +242,25 @@ def line(row: dict[str, Any]) -> str:
     )
 
 
-def settled(address: str) -> None:
-    """What broker and server put off while they were filled is done now, and billed to no
-    operation: the index that the queries made the broker learn is built and the rows of the log
-    are in packs (of a million entities either takes a minute and more, and would be billed to
-    whatever is measured meanwhile)."""
+def calm(city: City) -> None:
+    """Return when the city and its server do next to nothing: what they put off while they were
+    filled (indexes, packs; of a million entities either takes minutes) is billed to no operation.
+    TimeoutError when they never rest."""
+    until, resting = time.monotonic() + PATIENCE_S, 0
+    while resting < 3:
+        if time.monotonic() > until:
+            raise TimeoutError(f"The city did not come to rest within {PATIENCE_S:.0f} s")
+        before = city.cpu_s()
+        time.sleep(CALM_S)
+        resting = resting + 1 if city.cpu_s() - before < 0.04 * CALM_S else 0
+
+
+def settled(city: City) -> None:
+    """The city is calm, and its server has looked through its tables."""
     import psycopg
 
-    with psycopg.connect(address, autocommit=True) as connection:
-
-        def waiting() -> bool:
-            row = connection.execute(WAITING).fetchone()
-            return row is not None and int(row[0]) > MANY
-
-        until = time.monotonic() + SETTLE_S
-        while connection.execute(BUILDING).fetchone() != (0,) or waiting():
-            if time.monotonic() > until:
-                raise TimeoutError(f"Indexes and packs were not ready within {SETTLE_S} s")
-            time.sleep(1)
+    calm(city)
+    with psycopg.connect(city.store, autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")
 
@@ -286,7 +281,7 @@ def growth(scale: float, most: int = 1_000_000) -> list[dict[str, Any]]:
             running[city] = City(Path(name) / city, store=address, server=pid)
             stack.callback(running[city].stop)
             filled(running[city], entities)
-            settled(address)
+            settled(running[city])
         for figure in figures:
             seen = measured(figure, running, first, stocks, scale)
             first += used_up(figure, scale)
