@@ -86,6 +86,9 @@ class Arrivals:
             await way.land(found.rows, key)
 
     async def _way(self, found: TableRows) -> _Arriving:
+        way = self._ways.get(found.mapping)
+        if way is not None:
+            return way  # no lock, which would let one message through each turn of the loop
         async with self._opening:
             way = self._ways.get(found.mapping)
             if way is None:
