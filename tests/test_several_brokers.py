@@ -38,6 +38,7 @@ class Two:
         self.severals: list[Several] = []
         self.ports: list[int] = []
         self._servers: list[SeveralServer] = []
+        self._serving: list[asyncio.Task[None]] = []
         for name in ("a", "b"):
             data = folder / name
             (data / "keys").mkdir(mode=0o700, parents=True)
@@ -59,6 +60,7 @@ class Two:
         self.severals.append(several)
         self._servers.append(server)
         serving = asyncio.create_task(server.serve())
+        self._serving.append(serving)
         while not server.started:
             assert not serving.done()
             await asyncio.sleep(0.01)
@@ -83,8 +85,10 @@ class Two:
         self.b.close()
 
         async def end() -> None:
-            for server, several in zip(self._servers, self.severals, strict=True):
+            for server in self._servers:
                 server.should_exit = True
+            await asyncio.gather(*self._serving)
+            for several in self.severals:
                 await several.close()
 
         self.run(end())

@@ -81,6 +81,7 @@ class Several:
         self._turn: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._over = asyncio.Event()
         self._closed = asyncio.Lock()
         self.adopted: Callable[[Rooms], None] = _nobody
         self._meter = Meter()  # what is counted is of the process, whichever city answers
@@ -133,8 +134,7 @@ class Several:
         if not self.opened:
             return
         await self.standing.close()
-        for task in self._ending:
-            task.cancel()
+        self._over.set()
         await asyncio.gather(*self._ending, return_exceptions=True)
         await self.city.close()
 
@@ -223,7 +223,9 @@ class Several:
 
     def _end_later(self, city: City) -> None:
         async def end() -> None:
-            await asyncio.sleep(GOES_ON_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GOES_ON_S):
+                    await self._over.wait()
             with contextlib.suppress(PintuError):
                 await city.close()
 
