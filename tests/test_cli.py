@@ -177,6 +177,16 @@ def test_tokens_are_made_shown_once_and_ended(pintu: Pintu) -> None:
     assert 1 == pintu("token", "revoke", number)[0]
 
 
+def test_names_with_brackets_are_shown_as_they_are(pintu: Pintu) -> None:
+    """What people write, and the name of a table of pintu.toml, is text: never markup of the
+    terminal, that would be swallowed or end the command."""
+    assert 0 == pintu("token", "create", "roof [/b] [red]", "--grant", "read:demo")[0]
+    assert "roof [/b] [red]" in pintu("token", "list")[1]
+    assert 0 == pintu("tenant", "create", "county_a", "--en", "County [/a]")[0]
+    assert "County [/a]" in pintu("tenant", "list")[1]
+    assert "there is no [relay] in pintu.toml" in pintu("relay", "status")[1]
+
+
 @pytest.mark.parametrize("grant", [[], ["--grant", "fly:demo"], ["--admin", "--expires", "soon"]])
 def test_a_token_that_makes_no_sense_is_refused(pintu: Pintu, grant: list[str]) -> None:
     """No grants, an unknown grant, an end nobody understands: one sentence, no token."""

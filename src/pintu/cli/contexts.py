@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from pintu.cli.shell import Data, complain, out, settings_of
@@ -44,7 +45,7 @@ def list_(data: Data = None) -> int:
     kept = sorted(_shelf(data), key=lambda one: one.created_us)
     for one in kept:
         kind = "brought by hand" if one.bundled else one.kind
-        table.add_row(one.url or one.id, kind, iso(one.created_us), str(one.hits))
+        table.add_row(escape(one.url or one.id), kind, iso(one.created_us), str(one.hits))
     out.print(table if kept else "no @context is kept")
     return 0
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any, TypeVar, cast
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from pintu.cli.shell import Data, out, settings_of
@@ -65,7 +66,8 @@ def list_people(data: Data = None) -> int:
     with _room(settings_of(data)) as (people, _):
         for one in people.list_people():
             roles = ", ".join(f"{its.role}@{its.organisation}" for its in one.memberships)
-            table.add_row(one.login, one.name, roles, "disabled" if one.disabled else "in use")
+            cells = (one.login, one.name, roles, "disabled" if one.disabled else "in use")
+            table.add_row(*(escape(cell) for cell in cells))
     out.print(table)
     return 0
 
@@ -141,7 +143,8 @@ def list_organisations(data: Data = None) -> int:
         for one in people.organisations():
             name = one.name.get("zh") or one.name.get("en", "")
             members = str(len(people.members(one.id)))
-            table.add_row(one.id, one.kind, name, one.code, members)
+            cells = (one.id, one.kind, name, one.code, members)
+            table.add_row(*(escape(cell) for cell in cells))
     out.print(table)
     return 0
 

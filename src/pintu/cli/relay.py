@@ -36,7 +36,8 @@ def status(data: Data = None) -> int:
     """How far both halves of the relay are, asked of NATS and of the running city."""
     lines = looked_at(settings_of(data))
     if not lines:
-        out.print("this city is not joined to others: there is no [relay] in pintu.toml")
+        told = "this city is not joined to others: there is no [relay] in pintu.toml"
+        out.print(told, markup=False, soft_wrap=True)
         return 0
     table = Table(box=None, show_header=False)
     for one in lines:
@@ -56,7 +57,8 @@ def present(
     if asked["tenant"] not in {one.tenant for one in told.out}:
         raise ConfigurationError([f"{tenant} does not leave: there is no [relay.out.{tenant}]"])
     answer = asyncio.run(_with_bus(told, lambda bus: _ask(bus, told.city, asked)))
-    out.print(f"being told: {', '.join(answer['out']['telling']) or 'nothing any more'}")
+    telling = ", ".join(answer["out"]["telling"]) or "nothing any more"
+    out.print(f"being told: {telling}", markup=False, soft_wrap=True)
     return 0
 
 

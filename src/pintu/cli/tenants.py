@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from pintu.cli.door import city_door
@@ -84,13 +85,14 @@ def list_(data: Data = None) -> int:
         try:
             hosted = read_hosted(saved.content)
         except PintuError as error:
-            table.add_row(saved.name, "", "a mistake", error.detail, "")
+            table.add_row(saved.name, "", "a mistake", escape(error.detail), "")
             continue
         told = plain(hosted).get("limits", {})
         limits = ", ".join(f"{key} {value}" for key, value in told.items())
         sources = ", ".join(f"{one} {x.updates_per_s:g}/s" for one, x in hosted.sources.items())
         state = "suspended" if hosted.suspended else "open"
-        table.add_row(saved.name, next(iter(hosted.title.values()), ""), state, limits, sources)
+        title = escape(next(iter(hosted.title.values()), ""))
+        table.add_row(saved.name, title, state, limits, escape(sources))
     for mistake in configuration.mistakes(KIND):
         err.print(mistake, markup=False)
     out.print(table)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from pintu.cli.shell import Data, out, settings_of
@@ -66,9 +67,8 @@ def list_(data: Data = None) -> int:
         for token in identity.list_tokens():
             used = iso(token.last_used_us) if token.last_used_us else "never"
             grants = ", ".join(sorted(token.grants))
-            table.add_row(
-                token.id, token.name, grants, iso(token.created_us), used, _state(token, now_us)
-            )
+            name, made = escape(token.name), iso(token.created_us)
+            table.add_row(token.id, name, escape(grants), made, used, _state(token, now_us))
     out.print(table)
     return 0
 
