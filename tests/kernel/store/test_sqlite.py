@@ -18,6 +18,7 @@ from pintu.kernel.errors import (
     ConfigurationError,
     DeadlineExceeded,
     DiskFull,
+    PintuError,
     TooComplex,
     Unavailable,
 )
@@ -261,3 +262,13 @@ async def test_points_that_wait_are_written_when_nobody_writes(tmp_path: Path) -
     assert 0 == again.statistics()["points_waiting"]
     assert list(range(310)) == await ids(again, geo=around)
     await again.close()
+
+
+async def test_a_task_that_breaks_fails_alone_and_the_writer_goes_on(tmp_path: Path) -> None:
+    """It has no operation that could be left out: tried for ever, nothing else would be written."""
+    store = opened(tmp_path / "x.db")
+    with pytest.raises(PintuError, match="ZeroDivisionError"):
+        await store._task(lambda: 1 / 0)
+    await store.submit([create(lamp(1))])
+    assert store.document(1, lamp(1)["id"]) is not None
+    await store.close()

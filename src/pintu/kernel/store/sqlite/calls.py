@@ -151,6 +151,6 @@ class Gathering:
         self._out -= count
 
     def end(self) -> None:
-        """Nothing comes after what is here; asked on another thread than the loop's."""
+        """Nothing comes after what is here."""
         calls, self._calls = self._calls, []
         self.queue.put([*calls, None])

@@ -354,6 +354,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Finish what is queued, then let go."""
+        self._writer.end()
         await asyncio.get_running_loop().run_in_executor(None, self._writer.close)
         await asyncio.sleep(0)
         self._readers.close()

@@ -117,11 +117,16 @@ class Writer:
         self._gathering.add(call, loop)
         return call
 
+    def end(self) -> None:
+        """Take no more; on the loop, which gathers."""
+        if not self.closed:
+            self.closed = True
+            self._gathering.end()
+
     def close(self) -> None:
         """Finish what is queued and stop the thread; blocks."""
         if self._thread is not None:
-            self.closed = True
-            self._gathering.end()
+            self.end()
             self._thread.join()
             self._thread = None
 
@@ -229,11 +234,13 @@ class Writer:
             failure = self._attempt([call], poisoned)
             if failure is None:
                 break
-            if isinstance(failure, _Poison) and len(poisoned) < POISONED_OPS:
-                poisoned[failure.index] = failure.translated()
+            if isinstance(failure, _Poison):
                 self.poisoned += 1
                 self.last_error = str(failure)
-                continue
+                if call.task is None and len(poisoned) < POISONED_OPS:
+                    poisoned[failure.index] = failure.translated()
+                    continue
+                failure = failure.translated()  # a task has nothing that could be left out
             call.error = failure if isinstance(failure, PintuError) else PintuError(str(failure))
             break
         self._answer([call], self.hands.changes if call.error is None else [])
