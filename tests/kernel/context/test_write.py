@@ -6,9 +6,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import msgspec
 import pytest
 
 from pintu.kernel.context import write
+from pintu.kernel.context.changes import Change
+from pintu.kernel.context.overwriting import plain_names
 from pintu.kernel.context.read import read_attribute, read_entity, read_fragment
 from pintu.kernel.context.record import Keep, Put, Record, Remove, Transform
 from pintu.kernel.context.selection import TypeSelection
@@ -116,6 +119,37 @@ def test_update_replaces_adds_and_deletes() -> None:
     assert "gone" == effect.detail.not_updated[0][0]
     with pytest.raises(BadRequestData):
         write.update(fragment(address={"value": {"street": NULL}}))
+
+
+def test_whole_properties_over_what_is_there_become_what_the_long_way_makes() -> None:
+    """The way at a glance tells the same document, times and report as a change step by step."""
+    stamps: list[dict[str, Any]] = [{}, {"*": [BORN, 5]}, {"power": [3, 4], "level": [1, 2]}]
+    parts: list[dict[str, Any]] = [
+        {"power": {"type": "Property", "value": 5, "unitCode": "WTT"}},
+        {
+            "power": {"type": "Property", "value": "x"},
+            "address": {"type": "Property", "value": 1.5},
+        },
+        {"location": {"type": "Property", "value": True, "observedAt": "2026-11-22T09:00:00Z"}},
+        {"new": {"type": "Property", "value": 1}, "power": {"type": "Property", "value": 2}},
+        {"level": {"type": "Property", "value": 9}},
+        {"power": {"type": "Property", "value": [1, 2]}},
+        {"power": {"type": "Property", "value": 1, "datasetId": "urn:d:1"}},
+        {},
+    ]
+    simple = 0
+    other = {**LAMP, "level": {"type": "Property", "value": 2, "datasetId": "urn:d:1"}}
+    for part in parts:
+        simple += bool(names := plain_names(part))
+        for times in stamps:
+            given = record(other if "*" in times else None, times or None)
+            short = put(write.update(part), given)
+            change = Change(given, NOW)
+            for name, attribute in part.items():
+                change.put_attribute(name, attribute, overwrite=True)
+            assert msgspec.structs.astuple(change.effect()) == msgspec.structs.astuple(short)
+        assert not names or list(part) == list(names)
+    assert simple == 5
 
 
 def test_null_of_each_type_deletes_the_instance_it_names() -> None:

@@ -33,7 +33,7 @@ def whole(name: str, instance: Any) -> dict[str, Any]:
 
     Raises BadRequestData when it has no value.
     """
-    if _is_whole(instance):
+    if is_whole(instance):
         return instance  # type: ignore[no-any-return]
     member = value_member(instance)
     if member is None or member not in instance:
@@ -52,7 +52,7 @@ def whole(name: str, instance: Any) -> dict[str, Any]:
     return fitting(name, stored)
 
 
-def _is_whole(instance: Any) -> bool:
+def is_whole(instance: Any) -> bool:
     """The common case at a glance: a typed scalar, described by nothing that could be a Null."""
     if instance.__class__ is not dict or instance.get("type") != "Property":
         return False

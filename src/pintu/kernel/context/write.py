@@ -2,9 +2,8 @@
 writer.
 
 A transform decodes the record it is given, so it may change that copy; fragments and entities
-handed to
-the makers are shared between calls and are never changed. `detail` of an effect is an UpdateResult
-(5.2.18) with stored names where the operation has one.
+handed to the makers are shared between calls and are never changed. `detail` of an effect is
+an UpdateResult (5.2.18) with stored names where the operation has one.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from pintu.kernel.context.merging import (
     whole,
     with_whole_subs,
 )
+from pintu.kernel.context.overwriting import overwritten, plain_names
 from pintu.kernel.context.record import Effect, Keep, Put, Record, Remove, Transform
 from pintu.kernel.context.selection import TypeSelection
 from pintu.kernel.context.times import DEFAULT, Stamps
@@ -138,10 +138,15 @@ def update(fragment: dict[str, Any]) -> Transform:
     Raises BadRequestData for an NGSI-LD Null inside a value, where only a merge may have one
     (5.5.4).
     """
-    _refuse_nulls(fragment, anywhere=False)
+    names = plain_names(fragment)
+    if not names:
+        _refuse_nulls(fragment, anywhere=False)
 
     def transform(record: Record | None, now_us: int) -> Effect:
-        change = Change(_there(record, fragment.get("id", "")), now_us)
+        present = _there(record, fragment.get("id", ""))
+        if names and (simply := overwritten(present, fragment, names, now_us)) is not None:
+            return simply
+        change = Change(present, now_us)
         change.add_types(fragment.get("type"))
         scope = fragment.get("scope")
         if scope is not None and "scope" in change.entity:
@@ -167,8 +172,7 @@ def merge(
     """Merge to any depth (5.6.17, 5.5.12); `keep_newer` as in `append`.
 
     `observed_at` renews the observedAt of merged attributes that had one and bring none of their
-    own;
-    `lang` is the language a bare string replaces in a LanguageProperty.
+    own; `lang` is the language a bare string replaces in a LanguageProperty.
     """
 
     def transform(record: Record | None, now_us: int) -> Effect:
