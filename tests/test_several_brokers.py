@@ -303,3 +303,46 @@ def test_who_ends_hands_the_lead_on(two: Two, told: Told) -> None:
     answered(two.a.patch(f"{ENTITIES}/urn:x:bell/attrs", json=change), 204)
     wait_until(lambda: told.values["urn:x:bell"][-1] == 99, 10)
     assert 99 == told.values["urn:x:bell"][-1]
+
+
+def test_who_was_away_takes_what_the_others_kept_before_it_leads(
+    tmp_path: Path, city_server: CityServer
+) -> None:
+    """A broker that comes back after all others ended has old files: neither does it serve them,
+    nor give them to the others. What is edited while nobody runs stays."""
+    address = city_server.address()
+
+    async def live(name: str, *, until: str = "", put: str = "", drop: str = "") -> None:
+        """One broker's life alone: until a file says something; then it writes and drops some."""
+        data = tmp_path / name
+        several = Several(Settings(data=data, store=address, node=name, pieces=False))
+        await several.open()
+        try:
+            while not several.city.leading.running:  # on a slow machine it has to ask again
+                await asyncio.sleep(0.05)
+            note = data / "config" / "note.toml"
+            assert until == (note.read_text() if note.exists() else "")
+            if put:
+                note.parent.mkdir(exist_ok=True)
+                note.write_text(put)
+            if drop:
+                (data / "config" / drop).unlink()
+        finally:  # what it has when it ends is the next one's
+            await several.close()
+
+    async def lives() -> None:
+        for name in ("a", "c"):
+            (tmp_path / name / "keys").mkdir(mode=0o700, parents=True)
+            (tmp_path / name / "config").mkdir()
+        (tmp_path / "a" / "config" / "gone.toml").write_text("x = 1\n")
+        await live("a", put='said = "old"\n')
+        shutil.copytree(tmp_path / "a", tmp_path / "c", dirs_exist_ok=True)
+        (tmp_path / "c" / "broker.sock").unlink(missing_ok=True)
+        await live("a", until='said = "old"\n', put='said = "new"\n', drop="gone.toml")
+        await live("c", until='said = "new"\n')
+        assert not (tmp_path / "c" / "config" / "gone.toml").exists()
+        (tmp_path / "c" / "config" / "note.toml").write_text('said = "by hand"\n')
+        await live("c", until='said = "by hand"\n')
+
+    asyncio.run(lives())
+    city_server.leave(address)

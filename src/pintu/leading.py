@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pintu.kernel.tables import CityTables
     from pintu.web.rooms import Rooms
 
+log = logging.getLogger("pintu")
 Stop = Callable[[], Awaitable[object]]
 
 
@@ -71,11 +73,13 @@ class Leading:
         self.running = False
         if self._made_up is not None:
             self._made_up.cancel()
-        if self._socket is not None:
-            await self._socket.close()
-        for stop in self._stops():
+        door = () if self._socket is None else (self._socket.close,)
+        for stop in (*door, *self._stops()):
             with contextlib.suppress(asyncio.CancelledError):
-                await stop()
+                try:
+                    await stop()
+                except Exception:  # whoever leads next must not find the rest of it running
+                    log.exception("A part of the city did not end in order")
 
     def _stops(self) -> list[Stop]:
         rooms = self._rooms

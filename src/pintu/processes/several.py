@@ -103,6 +103,10 @@ class Several:
             told = f"copy {OWN} of the data folder at {self.lead.leader.address} to this one, once"
             raise ConfigurationError([f"This folder has no key of the city's log: {told}"])
         self.city = await self._opened()
+        if await self.folder.pull(_store(self.city)):
+            # what others kept while this one was away is newer than what lies here
+            await self.city.close()
+            self.city = await self._opened()
         self.opened = True
         leads = await self._sure_to_lead() if self.lead.leads else False
         if leads:
@@ -125,6 +129,10 @@ class Several:
             await self._turn
         if self.opened and self.city.leading.running:
             await self._stand_down()
+            try:  # what was decided in the last second is the next one's too
+                await self.folder.push(_store(self.city))
+            except Exception:  # the end goes on
+                log.exception("The last changes of the folder are not kept for the others")
         await self.lead.resign()
 
     async def close(self) -> None:
@@ -175,12 +183,16 @@ class Several:
         """Open the city anew, leading; the one that only answered ends when it has."""
         await self.folder.pull(_store(self.city))
         city = await self._opened()
-        if not await self._sure_to_lead():
+        try:
+            if not await self._sure_to_lead():
+                await city.close()
+                return
+            await self._start_leading(city)
+            await self._adopt(city, leads=True)
+        except BaseException:  # what it began would run beside that of the next try
             await city.close()
-            return
-        await self._start_leading(city)
+            raise
         before, self.city = self.city, city
-        await self._adopt(city, leads=True)
         self._end_later(before)
         log.warning("%s leads the city", self.settings.node)
 

@@ -27,6 +27,9 @@ FOLDERS: Final = ("keys", "config", "contexts")
 OWN: Final = "keys/log.pem"
 """The key everything else is sealed with: it is brought by hand, once."""
 
+SEEN: Final = "kept.seen"
+"""Up to which change this folder has what the store keeps."""
+
 MOST_BYTES: Final = 4_000_000
 MOST_FILES: Final = 20_000
 NONCE: Final = 12
@@ -43,7 +46,7 @@ class Folder:
         self._stamps: dict[str, Stamp] = {}
         self._digests: dict[str, str] = {}
         self._pushed: dict[str, str] | None = None  # what the store has, while we lead
-        self._pulled = -1  # the newest change that was taken out
+        self._seen: int | None = None  # the newest change in the store that is also here
         self._own: tuple[Stamp, str] | None = None
 
     def own(self) -> str:
@@ -72,18 +75,48 @@ class Folder:
         rows = [(name, here[name], body) for name, body in sealed.items()]
         await store.task(partial(_keep, rows=[*rows, *((name, "", b"") for name in gone)]))
         self._pushed = here
+        await self._saw(store, (await self._newest(store))[1])
         return len(rows) + len(gone)
 
     async def pull(self, store: PostgresStore) -> int:
-        """Take out what changed since the last time; how many files."""
+        """Take out what others put in since this folder last had it all, in this life or one
+        before; how many files here are other ones now. What was edited here meanwhile stays
+        where others changed nothing.
+        """
         self._pushed = None
+        if self._seen is None:
+            self._seen = self._marked(*await self._newest(store))
         asked = "SELECT name, digest, body, change FROM kept WHERE change > $1 ORDER BY change"
-        rows = await store.connections.fetch(asked, self._pulled)
+        rows = await store.connections.fetch(asked, self._seen)
         if rows:
             loop = asyncio.get_running_loop()
-            await loop.run_in_executor(None, self._take_out, [tuple(row) for row in rows])
-            self._pulled = rows[-1]["change"]
-        return len(rows)
+            told = [tuple(row) for row in rows]
+            changed = await loop.run_in_executor(None, self._take_out, told)
+            await self._saw(store, rows[-1]["change"])
+            return changed
+        return 0
+
+    async def _newest(self, store: PostgresStore) -> tuple[str, int]:
+        """Which city's store it is, and the newest change in it; -1: none."""
+        asked = "SELECT (SELECT secret FROM lead) AS city, coalesce(max(change), -1) AS n FROM kept"
+        row = (await store.connections.fetch(asked))[0]
+        return hashlib.sha256((row["city"] or "").encode()).hexdigest()[:16], int(row["n"])
+
+    def _marked(self, city: str, newest: int) -> int:
+        """What this folder saw in an earlier life; -1 when that was another store's, or a later
+        one's than this, which came out of a backup."""
+        try:
+            told, seen = (self._data / SEEN).read_text("ascii").split()
+        except (OSError, ValueError):
+            return -1
+        return int(seen) if told == city and seen.isdigit() and int(seen) <= newest else -1
+
+    async def _saw(self, store: PostgresStore, change: int) -> None:
+        city, _ = await self._newest(store)
+        self._seen = change
+        told = f"{city} {change}".encode()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, partial(_write, self._data / SEEN, told, private=False))
 
     # --- files ------------------------------------------------------------------------------------
     def _look(self) -> dict[str, str]:
@@ -96,7 +129,7 @@ class Folder:
                     self._digests[name] = hashlib.sha256(path.read_bytes()).hexdigest()
                     self._stamps[name] = stamp
                 found[name] = self._digests[name]
-            except OSError:  # gone, or being replaced: the next look sees it
+            except FileNotFoundError:  # gone, or being replaced: the next look sees it
                 self._stamps.pop(name, None)
         return found
 
@@ -122,11 +155,12 @@ class Folder:
             found[name] = nonce + box.encrypt(nonce, body, name.encode())
         return found
 
-    def _take_out(self, rows: list[tuple[str, str, bytes, int]]) -> None:
-        box = AESGCM(self._key())
+    def _take_out(self, rows: list[tuple[str, str, bytes, int]]) -> int:
+        box, changed = AESGCM(self._key()), 0
         for name, _, body, _ in rows:
             path = self._data / _checked(name)
             if not body:
+                changed += path.exists()
                 path.unlink(missing_ok=True)
                 continue
             try:
@@ -136,6 +170,8 @@ class Folder:
                 raise ConfigurationError([told]) from error
             if not path.exists() or path.read_bytes() != opened:
                 _write(path, opened, private=name.startswith("keys/"))
+                changed += 1
+        return changed
 
     def _key(self) -> bytes:
         own = (self._data / OWN).read_bytes()
