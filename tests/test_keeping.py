@@ -6,11 +6,14 @@ import asyncio
 import os
 import random
 import sqlite3
+import tarfile
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from pintu.kept import Kept
 from pintu.kernel.clock import CityClock
@@ -21,6 +24,7 @@ from pintu.processes.keeping.following import Followed
 from pintu.processes.keeping.keeper import Keeper
 from pintu.processes.keeping.replaying import Goal
 from pintu.processes.keeping.schedule import make_base
+from pintu.processes.keeping.unpacking import unpack_into
 from pintu.processes.keeping.wal import HEADER, read_frames, read_head
 from pintu.settings import load_settings
 from tests.faults.promises import SMALL, Promises
@@ -186,3 +190,47 @@ async def test_every_moment_comes_back(tmp_path: Path) -> None:
             with closing(sqlite3.connect(target / "rooms" / "one.db")) as connection:
                 assert connection.execute("SELECT count(*) FROM row").fetchone()[0] <= rows
     assert len({one[1] for one in live}) == 5
+
+
+async def test_a_restart_goes_on_where_it_was(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Files of private tables that are there at a start are followed from before the city opens
+    them, and on: no gap, no new whole copy, and what the second run wrote comes back."""
+    town = Town(tmp_path)
+    table = rows_table(town.data / "rooms" / "one.db")
+
+    async def work(store: Any, keeper: Keeper) -> None:
+        await written(store, 0.1, 1)
+        table.execute("INSERT INTO row(text) VALUES('one')")
+        await asyncio.sleep(0.3)
+
+    await town.run(work)
+    town.base()
+    await town.run(work)
+    assert town.keeper is not None
+    assert (0, "") == (town.keeper._gap_us, town.keeper.trouble)
+    assert "Backups stand still" not in caplog.text
+    table.close()
+    brought(town.backups, tmp_path / "again", Goal())
+    with closing(sqlite3.connect(tmp_path / "again" / "rooms" / "one.db")) as connection:
+        assert (2,) == connection.execute("SELECT count(*) FROM row").fetchone()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("../outside", b"0"), ("/outside", b"0"), ("link", b"2"), ("pipe", b"6"), ("file", b"0")],
+)
+def test_an_archive_stays_in_its_folder(tmp_path: Path, name: str, kind: bytes) -> None:
+    """Paths outside, links, devices and a second file of one name are refused, files before them
+    have our owner and no rights of others."""
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for one in (tarfile.TarInfo("file"), tarfile.TarInfo(name)):
+            one.mode, one.uid, one.mtime = 0o4777, 12345, 1_000_000
+            one.type = kind if one.name == name else one.type
+            tar.addfile(one)
+    with tarfile.open(tmp_path / "a.tar") as tar, pytest.raises(tarfile.TarError):
+        unpack_into(tmp_path / "in", tar)
+    assert ["file"] == [one.name for one in (tmp_path / "in").iterdir()]
+    told = (tmp_path / "in" / "file").stat()
+    assert (0o755, os.getuid(), 1_000_000) == (told.st_mode & 0o7777, told.st_uid, told.st_mtime)

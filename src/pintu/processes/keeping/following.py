@@ -198,7 +198,8 @@ class CityTail:
 
 
 class Followed:
-    """One file of private tables. All on the keeping thread."""
+    """One file of private tables. Of one thread at a time: the one that starts, then the keeping
+    one."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -281,7 +282,9 @@ def merged(taken: list[tuple[Sums, int, Frames]], page: int) -> list[tuple[Sums,
 
 def _connected(path: Path) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode=rw"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=1)
+    connection = sqlite3.connect(
+        uri, uri=True, isolation_level=None, timeout=1, check_same_thread=False
+    )
     connection.execute("PRAGMA journal_mode=WAL")  # one that was just restored is not yet
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute("PRAGMA cache_size=-64")

@@ -19,6 +19,7 @@ from pintu.processes.keeping import server
 from pintu.processes.keeping.copying import FORMAT, MANIFEST, SEALED, Told, digest_of
 from pintu.processes.keeping.counting import count_rows, entities_of, problem_of
 from pintu.processes.keeping.sealing import Passphrase, WrongPassphrase
+from pintu.processes.keeping.unpacking import unpack_into
 from pintu.processes.moving_places import files_of
 from pintu_verify.log import TOLERANCE_US, LogCheck
 from pintu_verify.notes import Head, Unreadable, read_head, read_key
@@ -71,7 +72,7 @@ def unpack(archive: Path, place: Path) -> dict[str, Any]:
     manifest = read_manifest(archive)
     try:
         with tarfile.open(archive, "r:gz") as tar:
-            tar.extractall(place, filter="data")
+            unpack_into(place, tar)
     except (tarfile.TarError, OSError, EOFError, ValueError) as error:
         raise PintuError(f"{archive} is not a whole backup of a city: {error}") from error
     (place / MANIFEST).unlink(missing_ok=True)

@@ -24,6 +24,7 @@ from typing import Any, Final
 from pintu.kernel.errors import ConfigurationError, PintuError
 from pintu.kernel.store.address import StoreAddress
 from pintu.processes.keeping import server
+from pintu.processes.keeping.unpacking import unpack_into
 
 WAL: Final = "wal"
 WHOLE: Final = "server-"
@@ -133,7 +134,7 @@ def moment_dumped(
         data.mkdir(mode=0o700)
         for one in sorted((folder / whole).glob("*.tar.gz")):
             with tarfile.open(one) as tar:
-                tar.extractall(data, filter="tar")
+                unpack_into(data, tar)
         wal = place / WAL  # the server reads as a user of its own
         shutil.copytree(folder / WAL, wal)
         _own(place)
