@@ -156,7 +156,7 @@ async def test_what_is_not_there_is_named(server: Server, tmp_path: Path) -> Non
     with pytest.raises(ResourceNotFound, match="is not there"):
         await DOOR.look(source(server, database="nowhere"), around(tmp_path))
     with pytest.raises(Unavailable):
-        await DOOR.look(source(server, port=9938), around(tmp_path))
+        await DOOR.look(source(server, port=1), around(tmp_path))
 
 
 def test_mistakes_are_told_together(tmp_path: Path) -> None:
