@@ -24,6 +24,8 @@ COLUMNS = 360 * PER_DEGREE + 1
 
 def cell_of(lon: float, lat: float) -> int:
     """The grid cell of a point: row times `COLUMNS` plus column."""
+    if -180.0 <= lon <= 180.0 and -90.0 <= lat <= 90.0:  # every point of a fair document
+        return int((lon + 180.0) * PER_DEGREE) + COLUMNS * int((lat + 90.0) * PER_DEGREE)
     return column_of(lon) + COLUMNS * row_of(lat)
 
 

@@ -8,13 +8,14 @@ import apsw
 
 from pintu.kernel.context.match import shapes
 from pintu.kernel.store.kinds import KindRow, Shape
-from pintu.kernel.store.rows import Area, Value, cell_of, geo_rows, value_rows
+from pintu.kernel.store.rows import Area, Value, cell_of, geo_rows, rows_of_path, value_rows
 from pintu.kernel.store.sqlite.bulk import Bulk
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.pending import PendingPoints
 
 Doc = dict[str, Any]
 _VALUE = "INSERT OR REPLACE INTO value(path, value, n, loose)"
+_ONE_VALUE = f"{_VALUE} VALUES(?,?,?,?)"
 
 
 class IndexRows:
@@ -106,12 +107,20 @@ class IndexRows:
             self._remove_areas(n)
             for area in shapes(new):
                 self._add_area(kind, n, area)
-        if kind.learned:
-            had_values, has_values = value_rows(kind, n, old), value_rows(kind, n, new)
-            for row in had_values - has_values:
-                self._remove_value(row)
-            for row in has_values - had_values:
-                self._add_value(row)
+        for path, index in kind.learned.items():
+            gone, come = rows_of_path(index.n, path, n, old), rows_of_path(index.n, path, n, new)
+            if gone != come:
+                self._move_values(gone, come)
+
+    def _move_values(self, gone: list[Value], come: list[Value]) -> None:
+        """The rows of one learned index; what it holds of several values has no order."""
+        if len(gone) > 1 or len(come) > 1:
+            had, has = set(gone), set(come)
+            gone, come = list(had - has), list(has - had)
+        for row in gone:
+            self._remove_value(row)
+        for row in come:
+            self._add_value(row)
 
     def _add_point(self, kind: KindRow, n: int, point: tuple[str, float, float]) -> None:
         name, lon, lat = point
@@ -145,7 +154,7 @@ class IndexRows:
             self._run("DELETE FROM area WHERE a=?", (a,))
 
     def _add_value(self, row: Value) -> None:
-        self._run(f"{_VALUE} VALUES(?,?,?,?)", row)
+        self._run(_ONE_VALUE, row)
 
     def _remove_value(self, row: Value) -> None:
         self._run("DELETE FROM value WHERE path=? AND value=? AND n=?", row[:3])
