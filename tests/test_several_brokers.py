@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Iterator
@@ -282,6 +283,29 @@ def test_what_is_the_leaders_is_handed_on_and_nobody_else_is_believed(two: Two) 
         for path in (ENTITIES + "?type=Lamp", "/"):
             forged = client.get(path, headers={"Pintu-Forwarded": "guess 127.0.0.1 localhost"})
             assert 403 == forged.status_code
+
+
+def test_what_is_the_leaders_is_known_however_it_is_written(two: Two) -> None:
+    """Moments and entity maps in other spellings, and in the body of a query; a request without
+    Host."""
+    answered(two.a.post(ENTITIES, json=lamp(78, n=1)), 201)
+    forwarder = two.severals[1].broker.forwarder
+    asked = {"type": "Query", "entities": [{"type": "Lamp"}]}
+    for method, path in (
+        ("GET", f"{ENTITIES}?type=Lamp&entityM%61p=true"),
+        ("GET", f"{ENTITIES}/{LAMP.format(78)}?%61t=2020-01-01T00:00:00Z"),
+        ("POST", "/ngsi-ld/v1/entityOperations/query"),
+    ):
+        before, body = forwarder.forwarded, {**asked, "entityMap": True}
+        answer = two.b.request(method, path, json=body if method == "POST" else None)
+        assert answer.status_code in (200, 201, 404), answer.text
+        assert forwarder.forwarded > before, path
+    answered(two.b.get(f"{ENTITIES}?type=Lamp&format=keyValues"), 200)
+    assert forwarder.forwarded == before + 1, "what has no such word is answered here"
+    with socket.create_connection(("127.0.0.1", two.ports[1]), 10) as line:
+        line.sendall(b"GET /api/v1/pieces HTTP/1.0\r\n\r\n")
+        told = line.makefile("rb").readline()
+        assert told.split()[1] in (b"200", b"401", b"403", b"404"), told
 
 
 def test_who_ends_hands_the_lead_on(two: Two, told: Told) -> None:

@@ -20,7 +20,7 @@ from urllib.parse import quote_from_bytes, urlsplit
 
 import h11
 
-from pintu.kernel.errors import Unavailable
+from pintu.kernel.errors import BadRequestData, Unavailable
 
 WAIT_S: Final = 10.0
 """So long a request waits for somebody who leads."""
@@ -28,13 +28,19 @@ WAIT_S: Final = 10.0
 CONNECT_S: Final = 2.0
 PAUSE_S: Final = 0.1
 ANSWER_S: Final = 60.0
+"""So long the head of an answer may take, and every further piece of its body."""
+
 MOST_UNDER_WAY: Final = 256
+"""Requests whose answer has not begun, or is read as a whole: others wait, then are refused."""
+
 HEAD_BYTES: Final = 64 * 1024
 READ: Final = 64 * 1024
 HEADER: Final = b"pintu-forwarded"
 MISDIRECTED: Final = 421
 """Whoever is asked does not lead: nothing was done."""
 
+STREAM: Final = b"text/event-stream"
+_BROKEN: Final = (OSError, h11.RemoteProtocolError, EOFError)
 _SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS"))
 _HOP: Final = frozenset(
     (b"host", b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade",
@@ -87,13 +93,40 @@ class Asked:
     body: bytes | AsyncIterator[bytes] = b""
 
 
+class Body:
+    """The pieces of an answer. Whoever got it closes it, read or not: a connection and a place are
+    held until then.
+    """
+
+    def __init__(self, talk: _Talk) -> None:
+        self._talk = talk
+
+    def __aiter__(self) -> Body:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            part = await self._talk.part()
+        except BaseException:
+            self._talk.end()
+            raise
+        if part is None:
+            self._talk.end()
+            raise StopAsyncIteration
+        return part
+
+    async def aclose(self) -> None:
+        """Let go of what is left."""
+        self._talk.end()
+
+
 @dataclass(slots=True)
 class Told:
     """An answer whose body comes piece by piece."""
 
     status: int
     headers: Pairs
-    body: AsyncIterator[bytes]
+    body: Body
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +152,7 @@ class Forwarder:
         if not known or not hmac.compare_digest(secret, known):
             return None
         peer, _, host = rest.partition(b" ")
-        return Vouched(peer.decode("latin-1"), host)
+        return Vouched("" if peer == b"-" else peer.decode("latin-1"), host)
 
     async def ask(self, asked: Asked) -> Told:
         """The leader's answer. Raises Unavailable when nobody leads in time, or when it is not
@@ -132,7 +165,7 @@ class Forwarder:
             if not leader.address:
                 raise Unavailable("No broker leads the city at this moment", retry_after=2)
             try:
-                told = await self._once(leader, asked)
+                told = await self._once(leader, asked, until)
                 if told.status != MISDIRECTED or not isinstance(asked.body, bytes):
                     return told
                 async for _ in told.body:  # nothing was done there: the lead has changed hands
@@ -141,16 +174,24 @@ class Forwarder:
                 if monotonic() > until:
                     why = "The broker that leads cannot be reached"
                     raise Unavailable(why, retry_after=2) from error
-            except (OSError, h11.RemoteProtocolError, EOFError, TimeoutError) as error:
-                if asked.method not in _SAFE or monotonic() > until:
+            except h11.LocalProtocolError as error:
+                raise BadRequestData(f"The request cannot be handed on: {error}") from error
+            except _BROKEN as error:
+                once = asked.method not in _SAFE or not isinstance(asked.body, bytes)
+                if once or monotonic() > until:
                     told_plainly = "The broker that leads ended while it was asked: look whether "
                     raise Unavailable(told_plainly + "it was done", retry_after=1) from error
             if monotonic() > until:
                 raise Unavailable("The lead of the city is changing hands", retry_after=2)
             await asyncio.sleep(PAUSE_S)
 
-    async def _once(self, leader: Leader, asked: Asked) -> Told:
-        await self._places.acquire()
+    async def _once(self, leader: Leader, asked: Asked, until: float) -> Told:
+        try:
+            async with asyncio.timeout(max(0.0, until - monotonic())):
+                await self._places.acquire()
+        except TimeoutError as error:
+            why = f"{MOST_UNDER_WAY} requests wait for the broker that leads"
+            raise Unavailable(why, retry_after=2) from error
         try:
             reader, writer = await _connected(leader.address)
         except BaseException:
@@ -209,15 +250,19 @@ class _Talk:
             event = await self._event()
             if isinstance(event, h11.Response):
                 pairs = [(name, value) for name, value in event.headers if name not in _HOP]
-                return Told(event.status_code, pairs, self._body())
+                if (b"content-type", STREAM) in ((n, v[: len(STREAM)]) for n, v in pairs):
+                    self._leave()  # it lasts as long as somebody looks at a page
+                return Told(event.status_code, pairs, Body(self))
 
-    async def _body(self) -> AsyncIterator[bytes]:
-        try:
-            while not isinstance(event := await self._event(), h11.EndOfMessage):
-                if isinstance(event, h11.Data):
-                    yield bytes(event.data)
-        finally:
-            self.end()
+    async def part(self) -> bytes | None:
+        """The next piece of its body; None at the end."""
+        while True:
+            async with asyncio.timeout(ANSWER_S):
+                event = await self._event()
+            if isinstance(event, h11.EndOfMessage):
+                return None
+            if isinstance(event, h11.Data):
+                return bytes(event.data)
 
     async def _event(self) -> Any:
         while (event := self._http.next_event()) is h11.NEED_DATA:
@@ -229,6 +274,9 @@ class _Talk:
     def end(self) -> None:
         """Let go of the connection, whatever is left to be read."""
         self._writer.close()
+        self._leave()
+
+    def _leave(self) -> None:
         places, self._places = self._places, None
         if places is not None:
             places.release()
@@ -257,18 +305,24 @@ def _headers(asked: Asked, leader: Leader) -> Pairs:
     elif b"content-length" not in given:
         pairs.append((b"transfer-encoding", b"chunked"))
     authority = urlsplit(leader.address).netloc.encode()
-    vouch = b" ".join((leader.secret.encode(), asked.peer.encode() or b"-", host))
+    vouch = b" ".join((leader.secret.encode(), asked.peer.encode() or b"-", host)).rstrip()
     return [(b"host", authority), (b"connection", b"close"), *pairs, (HEADER, vouch)]
 
 
 async def whole(told: Told, limit: int) -> bytes:
-    """The body of an answer at once; Unavailable when it is longer than `limit` bytes."""
+    """The body of an answer at once; Unavailable when it is longer than `limit` bytes, or ends
+    before its end.
+    """
     parts: list[bytes] = []
     size = 0
-    async with contextlib.aclosing(told.body) as body:  # type: ignore[type-var]
-        async for part in body:
-            size += len(part)
-            if size > limit:
-                raise Unavailable(f"The answer of the broker that leads is over {limit} bytes")
-            parts.append(part)
+    try:
+        async with contextlib.aclosing(told.body) as body:
+            async for part in body:
+                size += len(part)
+                if size > limit:
+                    raise Unavailable(f"The answer of the broker that leads is over {limit} bytes")
+                parts.append(part)
+    except _BROKEN as error:
+        ended = f"The broker that leads ended while it answered {told.status}: look whether "
+        raise Unavailable(ended + "it was done", retry_after=1) from error
     return b"".join(parts)

@@ -20,6 +20,7 @@ from pintu.web.ngsi_ld.answers import from_error, problem
 from pintu.web.ngsi_ld.broker import SIGNED, Broker, _Members
 from pintu.web.ngsi_ld.message import Answer, Request, Response
 from pintu.web.ngsi_ld.operation import Call, Operation, Result
+from pintu.web.ngsi_ld.params import read_params
 from pintu.web.ngsi_ld.repeated import Repeat, Repeats, Standing
 from pintu.web.ngsi_ld.repeated_writes import Lines, RepeatedWrites
 from pintu.web.ngsi_ld.routes import ROUTES
@@ -30,11 +31,14 @@ if TYPE_CHECKING:
     from pintu.web.rooms import Rooms
 
 Fresh = Callable[[], Awaitable[None] | None]
+_BY_POST: Final = "queryEntitiesByPost"
 _TENANT: Final = b"ngsild-tenant"
 _LEADERS: Final = frozenset((AGREEMENT, SIGNED, b"cookie", b"ngsild-snapshot", b"ngsild-entitymap"))
 """Headers whose requests are the leader's."""
 
-_LEADERS_QUERY: Final = (b"entityMap", b"at=", b"splitEntities")
+_LEADERS_PARAMS: Final = frozenset(
+    ("at", "entityMap", "entityMapLifetime", "entityMapRetainDuration", "splitEntities")
+)
 _COUNTED: Final = frozenset(
     ("listEntityTypes", "retrieveEntityType", "listAttributes", "retrieveAttribute")
 )
@@ -146,7 +150,7 @@ class NativeBroker(Broker):
         headers = request.headers
         if operation.name not in NATIVE or not _LEADERS.isdisjoint(headers):
             return True
-        if request.query and any(word in request.query for word in _LEADERS_QUERY):
+        if request.query and not _LEADERS_PARAMS.isdisjoint(read_params(request.query)):
             return True
         tenant = headers.get(_TENANT, b"").decode("latin-1").strip()
         if tenant in self.registered:
@@ -176,6 +180,14 @@ class NativeBroker(Broker):
         if not self._leads and context is not None and not _by_itself(context):
             return self.forward(call.request)
         return super()._in_context(call, context)
+
+    def _done(self, call: Call) -> Result:
+        """An entity map may be asked for in the body of a query, too."""
+        document = call.document
+        asks = not self._leads and call.operation.name == _BY_POST
+        if asks and isinstance(document, dict) and not _LEADERS_PARAMS.isdisjoint(document):
+            return self.forward(call.request)
+        return super()._done(call)
 
     # --- handing on -------------------------------------------------------------------------------
     async def forward(self, request: Request) -> Response:

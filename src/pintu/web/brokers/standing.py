@@ -136,6 +136,7 @@ class Standing:
             for one in (telling, gone):
                 one.cancel()
             await asyncio.gather(telling, gone, return_exceptions=True)
+            await told.body.aclose()
 
 
 async def _body(receive: Receive) -> bytes | AsyncIterator[bytes]:
@@ -171,9 +172,8 @@ async def _tell(told: Told, send: Send) -> None:
     start = {"type": "http.response.start", "status": told.status, "headers": told.headers}
     with contextlib.suppress(OSError, EOFError, h11.RemoteProtocolError):
         await send(start)
-        async with contextlib.aclosing(told.body) as body:  # type: ignore[type-var]
-            async for part in body:
-                await send({"type": "http.response.body", "body": part, "more_body": True})
+        async for part in told.body:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
 
