@@ -27,7 +27,7 @@ from pintu.kernel.relay.bus import Bus
 from pintu.kernel.relay.reading import Came, Reader
 from pintu.kernel.relay.rows import Headers, Part, decode, headers_of
 from pintu.kernel.relay.words import Route
-from pintu.kernel.store.port import Op, Outcome, Store, settled
+from pintu.kernel.store.port import Mark, Op, Outcome, Store, settled
 
 log = logging.getLogger("pintu.relay")
 
@@ -131,18 +131,18 @@ class Incoming:
                     f"Tenant {route.here or 'default'} holds entities already: a copy of "
                     f"{route.city}'s begins empty, name another tenant"
                 )
-            await self._store.submit((), mark=(self._mark, 0))
+            await self._store.submit((), mark=Mark(self._mark, 0, before=0))
             kept = 0
         born: int | None = await settled(self._store.kept(self._born))
         if kept and (kept > stream.last or born != stream.born_us):
             log.error("The stream of %s was begun anew: its present is asked for", route.city)
+            await self._store.submit((), mark=Mark(self._mark, 0, before=kept))
             kept = 0
-            await self._store.submit((), mark=(self._mark, 0))
             await self._ask_for_the_present()
         elif kept == 0 and stream.first > 1:
             await self._ask_for_the_present()
         if born != stream.born_us:
-            await self._store.submit((), mark=(self._born, stream.born_us))
+            await self._store.submit((), mark=Mark(self._born, stream.born_us))
         self._at = self._expected = kept
 
     # --- landing ----------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ class Incoming:
             outcomes = await self._store.submit(
                 [op for _, op in ops],
                 names.source(self.route.city, holds=held),
-                mark=(self._mark, last.sequence),
+                mark=Mark(self._mark, last.sequence, before=self._at),
             )
             self._at = last.sequence
             await self._refused([one for one, _ in ops], outcomes)

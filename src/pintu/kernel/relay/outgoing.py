@@ -29,7 +29,7 @@ from pintu.kernel.relay.leaving import Asked, Leaving
 from pintu.kernel.relay.parts import next_part
 from pintu.kernel.relay.rows import Row, encode, headers_of
 from pintu.kernel.relay.words import Relay
-from pintu.kernel.store.port import Change, Store, settled
+from pintu.kernel.store.port import Change, Mark, Store, settled
 
 log = logging.getLogger("pintu.relay")
 
@@ -201,7 +201,7 @@ class Outgoing:
     async def tell_again(self, tenant: str) -> None:
         """The present of a tenant is told, from its first id unless that is under way."""
         if tenant not in self._parts and tenant in self._leaving:
-            await self._store.submit((), mark=(names.whole_mark(tenant), 0))
+            await self._store.submit((), mark=Mark(names.whole_mark(tenant), 0))
             self._parts[tenant] = _Telling()
             self._news.set()
 
@@ -276,7 +276,8 @@ class Outgoing:
             if not one.decide():
                 continue
             if telling.done:
-                await self._store.submit((), mark=(names.whole_mark(tenant), max(self._read, 1)))
+                mark = Mark(names.whole_mark(tenant), max(self._read, 1))
+                await self._store.submit((), mark=mark)
                 del self._parts[tenant]
                 return True
             if telling.last:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from pintu.kernel.context.record import Put, Record, Transform, Verb
 from pintu.kernel.context.selection import Selection, TypeSelection
-from pintu.kernel.errors import PintuError
+from pintu.kernel.errors import PintuError, StateConflict
 
 T = TypeVar("T")
 VERBS: tuple[Verb, ...] = (
@@ -32,10 +32,25 @@ VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)}
 """How a log row holds its verb."""
 
 
-Mark = tuple[str, int]
-"""A name and the number to be kept under it: how far somebody who writes here has read elsewhere.
-Unlike a cursor it is no position of this log, so that it holds nothing back when that is trimmed.
-"""
+class Mark(NamedTuple):
+    """A name and the number to be kept under it: how far somebody who writes here has read
+    elsewhere. Unlike a cursor it is no position of this log, so that it holds nothing back when
+    that is trimmed.
+
+    With `before` the number must be that one until now (none is 0), or the call is refused whole
+    with StateConflict: who was away for a while must not go back behind what another did meanwhile.
+    """
+
+    name: str
+    number: int
+    before: int | None = None
+
+    def refused(self, now: int | None) -> StateConflict | None:
+        """Why the call of this mark may not be done where the number is `now`."""
+        if self.before is None or self.before == (now or 0):
+            return None
+        return StateConflict(f"{self.name!r} is at {now or 0}, not at {self.before} any more")
+
 
 MARKED = "mark "
 """Where stores keep marks among the cursors, so that they move and are backed up with them."""
@@ -175,8 +190,13 @@ class Store(Protocol):
         """Apply operations in order; resolves after they are durable. Operations of one id in one
         call see each other. One that fails fails alone. Raises Unavailable when the queue is
         full, DiskFull when the disk is; then nothing of the call is stored. `mark` is kept in
-        the same transaction, whatever becomes of single operations.
+        the same transaction, whatever becomes of single operations; StateConflict when it stands
+        elsewhere than it says, then nothing of the call is stored.
         """
+        ...
+
+    def check_room(self, ops: int) -> None:
+        """Raise Unavailable when `submit` of so many operations would, the queue being full."""
         ...
 
     def retrieve(self, tenant: int, id: str) -> Record | Awaitable[Record | None] | None:

@@ -15,12 +15,13 @@ from typing import Any
 
 from pintu.kernel.clock import Clock
 from pintu.kernel.errors import PintuError
-from pintu.kernel.store.port import Change, Op, Outcome
+from pintu.kernel.store.port import Change, Mark, Op, Outcome
 from pintu.kernel.store.postgres.apply import Entry, Group, Stamp, storable
 from pintu.kernel.store.postgres.cache import Key, RowCache
 from pintu.kernel.store.postgres.doubt import committed, kept
 from pintu.kernel.store.postgres.line import LOST
 from pintu.kernel.store.postgres.lookups import Lookups
+from pintu.kernel.store.postgres.marks import refuse_moved
 from pintu.kernel.store.postgres.names import Names
 from pintu.kernel.store.postgres.net import Net, net_of
 from pintu.kernel.store.postgres.statements import LOCK, READ, Arms, parted, text_of
@@ -40,8 +41,8 @@ Task = Callable[[Any], Awaitable[Any]]
 class Call:
     """One `submit`, one cursor to be kept, or one task to run in a transaction of the writer."""
 
-    __slots__ = ("answered", "born", "cursor", "error", "future", "ops", "outcomes", "source",
-                 "task")  # fmt: skip
+    __slots__ = ("answered", "born", "cursor", "error", "future", "mark", "ops", "outcomes",
+                 "source", "task")  # fmt: skip
 
     def __init__(self, ops: Sequence[Op], source: str, future: asyncio.Future[Any]) -> None:
         self.ops = ops
@@ -49,6 +50,7 @@ class Call:
         self.future = future
         self.task: Task | None = None
         self.cursor: tuple[str, int | None] | None = None
+        self.mark: Mark | None = None  # what `cursor` is, when it is one
         self.outcomes: Any = None
         self.error: PintuError | None = None
         self.born = time.monotonic()
@@ -131,6 +133,7 @@ class Attempt:
 
     async def _write(self, connection: Any) -> Done:
         state, group = self._state, self._group
+        await refuse_moved(self._calls, connection, state.cursors if state.alone else None)
         await self._read(connection)
         await self._number_entities(connection)
         await self._apply()
@@ -284,7 +287,7 @@ class Attempt:
     def _cursors(self, arms: Arms) -> None:
         wanted: dict[str, int | None] = {}
         for call in self._calls:
-            if call.cursor is not None:
+            if call.cursor is not None and call.error is None:
                 wanted[call.cursor[0]] = call.cursor[1]
         kept = {name: position for name, position in wanted.items() if position is not None}
         gone = [name for name, position in wanted.items() if position is None]

@@ -89,7 +89,7 @@ class Writer:
             )
         call = Call(ops, source, asyncio.get_running_loop().create_future())
         if mark is not None:
-            call.cursor = (MARKED + mark[0], mark[1])
+            call.cursor, call.mark = (MARKED + mark.name, mark.number), mark
         return self._hand_over(call)
 
     def task(self, task: Task) -> asyncio.Future[Any]:

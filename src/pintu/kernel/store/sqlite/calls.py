@@ -15,8 +15,10 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, Final
 
+import apsw
+
 from pintu.kernel.errors import PintuError
-from pintu.kernel.store.port import Mark, Op
+from pintu.kernel.store.port import MARKED, Mark, Op
 
 GATHER_S: Final = 0.001
 """How long calls wait for others that were there a moment ago."""
@@ -154,3 +156,14 @@ class Gathering:
         """Nothing comes after what is here."""
         calls, self._calls = self._calls, []
         self.queue.put([*calls, None])
+
+
+def keep_mark(db: apsw.Connection, mark: Mark, now_us: int) -> PintuError | None:
+    """Keep a mark in the transaction that is open; the reason when it stands elsewhere."""
+    name = MARKED + mark.name
+    if mark.before is not None:
+        found: int | None = db.execute("SELECT position FROM cursor WHERE name=?", (name,)).get
+        if (refused := mark.refused(found)) is not None:
+            return refused
+    db.execute("INSERT OR REPLACE INTO cursor VALUES(?,?,?)", (name, mark.number, now_us))
+    return None

@@ -22,10 +22,10 @@ import apsw
 from pintu.kernel.clock import Clock, Onward
 from pintu.kernel.counting import count, count_s, group_times
 from pintu.kernel.errors import DiskFull, PintuError, Unavailable
-from pintu.kernel.store.port import MARKED, Change, Mark, Op, Outcome
+from pintu.kernel.store.port import Change, Mark, Op, Outcome
 from pintu.kernel.store.sqlite.apply import Hands, Stamp
 from pintu.kernel.store.sqlite.background import Background, Idle
-from pintu.kernel.store.sqlite.calls import Call, Gathering
+from pintu.kernel.store.sqlite.calls import Call, Gathering, keep_mark
 from pintu.kernel.store.sqlite.checkpoint import Checkpoints
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.schema import Tuning
@@ -298,6 +298,9 @@ class Writer:
         outcomes: list[Outcome] = []
         apply = self.hands.apply
         index = -1
+        if call.mark and (refused := keep_mark(self._db, call.mark, stamp.now)):
+            call.error = refused
+            return
         try:
             for index, op in enumerate(call.ops):
                 if skip is None:
@@ -310,9 +313,6 @@ class Writer:
             raise
         except Exception as error:
             raise _Poison(index, error) from error
-        if call.mark is not None:
-            row = (MARKED + call.mark[0], call.mark[1], stamp.now)
-            self._db.execute("INSERT OR REPLACE INTO cursor VALUES(?,?,?)", row)
         call.outcomes = outcomes
 
     def _roll_back(self) -> None:
