@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 
-def load(plan: dict[str, Any]) -> dict[str, Any]:
+def load(plan: dict[str, Any], driver: str = "bench.load") -> dict[str, Any]:
     """Run one plan in the load process and return what it saw."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(plan, file)
         file.flush()
         done = subprocess.run(
-            [sys.executable, "-m", "bench.load", file.name],
+            [sys.executable, "-m", driver, file.name],
             capture_output=True,
             text=True,
             check=True,
