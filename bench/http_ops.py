@@ -195,6 +195,13 @@ class City:
             self.process.wait(30)
 
 
+def _plan(base: dict[str, Any], figure: Figure, scale: float) -> dict[str, Any]:
+    """What the load process is to do for a figure."""
+    n = max(20, int(figure.n * scale))
+    plan = {**base, "op": figure.op, "n": n, "size": figure.per}
+    return {**plan, "connections": 2} if figure.per > 1 else plan
+
+
 def _slices(city: City, plan: dict[str, Any], figure: Figure, floors: Floors) -> dict[str, Any]:
     """One figure in slices with its floor between them: a shared machine drifts, and neither may
     have the better part of a run.
@@ -266,19 +273,9 @@ def run(
             load({**base, "op": "type_q", "n": 2000, "stock": stock})  # the index is learned here
             time.sleep(5)
             for figure in figures:
-                n = max(20, int(figure.n * scale))
-                plan = {
-                    **base,
-                    "op": figure.op,
-                    "n": n,
-                    "stock": stock,
-                    "first": first,
-                    "size": figure.per,
-                }
-                if figure.per > 1:
-                    plan["connections"] = 2
+                plan = _plan({**base, "stock": stock, "first": first}, figure, scale)
                 seen = _slices(city, plan, figure, floors)
-                first += n * figure.per if figure.op in ("create", "batch_new") else 0
+                first += plan["n"] * figure.per if figure.op in ("create", "batch_new") else 0
                 rows.append(row(figure, seen))
                 print(line(rows[-1]), flush=True)
             memory = city.broker_mb()

@@ -9,7 +9,7 @@ from bench.http_ops import LISTED_FLOORS_US, free_port, wait_ready
 
 
 def times_listed(folder: Path, floor: str) -> float:
-    """How many times its listed CPU a floor (echo, upsert, point) costs here, at least 1; prints
+    """How many times its listed CPU a floor (echo, upsert, read) costs here, at least 1; prints
     both. `folder` lies on the disk under test.
     """
     floors = Floors(folder, 2_000, port := free_port())

@@ -53,10 +53,10 @@ FIGURES = (
     Figure(
         name="batch of 500 replaced", op="batch_replaced", n=32, bar=2.5, floor="upsert", per=500
     ),
-    Figure(name="retrieve, cache cold", op="retrieve_each", n=20_000, bar=6.0, floor="point"),
+    Figure(name="retrieve, cache cold", op="retrieve_each", n=20_000, bar=6.0, floor="read"),
     Figure(name="retrieve, warm", op="retrieve", n=20_000, bar=1.0, floor="echo", stock=WARM),
-    Figure(name="type + q, limit 20", op="type_q", n=12_000, bar=4.0, floor="point"),
-    Figure(name="near 1 km, limit 20", op="near", n=8_000, bar=4.0, floor="point"),
+    Figure(name="type + q, limit 20", op="type_q", n=12_000, bar=4.0, floor="read"),
+    Figure(name="near 1 km, limit 20", op="near", n=8_000, bar=4.0, floor="read"),
 )
 CALM_S, PATIENCE_S = 5.0, 1_200.0
 GROWING = ("create", "PATCH", "retrieve, cache cold", "type + q, limit 20", "near 1 km, limit 20")
@@ -213,7 +213,7 @@ def row(
 ) -> dict[str, Any]:
     """One line of the table as data. PostgreSQL's floor of a write is its upsert, of a cold read
     and of a query its point reads in groups; a warm read asks it nothing."""
-    floors = {"upsert": theirs["upsert"], "point": theirs["point of 16"], "echo": floor_us}
+    floors = {"upsert": theirs["upsert"], "read": theirs["point of 16"], "echo": floor_us}
     ratio = seen["postgres"]["cpu_us"] / seen["sqlite"]["cpu_us"]
     return {
         "name": figure.name,
