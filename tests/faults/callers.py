@@ -72,7 +72,8 @@ class Line:
                 self._connection = http.client.HTTPConnection(
                     "127.0.0.1", self.port, timeout=self.timeout_s
                 )
-            body = None if document is None else json.dumps(document)
+            given = document is None or isinstance(document, bytes)
+            body = document if given else json.dumps(document)
             told = {name.replace("_", "-"): text for name, text in more.items()}
             headers = {**self.headers, **told}
             self._connection.request(method, path, body, headers)

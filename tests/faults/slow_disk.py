@@ -6,18 +6,19 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 import tempfile
-import threading
 import time
-from collections import Counter
 from pathlib import Path
 
 from bench.http_ops import City
-from tests.faults.callers import ENTITIES, Caller, Line, entity, missing_of
+from tests.faults.callers import ENTITIES, Caller, Line, missing_of
 from tests.faults.promises import sound
 from tests.faults.seen import Seen
 from tests.faults.shim import below
 
+ROOT = Path(__file__).resolve().parents[2]
 WRITERS = 48
 BATCH = 1_000
 """48 batches of 1,000 are more than twice what may wait (20,000 operations)."""
@@ -26,34 +27,6 @@ SLOW_S = (0.5, 0.05, 0.2)
 SECONDS = 6.0
 READ_P99_S = 1.5
 GROWTH_MB = 250
-CREATE = "/ngsi-ld/v1/entityOperations/create"
-
-
-class Pusher(threading.Thread):
-    """Creates batches as fast as it is let."""
-
-    def __init__(self, port: int, name: str) -> None:
-        super().__init__(daemon=True)
-        self.line, self.name_ = Line(port, "", timeout_s=120), name
-        self.stopped, self.answers = False, Counter[int]()
-        self.kept: list[str] = []
-        self.untold = 0
-
-    def run(self) -> None:
-        """Until told to stop."""
-        number = 0
-        while not self.stopped:
-            number += 1
-            ids = [f"urn:ngsi-ld:Lamp:{self.name_}-{number}-{one}" for one in range(BATCH)]
-            answer = self.line.ask("POST", CREATE, [entity(id, 1) for id in ids])
-            status = 0 if answer is None else answer[0]
-            self.answers[status] += 1
-            if status == 201:
-                self.kept.append(ids[-1])
-            elif answer is not None and status == 503:
-                self.untold += "Retry-After" not in answer[2]
-                time.sleep(0.2)
-        self.line.close()
 
 
 def measure(_way: str, times: int) -> Seen:
@@ -93,9 +66,13 @@ def measure(_way: str, times: int) -> Seen:
 def _stretch(city: City, name: str, seen: Seen) -> str:
     """More load than a slow disk takes, for some seconds; what it was like."""
     before_mb, line = city.broker_mb(), Line(city.port, "")
-    pushers = [Pusher(city.port, f"{name}-{one}") for one in range(WRITERS)]
-    for one in pushers:
-        one.start()
+    words = [str(city.port), name, str(WRITERS), str(BATCH)]
+    pushers = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.slow_pushers", *words],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert pushers.stdout is not None
+    pushers.stdout.readline()  # they begin
     reads: list[float] = []
     until, most_mb = time.monotonic() + SECONDS, before_mb
     while time.monotonic() < until:
@@ -106,19 +83,17 @@ def _stretch(city: City, name: str, seen: Seen) -> str:
             seen.wrong.append(f"a read beside slow writes was answered {answer}")
         most_mb = max(most_mb, city.broker_mb())
         time.sleep(0.02)
-    for one in pushers:
-        one.stopped = True
-    for one in pushers:
-        one.join(120)
-    answers: Counter[int] = sum((one.answers for one in pushers), Counter())
-    kept = [id for one in pushers for id in one.kept]
+    told, _ = pushers.communicate("stop\n", timeout=150)
+    came = json.loads(told)
+    answers = {int(status): count for status, count in came["answers"].items()}
+    kept: list[str] = came["kept"]
     seen.acknowledged += len(kept)
     seen.lost += [id for id in kept if (line.ask("GET", f"{ENTITIES}/{id}") or (0,))[0] != 200]
-    seen.wrong += ["a 503 did not say when to come again"] * sum(one.untold for one in pushers)
+    seen.wrong += ["a 503 did not say when to come again"] * came["untold"]
     strange = {status: n for status, n in answers.items() if status not in (201, 503, 507)}
     if strange:
         seen.wrong.append(f"batches were answered {strange}")
-    if not answers[503]:
+    if not answers.get(503):
         seen.wrong.append("nobody was told to come again")
     p99 = sorted(reads)[int(len(reads) * 0.99)]
     if p99 > READ_P99_S:
@@ -126,7 +101,7 @@ def _stretch(city: City, name: str, seen: Seen) -> str:
     if most_mb - before_mb > GROWTH_MB:
         seen.wrong.append(f"memory grew by {most_mb - before_mb:.0f} MB")
     return (
-        f"{json.dumps(dict(answers))} +{most_mb - before_mb:.0f} MB, "
+        f"{json.dumps(answers)} +{most_mb - before_mb:.0f} MB, "
         f"{len(reads)} reads p99 {p99 * 1000:.0f} ms"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pintu.web.batch_turns import BatchTurns
 from pintu.web.metrics.meter import Meter
 
 if TYPE_CHECKING:
@@ -134,5 +135,6 @@ class Rooms:
     operations: OperationsRoom | None = None  # alerts to incidents, plans, orders, the roster
     meter: Meter = field(default_factory=Meter)  # what is counted of requests
     relay: RelayRoom | None = None  # joined to other cities by NATS
+    batches: BatchTurns = field(default_factory=BatchTurns)  # whose is read now
     limits: Quotas | None = None  # what a tenant and a source may use
     draining: str = ""  # why this process takes no more for long; "" while it does

@@ -15,6 +15,7 @@ from pintu.kernel.errors import Forbidden
 from pintu.kernel.jsonld import ContextLibrary
 from pintu.kernel.store.opening import open_store
 from pintu.settings import Settings
+from pintu.web.batch_turns import BatchTurns
 from pintu.web.ngsi_ld.broker import Broker
 from pintu.web.ngsi_ld.message import Request, Response
 from tests.postgres import address_for
@@ -94,7 +95,7 @@ async def open_door(tmp_path: Path, address: str = "") -> AsyncIterator[Door]:
     settings = Settings(data=tmp_path, strict_tenants=frozenset({"strict"}))
     rooms: Any = SimpleNamespace(
         settings=settings, clock=clock, store=store, library=ContextLibrary(clock=clock),
-        identity=desk, gate=desk,
+        identity=desk, gate=desk, batches=BatchTurns(),
     )  # fmt: skip
     yield Door(Broker(rooms), desk)
     await store.close()

@@ -31,6 +31,7 @@ from pintu.kernel.subscriptions.opening import open_subscriptions
 from pintu.kernel.subscriptions.ways import open_delivery
 from pintu.kernel.tables import open_tables
 from pintu.settings import Settings
+from pintu.web.batch_turns import BatchTurns
 from pintu.web.ngsi_ld.broker import Broker
 from pintu.web.ngsi_ld.message import Request, Response
 from tests.postgres import address_for
@@ -209,6 +210,7 @@ async def open_abroad(
         settings=settings, clock=clock, store=store, identity=desk, gate=desk, feed=feed,
         library=library, federation=federation, tables=tables, subscriptions=subscriptions,
         caller=caller, egress=Egress(allow_loopback=True),
+        batches=BatchTurns(),
     )  # fmt: skip
     rooms.delivery = open_delivery(subscriptions, rooms)
     await rooms.delivery.start()

@@ -48,6 +48,7 @@ class Pausable:
         self.expired = store.expired
         self.close = store.close
         self.submit = store.submit
+        self.check_room = store.check_room
         self.open_tenant = store.open_tenant
 
     @property
@@ -65,6 +66,7 @@ class Pausable:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(min(seconds, LONGEST_S), self._over)
         self.submit, self.open_tenant = _refused, _refused_tenant
+        self.check_room = _no_room
         self._open.clear()
         if not renewed:  # later on somebody may hold the store's own lock
             await self.inner.submit(())  # behind everything that was handed in before
@@ -84,6 +86,7 @@ class Pausable:
             return
         self._timer = None
         self.submit, self.open_tenant = self.inner.submit, self.inner.open_tenant
+        self.check_room = self.inner.check_room
         self._open.set()
 
     async def trim(self, before_us: int, up_to_position: int) -> int:
@@ -109,6 +112,10 @@ def _refused(
     ops: Sequence[Op], source: str = "", *, mark: Mark | None = None
 ) -> Awaitable[list[Outcome]]:
     raise Unavailable("The city is moving to another store: write again", retry_after=RETRY_S)
+
+
+def _no_room(ops: int) -> None:
+    _refused(())
 
 
 def _refused_tenant(name: str) -> Awaitable[int]:

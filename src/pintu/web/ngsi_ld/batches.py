@@ -7,7 +7,7 @@ sees the earlier; each fails alone. Reading is done in slices between which the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -133,12 +133,27 @@ async def _run(
 ) -> Response:
     check_size(call.document)
     plan = _Plan([], [])
-    for start in range(0, len(call.document), SLICE):
-        if start:
-            await asyncio.sleep(0)
+
+    def read_at(start: int) -> None:
         _read_slice(call, lambda m, t: make(call, read(m, t)), plan, start)
-    outcomes = await call.rooms.store.submit(plan.ops, call.actor_id) if plan.ops else []
-    return answer(call, plan, outcomes)
+
+    if len(call.document) <= SLICE:
+        read_at(0)
+        handed = _hand_in(call, plan)
+    else:
+        async with call.rooms.batches.turn:
+            call.rooms.batches.check_room(call.rooms.store, len(call.document))
+            for start in range(0, len(call.document), SLICE):
+                if start:
+                    await asyncio.sleep(0)
+                read_at(start)
+            handed = _hand_in(call, plan)
+    return answer(call, plan, await handed if handed is not None else [])
+
+
+def _hand_in(call: Call, plan: _Plan) -> Awaitable[list[Outcome]] | None:
+    """Give the store what was read, if anything."""
+    return call.rooms.store.submit(plan.ops, call.actor_id) if plan.ops else None
 
 
 def _read_slice(

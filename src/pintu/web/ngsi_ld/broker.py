@@ -102,6 +102,8 @@ class Broker:
         """Read the body where there is one, and perform; raises PintuError for what is wrong with
         it.
         """
+        if call.operation.body == "many" and call.tenant_name not in self.registered:
+            call.rooms.batches.check_room(call.rooms.store)  # else it would be parsed for nothing
         context = link if not media_type else _take_body(call, media_type, link)
         if call.projection.recorded:
             return _awaited(written(self._in_context, call, context), call)

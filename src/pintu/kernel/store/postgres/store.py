@@ -33,6 +33,7 @@ from pintu.kernel.store.postgres.opened import prepare, regain
 from pintu.kernel.store.postgres.read import Aims, Reads
 from pintu.kernel.store.postgres.schema import Tuning
 from pintu.kernel.store.postgres.writer import Listener, Writer
+from pintu.kernel.store.room import check_room
 
 MEASURE_S = 60.0
 RECOUNT_S = 0.5
@@ -65,6 +66,7 @@ class PostgresStore:
         self.state.alone = alone
         self.state.schema = address.schema
         self.writer = Writer(self.connections, self.state, clock=clock, tuning=tuning)
+        self._queue_ops = tuning.queue_ops
         self._log = Log(self.names, self.connections.read, self.writer.task, self._reload)
         self.writer.upkeep = self._log.make_ahead
         self.follow = Follow(0, read=self._by_others, deliver=self._delivered)
@@ -191,6 +193,10 @@ class PostgresStore:
     ) -> asyncio.Future[list[Outcome]]:
         """Apply operations in order; see the port."""
         return self.writer.submit(ops, source, mark=mark)
+
+    def check_room(self, ops: int) -> None:
+        """Would so many operations be taken now; see the port."""
+        check_room(self.writer.waiting, ops, self._queue_ops)
 
     def task(self, task: Task) -> asyncio.Future[Any]:
         """Run something with the writing connection in a transaction, between two groups."""

@@ -25,6 +25,7 @@ from pintu.kernel.store.postgres.follow import Follow
 from pintu.kernel.store.postgres.group import Attempt, Call, Done, GivenUp, State, Task
 from pintu.kernel.store.postgres.line import FAILED, LOST, is_lost
 from pintu.kernel.store.postgres.schema import Tuning
+from pintu.kernel.store.room import check_room
 
 TRIES = 20
 """How often a group is done again because others were faster."""
@@ -81,12 +82,7 @@ class Writer:
         """Hand a call over; the future resolves when it is durable."""
         if self.closed:
             raise Unavailable("The store is closed")
-        limit = self._tuning.queue_ops
-        if self.waiting + len(ops) > limit and self.waiting:
-            raise Unavailable(
-                f"The store's queue is full: {self.waiting} of {limit} operations wait",
-                retry_after=1,
-            )
+        check_room(self.waiting, len(ops), self._tuning.queue_ops)
         call = Call(ops, source, asyncio.get_running_loop().create_future())
         if mark is not None:
             call.cursor, call.mark = (MARKED + mark.name, mark.number), mark

@@ -19,6 +19,7 @@ from pintu.kernel.context.selection import Selection, TypeSelection
 from pintu.kernel.errors import DiskFull
 from pintu.kernel.store.choosing import PROBE
 from pintu.kernel.store.port import MARKED, Change, Kind, Mark, Op, Outcome, Page
+from pintu.kernel.store.room import check_room
 from pintu.kernel.store.sqlite import log
 from pintu.kernel.store.sqlite.apply import Hands
 from pintu.kernel.store.sqlite.background import Both
@@ -121,6 +122,10 @@ class SqliteStore:
     ) -> Awaitable[list[Outcome]]:
         """Apply operations in order; see the port."""
         return self._writer.submit(ops, source, mark=mark)
+
+    def check_room(self, ops: int) -> None:
+        """Would so many operations be taken now; see the port."""
+        check_room(self._writer.waiting, ops, self._tuning.queue_ops)
 
     def _task(self, task: Callable[[], Any]) -> Call:
         """Run something in a transaction of the writer."""

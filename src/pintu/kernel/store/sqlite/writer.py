@@ -23,6 +23,7 @@ from pintu.kernel.clock import Clock, Onward
 from pintu.kernel.counting import count, count_s, group_times
 from pintu.kernel.errors import DiskFull, PintuError, Unavailable
 from pintu.kernel.store.port import Change, Mark, Op, Outcome
+from pintu.kernel.store.room import check_room
 from pintu.kernel.store.sqlite.apply import Hands, Stamp
 from pintu.kernel.store.sqlite.background import Background, Idle
 from pintu.kernel.store.sqlite.calls import Call, Gathering, keep_mark
@@ -106,12 +107,7 @@ class Writer:
                 loop.call_soon(self._unpublished.popleft())
         if self.closed:
             raise Unavailable("The store is closed")
-        limit = self._tuning.queue_ops
-        if self.waiting + len(ops) > limit and self.waiting:
-            raise Unavailable(
-                f"The store's queue is full: {self.waiting} of {limit} operations wait",
-                retry_after=1,
-            )
+        check_room(self.waiting, len(ops), self._tuning.queue_ops)
         self.waiting += len(ops)
         call = Call(ops, source, task, mark)
         self._gathering.add(call, loop)

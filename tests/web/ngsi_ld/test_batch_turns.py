@@ -1,0 +1,101 @@
+"""Batches beside others: who is read when, and what is refused before it is read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from pintu.kernel.clock import CityClock
+from pintu.kernel.context import write
+from pintu.kernel.jsonld import ContextLibrary
+from pintu.kernel.store.port import Op
+from pintu.kernel.store.sqlite import SqliteStore, Tuning, open_sqlite
+from pintu.settings import Settings
+from pintu.web.batch_turns import BatchTurns
+from pintu.web.ngsi_ld import batches
+from pintu.web.ngsi_ld.broker import Broker
+from tests.web.ngsi_ld.doors import Desk, Door, header
+
+CREATE = "/entityOperations/create"
+QUEUE = 300
+
+
+def things(name: str, count: int) -> list[dict[str, Any]]:
+    """So many new entities."""
+    return [{"id": f"urn:ngsi-ld:Thing:{name}-{one}", "type": "Thing"} for one in range(count)]
+
+
+def waits(store: SqliteStore, name: str, count: int) -> Any:
+    """So many operations handed in: they wait as long as the loop does not turn."""
+    ops = [Op(1, one["id"], None, write.create(one)) for one in things(name, count)]
+    return store.submit(ops, "test")
+
+
+@pytest_asyncio.fixture
+async def small(tmp_path: Path) -> AsyncIterator[tuple[Door, SqliteStore]]:
+    """A broker whose queue is soon full."""
+    clock, desk = CityClock(), Desk()
+    store = open_sqlite(tmp_path / "city.db", clock=clock, tuning=Tuning(queue_ops=QUEUE))
+    rooms: Any = SimpleNamespace(
+        settings=Settings(data=tmp_path), clock=clock, store=store,
+        library=ContextLibrary(clock=clock), identity=desk, gate=desk, batches=BatchTurns(),
+    )  # fmt: skip
+    yield Door(Broker(rooms), desk), store
+    await store.close()
+
+
+async def test_a_full_queue_refuses_a_batch_unread(small: tuple[Door, SqliteStore]) -> None:
+    door, store = small
+    waiting = waits(store, "first", QUEUE)
+    refused = await door("POST", CREATE, b"[{ this is not even JSON")
+    assert refused.status == 503
+    assert header(refused, b"retry-after") == [b"1"]
+    await waiting
+    assert (await door("POST", CREATE, b"[{ this is not even JSON")).status == 400
+    assert (await door("POST", CREATE, things("second", 200))).status == 201
+
+
+async def test_a_batch_that_does_not_fit_is_refused_before_its_members_are_read(
+    small: tuple[Door, SqliteStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door, store = small
+    monkeypatch.setattr(batches, "_read_slice", lambda *_: pytest.fail("it was read"))
+    waiting = waits(store, "first", QUEUE - 100)
+    assert (await door("POST", CREATE, things("second", 200))).status == 503
+    # one that would fit is refused too now, unread: the queue is nearly as full still
+    assert (await door("POST", CREATE, b"[{")).status == 503
+    monkeypatch.undo()
+    await waiting
+    assert (await door("POST", CREATE, things("third", 200))).status == 201
+
+
+async def test_large_batches_are_read_one_after_the_other(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two slices whoever waits has the loop's turn, and not nine other slices."""
+    read: list[int] = []
+    real = batches._read_slice
+
+    def noted(call: Any, make: Any, plan: Any, start: int) -> None:
+        read.append(len(call.document))
+        real(call, make, plan, start)
+
+    monkeypatch.setattr(batches, "_read_slice", noted)
+    sizes = [batches.SLICE * 3 - one for one in range(10)]
+    answers = await asyncio.gather(
+        *(door("POST", CREATE, things(f"n{size}", size)) for size in sizes)
+    )
+    assert [one.status for one in answers] == [201] * 10
+    assert read == [size for size in sizes for _ in range(3)]
+
+
+async def test_a_small_batch_waits_for_no_turn(door: Door) -> None:
+    turns = door.broker.rooms.batches
+    async with turns.turn:
+        assert (await door("POST", CREATE, things("small", batches.SLICE))).status == 201
