@@ -45,6 +45,26 @@ def test_a_box_holds_what_is_in_it(
     assert wanted == set(points.rows_in(box))
 
 
+def test_one_wrong_place_does_not_take_the_map_away() -> None:
+    """The first view leaves out the few of many that lie far off; a city with a wide edge, and one
+    of few things, is seen whole."""
+    points = Points(list(COMMON))
+    assert points.view() is None
+    for row in range(2_000):
+        points.put(f"urn:{row}", at(120 + row % 50 / 1000, 30 + row % 40 / 1000))
+    whole = points.bounds()
+    assert whole == points.view()
+    points.put("urn:lost", at(0.0, 0.0))
+    assert whole == points.view() != points.bounds()
+    points.put("urn:near", at(120.06, 30.05))
+    points.remove("urn:lost")
+    assert points.bounds() == points.view()
+    few = Points(list(COMMON))
+    few.put("urn:1", at(0.0, 0.0))
+    few.put("urn:2", at(120.0, 30.0))
+    assert few.bounds() == few.view()
+
+
 def test_counts_follow_every_change() -> None:
     """Counts by look stay right through adding, changing, moving, alerting and removing."""
     chance = random.Random(3)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pintu.web.api.looks import ALERTED, THING, Look
 
 CELL_E6 = 2_000  # 0.002 degrees, about 200 m
+FAR = 3  # so many times as wide with the few that lie far off: the first view goes without them
 Box = tuple[float, float, float, float]  # west, south, east, north
 
 
@@ -146,6 +147,36 @@ class Points:
             for row in self.cells[x, y]:
                 if inside or (west <= longitude[row] <= east and south <= latitude[row] <= north):
                     yield row
+
+    def view(self) -> Box | None:
+        """The box to begin with: around everything, but for one thing in a thousand on each side
+        that lies far from all others, as what was given a wrong place does."""
+        whole = self.bounds()
+        if whole is None:
+            return None
+        spans = []
+        for axis in (0, 1):
+            low, high = whole[axis], whole[axis + 2]
+            first, last = self._most(axis)
+            far = (last - first) * FAR < high - low
+            spans.append((first, last) if far else (low, high))
+        return spans[0][0], spans[1][0], spans[0][1], spans[1][1]
+
+    def _most(self, axis: int) -> tuple[float, float]:
+        """From where to where most things lie; 0 is longitude, 1 latitude."""
+        counts: dict[int, int] = {}
+        for cell, rows in self.cells.items():
+            counts[cell[axis]] = counts.get(cell[axis], 0) + len(rows)
+        few = sum(counts.values()) // 1000
+        edges = []
+        for side in (sorted(counts), sorted(counts, reverse=True)):
+            seen = 0
+            for edge in side:
+                seen += counts[edge]
+                if seen > few:
+                    edges.append(edge)
+                    break
+        return edges[0] * CELL_E6 / 1e6, (edges[1] + 1) * CELL_E6 / 1e6
 
     def bounds(self) -> Box | None:
         """The box around everything; None when there is nothing."""

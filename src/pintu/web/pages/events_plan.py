@@ -199,7 +199,7 @@ async def _form_page(
         400 if why else 200,
         fields=fields,
         why=why,
-        bounds=picture.points.bounds() or USUAL_BOUNDS,
+        bounds=picture.points.view() or USUAL_BOUNDS,
     )
 
 

@@ -38,7 +38,7 @@ async def city_map(request: AnyRequest) -> Response[str]:
             names=await names_of(visit, told),
             alert_count=len(alerts),
             past=house.rooms.history is not None and not visit.agreed,
-            bounds=picture.points.bounds(),
+            bounds=picture.points.view(),
             chosen=_chosen(picture, request.query_params.get("thing", "")),
         )
         return await sent(visit, found, len(told))

@@ -27,8 +27,16 @@ if TYPE_CHECKING:
 MOST_OPERATIONS: Final = 40
 MOST_INDEXES: Final = 50
 MOST_READERS: Final = 20
-SCREENS: Final = ("api", "page", "events", "static", "health", "nodes")
 
+SCREENS: Final = {
+    "api": mark("Pages that ask for data"),
+    "page": mark("Pages"),
+    "events": mark("Pages that listen"),
+    "static": mark("Files of pages"),
+    "health": mark("Whether the city lives"),
+    "nodes": mark("Other cities"),
+}
+"""What is asked besides the operations of NGSI-LD, which go by the standard's names."""
 STEPS: Final = {
     "parse": mark("Read: lines, JSON, context"),
     "who": mark("Who asks"),
@@ -106,7 +114,7 @@ def figures(house: House, visit: Visit) -> dict[str, Any]:
         "disk": disk(rooms, store),
         "hosted": hosted(rooms) if visit.may(Deed.OPERATE, "system") else [],
         "refused": dict(rooms.limits.refused) if rooms.limits is not None else {},
-        "titles": {**STEPS, **PROCESSES, **QUEUES, **LIMITS},
+        "titles": {**STEPS, **PROCESSES, **QUEUES, **LIMITS, **SCREENS},
         "version": __version__,
         "up_s": time.time() - machine.STARTED_S,
     }
@@ -117,7 +125,6 @@ def operations(lately: dict[str, list[int]], since_s: float) -> list[dict[str, A
     rows: list[dict[str, Any]] = [
         {
             "name": name or "–",
-            "screen": name in SCREENS,
             "count": many(row),
             "rate": many(row) / since_s if since_s > 1 else 0.0,
             "p50_us": quantile(row, 0.5),

@@ -27,7 +27,7 @@ async def wall(request: AnyRequest) -> Response[str]:
         "wall.html",
         looks=legend(picture),
         size=len(picture.points),
-        bounds=picture.points.bounds(),
+        bounds=picture.points.view(),
         codes=codes_of(visit),
         rules={
             "over": {name: sorted(words) for name, words in OVER.items()},
