@@ -8,6 +8,7 @@ import hashlib
 import json
 import sqlite3
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +74,8 @@ def unpack(archive: Path, place: Path) -> dict[str, Any]:
     try:
         with tarfile.open(archive, "r:gz") as tar:
             unpack_into(place, tar)
-    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+            _read_to_its_end(tar)
+    except (tarfile.TarError, zlib.error, OSError, EOFError, ValueError) as error:
         raise PintuError(f"{archive} is not a whole backup of a city: {error}") from error
     (place / MANIFEST).unlink(missing_ok=True)
     files: dict[str, Any] = manifest["files"]
@@ -86,6 +88,14 @@ def unpack(archive: Path, place: Path) -> dict[str, Any]:
     if wrong:
         raise PintuError(f"The backup is damaged, nothing was restored: {', '.join(wrong[:5])}")
     return manifest
+
+
+def _read_to_its_end(tar: tarfile.TarFile) -> None:
+    """Behind the last file stands the sum over all of it, over the manifest and what lies between
+    files, too; it is looked at only where reading ends. Raises OSError, EOFError, zlib.error."""
+    file = tar.fileobj
+    while file is not None and file.read(1 << 20):
+        pass
 
 
 def look(
