@@ -37,6 +37,7 @@ def test_a_county_comes_and_goes(pintu: Pintu, tmp_path: Path) -> None:
     out = tmp_path / "out.ndjson"
     assert 0 == pintu("tenant", "export", "county_a", str(out))[0]
     assert 3 == len([json.loads(line) for line in out.read_text().splitlines()])
+    assert 0 == pintu("tenant", "limit", "county_a", "--requests-per-s", "0.01", "--burst", "2")[0]
     code, told, _ = pintu("tenant", "delete", "county_a", "--yes")
     assert (0, True) == (code, "1 keys ended" in told and "3 entities" in told)
     assert not file.exists()

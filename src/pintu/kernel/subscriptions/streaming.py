@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
 import msgspec
@@ -59,7 +59,7 @@ class Streams:
 
     async def stream(
         self, subscription: Subscription, after: int | None
-    ) -> AsyncIterator[Told | None]:
+    ) -> AsyncGenerator[Told | None, None]:
         """What a subscription is told, from now on or after a position; None is a sign of life.
 
         Ends when the gate refuses, the reader is too slow, or the city stops.

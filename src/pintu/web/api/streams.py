@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any, Final
 
 from litestar import get
@@ -23,6 +24,7 @@ STREAMS: Final = "streams"
 """Where the application's state has the open streams."""
 
 LISTS: Final = ("attrs", "pick", "omit", "watched", "triggers", "type", "id")
+DIGITS: Final = 20  # of a position: more are none
 KNOWN: Final = frozenset(
     (*LISTS, "idPattern", "q", "scopeQ", "format", "showChanges", "lang", "context", "tenant",
      "after", "georel", "geometry", "coordinates", "geoproperty", "agreement", "purpose", "reason")
@@ -49,8 +51,15 @@ async def entity_events(request: AnyRequest) -> Stream:
     streams.admit()
     subscription = await _subscription(visit, params)
     after = request.headers.get("last-event-id", "") or params.get("after", "")
+    position = int(after) if len(after) < DIGITS and after.isascii() and after.isdigit() else None
+    limits, tenant = rooms.limits, subscription.tenant_name
+
+    def suspended() -> bool:
+        hosted = None if limits is None else limits.tenants.get(tenant)
+        return hosted is not None and hosted.suspended
+
     return Stream(
-        _frames(streams, subscription, int(after) if after.isascii() and after.isdigit() else None),
+        _frames(streams.stream(subscription, position), suspended),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -68,6 +77,8 @@ async def _subscription(visit: Visit, params: dict[str, str]) -> Subscription:
         purpose=why.purpose or None,
         reason=why.reason or None,
     )
+    if rooms.limits is not None:
+        rooms.limits.ask(tenant)
     projection = rooms.gate.decide(visit.actor, act)
     number = rooms.store.tenant(tenant)
     if number is None:
@@ -123,11 +134,15 @@ def _sent(params: dict[str, str]) -> dict[str, Any]:
 
 
 async def _frames(
-    streams: Streams, subscription: Subscription, after: int | None
+    messages: AsyncGenerator[Told | None, None], suspended: Callable[[], bool]
 ) -> AsyncIterator[bytes]:
     yield b"retry: 2000\n\n"
-    async for told in streams.stream(subscription, after):
-        yield b": alive\n\n" if told is None else _frame(told)
+    async with contextlib.aclosing(messages):
+        async for told in messages:
+            if suspended():
+                yield frame("end", {"why": "suspended"})
+                return
+            yield b": alive\n\n" if told is None else _frame(told)
 
 
 def _frame(told: Told) -> bytes:
