@@ -126,6 +126,15 @@ async def test_a_tenant_has_no_more_entities_than_it_may(town: Town) -> None:
     assert 3 == town.quotas.holdings.of("county")["entities"]
 
 
+async def test_a_quota_holds_from_the_first_write_on(town: Town) -> None:
+    """What a tenant had before somebody bounded it, or before the city started, counts at once."""
+    number = await town.store.open_tenant("county")
+    assert [None] * 3 == await town.make(number, "a", "b", "c")
+    town.say("county", limits={"entities": 3})
+    [error] = await town.make(number, "d")
+    assert isinstance(error, QuotaExceeded)
+
+
 async def test_a_tenant_holds_no_more_bytes_than_it_may(town: Town) -> None:
     """Over its bytes nothing grows; what shrinks goes through; the count is of what was there."""
     number = await town.store.open_tenant("county")

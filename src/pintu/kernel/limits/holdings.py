@@ -26,12 +26,13 @@ Over = Callable[[str, str, int], PintuError]
 class Held:
     """What one bounded tenant has."""
 
-    __slots__ = ("allowed", "bytes", "entities", "known", "name", "promised")
+    __slots__ = ("allowed", "bytes", "counted", "entities", "known", "name", "promised")
 
     def __init__(self, name: str, allowed: Allowed) -> None:
         self.name, self.allowed = name, allowed
         self.entities = self.bytes = 0
         self.promised = 0  # let through, and not committed yet
+        self.counted = False  # its entities were
         self.known = False  # its bytes were added up
 
 
@@ -87,6 +88,12 @@ class Holdings:
             number = self._store.tenant(name)
             if number is not None:
                 self._by_number[number] = held
+                if not held.counted:  # a city that starts holds what it held before
+                    self._count(number, held)
+
+    def _count(self, number: int, held: Held) -> None:
+        held.promised, held.counted = 0, True
+        held.entities = sum(kind.count for kind in self._store.kinds(number))
 
     def tick(self) -> None:
         """Count anew when nothing is under way."""
@@ -94,8 +101,7 @@ class Holdings:
         self._number()
         for number, held in self._by_number.items():
             if not waiting:
-                held.promised = 0
-                held.entities = sum(kind.count for kind in self._store.kinds(number))
+                self._count(number, held)
             if held.allowed.bytes is not None and not held.known and self._counting is None:
                 self._counting = asyncio.get_running_loop().create_task(self._add_up(number, held))
 
