@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,6 +12,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_open
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from pintu.kept_state import BASE, STREAM, keep_state
 from pintu.kernel.counting import many
 from pintu.kernel.store.pausing import Pausable
 from pintu.web.metrics.meter import KEPT_SLOWEST, Meter
@@ -52,10 +56,28 @@ async def test_figures_come_in_both_forms(city: SmallCity, page: httpx.AsyncClie
     assert set() == wanted - {one.name for one in read_open(answer.text)}
 
 
+async def test_how_old_backups_are_is_told(
+    city: SmallCity, page: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    """Where settings ask for backups: the age of the last whole copy, how far behind the stream is,
+    and that they stand still."""
+    settings = city.rooms.settings
+    assert "pintu_backup" not in (await page.get("/metrics")).text
+    kept = {"folder": "/x", "keys": "open"}
+    city.rooms.settings = replace(settings, data=tmp_path, backup=kept)
+    assert "pintu_backup_trouble 0.0" in (await page.get("/metrics")).text
+    now_us = time.time_ns() // 1000
+    keep_state(tmp_path, BASE, {"as_of_us": now_us - 7_200_000_000})
+    keep_state(tmp_path, STREAM, {"at_us": now_us - 5_000_000, "trouble": "disk full"})
+    told = {one.name: one.samples[0].value for one in read_text((await page.get("/metrics")).text)
+            if one.name.startswith("pintu_backup")}  # fmt: skip
+    assert 1 == told["pintu_backup_trouble"]
+    assert 7_200 <= told["pintu_backup_age_seconds"] < 9_000
+    assert 5 <= told["pintu_backup_behind_seconds"] < 1_800
+
+
 async def test_strangers_read_no_figures(city: SmallCity) -> None:
     """From elsewhere a token that may operate is needed; by setting on this machine, too."""
-    from dataclasses import replace
-
     from pintu.web.app import build_app
 
     app: Any = build_app(city.rooms)

@@ -188,6 +188,8 @@ class RelayRoom:
         if self.incoming:
             found["pintu_relay_in_down"] = float(sum(one.state != "up" for one in self.incoming))
             found["pintu_relay_in_waiting"] = float(sum(one.waiting for one in self.incoming))
+            late_us = max(one.late_us for one in self.incoming)
+            found["pintu_relay_in_late_seconds"] = late_us / 1e6  # of the newest that came
             found["pintu_relay_in_landed_total"] = float(sum(one.landed for one in self.incoming))
             found["pintu_relay_in_held_total"] = float(sum(one.held for one in self.incoming))
             found["pintu_relay_in_gaps_total"] = float(sum(one.gaps for one in self.incoming))

@@ -93,8 +93,8 @@ def unpack(archive: Path, place: Path) -> dict[str, Any]:
 def _read_to_its_end(tar: tarfile.TarFile) -> None:
     """Behind the last file stands the sum over all of it, over the manifest and what lies between
     files, too; it is looked at only where reading ends. Raises OSError, EOFError, zlib.error."""
-    file = tar.fileobj
-    while file is not None and file.read(1 << 20):
+    file: Any = tar.fileobj
+    while file.read(1 << 20):
         pass
 
 

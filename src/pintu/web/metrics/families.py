@@ -18,6 +18,7 @@ from prometheus_client.core import (
 )
 
 from pintu import __version__
+from pintu.kept_state import BASE, STREAM, read_state
 from pintu.kernel.counting import BUCKETS, TOTAL
 from pintu.web.metrics import machine
 
@@ -54,6 +55,7 @@ class Families:
         yield from telling(rooms)
         yield from log(rooms)
         yield from relay(rooms)
+        yield from backups(rooms)
         yield from quotas(rooms)
         yield from processes()
         yield from gauges(
@@ -247,6 +249,23 @@ def relay(rooms: Any) -> Iterator[Metric]:
     for name, value in (rooms.relay.figures() if rooms.relay is not None else {}).items():
         kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
         yield kind(name.removesuffix("_total"), "The relay through NATS", value=value)
+
+
+def backups(rooms: Any) -> Iterator[Metric]:
+    """How old the last whole copy is and up to when every moment is kept; where `[backup]` is."""
+    if not rooms.settings.backup:
+        return
+    base, stream = (read_state(rooms.settings.data, one) for one in (BASE, STREAM))
+    now_us = time.time_ns() // 1000
+    trouble = bool(base.get("trouble") or stream.get("trouble"))
+    told: dict[str, tuple[str, float]] = {"pintu_backup_trouble": ("They stand still", trouble)}
+    for name, text, at_us in (
+        ("pintu_backup_age_seconds", "Since the last whole copy", base.get("as_of_us")),
+        ("pintu_backup_behind_seconds", "Since the last moment kept", stream.get("at_us")),
+    ):
+        if at_us:
+            told[name] = (text, (now_us - at_us) / 1e6)
+    yield from gauges(told)
 
 
 def quotas(rooms: Any) -> Iterator[Metric]:
