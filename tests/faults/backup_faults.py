@@ -5,6 +5,7 @@ is what was there, or the restore says that it is not.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import os
 import random
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -261,7 +263,8 @@ def restoring(tries: int) -> Seen:
 
 def flipped(tries: int) -> Seen:
     """One bit somewhere in a backup: `pintu verify` says so. Ten bytes of gzip's own head (its
-    time and system) say nothing about what it holds."""
+    time and system) say nothing about what it holds; and in a run of equal bytes it matters not
+    from how far back they are copied: bits that leave every byte of the content are counted."""
     seen = Seen(tries=tries, acknowledged=0)
     chance = random.Random(tries)
     with town() as one:
@@ -274,16 +277,29 @@ def flipped(tries: int) -> Seen:
         if _verified(one.backups):
             seen.wrong.append("a good backup is called bad")
         files = [archive, *sorted((one.backups / "stream").glob("*"))]
+        harmless = 0
         for _ in range(tries):
             path = chance.choice(files)
             content = path.read_bytes()
             first = 10 if path is archive else 0
             at, bit = chance.randrange(first, len(content)), 1 << chance.randrange(8)
-            path.write_bytes(content[:at] + bytes([content[at] ^ bit]) + content[at + 1 :])
+            bent = content[:at] + bytes([content[at] ^ bit]) + content[at + 1 :]
+            path.write_bytes(bent)
             if not _verified(one.backups):
-                seen.wrong.append(f"bit {bit} of byte {at} of {path.name} was not found")
+                if path is archive and _holds_the_same(content, bent):
+                    harmless += 1
+                else:
+                    seen.wrong.append(f"bit {bit} of byte {at} of {path.name} was not found")
             path.write_bytes(content)
+    seen.told = f"{harmless} bits changed no byte of what it holds"
     return seen
+
+
+def _holds_the_same(content: bytes, bent: bytes) -> bool:
+    """Whether an archive unpacks whole to the same bytes, its own sum included."""
+    with contextlib.suppress(OSError, EOFError, zlib.error):
+        return gzip.decompress(bent) == gzip.decompress(content)
+    return False
 
 
 def full(tries: int) -> Seen:
