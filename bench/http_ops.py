@@ -30,7 +30,7 @@ from typing import Any
 from bench.floors import Floors
 from bench.measuring import at, load, measure
 from bench.paced import paced
-from bench.processes import command_line, cpu_s, rss_mb, server_cpu_s, tree
+from bench.processes import as_installed, command_line, cpu_s, rss_mb, server_cpu_s, tree
 
 SLICES = 4
 _QUARTER_MB = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4 // 1024**2
@@ -162,7 +162,7 @@ class City:
             *self.extra,
         ]
         with (self.folder.parent / "city.log").open("ab") as log:
-            environ = {**os.environ, **({"PINTU_STORE": self.store} if self.store else {})}
+            environ = {**as_installed(), **({"PINTU_STORE": self.store} if self.store else {})}
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environ)
         try:
             self.ready_s = wait_ready(f"http://127.0.0.1:{self.port}/readyz", 60)

@@ -16,6 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from bench.processes import as_installed
 from tests.faults.seen import Fault, Result, Seen
 from tests.faults.table import FAULTS, MORE
 
@@ -51,7 +52,7 @@ def measured(fault: Fault, quick: bool) -> Result:
     tries = fault.fast if quick else fault.full
     began = time.monotonic()
     words = [sys.executable, "-m", "tests.faults.one", fault.module, fault.way, str(tries)]
-    environ = {**os.environ, **({FAST: "1"} if quick else {})}
+    environ = {**as_installed(), **({FAST: "1"} if quick else {})}
     child = subprocess.Popen(
         words, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
