@@ -18,6 +18,7 @@ from pintu.kernel.errors import PintuError
 from pintu.kernel.identity.peer import between_brokers, is_local
 from pintu.kernel.jsonld import CORE
 from pintu.web.ngsi_ld.answers import JSON, Pairs, problem
+from pintu.web.ngsi_ld.documents import read_json
 from pintu.web.ngsi_ld.message import Answer, Request
 from pintu.web.ngsi_ld.negotiation import linked_context
 from pintu.web.ngsi_ld.operation import Call, Operation
@@ -156,6 +157,9 @@ class RepeatedWrites:
         request: Request,
         found: tuple[Operation, tuple[str, ...]],
     ) -> Answer:
+        """As `Broker.handle` goes on. In the core context, where headers ask for nothing else and
+        no other source has a part (`_UNLIKE`, `registered`), one object goes to its operation.
+        """
         (act, echo), (operation, parts) = decided, found
         broker, rooms = self._broker, self._rooms
         try:
@@ -169,6 +173,11 @@ class RepeatedWrites:
                 operation, request, parts, params, rooms, act.tenant, number, projection, CORE,
                 JSON, echo, actor.id, None, b"", None, actor, act,
             )  # fmt: skip
+            if operation.body == "one" and number and not projection.recorded:
+                document, encoded = read_json(request.body, many=False)
+                if document.__class__ is dict and "@context" not in document:
+                    call.document, call.encoded = document, encoded
+                    return broker.waiting(operation.handler(call), call)
             return broker.with_body(call, JSON, None)
         except Exception as error:
             return problem(error, echo)
