@@ -4,12 +4,14 @@ each is.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
-from alembic.operations import Operations
 
 from pintu.kernel.tables import PrivateTables
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 METADATA = sa.MetaData()
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import sqlalchemy as sa
-from alembic.operations import Operations
 from sqlalchemy import Connection
 
 from pintu.kernel.access import Actor
@@ -17,6 +16,9 @@ from pintu.kernel.errors import BadRequestData, Unavailable
 from pintu.kernel.identity.people import People
 from pintu.kernel.identity.words import Person
 from pintu.kernel.tables import CityTables, PrivateTables, add_rows, row_number
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 METADATA = sa.MetaData()
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import sqlalchemy as sa
-from alembic.operations import Operations
 
 from pintu.kernel.tables import PrivateTables
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 METADATA = sa.MetaData()
 

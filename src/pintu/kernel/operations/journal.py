@@ -12,11 +12,10 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import sqlalchemy as sa
-from alembic.operations import Operations
 from sqlalchemy import Connection
 
 from pintu.kernel.clock import Clock
@@ -24,6 +23,9 @@ from pintu.kernel.errors import PintuError
 from pintu.kernel.intake import Intake
 from pintu.kernel.intake.words import Batch, Mode, Update
 from pintu.kernel.tables import OpenTables, row_number
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 log = logging.getLogger("pintu.operations")
 

@@ -3,11 +3,15 @@ every thing was like before."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import sqlalchemy as sa
-from alembic.operations import Operations
 
 from pintu.kernel.operations.journal import create_journal, journal_tables
 from pintu.kernel.tables import PrivateTables
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 METADATA = sa.MetaData()
 

@@ -3,13 +3,15 @@ handovers. Addresses and telephone numbers stay in here."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
-from alembic.operations import Operations
 
 from pintu.kernel.operations.journal import create_journal, journal_tables
 from pintu.kernel.tables import PrivateTables
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 METADATA = sa.MetaData()
 journal_tables(METADATA)
