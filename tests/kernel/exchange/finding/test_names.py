@@ -85,7 +85,9 @@ def test_hostile_values_cost_little() -> None:
     """No expression explodes, no length hurts, no number is infinite."""
     began = time.perf_counter()
     for value in ("1" * 100_000, "1,1" * 50_000, "-" * 100_000, "2026-" * 40_000, "省市" * 50_000,
-                  "9" * 400 + "e999", "1e999", "\ud800bad", "A" * 100_000):  # fmt: skip
+                  "9" * 400 + "e999", "1e999", "\ud800bad", "A" * 100_000,
+                  "2024-01-01 10:00:00+99:99", "0001-01-01 00:00:01+08:00",
+                  "9999-12-31 23:59:59-08:00", "+11010700101123"):  # fmt: skip
         assert isinstance(canonical(value), str)
         assert number_of(value, "time") != float("inf")
         called(value, {"zh": value})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from pintu.kernel.errors import ResourceNotFound
+from pintu.kernel.errors import ResourceNotFound, Unavailable
 from pintu.kernel.exchange.schemas import Broken, Schemas
 from pintu.kernel.exchange.schemas.comparing import broken_by
 from pintu.kernel.exchange.schemas.json_schema import json_schema
@@ -61,6 +62,28 @@ async def test_a_change_is_a_version_and_a_look_is_none(schemas: Schemas) -> Non
     assert "m3/h" == (await schemas.get("flows", 1)).fields[1].unit
     with pytest.raises(ResourceNotFound):
         await schemas.get("flows", 3)
+
+
+async def test_what_could_not_be_written_is_noted_the_next_time(
+    schemas: Schemas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the tables are away; also when two look at once each change is a version."""
+    await schemas.note([flow()])
+    changed = flow(unit="L/s")
+    run = schemas._file.run
+
+    async def away(work: Any) -> Any:
+        raise Unavailable("The tables are away")
+
+    monkeypatch.setattr(schemas._file, "run", away)
+    with pytest.raises(Unavailable):
+        await schemas.note([changed])
+    monkeypatch.setattr(schemas._file, "run", run)
+    await asyncio.gather(schemas.note([changed]), schemas.note([flow(unit="L/min")]))
+    assert 3 == schemas.version("flows")
+    assert ["L/min", "L/s", "m3/h"] == [
+        one.fields[1].unit for one in await schemas.versions("flows")
+    ]
 
 
 async def test_versions_are_there_after_a_restart(tmp_path: Path, stores: str) -> None:

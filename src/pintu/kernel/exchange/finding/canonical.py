@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import unicodedata
@@ -69,7 +70,7 @@ YES_NO: Final = {"是": "1", "有": "1", "true": "1", "yes": "1", "否": "0", "f
 def _digits(text: str) -> str:
     plain = text.replace(",", "")
     if plain.lstrip("+-").isdigit():
-        if len(plain) == 15 and COMPACT.fullmatch(f"19{plain[6:12]}"):
+        if len(plain) == 15 and plain.isdigit() and COMPACT.fullmatch(f"19{plain[6:12]}"):
             return _eighteen(plain)
         if len(plain) > 15:
             return plain
@@ -126,8 +127,9 @@ def _dated(text: str) -> str:
     at = datetime.fromisoformat(f"{day.isoformat()}T{hour:02}:{minute:02}:{second:02}")
     zone = (rest[4] or "").upper()
     if zone and zone != "Z":
-        return datetime.fromisoformat(f"{at.isoformat()}{zone}").astimezone(UTC).isoformat()[:19]
-    return at.isoformat()
+        with contextlib.suppress(ValueError, OverflowError):  # no zone of any place
+            at = datetime.fromisoformat(f"{at.isoformat()}{zone}").astimezone(UTC)
+    return at.isoformat()[:19]
 
 
 def number_of(value: Any, kind: str) -> float:

@@ -70,6 +70,8 @@ class Watch:
             await self._finder.find()
         except PintuError as error:
             log.warning("What is held twice was not looked for: %s", error.detail)
+        except Exception:  # the loop's edge: the next hour asks again
+            log.exception("What is held twice was not looked for")
 
     async def _measure(self) -> None:
         """Those measured longest ago, as many as one turn has time for."""
@@ -81,6 +83,8 @@ class Watch:
                 await self._finder.measure(one)
             except PintuError as error:
                 log.info("Data set %s was not measured: %s", one.name, error.detail)
+            except Exception:  # whatever rows of one hold, the others are measured
+                log.exception("Data set %s was not measured", one.name)
             if time.monotonic() > until_s:
                 return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final
@@ -55,6 +56,7 @@ class Schemas:
         self._first_us: dict[str, int] = {}
         self._described: dict[str, DataSet] = {}  # the very objects that were compared last
         self._listeners: list[Listener] = []
+        self._noting = asyncio.Lock()
         self._file.read_now(self._load)
 
     def _load(self, connection: Connection) -> None:
@@ -132,31 +134,37 @@ class Schemas:
     async def note(self, data_sets: Iterable[DataSet], found: Found = "told") -> list[Schema]:
         """Compare descriptions with the versions in force; what differs becomes a new version,
         durable when this returns. What is as it was costs a look at the object."""
-        new = [one for one in (self._next(each, found) for each in data_sets) if one is not None]
-        if not new:
-            return []
-        rows = [
-            {
-                "data_set": one.data_set,
-                "version": one.version,
-                "since_us": one.since_us,
-                "body": msgspec.json.encode(one),
-            }
-            for one in new
-        ]
-        # two processes that see one change write one version
-        await self._file.run(lambda connection: add_rows(connection, VERSION, rows))
+        async with self._noting:  # versions are numbered one after another
+            new = await self._write(data_sets, found)
+        for one in new:
+            if one.changes:
+                await self._tell(one.data_set, one.changes, f"v{one.version}")
+        return new
+
+    async def _write(self, data_sets: Iterable[DataSet], found: Found) -> list[Schema]:
+        looked = [(each, self._next(each, found)) for each in data_sets]
+        new = [one for _, one in looked if one is not None]
+        if new:
+            rows = [
+                {
+                    "data_set": one.data_set,
+                    "version": one.version,
+                    "since_us": one.since_us,
+                    "body": msgspec.json.encode(one),
+                }
+                for one in new
+            ]
+            # two processes that see one change write one version
+            await self._file.run(lambda connection: add_rows(connection, VERSION, rows))
+        self._described |= {each.name: each for each, _ in looked}  # what broke is looked at again
         for one in new:
             self._current[one.data_set] = one
             self._first_us.setdefault(one.data_set, one.since_us)
-            if one.changes:
-                await self._tell(one.data_set, one.changes, f"v{one.version}")
         return new
 
     def _next(self, data_set: DataSet, found: Found) -> Schema | None:
         if self._described.get(data_set.name) is data_set or not data_set.columns:
             return None
-        self._described[data_set.name] = data_set
         fields = fields_of(data_set)
         before = self._current.get(data_set.name)
         changes: tuple[Change, ...] = ()
@@ -201,7 +209,9 @@ class Schemas:
             ).all()
             known = {(row.field, row.what) for row in open_}
             new = [row for row in rows if (row["field"], row["what"]) not in known]
-            if new and len(known) < MOST_DRIFTS:
+            if len(known) >= MOST_DRIFTS:
+                return []  # nobody looks: what is not kept would be told again and again
+            if new:
                 connection.execute(DRIFT.insert(), new)
             return [str(row["field"]) for row in new]
 
