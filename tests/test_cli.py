@@ -294,6 +294,14 @@ def flip_inside(archive: Path) -> None:
             tar.add(path, str(path.relative_to(place)), recursive=False)
 
 
+def test_nothing_is_taken_over_where_nothing_was_restored(pintu: Pintu, tmp_path: Path) -> None:
+    """No new city begins where somebody waits for the one that is gone."""
+    empty = tmp_path / "again"
+    code, _, complaint = pintu("up", "--take-over", "--data", str(empty))
+    assert (2, True) == (code, "restore a backup first" in complaint)
+    assert not empty.exists() or [] == list(empty.iterdir())
+
+
 def test_nothing_to_back_up_is_said(pintu: Pintu, tmp_path: Path) -> None:
     """A folder without a city cannot be backed up."""
     code, _, complaint = pintu("backup", str(tmp_path / "b.tar.gz"), "--open-keys")

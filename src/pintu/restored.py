@@ -13,6 +13,8 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+from pintu.kernel.errors import ConfigurationError
+
 NOTE: Final = "restored.json"
 QUIET: Final = (
     "This city is a copy from a backup: it tells nobody anything, drives no device and signs no "
@@ -50,8 +52,12 @@ def note_restored(data: Path, told: dict[str, Any]) -> None:
 
 
 def take_over(data: Path) -> None:
-    """It is the city from now on; nothing for one that never was a copy."""
+    """It is the city from now on; nothing for one that never was a copy. ConfigurationError for an
+    empty folder: a new city would begin where somebody waits for the one that is gone."""
     told = find_restored(data)
+    if told is None and not (data.is_dir() and any(data.iterdir())):
+        why = f"There is nothing to take over in {data}: restore a backup first"
+        raise ConfigurationError([why])
     if told is not None and not told.get("took_over"):
         note_restored(data, {**told, "took_over": True})
 

@@ -42,6 +42,7 @@ def add(
 def list_(data: Data = None) -> int:
     """Every @context the city keeps."""
     table = Table("URL or id", "kind", "since", "hits", box=None)
+    table.columns[0].overflow = "fold"  # `remove` asks for the whole of it
     kept = sorted(_shelf(data), key=lambda one: one.created_us)
     for one in kept:
         kind = "brought by hand" if one.bundled else one.kind

@@ -61,13 +61,16 @@ def create(
 @app.command("list")
 def list_(data: Data = None) -> int:
     """Every token, without its text."""
-    table = Table("id", "name", "grants", "made", "last used", "state", box=None)
+    table = Table("id", "name", "grants", box=None)
+    table.columns[0].no_wrap = True
+    for column in ("made", "last used", "state"):
+        table.add_column(column, no_wrap=True)
     with open_identity(settings_of(data)) as identity:
         now_us = time.time_ns() // 1000
         for token in identity.list_tokens():
-            used = iso(token.last_used_us) if token.last_used_us else "never"
+            used = _minute(token.last_used_us) if token.last_used_us else "never"
             grants = ", ".join(sorted(token.grants))
-            name, made = escape(token.name), iso(token.created_us)
+            name, made = escape(token.name), _minute(token.created_us)
             table.add_row(token.id, name, escape(grants), made, used, _state(token, now_us))
     out.print(table)
     return 0
@@ -138,6 +141,10 @@ def _seconds(text: str) -> int:
     if not found:
         raise ConfigurationError([f"--expires {text!r} is not like 90m, 12h, 30d or 8w"])
     return int(found[1]) * UNITS[found[2]]
+
+
+def _minute(at_us: int) -> str:
+    return f"{iso(at_us)[:16]}Z"
 
 
 def _state(token: Token, now_us: int) -> str:
