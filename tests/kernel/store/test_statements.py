@@ -44,12 +44,12 @@ async def expected(store: Store, selection: Selection) -> tuple[bytes, bool, int
     return shown, more or len(page.records) > 7, page.count
 
 
-def strokes(chance: random.Random) -> list[Any]:
+def strokes(chance: random.Random, twice: float = 0.2) -> list[Any]:
     """Writes that move lamps, give them two places or powers, and take them away."""
     number = chance.randrange(900)
     at = {"type": "Point", "coordinates": [120 + chance.random() / 20, 30 + chance.random() / 20]}
     place: Any = {"type": "GeoProperty", "value": at}
-    if chance.random() < 0.2:
+    if chance.random() < twice:
         place = [place, {**place, "datasetId": "urn:d"}]
     power: Any = chance.choice([chance.randrange(40), chance.random() * 40, "none", [3, 4]])
     return [

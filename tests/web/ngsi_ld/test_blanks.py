@@ -45,6 +45,8 @@ async def test_every_number_and_place_gets_the_same_answer(tmp_path: Path) -> No
                     assert fresh == await _thrice(line, target)
                 if turn == 12:
                     await _moved(door, chance)
+                if turn == 18:
+                    await _scoped(door)
             repeats = door.broker.repeats
             assert isinstance(repeats, Counted)
             assert repeats.short > 200
@@ -85,6 +87,18 @@ async def _moved(door: Door, chance: random.Random) -> None:
         id = f"/entities/urn:ngsi-ld:Post:{chance.randrange(700)}"
         await door("PATCH", f"{id}/attrs", {"level": {"value": 3}})
         await door("DELETE", f"/entities/urn:ngsi-ld:Post:{chance.randrange(700)}")
+
+
+async def _scoped(door: Door) -> None:
+    """The first scopes of this city: shown as one text, stored as a list."""
+    store = door.broker.rooms.store
+    there = await door.json("GET", "/entities?type=Post&limit=300")
+    for post in there[::3]:
+        made = await door("POST", f"/entities/{post['id']}/attrs", {"scope": "/a"})
+        assert 204 == made.status
+    assert store.scoped()
+    page = await door.json("GET", "/entities?type=Post&scopeQ=/a&limit=1")
+    assert "/a" == page[0]["scope"]
 
 
 def test_only_a_whole_number_or_place_is_lifted_out() -> None:

@@ -37,6 +37,7 @@ class Named(ABC):
         self.shapes: dict[int, Shape] = {}
         self.paths: dict[int, IndexPath] = {}
         self.version = 0  # another one when a plan made before may no longer be the right one
+        self.never: frozenset[str] = frozenset()  # what no document ever had, as far as is known
         self._shape_cache: dict[tuple[int, tuple[str, ...], tuple[Any, ...]], Shape] = {}
 
     @abstractmethod

@@ -33,6 +33,7 @@ class Pausable:
         self.tenants = store.tenants
         self.retrieve = store.retrieve
         self.document = store.document
+        self.scoped = store.scoped
         self.prepare = store.prepare
         self.select = store.select
         self.kinds = store.kinds

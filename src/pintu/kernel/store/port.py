@@ -209,6 +209,12 @@ class Store(Protocol):
         """
         ...
 
+    def scoped(self) -> bool:
+        """May a document that was read until now have a scope? False only when none ever had, and
+        true before the first that has one can be read: ask after reading.
+        """
+        ...
+
     def document(self, tenant: int, id: str) -> bytes | None:
         """The stored document of an entity that is at hand; None: ask `retrieve`."""
         ...

@@ -9,7 +9,7 @@ import msgspec
 from pintu.kernel.context.selection import Compare, Selection
 from pintu.kernel.jsonld import CORE
 from pintu.kernel.store.choosing import around
-from pintu.kernel.store.port import Blank, Joined, Statement
+from pintu.kernel.store.port import Blank, Joined, Statement, Store
 from pintu.web.ngsi_ld.answers import JSON, Pairs, data_headers
 from pintu.web.ngsi_ld.consumption import stored_as_shown
 from pintu.web.ngsi_ld.message import Prepared
@@ -85,10 +85,10 @@ class Form(msgspec.Struct, gc=False):
     link: tuple[bytes, bytes]  # to the next page, before and behind what was lifted out
     last: bytes
 
-    def answer(self, lift: Lifted) -> Prepared | None:
+    def answer(self, lift: Lifted, store: Store) -> Prepared | None:
         """The page of one of them; None when it has to be asked for in the ordinary way."""
         found = self.statement.page(lift.blank)
-        if found is None or not stored_as_shown(found.body):
+        if found is None or not stored_as_shown(found.body, store.scoped()):
             return None
         return Prepared(self._lines(found, lift.text), b"[%b]" % found.body)
 

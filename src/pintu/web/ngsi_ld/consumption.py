@@ -264,20 +264,21 @@ def _recorded_page(
     return _documents(call, [shown for shown in members if shown], *headers)
 
 
-def stored_as_shown(body: bytes) -> bool:
+def stored_as_shown(body: bytes, scoped: bool = True) -> bool:
     """Whether stored bytes are what is sent: nothing in them has an end, and no scope is shown in
-    another form. (One letter is looked for first: `x` is rare, and a page is 12 KB.)
+    another form; `scoped` is what the store says of scopes. (One letter is looked for first: `x`
+    is rare, a page is 12 KB, and to look for a word in it takes longer than to find one row.)
     """
-    return (b"x" not in body or _EXPIRES not in body) and _SCOPE not in body
+    return (b"x" not in body or _EXPIRES not in body) and not (scoped and _SCOPE in body)
 
 
-def joined(page: Page, part: Window) -> bytes | None:
+def joined(page: Page, part: Window, scoped: bool = True) -> bytes | None:
     """A page as its stored bytes joined; None when some of them have to be rendered."""
     bodies = page.bodies
     if bodies is None:
         bodies = [record.body for record in page.records]
     body = b"[" + b",".join(bodies[: part.limit]) + b"]"
-    return body if stored_as_shown(body) else None
+    return body if stored_as_shown(body, scoped) else None
 
 
 def follow(part: Window, page: Page) -> bool:

@@ -190,8 +190,9 @@ class Repeats:
         decided = self._decided(standing, actor)
         projection, tenant = decided
         if projection is WHOLE or projection.whole:
-            body = self._rooms.store.document(tenant, target[len(_ENTITY) :].decode())
-            if body is not None and stored_as_shown(body):
+            store = self._rooms.store
+            body = store.document(tenant, target[len(_ENTITY) :].decode())
+            if body is not None and stored_as_shown(body, store.scoped()):
                 return Prepared(standing.lines, body)
         elif projection.seen is not None:
             id = target[len(_ENTITY) :].decode()
@@ -209,7 +210,7 @@ class Repeats:
         if lift is not None and form is not None:
             decided = self._decided(standing, actor)
             if decided[0] is WHOLE or decided[0].whole:
-                formed = form.answer(lift)
+                formed = form.answer(lift, self._rooms.store)
                 if formed is not None:
                     return formed
         asked = self._asked.get((standing.lines, target))
@@ -228,7 +229,7 @@ class Repeats:
         store, selection = self._rooms.store, asked.selection
         page = store.select(selection)
         if isinstance(page, Page):
-            body = joined(page, asked.part)
+            body = joined(page, asked.part, store.scoped())
             if body is not None:
                 return Prepared(self._lines(standing, target, asked, page), body)
             if page.bodies is not None:  # to be rendered, which takes whole records

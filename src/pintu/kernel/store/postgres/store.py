@@ -215,6 +215,10 @@ class PostgresStore:
             return row.record
         return self._lookups.ask(key)
 
+    def scoped(self) -> bool:
+        """Another broker may write one at any moment."""
+        return True
+
     def document(self, tenant: int, id: str) -> bytes | None:
         """The stored document of an entity that is known."""
         row = self._cache.find((tenant, id))

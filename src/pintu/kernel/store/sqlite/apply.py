@@ -170,6 +170,8 @@ class Hands:
         names = self._names
         now = stamp.now
         shape = names.shape_of(op.tenant, doc)
+        if "scope" in doc:
+            names.see("scope")
         n = self.next_n
         position = self.position + 1
         expires = expiry_us(doc) if "expiresAt" in doc else None
@@ -247,6 +249,8 @@ class Hands:
     def _reindex(self, op: Op, present: Present, put: Put) -> Shape:
         """Bring counts and index rows from the old document to the new one; the new shape."""
         shape = self._names.shape_of(op.tenant, put.entity)
+        if "scope" in put.entity:
+            self._names.see("scope")
         if shape is not present.shape:
             self._names.count(present.shape, -1)
             self._names.count(shape, 1)

@@ -57,6 +57,8 @@ class IndexRows:
         kind = shape.kind
         for name in shape.geo:
             places, areas = geo_rows(name, doc[name])
+            if len(places) > 1:
+                self._names.see("several")
             for lon, lat in places:
                 self._add_point(kind, n, (name, lon, lat))
             for area in areas:
@@ -97,6 +99,8 @@ class IndexRows:
             if old.get(name) != new.get(name):
                 before, had = geo_rows(name, old.get(name))
                 after, has = geo_rows(name, new.get(name))
+                if len(after) > 1:
+                    self._names.see("several")
                 for lon, lat in before - after:
                     self._remove_point(kind, n, (name, lon, lat))
                 for lon, lat in after - before:

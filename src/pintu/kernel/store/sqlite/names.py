@@ -24,6 +24,8 @@ class Names(Named):
         super().__init__()
         self._deltas: dict[Shape, int] = {}
         self._new: list[tuple[str, Any]] = []
+        self._never: set[str] = set()  # as city.db has it
+        self._seen: set[str] = set()  # in this transaction
         self._load()
 
     def _load(self) -> None:
@@ -41,6 +43,9 @@ class Names(Named):
             path = IndexPath(n, self.kinds[kind], form, text)
             path.state, path.built, path.entries, path.used = state, built, entries, used
             self.keep_path(path)
+        keys = [key for (key,) in run("SELECT key FROM meta WHERE substr(key, 1, 6) = 'never '")]
+        self._never = {key[6:] for key in keys}
+        self.never = frozenset(self._never)
 
     # --- the writer's side, inside a transaction -------------------------------------------------
     def tenant(self, name: str) -> int:
@@ -104,11 +109,21 @@ class Names(Named):
         """Note that so many entities more have this shape."""
         self._deltas[shape] = self._deltas.get(shape, 0) + by
 
+    def see(self, what: str) -> None:
+        """A document has what none had before: others know it before it can be read, city.db with
+        this transaction. After a rollback it stays so for others, and is told to city.db anew.
+        """
+        if what in self._never:
+            self.never -= {what}
+            self._seen.add(what)
+
     def flush(self) -> None:
         """Write the counts of this transaction; call it right before COMMIT."""
         for shape, by in self._deltas.items():
             if by:
                 self._db.execute("UPDATE shape SET count = count + ? WHERE n = ?", (by, shape.n))
+        for what in self._seen:
+            self._db.execute("DELETE FROM meta WHERE key = ?", (f"never {what}",))
 
     def commit(self) -> None:
         """The transaction is durable: its additions stay.
@@ -123,10 +138,14 @@ class Names(Named):
             self.version += 1
         self._deltas.clear()
         self._new.clear()
+        if self._seen:
+            self._never -= self._seen
+            self._seen.clear()
 
     def rollback(self) -> None:
         """The transaction is gone: forget what it added."""
         self._deltas.clear()
+        self._seen.clear()
         if not self._new:
             return
         self._shape_cache.clear()

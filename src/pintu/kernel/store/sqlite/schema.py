@@ -66,9 +66,19 @@ that the row stays as long as it was and no full page has to be split (docs/deci
 
 ROOM_BYTES = 56
 
+NEVER = """
+DELETE FROM meta WHERE key IN ('never scope', 'never several');
+INSERT INTO meta SELECT 'never scope', 1 WHERE NOT EXISTS (
+    SELECT 1 FROM entity WHERE instr(body, CAST('"scope"' AS BLOB)));
+INSERT INTO meta SELECT 'never several', 1 WHERE NOT EXISTS (
+    SELECT 1 FROM point GROUP BY path, n HAVING count(*) > 1);
+"""
+"""What no document here ever had: a scope, or several points under one path. A row goes with the
+first that has one, in its transaction, and never comes back."""
+
 Migration = str | Callable[[apsw.Connection], None]
 
-MIGRATIONS: tuple[Migration, ...] = (FIRST, NOTES, GONE, ROOM)
+MIGRATIONS: tuple[Migration, ...] = (FIRST, NOTES, GONE, ROOM, NEVER)
 """MIGRATIONS[i] leads from version i to version i + 1; a released one is never edited."""
 
 

@@ -25,7 +25,8 @@ from pintu.kernel.store.sqlite.read import LOOP_COUNT, LOOP_PAGE
 _LARGEST = 2**63 - 1
 _POINTS = f"FROM point p CROSS JOIN entity e ON e.n = p.n WHERE {NEAR}"
 _PAGE_NEAR = f"SELECT e.n, e.body {_POINTS} LIMIT ?"
-_COUNT_NEAR = f"SELECT p.n FROM point p WHERE {NEAR} LIMIT ?"
+_NUMBERS_NEAR = f"SELECT p.n FROM point p WHERE {NEAR} LIMIT ?"
+_COUNT_NEAR = f"SELECT count(*) FROM (SELECT 1 FROM point p WHERE {NEAR} LIMIT ?)"
 
 
 class Statements:
@@ -213,12 +214,22 @@ class _ByPlace(_Kept):
         return any(pending.find(index, box, near) for index in self._used)
 
     def _counted(self, cells: Iterable[tuple[int, int]], tests: tuple[float, ...]) -> int | None:
-        run = self._room.run
+        """How many entities lie there; each has one point in one index unless some has several."""
+        run, total = self._room.run, 0
         numbers: list[Any] = []
+        several = "several" not in self._room.names.never
         for low, high in cells:
             for index in self._used:
-                most = LOOP_COUNT + 1 - len(numbers)
-                numbers += run(_COUNT_NEAR, (index.n, low, high, *tests, most)).fetchall()
-                if len(numbers) > LOOP_COUNT:
+                bindings = (index.n, low, high, *tests, LOOP_COUNT + 1 - total)
+                if several:
+                    numbers += run(_NUMBERS_NEAR, bindings).fetchall()
+                    total = len(numbers)
+                else:
+                    found: Any = run(_COUNT_NEAR, bindings).get
+                    total += found
+                if total > LOOP_COUNT:
                     return None
-        return len(set(numbers))
+        if several:
+            return len(set(numbers))
+        # one may have come while rows were counted: it is known before it can be read
+        return None if "several" not in self._room.names.never else total

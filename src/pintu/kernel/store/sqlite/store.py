@@ -167,6 +167,10 @@ class SqliteStore:
         n, _, kind, body, created, modified, times, last = row
         return Record(n, id, self._names.kinds[kind].types, body, created, modified, times, last)
 
+    def scoped(self) -> bool:
+        """May a stored document have a scope?"""
+        return "scope" not in self._names.never
+
     def document(self, tenant: int, id: str) -> bytes | None:
         """The stored document of an entity; None when there is none."""
         if not self._snapshot:
