@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+import time
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -20,7 +21,12 @@ from bench.http_ops import City, free_port, wait_ready
 from bench.measuring import at, load
 from bench.processes import command_line, cpu_s, tree
 
-N = {"create": 4000, "patch": 4000, "batch_new": 6, "batch_replaced": 10, "retrieve": 4000}
+N = {
+    "create": 4000, "patch": 4000, "batch_new": 6, "batch_replaced": 10, "retrieve": 4000,
+    "type_q": 4000, "near": 3000, "type_q_count": 2000, "near_count": 1000,
+}  # fmt: skip
+FLOORS = {"retrieve": "echo", "type_q": "read", "near": "read", "type_q_count": "read",
+          "near_count": "read"}  # fmt: skip
 SIZES = {"batch_new": 1000, "batch_replaced": 500}
 
 
@@ -43,6 +49,7 @@ class Side:
         self.times: dict[str, list[float]] = {}
         self._load("batch_new", entities // 1000, first=0)
         self._load("type_q", 1000)
+        time.sleep(5)  # the index of the queries is learned
 
     def _load(self, op: str, n: int, **more: Any) -> dict[str, Any]:
         size = SIZES.get(op, 1)
@@ -93,7 +100,7 @@ def main() -> None:
                 sides.append(Side(checkout, Path(name) / str(number), options.entities))
             for turn in range(options.rounds):
                 for op in options.ops.split(","):
-                    floor_us = floors.take("upsert").cpu_us
+                    floor_us = floors.take(FLOORS.get(op, "upsert")).cpu_us
                     for side in sides if turn % 2 == 0 else sides[::-1]:
                         side.turn(op, turn + 1, floor_us)
             for op in options.ops.split(","):
