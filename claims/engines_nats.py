@@ -52,6 +52,23 @@ def cut_off(cuts: int) -> list[Finding]:
     ]
 
 
+def relaying(kills: int) -> list[Finding]:
+    """The broker of several that relays, both ways, is killed under load."""
+    _there()
+    from tests.faults.nats_brokers import measure
+
+    seen = measure("", kills)
+    bad = [*seen.lost, *seen.wrong]
+    good = seen.tries >= kills and seen.acknowledged > 0 and not bad
+    figure = f"{seen.acknowledged} acknowledged, {len(seen.lost)} lost, {len(seen.wrong)} wrong"
+    name = f"several brokers, the one that relays killed -9 {seen.tries} times: both copies equal"
+    late = f"{seen.recovered_s:.1f} s"
+    return [
+        judged(name, figure, "0 lost, none twice", good, "; ".join(bad[:3]) or seen.told),
+        judged("changes come again within", late, f"{BACK_S:.0f} s", seen.recovered_s <= BACK_S),
+    ]
+
+
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         name="NATS, leader killed, twice",
@@ -61,4 +78,5 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(name="site cut off, twice", measure=lambda: cut_off(2), also="make faults FAST=1"),
     Claim(name="NATS, leader killed, ten times", measure=lambda: three_nodes(10), full=True),
     Claim(name="site cut off, six times", measure=lambda: cut_off(6), full=True),
+    Claim(name="several brokers relay, killed", measure=lambda: relaying(10), full=True),
 )

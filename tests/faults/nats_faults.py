@@ -13,4 +13,6 @@ FAULTS: Final = (
           full=10, fast=1, holds=HOLDS, within_s=30),
     Fault(name="line between sites cut", module="nats_cut",
           full=6, fast=2, holds=HOLDS, within_s=30),
+    Fault(name="the broker that relays killed -9", module="nats_brokers",
+          full=10, fast=0, holds=HOLDS, within_s=30, limit_s=900),
 )  # fmt: skip
