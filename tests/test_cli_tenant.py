@@ -50,7 +50,8 @@ def test_mistakes_are_said(pintu: Pintu, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     assert 0 == pintu("tenant", "create", "county_a")[0]
     for words in (
-        ("create", "county_a"), ("create", "County A"), ("create", "county_b", "--entities", "-1"),
+        ("create", "county_a"), ("create", "County A"), ("create", "default"),
+        ("create", "county_b", "--entities", "-1"),
         ("suspend", "county_c"), ("delete", "county_c", "--yes"), ("export", "county_c"),
     ):  # fmt: skip
         code, _, told = pintu("tenant", *words)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from pintu.city import City
@@ -157,6 +158,29 @@ async def test_no_screen_shows_a_county_to_another(counties: Counties) -> None:
 
 def _house(app: Any) -> Any:
     return app.state["house"]
+
+
+async def test_the_page_of_the_system_names_no_type_of_a_county(
+    counties: Counties, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads the city's own tenant sees the indexes of that one; who operates the city all."""
+    rooms = counties.city.rooms
+    assert 201 == (await counties.ask("county_a", "POST", "/ngsi-ld/v1/entities", thing("1")))[0]
+    told = {
+        "types": (f"Thing{SECRET}",), "tenant": rooms.store.tenant("county_a"), "state": "ready",
+        "path": "n", "trail": "", "entries": 1, "bytes": 100, "built": 1,
+    }  # fmt: skip
+    figures = {**rooms.store.statistics(), "learned": [told]}
+    monkeypatch.setattr(rooms.store, "statistics", lambda: figures)
+    transport = httpx.ASGITransport(app=build_app(rooms), client=STRANGER)  # type: ignore[arg-type]
+    seen = []
+    async with httpx.AsyncClient(transport=transport, base_url="http://city.example") as client:
+        for grants in (["read:default"], ["read:default", "operate:default"]):
+            secret, _ = await rooms.identity.create_token("own", grants)
+            answer = await client.get("/system", headers={"authorization": f"Bearer {secret}"})
+            assert 200 == answer.status_code
+            seen.append(SECRET in answer.text)
+    assert [False, True] == seen
 
 
 async def test_limits_are_named(counties: Counties) -> None:

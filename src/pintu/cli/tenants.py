@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 
 WORDS = ("read", "write", "command", "register", "operate")
+OWN = "default"
 PAGE = 500
 PATIENCE_S = 10.0
 
@@ -60,6 +61,8 @@ def create(
     """Make a tenant: its file with limits, and its own key, shown once."""
     settings = settings_of(data)
     configuration = _configuration(settings)
+    if name == OWN:
+        raise BadRequestData(f"{OWN} is what grants call the city's own tenant: name another")
     if configuration.find(KIND, name) is not None:
         raise BadRequestData(f"Tenant {name} is hosted here already")
     title = {lang: text for lang, text in (("zh", zh), ("en", en)) if text}
