@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import orjson
 import pytest
 import pytest_asyncio
 
 from pintu.kernel.clock import CityClock
 from pintu.kernel.context import write
+from pintu.kernel.context.record import Record
 from pintu.kernel.jsonld import ContextLibrary
 from pintu.kernel.store.port import Op
 from pintu.kernel.store.sqlite import SqliteStore, Tuning, open_sqlite
 from pintu.settings import Settings
 from pintu.web.batch_turns import BatchTurns
-from pintu.web.ngsi_ld import batches
+from pintu.web.ngsi_ld import batches, broker
 from pintu.web.ngsi_ld.broker import Broker
 from tests.web.ngsi_ld.doors import Desk, Door, header
 
@@ -31,10 +34,24 @@ def things(name: str, count: int) -> list[dict[str, Any]]:
     return [{"id": f"urn:ngsi-ld:Thing:{name}-{one}", "type": "Thing"} for one in range(count)]
 
 
-def waits(store: SqliteStore, name: str, count: int) -> Any:
-    """So many operations handed in: they wait as long as the loop does not turn."""
-    ops = [Op(1, one["id"], None, write.create(one)) for one in things(name, count)]
-    return store.submit(ops, "test")
+class Held:
+    """So many operations handed in, that wait until they are let go: the first holds the writer."""
+
+    def __init__(self, store: SqliteStore, count: int) -> None:
+        self._go = threading.Event()
+        first, *rest = [(one["id"], write.create(one)) for one in things("held", count)]
+
+        def hold(record: Record | None, now: int) -> Any:
+            self._go.wait(60)
+            return first[1]
+
+        ops = [Op(1, first[0], hold), *(Op(1, id, None, put) for id, put in rest)]
+        self._handed = store.submit(ops, "test")
+
+    async def let_go(self) -> None:
+        """Until they are stored."""
+        self._go.set()
+        await self._handed
 
 
 @pytest_asyncio.fixture
@@ -52,11 +69,11 @@ async def small(tmp_path: Path) -> AsyncIterator[tuple[Door, SqliteStore]]:
 
 async def test_a_full_queue_refuses_a_batch_unread(small: tuple[Door, SqliteStore]) -> None:
     door, store = small
-    waiting = waits(store, "first", QUEUE)
+    waiting = Held(store, QUEUE)
     refused = await door("POST", CREATE, b"[{ this is not even JSON")
     assert refused.status == 503
     assert header(refused, b"retry-after") == [b"1"]
-    await waiting
+    await waiting.let_go()
     assert (await door("POST", CREATE, b"[{ this is not even JSON")).status == 400
     assert (await door("POST", CREATE, things("second", 200))).status == 201
 
@@ -66,12 +83,12 @@ async def test_a_batch_that_does_not_fit_is_refused_before_its_members_are_read(
 ) -> None:
     door, store = small
     monkeypatch.setattr(batches, "_read_slice", lambda *_: pytest.fail("it was read"))
-    waiting = waits(store, "first", QUEUE - 100)
+    waiting = Held(store, QUEUE - 100)
     assert (await door("POST", CREATE, things("second", 200))).status == 503
     # one that would fit is refused too now, unread: the queue is nearly as full still
     assert (await door("POST", CREATE, b"[{")).status == 503
     monkeypatch.undo()
-    await waiting
+    await waiting.let_go()
     assert (await door("POST", CREATE, things("third", 200))).status == 201
 
 
@@ -93,6 +110,25 @@ async def test_large_batches_are_read_one_after_the_other(
     )
     assert [one.status for one in answers] == [201] * 10
     assert read == [size for size in sizes for _ in range(3)]
+
+
+async def test_a_large_batch_is_parsed_when_it_is_its_turn(
+    small: tuple[Door, SqliteStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is full by then refuses it unparsed."""
+    door, store = small
+    body = orjson.dumps(things("large", 250)).ljust(broker.LARGE_BODY + 1)
+    turns, wrong = door.broker.rooms.batches, b"{".ljust(broker.LARGE_BODY + 1)
+    async with turns.turn:
+        first, second = (asyncio.create_task(door("POST", CREATE, one)) for one in (wrong, body))
+        monkeypatch.setattr(broker, "read_json", lambda *_, **__: pytest.fail("it was parsed"))
+        await asyncio.sleep(0.01)
+        waiting = Held(store, QUEUE)
+    assert [(await first).status, (await second).status] == [503, 503]
+    monkeypatch.undo()
+    await waiting.let_go()
+    assert (await door("POST", CREATE, wrong)).status == 400
+    assert (await door("POST", CREATE, body)).status == 201
 
 
 async def test_a_small_batch_waits_for_no_turn(door: Door) -> None:

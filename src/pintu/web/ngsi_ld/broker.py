@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from pintu.web.rooms import Rooms
 
 _TOLD = NOTIFIED.encode()
+LARGE_BODY = 32 * 1024
+"""Bytes of a batch that is parsed at once, between two turns of the loop."""
 _NOBODYS = -1  # the number of no tenant, for operations that need none
 _TENANT_LIMIT = 128
 _KEPT_ACTS = 1024
@@ -102,8 +104,26 @@ class Broker:
         """Read the body where there is one, and perform; raises PintuError for what is wrong with
         it.
         """
-        if call.operation.body == "many" and call.tenant_name not in self.registered:
-            call.rooms.batches.check_room(call.rooms.store)  # else it would be parsed for nothing
+        if call.operation.body == "many":
+            if len(call.request.body) > LARGE_BODY:
+                return self.waiting(self._in_turn(call, media_type, link), call)
+            self._check_room(call)
+        return self._with_body(call, media_type, link)
+
+    def _check_room(self, call: Call) -> None:
+        """Raise Unavailable for a batch that would be parsed and then be refused."""
+        if call.tenant_name not in self.registered:
+            call.rooms.batches.check_room(call.rooms.store)
+
+    async def _in_turn(self, call: Call, media_type: bytes, link: str | None) -> Response:
+        """A large batch is parsed when it is its turn: of many that came at once one after the
+        other, and others are answered between them."""
+        async with call.rooms.batches.turn:
+            self._check_room(call)
+            answer = self._with_body(call, media_type, link)
+        return answer if isinstance(answer, Response) else await answer
+
+    def _with_body(self, call: Call, media_type: bytes, link: str | None) -> Answer:
         context = link if not media_type else _take_body(call, media_type, link)
         if call.projection.recorded:
             return _awaited(written(self._in_context, call, context), call)
