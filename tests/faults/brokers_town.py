@@ -35,6 +35,7 @@ class Told:
     def __init__(self) -> None:
         self.values: dict[str, list[int]] = {}
         self.last = time.monotonic()
+        self.opened = 0.0  # when the newest connection began over which something was told
         self.port = 0
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
@@ -58,13 +59,14 @@ class Told:
         self._loop.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened = time.monotonic()
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
                 length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
                 for entity in json.loads(await reader.readexactly(length))["data"]:
                     self.values.setdefault(entity["id"], []).append(entity["n"]["value"])
-                self.last = time.monotonic()
+                self.last, self.opened = time.monotonic(), max(self.opened, opened)
                 writer.write(HEARD)
         writer.close()
 
