@@ -239,7 +239,7 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="ten minutes")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=5000.0, help="readings a second")
-    parser.add_argument("--map", action="store_true", help="with the map open; memory ≤ 5 % more")
+    parser.add_argument("--map", action="store_true", help="with the map open; memory ≤ 5 %% more")
     told = parser.parse_args()
     seconds = 600.0 if told.full else told.seconds
     heard: list[int] = []
