@@ -107,6 +107,8 @@ async def test_a_circle_ends_where_the_matcher_says(store: Store) -> None:
             question = near(lon, lat, metres)
             inside = matches(doc, Selection(tenant=1, geo=question), None)
             assert inside is (number in await ids(store, geo=question))
+    for metres in (0.0, 5e-324, 1e-9, 0.0009):
+        assert [7] == await ids(store, geo=near(120.007, 30, metres))
 
 
 async def test_pages_of_a_circle_are_full_until_the_last(store: Store) -> None:

@@ -42,6 +42,7 @@ MOST_ROWS = 64
 WIDEST_M = 15_000.0
 """Of circles that `circle` tells; the box around it is no taller than `MOST_ROWS`."""
 
+NARROWEST_M = 0.001
 MOST_LATITUDE = 85.0
 _HAIR = 1e-9
 """Degrees: more than rounding moves the edge of a cell, a tenth of a millimetre."""
@@ -149,11 +150,11 @@ def circle(lon: float, lat: float, metres: float) -> Circle | None:
     With x and y the degrees east and north of it, `y*y + more*x*x <= inside` is certainly within
     and `y*y + less*x*x > outside` certainly not; (lat, lon, more, inside, less, outside). Only what
     lies in the thin ring between has its distance taken. True of points up to one cell of the grid
-    outside of the box around the circle. None near a pole, for a large circle, or for a box that
-    is read as one band.
+    outside of the box around the circle. None near a pole, for a large circle or next to none, or
+    for a box that is read as one band.
     """
     angle = metres / EARTH_RADIUS_M
-    if metres > WIDEST_M:
+    if not NARROWEST_M <= metres <= WIDEST_M:
         return None
     cell = 1.0 / PER_DEGREE
     south, north = lat - degrees(angle) - cell, lat + degrees(angle) + cell
