@@ -8,7 +8,6 @@ from queue import Empty
 from pintu.kernel.store.port import Op
 from pintu.kernel.store.sqlite.calls import GATHER_S, Call, Gathering
 
-
 SEVERAL = 8
 
 
