@@ -17,7 +17,10 @@ from pintu.kernel.errors import Unavailable
 from pintu.kernel.intake.wire import Line, News
 from pintu.kernel.store.port import Change, Store, settled
 
-RECENT, RECENT_BYTES = 5_000, 32_000_000
+RECENT, RECENT_BYTES = 2_000, 8_000_000
+"""So many of the newest changes are kept for who follows closely, up to twice as many before the
+oldest half is let go; bytes of all they hold. Who is further behind reads the log."""
+
 FRAME_LINES, FRAME_BYTES = 500, 2_000_000
 PAGE = 500
 WINDOW = 4  # frames sent and not taken
@@ -49,11 +52,11 @@ class Recent:
 
     def _committed(self, changes: list[Change]) -> None:
         self._ring.extend(changes)
-        self._bytes += sum(len(change.body or b"") for change in changes)
+        self._bytes += sum(map(_held, changes))
         if len(self._ring) > 2 * RECENT or self._bytes > RECENT_BYTES:
             cut = max(len(self._ring) - RECENT, len(self._ring) // 2)
             self._from = self._ring[cut - 1].position
-            self._bytes -= sum(len(change.body or b"") for change in self._ring[:cut])
+            self._bytes -= sum(map(_held, self._ring[:cut]))
             del self._ring[:cut]
         if self._waiters:
             kinds, head = {change.types for change in changes}, changes[-1].position
@@ -82,6 +85,10 @@ class Recent:
     def head(self) -> int:
         """The newest position."""
         return self._store.head()
+
+
+def _held(change: Change) -> int:
+    return len(change.payload) + len(change.body or b"") + len(change.before or b"")
 
 
 class Waiter:

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pintu.kernel.errors import PintuError
 from pintu.web.metrics import machine
+from pintu.web.metrics.freed import Freed
 from pintu.web.metrics.meter import TICK_S
 
 if TYPE_CHECKING:
     from pintu.web.rooms import Rooms
 
 LOOK_S: Final = 1.0
-GIVE_BACK: Final = (60, 600)
-"""Seconds after the start, and from then on, at which freed memory is given back."""
-
 log = logging.getLogger("pintu.metrics")
 
 
@@ -43,7 +41,7 @@ class Watch:
             self._task = None
 
     async def _run(self) -> None:
-        rounds = 0
+        rounds, freed = 0, Freed(machine.resident_bytes(), machine.own_cpu_s())
         while True:
             await asyncio.sleep(LOOK_S)
             rounds += 1
@@ -51,8 +49,9 @@ class Watch:
                 self.look()
                 if rounds % int(TICK_S / LOOK_S) == 0:
                     self._tick()
-                if rounds == GIVE_BACK[0] or rounds % GIVE_BACK[1] == 0:
+                if freed.due(machine.resident_bytes(), machine.own_cpu_s()):
                     took_s = await asyncio.to_thread(machine.give_back)
+                    freed.given(machine.resident_bytes())
                     log.info("Freed memory was given back in %.1f ms", took_s * 1000)
             except (PintuError, OSError) as error:  # the next look may find it well again
                 log.warning("What limits and figures stand on cannot be looked at: %s", error)
