@@ -68,6 +68,7 @@ async def small(tmp_path: Path) -> AsyncIterator[tuple[Door, SqliteStore]]:
 
 
 async def test_a_full_queue_refuses_a_batch_unread(small: tuple[Door, SqliteStore]) -> None:
+    """What is wrong with it is found once there is room."""
     door, store = small
     waiting = Held(store, QUEUE)
     refused = await door("POST", CREATE, b"[{ this is not even JSON")
@@ -81,6 +82,7 @@ async def test_a_full_queue_refuses_a_batch_unread(small: tuple[Door, SqliteStor
 async def test_a_batch_that_does_not_fit_is_refused_before_its_members_are_read(
     small: tuple[Door, SqliteStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It costs its parse and no more; the next one, not even that."""
     door, store = small
     monkeypatch.setattr(batches, "_read_slice", lambda *_: pytest.fail("it was read"))
     waiting = Held(store, QUEUE - 100)
@@ -132,6 +134,7 @@ async def test_a_large_batch_is_parsed_when_it_is_its_turn(
 
 
 async def test_a_small_batch_waits_for_no_turn(door: Door) -> None:
+    """What is one slice is read at once, whoever is being read."""
     turns = door.broker.rooms.batches
     async with turns.turn:
         assert (await door("POST", CREATE, things("small", batches.SLICE))).status == 201
