@@ -3,6 +3,10 @@ under way is not done again. Keys, sums, settings of backups."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,51 +16,129 @@ from pintu.city import City
 from pintu.cli import run
 from pintu.kept import read_kept
 from pintu.kept_state import BASE, STREAM, keep_state, told_of
-from pintu.kernel.errors import Forbidden
+from pintu.kernel.context.write import upsert_replace
+from pintu.kernel.errors import Forbidden, Unauthorized
 from pintu.kernel.operations.asking import Ask
+from pintu.kernel.store.port import Op
 from pintu.processes.keeping.sealing import Passphrase, WrongPassphrase
-from pintu.settings import load_settings
+from pintu.settings import Settings, load_settings
+from pintu.web.ngsi_ld import Broker
+from pintu.web.ngsi_ld.message import Request, Response
+from tests.faults.brokers_town import Told
+
+LAMP = "urn:ngsi-ld:Lamp:1"
+BROWSER = {b"host": b"127.0.0.1:8800"}
 
 
-async def begun(data: Path) -> str:
-    """A city with one command under way; its id."""
+@dataclass
+class Begun:
+    """What was made before the backup."""
+
+    command: str  # under way
+    key: str
+    revoked: str  # a key that was, before the backup
+    cookie: str  # of somebody who is signed in
+
+
+async def lit(city: City, told: Told, number: int) -> None:
+    """A change somebody subscribed to, until they were told."""
+    tenant = await city.rooms.store.open_tenant("")
+    document = {"id": LAMP, "type": "Lamp", "n": {"type": "Property", "value": number}}
+    await city.rooms.store.submit([Op(tenant, LAMP, upsert_replace(document))], "push/x")
+    async with asyncio.timeout(60):
+        while number not in told.values.get(LAMP, ()):
+            await asyncio.sleep(0.02)
+
+
+async def begun(data: Path, told: Told) -> Begun:
+    """A city with one command under way, keys, a session, and somebody who was told of a change."""
     data.mkdir()
-    city = await City.open(load_settings(data, {}, open=True))
+    city = await City.open(settings_of(data, told))
+    identity = city.rooms.identity
     try:
+        key, _ = await identity.create_token("kept", ["admin"], kind="person")
+        revoked, token = await identity.create_token("gone", ["admin"], kind="person")
+        await identity.revoke_token(token.id)
+        opened = await identity.open_session(key)
+        asked = {
+            "type": "Subscription", "entities": [{"type": "Lamp"}],
+            "notification": {"endpoint": {"uri": f"http://127.0.0.1:{told.port}/"}},
+        }  # fmt: skip
+        body = json.dumps(asked).encode()
+        headers = {**bearer(key), b"content-type": b"application/json",
+                   b"content-length": b"%d" % len(body)}  # fmt: skip
+        path = b"/ngsi-ld/v1/subscriptions"
+        handled = Broker(city.rooms).handle(Request("POST", path, b"", headers, body, "127.0.0.1"))
+        answer = handled if isinstance(handled, Response) else await handled
+        assert 201 == answer.status, answer.body
+        await lit(city, told, 1)
         target = "urn:ngsi-ld:Streetlight:x:1"
         ask = Ask(piece="made_up", name="Turn", target=target, arguments={}, key="one")
         many = await city.rooms.commands.enact([ask], "person:a", basis="test", persons=2)
         (command,) = many.commands
         assert command is not None, many.refused
-        return command.id
+        return Begun(command.id, key, revoked, opened.cookie)
     finally:
         await city.close()
 
 
-async def test_what_was_under_way_is_not_sent_again(tmp_path: Path) -> None:
-    """It has ended as unknown, once; the copy reaches nobody; told that it is the city, it runs."""
+def settings_of(data: Path, told: Told) -> Settings:
+    """Of a city that may tell them."""
+    return load_settings(data, {"PINTU_EGRESS_ALLOW": f"127.0.0.1:{told.port}"}, open=True)
+
+
+def bearer(key: str) -> dict[bytes, bytes]:
+    """The headers of somebody with a key."""
+    return {**BROWSER, b"authorization": b"Bearer " + key.encode()}
+
+
+def signs_in(city: City, made: Begun) -> None:
+    """Whoever could before the backup can, and nobody else."""
+    identity = city.rooms.identity
+    session = {**BROWSER, b"cookie": f"pintu_session={made.cookie}".encode()}
+    for headers in (bearer(made.key), session):
+        assert "person" == identity.actor(headers, "10.0.0.1").kind
+    with pytest.raises(Unauthorized):
+        identity.actor(bearer(made.revoked), "10.0.0.1")
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    """Somebody who subscribed."""
+    heard = Told()
+    yield heard
+    heard.close()
+
+
+async def test_what_was_under_way_is_not_sent_again(tmp_path: Path, told: Told) -> None:
+    """It has ended as unknown, once; the copy reaches nobody; told that it is the city, it runs,
+    and goes on telling where it was. Keys and sessions are what they were."""
     data, archive, again = tmp_path / "data", tmp_path / "b.tar.gz", tmp_path / "again"
-    id = await begun(data)
+    made = await begun(data, told)
     assert 0 == run(["backup", str(archive), "--open-keys", "--data", str(data)])
     assert 0 == run(["restore", str(archive), "--data", str(again)])
-    city = await City.open(load_settings(again, {}, open=True))
+    city = await City.open(settings_of(again, told))
     try:
-        entry = await city.rooms.commands.get(id)
-        steps = await city.rooms.commands.history(id)
+        signs_in(city, made)
+        entry = await city.rooms.commands.get(made.command)
+        steps = await city.rooms.commands.history(made.command)
         assert ("timed_out", "restore") == (entry.state, steps[-1].who)
         assert "unknown after restore" in steps[-1].detail
         assert [] == city.rooms.commands.to_send(frozenset({"made_up"}))
         assert not city.leading.running
         assert city.rooms.egress is not None
         with pytest.raises(Forbidden, match="copy"):
-            await city.rooms.egress.target("http://127.0.0.1:1/")
+            await city.rooms.egress.target(f"http://127.0.0.1:{told.port}/")
     finally:
         await city.close()
     restored.take_over(again)
-    city = await City.open(load_settings(again, {}, open=True))
+    city = await City.open(settings_of(again, told))
     try:
         assert city.leading.running
-        assert len(steps) == len(await city.rooms.commands.history(id))
+        assert len(steps) == len(await city.rooms.commands.history(made.command))
+        signs_in(city, made)
+        await lit(city, told, 2)
+        assert {LAMP: [1, 2]} == told.values
     finally:
         await city.close()
 
