@@ -120,7 +120,7 @@ class One:
         self.process.stdin.write(json.dumps(as_plain(settings)).encode())
         self.process.stdin.close()
 
-    def ready(self, within_s: float = 120) -> None:
+    def ready(self, within_s: float = 300) -> None:
         """Wait until it answers."""
         until = time.monotonic() + within_s
         line = Line(self.port, "", timeout_s=5)
