@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from pintu.kernel.errors import BadRequestData, Unavailable
 from pintu.web.brokers import forwarding
 from pintu.web.brokers.forwarding import Asked, Forwarder, whole
+from pintu.web.brokers.standing import Standing
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[1,"
@@ -157,3 +159,31 @@ async def test_an_answer_that_nobody_reads_leaves_its_place() -> None:
             told = await forwarder.ask(get())
             assert forwarder._places.locked()
             await told.body.aclose()
+
+
+@pytest.mark.parametrize("size", [10, 1_500_000])
+async def test_half_a_body_is_no_request(size: int) -> None:
+    """Its caller went away amid it: the broker that leads hears of nothing that ends."""
+    heard: list[bytes] = []
+
+    async def hears(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(65_536):
+            heard.append(piece)
+        heard.append(b"the end")
+
+    half = {"type": "http.request", "body": b"x" * size, "more_body": True}
+    messages = [half, {"type": "http.disconnect"}]
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        raise AssertionError("nobody is there to be told")
+
+    scope = {"type": "http", "method": "POST", "path": "/x", "headers": []}
+    async with leading(hears) as forwarder:
+        await Standing(forwarder)(scope, receive, send)
+        while size > 1_000_000 and heard[-1:] != [b"the end"]:
+            await asyncio.sleep(0.01)
+    assert not b"".join(heard).endswith(b"0\r\n\r\nthe end")
+    assert bool(heard) == (size > 1_000_000)

@@ -166,10 +166,12 @@ class Forwarder:
                 raise Unavailable("No broker leads the city at this moment", retry_after=2)
             try:
                 told = await self._once(leader, asked, until)
-                if told.status != MISDIRECTED or not isinstance(asked.body, bytes):
+                if told.status != MISDIRECTED:
                     return told
                 async for _ in told.body:  # nothing was done there: the lead has changed hands
                     pass
+                if not isinstance(asked.body, bytes):
+                    raise Unavailable("The lead of the city is changing hands", retry_after=2)
             except _NotReached as error:
                 if monotonic() > until:
                     why = "The broker that leads cannot be reached"

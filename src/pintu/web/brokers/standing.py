@@ -116,15 +116,17 @@ class Standing:
         target = scope.get("raw_path") or scope["path"].encode()
         if scope.get("query_string"):
             target = target.partition(b"?")[0] + b"?" + scope["query_string"]
-        asked = Asked(
-            method=scope["method"],
-            target=target,
-            headers=scope["headers"],
-            peer=scope["client"][0] if scope.get("client") else "",
-            body=await _body(receive),
-        )
         try:
+            asked = Asked(
+                method=scope["method"],
+                target=target,
+                headers=scope["headers"],
+                peer=scope["client"][0] if scope.get("client") else "",
+                body=await _body(receive),
+            )
             told = await self._forwarder.ask(asked)
+        except _Gone:
+            return
         except PintuError as error:
             await _refuse(send, error.status, error.detail or error.title, error.retry_after_s)
             return
@@ -139,12 +141,23 @@ class Standing:
             await told.body.aclose()
 
 
+class _Gone(Exception):
+    """The caller went away before all of the body came: what came is no request."""
+
+
+async def _piece(receive: Receive) -> Message:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise _Gone
+    return message
+
+
 async def _body(receive: Receive) -> bytes | AsyncIterator[bytes]:
     """A body as a whole, or what came of a longer one and the rest as it comes."""
     parts: list[bytes] = []
     size = 0
     while size <= HELD_BYTES:
-        message = await receive()
+        message = await _piece(receive)
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if not message.get("more_body", False):
@@ -156,7 +169,7 @@ async def _rest(first: bytes, receive: Receive) -> AsyncIterator[bytes]:
     yield first
     more = True
     while more:
-        message = await receive()
+        message = await _piece(receive)
         if message.get("body"):
             yield message["body"]
         more = message.get("more_body", False)
