@@ -73,7 +73,7 @@ async def test_from_the_request_to_the_copy(tmp_path: Path) -> None:
         with nats_server() as nats:
             rooms = city.rooms
             agreements, audit = rooms.agreements, rooms.audit
-            assert agreements is not None and audit is not None
+            assert agreements is not None and audit is not None and rooms.people is not None
             id = await agreed_on(city)
             await rooms.people.create_organisation(Organisation(id="education", name={"en": "E"}))
             _, token = await rooms.identity.create_token(
