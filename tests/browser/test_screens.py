@@ -47,6 +47,14 @@ def test_the_map_moves(screen: Page, city: Served) -> None:
     assert "demo" == screen.locator(".badge.demo").inner_text()
 
 
+def test_the_map_needs_no_base(screen: Page, city: Served) -> None:
+    """Who may see things and not what lies under them, under an agreement for instance, sees them
+    over bare lines."""
+    screen.route("**/api/v1/map/base", lambda route: route.fulfill(status=403, body="{}"))
+    opened(screen, city, "map")
+    assert 300 == screen.evaluate("pintu.map.rows.size")
+
+
 def test_a_lamp_on_the_map_opens_its_card(screen: Page, city: Served) -> None:
     """The alert's link flies to the lamp and shows what it says, its age and a way on."""
     opened(screen, city, "map")

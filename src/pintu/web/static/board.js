@@ -97,7 +97,7 @@ addEventListener("DOMContentLoaded", () => {
     map.scrollZoom.disable();
     map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
     map.once("style.load", async () => {
-      const under = await fetch("/api/v1/map/base").then((answer) => answer.json()).catch(() => ({ features: [] }));
+      const under = await fetch("/api/v1/map/base").then((answer) => answer.ok ? answer.json() : { features: [] }).catch(() => ({ features: [] }));
       if (under.features && under.features.length) map.getSource("base").setData(under);
       else map.getSource("graticule").setData(window.pintuStyle.graticule([...bounds[0], ...bounds[1]]));
       map.once("idle", () => { box.dataset.drawn = "1"; });

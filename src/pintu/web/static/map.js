@@ -228,7 +228,7 @@ addEventListener("DOMContentLoaded", () => {
   styled.then(async () => {
     window.pintuStyle.addSigns(map);
     if (chosen) fly(chosen);
-    const under = await fetch("/api/v1/map/base").then((answer) => answer.json()).catch(() => ({ features: [] }));
+    const under = await fetch("/api/v1/map/base").then((answer) => answer.ok ? answer.json() : { features: [] }).catch(() => ({ features: [] }));
     if (under.features.length) map.getSource("base").setData(under);
     else map.getSource("graticule").setData(window.pintuStyle.graticule(bounds));
     document.body.dataset.base = "ready";

@@ -24,7 +24,7 @@ addEventListener("DOMContentLoaded", () => {
   }
   async function under() {
     const tiled = window.pintuWall.base(map);
-    const base = tiled ? { features: [] } : await fetch("/api/v1/map/base").then((answer) => answer.json()).catch(() => ({ features: [] }));
+    const base = tiled ? { features: [] } : await fetch("/api/v1/map/base").then((answer) => answer.ok ? answer.json() : { features: [] }).catch(() => ({ features: [] }));
     if (tiled) map.put("graticule", []);
     else if (base.features.length) map.gl.getSource("base").setData(base);
     else map.gl.getSource("graticule").setData(window.pintuStyle.graticule(map.bounds.flat()));
