@@ -95,6 +95,7 @@ def measure(way: str, kills: int) -> Seen:
         data = Path(at) / "data"
         write_persons(data)
         city = City(data, "--open", "--no-pieces", store=store)
+        seen.start_s = city.ready_s
         callers: list[Caller] = []
         try:
             line = Line(city.port, city.token)
