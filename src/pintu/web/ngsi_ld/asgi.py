@@ -39,7 +39,11 @@ def asgi(broker: Broker, limits: Limits = LIMITS) -> Application:
             refusal = Response(431, b"", ((b"content-type", b"application/problem+json"),))
             await send_response(send, refusal, head_only=False, close=True)
             return
-        body = await _read(receive, limits.body_bytes, gather(pairs).get(b"content-length"))
+        announced = gather(pairs).get(b"content-length")
+        try:
+            body = await _read(receive, limits.body_bytes, announced)
+        except _Gone:
+            return
         if body is None:
             detail = f"The request body is longer than {limits.body_bytes} bytes"
             await send_response(send, from_error(413, detail), head_only=False, close=True)
@@ -63,6 +67,10 @@ def asgi(broker: Broker, limits: Limits = LIMITS) -> Application:
     return application
 
 
+class _Gone(Exception):
+    """The caller went away before all of the body came: what came is no request."""
+
+
 async def _read(receive: Receive, limit: int, announced: bytes | None) -> bytes | None:
     """The whole body, or None when it is (or says it is) longer than `limit` bytes."""
     if announced is not None and announced.isdigit() and int(announced) > limit:
@@ -72,7 +80,7 @@ async def _read(receive: Receive, limit: int, announced: bytes | None) -> bytes 
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return b"".join(parts)
+            raise _Gone
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
