@@ -4,7 +4,7 @@ Each operation of the installed city beside its goal, the floor of the same run,
 broker with a document database was measured to need (`PEERS_US`: Orion-LD 1.6, history off,
 acknowledging before the disk has it; a quiet 2-core machine). `--quick` does a tenth of the work;
 `--full` adds how the costs grow to 1,000,000 entities, which takes half an hour. Parts:
-operations, agreed, beside, notifications, growth.
+operations, agreed, beside, notifications, memory, growth.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import uvloop
 
-from bench import beside, gate, growth, http_ops, notify, stores
+from bench import beside, gate, growth, http_ops, memory, notify, stores
 
 PEERS_US: Final = {
     "create": "310-420",
@@ -72,9 +72,8 @@ def operations(scale: float) -> list[Row]:
         told = {key: one[key] for key in ("p50_ms", "late_ms", "longest_ms")}
         rows.append(row(f"{name}, p99 at {one['rate']:,} a second", one["p99_ms"], "ms",
                         WRITE_P99_MS, **told))  # fmt: skip
-    rows.append(row(f"broker with {entities:,} entities and more", found["broker_rss_mb"], "MB",
-                    http_ops.MEMORY_MB))  # fmt: skip
-    return [*rows, row("ready again with that data", found["ready_s"], "s", 3.0)]
+    told = {"entities": found["entities"], "broker_mb_before": found["broker_rss_mb"]}
+    return [*rows, row("ready again with that data", found["ready_s"], "s", 3.0, **told)]
 
 
 def agreed(scale: float) -> list[Row]:
@@ -117,6 +116,15 @@ def notifications(scale: float) -> list[Row]:
     ]
 
 
+def held(scale: float) -> list[Row]:
+    """What the broker holds with exactly 100,000 entities, worked and come to rest."""
+    entities = 100_000 if scale == 1 else 20_000
+    found = memory.run(entities, scale)
+    told = {"worked_mb": found["worked_mb"], "city_pss_mb": found["city_mb"]}
+    name = f"broker with exactly {entities:,} entities"
+    return [row(name, found["broker_mb"], "MB", http_ops.MEMORY_MB, **told)]
+
+
 def growing(scale: float) -> list[Row]:
     """10,000 to 1,000,000 entities."""
     most = int(1_000_000 * min(1.0, scale * 2))
@@ -135,6 +143,7 @@ PARTS: Final[dict[str, Callable[[float], list[Row]]]] = {
     "agreed": agreed,
     "beside": reads_beside,
     "notifications": notifications,
+    "memory": held,
     "growth": growing,
 }
 SLOW: Final = frozenset({"growth"})
