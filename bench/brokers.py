@@ -82,7 +82,9 @@ class City:
         """Entities that everything is about."""
         line = Line(self.town.brokers[0].port, self.town.token, timeout_s=120)
         for start in range(0, entities, 1000):
-            batch = [json.loads(entity_json(one)) for one in range(start, min(start + 1000, entities))]
+            batch = [
+                json.loads(entity_json(one)) for one in range(start, min(start + 1000, entities))
+            ]
             answer = line.ask("POST", "/ngsi-ld/v1/entityOperations/create", batch)
             assert answer is not None and answer[0] == 201, answer
         self.first = entities
