@@ -13,6 +13,7 @@ from pintu.kernel.context.write import upsert_replace
 from pintu.kernel.exchange.agreements import Terms
 from pintu.kernel.exchange.words import Condition
 from pintu.kernel.identity.words import Organisation
+from pintu.kernel.relay.room import RelayRoom
 from pintu.kernel.store.port import Op
 from pintu.relaying import open_relay
 from pintu.settings import Settings
@@ -61,6 +62,31 @@ async def agreed_on(city: City) -> str:
     return (await rooms.agreements.request(asker, terms, reason=REASON)).id
 
 
+async def relaying(city: City, id: str, url: str) -> RelayRoom:
+    """What leaves is read as a service of the consumer's, under that agreement."""
+    rooms = city.rooms
+    assert rooms.people is not None
+    await rooms.people.create_organisation(Organisation(id="education", name={"en": "E"}))
+    _, token = await rooms.identity.create_token(
+        "relay", {"read:nowhere"}, organisation="education"
+    )
+    out = {"agreement": id, "purpose": "enrolment", "reason": REASON}
+    told = {"city": "works", "token": token.id, "urls": url, "max_mb": 50}
+    rooms.settings = replace(rooms.settings, relay={**told, "out": {"default": out}})
+    room = open_relay(rooms)
+    assert room is not None
+    return room
+
+
+async def shown(school: Site) -> dict[str, Any]:
+    """Of the copy, what has nothing but what was agreed on."""
+    return {
+        one[-1]: (document["district"]["value"], document["level"]["value"])
+        for one, document in (await school.holds("copy")).items()
+        if document.keys() == {"id", "type", "district", "level"}
+    }
+
+
 async def test_from_the_request_to_the_copy(tmp_path: Path) -> None:
     """Nothing leaves before both signed; then rows, columns and masks as agreed on, each in the log
     under the agreement; nothing after it was revoked."""
@@ -73,18 +99,11 @@ async def test_from_the_request_to_the_copy(tmp_path: Path) -> None:
         with nats_server() as nats:
             rooms = city.rooms
             agreements, audit = rooms.agreements, rooms.audit
-            assert agreements is not None and audit is not None and rooms.people is not None
+            assert agreements is not None and audit is not None
             id = await agreed_on(city)
-            await rooms.people.create_organisation(Organisation(id="education", name={"en": "E"}))
-            _, token = await rooms.identity.create_token(
-                "relay", {"read:nowhere"}, organisation="education"
-            )
-            out = {"agreement": id, "purpose": "enrolment", "reason": REASON}
-            told = {"city": "works", "token": token.id, "urls": nats.url, "max_mb": 50}
-            rooms.settings = replace(settings, relay={**told, "out": {"default": out}})
-            room = open_relay(rooms)
-            assert room is not None and room.outgoing is not None
+            room = await relaying(city, id, nats.url)
             going = room.outgoing
+            assert going is not None
             await put(city, sensor(1, "D1", 17), sensor(2, "D2", 18))
             await room.start()
             into = {"works": {"tenants": {"default": "copy"}}}
@@ -94,15 +113,8 @@ async def test_from_the_request_to_the_copy(tmp_path: Path) -> None:
             await agreements.approve(person("po", "works", "owner"), id)
             await agreements.sign(person("pc", "education", "owner"), id)
 
-            async def shown() -> dict[str, Any]:
-                return {
-                    one[-1]: (document["district"]["value"], document["level"]["value"])
-                    for one, document in (await school.holds("copy")).items()
-                    if document.keys() == {"id", "type", "district", "level"}
-                }
-
             async def has(expected: dict[str, Any]) -> bool:
-                return expected == await shown()
+                return expected == await shown(school)
 
             await until(lambda: has({"1": ("D1", 10)}))
             await put(city, sensor(3, "D1", 42), sensor(4, "D3", 5))
