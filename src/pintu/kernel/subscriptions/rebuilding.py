@@ -20,6 +20,9 @@ MOST_ROWS: Final = 5_000
 """Rows of one entity that are walked back; past them the present stands in for what they said."""
 
 STEP: Final = 200
+FIRST: Final = 8
+"""Rows read first of an entity of which an earlier row was made whole."""
+
 KEPT: Final = 2_000
 """Entities whose latest document is remembered between two rows."""
 
@@ -51,7 +54,7 @@ class Rebuilder:
         key = change.tenant, change.id
         at, standing = self._known.pop(key, (-1, Standing()))
         if at != change.previous or at < 0:
-            standing = await self._before(change)
+            standing = await self._before(change, (at, standing))
         doc, created_us, times = standing.doc, standing.created_us, standing.times
         before = None if doc is None else orjson.dumps(doc)
         stamped = orjson.dumps(times) if times else None
@@ -71,24 +74,27 @@ class Rebuilder:
             times=stamped,
         )
 
-    async def _before(self, change: Change) -> Standing:
-        """The entity before a row of its chain."""
+    async def _before(self, change: Change, known: tuple[int, Standing]) -> Standing:
+        """The entity before a row of its chain; `known` is what it was at an earlier row, if it is
+        one: what this broker wrote itself came whole, and is passed over here."""
         if change.verb == "created" or not change.previous:
             return Standing()
         rows: list[Change] = []
-        position = change.position
+        position, step = change.position, FIRST if known[0] >= 0 else STEP
         while len(rows) < self._most:
             page: list[Change] = await settled(
-                self._store.history(change.tenant, change.id, before=position, limit=STEP)
+                self._store.history(change.tenant, change.id, before=position, limit=step)
             )
             self.walked += len(page)
             for row in page:
+                if row.position == known[0]:
+                    return _replayed(known[1], rows)
                 rows.append(row)
                 if row.verb in ("created", "deleted"):
                     return _replayed(Standing(), rows)
-            if len(page) < STEP:
+            if len(page) < step:
                 break
-            position = page[-1].position
+            position, step = page[-1].position, STEP
         return _replayed(await self._present(change), rows)
 
     async def _present(self, change: Change) -> Standing:
