@@ -56,6 +56,10 @@ SQUARE = {
 }
 
 
+FROM_NS = time.monotonic_ns()
+"""From here on, whenever the machine was started: night has playbooks of its own."""
+
+
 class SetClock:
     """A clock that somebody sets; real seconds do not move it."""
 
@@ -79,7 +83,7 @@ class RunningClock(SetClock):
         super().__init__(0)
 
     def now_us(self) -> int:
-        return BEGIN_US + self.us + time.monotonic_ns() // 1000
+        return BEGIN_US + self.us + (time.monotonic_ns() - FROM_NS) // 1000
 
 
 def lamp(number: int, level: float = 0.4, **more: Any) -> dict[str, Any]:

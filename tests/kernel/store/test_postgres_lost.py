@@ -23,20 +23,23 @@ async def test_a_session_that_is_ended_again_and_again_loses_and_doubles_nothing
     store = await open_postgres(city_address, clock=CityClock())
     heard: list[int] = []
     store.on_commit(lambda changes: heard.extend(change.position for change in changes))
-    going = True
+    going, ended = True, asyncio.Event()
 
     async def end() -> None:
         line = await store.connections.apart("test")
         while going:
             await store.connections.writer()
-            await asyncio.sleep(0.1)
             ours = f"{store.connections.me} writes"
             await line.connection.execute(f"SELECT pg_terminate_backend(pid) {SESSION}", ours)
+            ended.set()
+            await asyncio.sleep(0.1)
         await line.close()
 
     async def write(lane: int) -> list[int]:
         positions = []
         for step in range(40):
+            if step == 20:  # however fast the machine is, it was ended once by then
+                await ended.wait()
             doc = lamp(lane * 100 + step)
             [made] = await store.submit([create(doc)])
             [moved] = await store.submit([update(doc["id"], power=-step)])

@@ -102,6 +102,6 @@ async def test_the_doctor_knows_what_it_is_not_shown() -> None:
 
 @contextlib.contextmanager
 def first_city(server: Server) -> Iterator[str]:
-    """The address of a city on a server that will be followed."""
+    """The address of a city on a server that will be followed; writes wait until it is."""
     server.run("CREATE EXTENSION postgis")
-    yield address_of(server.port)
+    yield address_of(server.port, wait_s=30, connect_s=5)
