@@ -166,10 +166,36 @@ def _child(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
+def give_places(token: str) -> None:
+    """The things stand somewhere before they report: a map shows nothing that has no place."""
+    things = [
+        {
+            "id": f"urn:ngsi-ld:AirQualityObserved:bench:GW{gateway:02d}-S{one:02d}",
+            "type": "AirQualityObserved",
+            "location": {
+                "type": "GeoProperty",
+                "value": {
+                    "type": "Point",
+                    "coordinates": [120 + gateway / 100, 30 + one / 100],
+                },
+            },
+        }
+        for gateway in range(GATEWAYS)
+        for one in range(READINGS)
+    ]
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{CITY_PORT}/ngsi-ld/v1/entityOperations/create",
+        json.dumps(things).encode(),
+        {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        answer.read()
+
+
 @contextlib.contextmanager
 def map_open(token: str) -> Iterator[list[int]]:
     """The stream of events that a page with the map listens to, read all the while; the list holds
-    how many bytes came."""
+    how many events of the map came."""
     path = "/events?topics=map&bbox=-180,-85,180,85"
     request = urllib.request.Request(
         f"http://127.0.0.1:{CITY_PORT}{path}", headers={"Authorization": f"Bearer {token}"}
@@ -180,7 +206,7 @@ def map_open(token: str) -> Iterator[list[int]]:
         def read() -> None:
             with contextlib.suppress(OSError, ValueError):
                 while not over.is_set() and (line := stream.readline()):
-                    heard[0] += len(line)
+                    heard[0] += line == b"event: map\n"
 
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
@@ -253,6 +279,7 @@ def main() -> int:
             contextlib.ExitStack() as pages,
         ):
             if told.map:
+                give_places(token)
                 heard = pages.enter_context(map_open(token))
             found = watched(pid, token, told.rate, seconds)
     first, last = found["memory"]
@@ -272,9 +299,10 @@ def main() -> int:
         f" age later − earlier {found['late_s']:+.2f} s"
     )
     if told.map:
-        print(f"  the map heard {sum(heard) / 1e6:.1f} MB of events")
+        print(f"  the map heard {sum(heard)} events; a temperature is not drawn, so they are short")
     most = first * 1.05 if told.map else first * 1.15 + 20
     good = found["lag_s"] <= 1 and not found["missing"] and last < most
+    good = good and (not told.map or sum(heard) > 0)
     return 0 if good else 1
 
 
