@@ -253,6 +253,33 @@ def watched(pid: int, token: str, rate: float, seconds: float) -> dict[str, Any]
     }
 
 
+def told_well(
+    found: dict[str, Any], floor_us: float, seconds: float, heard: list[int] | None
+) -> bool:
+    """Print what was `found`; whether it is within its bars. `heard`: what an open map was told."""
+    first, last = found["memory"]
+    print(f"MQTT by mapping, {seconds:g} s, messages of {READINGS} readings, QoS 1:")
+    print(f"  {found['rate']:,.0f} readings a second, {found['kept']:,.0f} kept a second")
+    print(
+        f"  lag p99 {found['lag_s']:.2f} s (bar 1 s); load {os.getloadavg()[0]:.1f} on "
+        f"{os.cpu_count()} cores"
+    )
+    print(f"  all kept {found['drained_s']:.1f} s after the last; {found['missing']} missing")
+    print(
+        f"  CPU {found['cpu_us']:.0f} µs a reading, broker and field ({found['cores']:.2f} cores)"
+    )
+    print(f"  floor {floor_us:.0f} µs: a bare client that parses and keeps nothing")
+    print(
+        f"  memory {first:.0f} → {last:.0f} MB ({last / first - 1:+.1%});"
+        f" age later − earlier {found['late_s']:+.2f} s"
+    )
+    if heard is not None:
+        print(f"  the map heard {sum(heard)} events; a temperature is not drawn, so they are short")
+    most = first * 1.05 if heard is not None else first * 1.15 + 20
+    good = found["lag_s"] <= 1 and not found["missing"] and last < most
+    return good and (heard is None or sum(heard) > 0)
+
+
 def main() -> int:
     """Run what was asked for; 1 when a bar is missed."""
     if len(sys.argv) > 1 and sys.argv[1] == "gateways":
@@ -282,28 +309,7 @@ def main() -> int:
                 give_places(token)
                 heard = pages.enter_context(map_open(token))
             found = watched(pid, token, told.rate, seconds)
-    first, last = found["memory"]
-    print(f"MQTT by mapping, {seconds:g} s, messages of {READINGS} readings, QoS 1:")
-    print(f"  {found['rate']:,.0f} readings a second, {found['kept']:,.0f} kept a second")
-    print(
-        f"  lag p99 {found['lag_s']:.2f} s (bar 1 s); load {os.getloadavg()[0]:.1f} on "
-        f"{os.cpu_count()} cores"
-    )
-    print(f"  all kept {found['drained_s']:.1f} s after the last; {found['missing']} missing")
-    print(
-        f"  CPU {found['cpu_us']:.0f} µs a reading, broker and field ({found['cores']:.2f} cores)"
-    )
-    print(f"  floor {floor_us:.0f} µs: a bare client that parses and keeps nothing")
-    print(
-        f"  memory {first:.0f} → {last:.0f} MB ({last / first - 1:+.1%});"
-        f" age later − earlier {found['late_s']:+.2f} s"
-    )
-    if told.map:
-        print(f"  the map heard {sum(heard)} events; a temperature is not drawn, so they are short")
-    most = first * 1.05 if told.map else first * 1.15 + 20
-    good = found["lag_s"] <= 1 and not found["missing"] and last < most
-    good = good and (not told.map or sum(heard) > 0)
-    return 0 if good else 1
+    return 0 if told_well(found, floor_us, seconds, heard if told.map else None) else 1
 
 
 if __name__ == "__main__":

@@ -100,6 +100,20 @@ def test_two_processes_that_start_at_once_migrate_once(city: Opener) -> None:
     assert [2, 2, 2, 2] == [one.register(LAMPS).version() for one in opened]
 
 
+def test_tables_made_since_a_transaction_began_break_nothing(city: Opener) -> None:
+    """A server finds their name at once and their rows only in the next transaction; a file knows
+    them at its first look."""
+    late, quick = city().open("pieces", "lamps"), city()
+
+    def work(connection: sa.Connection) -> int:
+        connection.exec_driver_sql("SELECT 1")
+        quick.register(LAMPS)
+        return late.version_in(connection)
+
+    assert late.read_now(work) in (0, 2)
+    assert 2 == late.version()
+
+
 def test_a_number_no_table_can_hold_is_the_askers_mistake(lamps: OpenTables) -> None:
     """Both stores' have 64 bits."""
     ask = sa.select(sa.func.count()).where(sa.literal(2**70) == sa.func.length(LAMP.c.id))

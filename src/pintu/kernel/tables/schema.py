@@ -144,7 +144,10 @@ class TableSchema:
         if raw.execute(asked.encode()).fetchone()[0] is None:
             return None
         query = f"SELECT version FROM {quoted(self.schema)}.{VERSIONS}"
-        return int(raw.execute(query.encode()).fetchone()[0])
+        row = raw.execute(query.encode()).fetchone()
+        # A name is looked up in the catalogue of now, a row in the moment the transaction began:
+        # another process may have made the table in between.
+        return 0 if row is None else int(row[0])
 
     def prepare(self) -> None:
         """Make the schema, with nothing in it but whose it is."""
