@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 IN_MEMORY = $(shell [ -w /dev/shm ] && [ "$$(df -Pk /dev/shm | awk 'NR==2 {print $$4}')" -gt 3000000 ] \
 	&& awk '/^MemAvailable/ {exit $$2 < 6000000}' /proc/meminfo && echo TMPDIR=/dev/shm)
 
-.PHONY: help up install test test-doors check style faults bench browser conformance show picture journey coverage clean
+.PHONY: help up install test test-again test-doors check style faults bench browser conformance show picture journey coverage clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,9 @@ install: $(VENV)/.installed-dev ## install what running, testing and checking ne
 test: $(VENV)/.installed-dev ## the tests (browser, faults and conformance have commands of their own)
 	$(IN_MEMORY) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 		--ignore=tests/browser --ignore=tests/faults --ignore=tests/conformance tests src/pintu/pieces $(ARGS)
+
+test-again: $(VENV)/.installed-dev ## the few that failed last, once more and alone
+	$(IN_MEMORY) $(BIN)/python -m tests.again
 
 test-doors: $(VENV)/.installed-dev ## the doors' tests alone; PINTU_TEST_STORE=postgres asks them on PostgreSQL
 	$(IN_MEMORY) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile tests/web/ngsi_ld $(ARGS)

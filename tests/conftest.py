@@ -65,6 +65,9 @@ def pytest_runtest_makereport(
     return report
 
 
-def pytest_sessionfinish() -> None:
-    """The run's PostgreSQL ends with it, whoever asked for it."""
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """The run's PostgreSQL ends with it, whoever asked for it; how it ended is kept."""
     SERVER.close()
+    cache = getattr(session.config, "cache", None)
+    if cache is not None and not hasattr(session.config, "workerinput"):
+        cache.set("pintu/ended", int(exitstatus))  # for tests.again
