@@ -34,6 +34,11 @@ class House:
         """Who a token is today."""
         return self._rooms.identity.standing(actor)
 
+    def holds(self, actor: Actor, act: Act, projection: Projection) -> bool:
+        """Whether what the gate decided is so at this moment."""
+        gate = self.gate
+        return isinstance(gate, ExchangeGate) and gate.holds(actor, act, projection)
+
     def persons(self, tenant: str) -> frozenset[str]:
         """Types of a tenant of which the catalogue says that their rows tell of persons."""
         now_s = time.monotonic()

@@ -16,6 +16,7 @@ import pytest
 from pintu.kernel.access import Act, Actor, Gate, Projection
 from pintu.kernel.clock import CityClock
 from pintu.kernel.context.selection import Selection
+from pintu.kernel.errors import PintuError
 from pintu.kernel.feed import Feed
 from pintu.kernel.identity import Identity
 from pintu.kernel.intake import Intake
@@ -38,9 +39,17 @@ class Asked:
     gate: Gate
     of_persons: frozenset[str] = frozenset()
     written: list[tuple[str, int]] = field(default_factory=list)
+    once_written: Callable[[], None] = lambda: None
 
     def standing(self, actor: Actor) -> Actor | None:
         return self.identity.standing(actor)
+
+    def holds(self, actor: Actor, act: Act, projection: Projection) -> bool:
+        try:
+            self.gate.decide(actor, act)
+        except PintuError:
+            return False
+        return True
 
     def persons(self, tenant: str) -> frozenset[str]:
         return self.of_persons
@@ -52,6 +61,7 @@ class Asked:
         self, actor: Actor, act: Act, projection: Projection, body: bytes, rows: int
     ) -> object:
         self.written.append((act.agreement, rows))
+        self.once_written()
         return None
 
 

@@ -11,6 +11,7 @@ from pintu.kernel.access import Act, Actor, Mask, Projection
 from pintu.kernel.access.narrowing import Kept, Narrowing
 from pintu.kernel.context.record import Remove
 from pintu.kernel.context.write import append, upsert_replace
+from pintu.kernel.errors import Forbidden
 from pintu.kernel.relay import names
 from pintu.kernel.relay.bus import Bus
 from pintu.kernel.relay.words import Line
@@ -88,6 +89,8 @@ class Agreement:
     refused: str = ""
 
     def decide(self, actor: Actor, act: Act) -> Projection:
+        if self.refused:
+            raise Forbidden(self.refused)
         lit = lambda document: document.get("lit", {}).get("value") is True  # noqa: E731
         fields = {"power": Mask(kind="generalise", step=10), "lit": Mask()}
         seen = Narrowing(frozenset({"Lamp"}), fields, lit, key=b"", kept=Kept())
@@ -120,6 +123,23 @@ async def test_under_an_agreement_what_is_agreed_leaves(nats: NatsServer, sites:
             ("3", "deleted"), ("4", "deleted"), ("5", "created")] == rows  # fmt: skip
     assert len(rows) == sum(count for _, count in here.asked.written)
     assert {"AG-1"} == {agreement for agreement, _ in here.asked.written}
+
+
+async def test_what_was_decided_is_asked_again_when_it_leaves(nats: NatsServer, sites: Any) -> None:
+    """Rows that were decided, and even written down, do not leave once the agreement is over."""
+    agreement = Agreement()
+    here = await sites("quay", gate=lambda identity: agreement)
+    there = await sites("skerry")
+    agreed = {"agreement": "AG-1", "purpose": "planning", "reason": "the yearly plan"}
+    room = await joined(nats, here, there, **agreed)
+    await put(here, "own", entity("1", power=17, lit=True))
+    await until(lambda: _landed(there, 1))
+    here.asked.once_written = lambda: setattr(agreement, "refused", "It is over")
+    await put(here, "own", entity("2", power=18, lit=True), entity("3", power=19, lit=True))
+    await until(lambda: room.outgoing.refusals() and room.outgoing.behind == 0)
+    assert 2 <= len(here.asked.written)  # they were on their way
+    assert 1 == room.outgoing.sent
+    assert {"1": {"power": 10, "lit": True}} == await shown(there)
 
 
 async def test_a_token_that_ends_stops_what_leaves(nats: NatsServer, sites: Any) -> None:

@@ -106,11 +106,14 @@ class Lane:
         if self._under_way and time.monotonic() - self._under_way[0].at_s > ACK_S:
             raise Unavailable(f"JetStream has not answered for {ACK_S:.0f} s")
 
-    async def send(self, message: Message) -> None:
-        """Send on its way, once there is room. Raises Unavailable at the end of the lane."""
+    async def room(self) -> None:
+        """Until there is room for one message more. Raises Unavailable at the end of the lane."""
         while len(self._under_way) >= self._window or self._bytes > MOST_BYTES:
             await self.moved(0.5)
         self.check()
+
+    async def send(self, message: Message) -> None:
+        """Send on its way, at once: `room` was awaited. Raises Unavailable."""
         expected, self.end = self.end, self.end + 1
         before = self._tails.get(message.tenant, 0)
         headers = {

@@ -32,6 +32,10 @@ class Asked(Protocol):
         """Who a token is today."""
         ...
 
+    def holds(self, actor: Actor, act: Act, projection: Projection) -> bool:
+        """Whether what the gate decided is so at this moment; neither counted nor written down."""
+        ...
+
     def persons(self, tenant: str) -> frozenset[str]:
         """Types of a tenant that tell of persons: they leave only under an agreement."""
         ...
@@ -82,6 +86,14 @@ class Leaving:
         except PintuError as error:
             self.projection, self.refused = None, error.detail or error.title
         return self.projection is not None
+
+    def still(self) -> None:
+        """Raise Refused unless what was decided holds at this moment: asked of every message when
+        it leaves, because it may have waited for room, or for its row of the log, since then."""
+        who, projection = self._asked.standing(self._actor), self.projection
+        if who is None or projection is None or not self._asked.holds(who, self._act, projection):
+            self._until_s = 0.0
+            raise Refused("What may leave is not what it was: decided anew")
 
     def _of_these(self, types: tuple[str, ...]) -> bool:
         kinds, projection = self.out.types, self.projection

@@ -219,13 +219,20 @@ class Outgoing:
             if one is not None and (row := await one.row(change)) is not None:
                 found.append((one, self._message(one.out.tenant, change, row)))
         await self._written_down(found)
-        for number, (_, message) in enumerate(found, 1):
-            await lane.send(message)
+        for number, (one, message) in enumerate(found, 1):
+            await self._send(lane, one, message)
             self.sent += 1
             if number % TURN == 0:
                 await asyncio.sleep(0)
         self._read = rows[-1].position
         return True
+
+    async def _send(self, lane: Lane, one: Leaving, message: Message) -> None:
+        """Send what may still leave once there is room; Refused, which ends the session, when it
+        may not any more: what was decided is read again, and decided again."""
+        await lane.room()
+        one.still()
+        await lane.send(message)
 
     def _message(self, tenant: str, change: Change, row: Row) -> Message:
         city = self.told.city
@@ -297,7 +304,7 @@ class Outgoing:
             telling.acked, telling.done = part.upto, not part.upto
             self._news.set()
 
-        await lane.send(Message(
+        await self._send(lane, one, Message(
             subject=names.parts_subject(self.told.city, tenant),
             tenant=tenant,
             id=f"{self.told.city}:{names.tenant_token(tenant)}:{at_us:x}:{lane.end}",

@@ -144,6 +144,19 @@ class ExchangeGate:
             return False
         return True
 
+    def holds(self, actor: Actor, act: Act, projection: Projection) -> bool:
+        """Whether what was decided is so at this moment, to the same columns, rows and masks;
+        neither counted nor written down: for what was decided some time before it leaves."""
+        if not act.agreement:
+            return self.allows(actor, act)
+        now_us = self._clock.now_us()
+        try:
+            found = self._find(actor, act, now_us)
+            _check(actor, act, found, now_us)
+        except Refused:
+            return False
+        return found.projection is projection
+
     def knows(self, actor: Actor, act: Act) -> bool:
         """Whether the actor may know that a data set is there; neither counted nor written down.
         Who has an agreement about it or owns it knows it."""
