@@ -21,6 +21,7 @@ from pintu.kernel.feed import Feed
 from pintu.kernel.identity import Identity
 from pintu.kernel.intake import Intake
 from pintu.kernel.jsonld import ContextLibrary
+from pintu.kernel.relay.applying import Refuse
 from pintu.kernel.relay.room import RelayRoom
 from pintu.kernel.relay.words import Relay, read_relay
 from pintu.kernel.store.opening import open_store
@@ -75,6 +76,7 @@ class Site:
     told: dict[str, Any] = field(default_factory=dict)
     token: str = ""
     gate: Callable[[Identity], Gate] = lambda identity: identity.gate
+    refuse: Refuse | None = None
 
     async def open(self) -> None:
         """Open the rooms; the relay starts with `relay`."""
@@ -98,7 +100,7 @@ class Site:
         found, mistakes = read_relay({"city": self.name, "token": self.token, **told})
         assert [] == mistakes and isinstance(found, Relay)
         rooms = (self.store, self.feed, self.intake, self.clock)
-        self.room = RelayRoom(found, rooms, self.asked)
+        self.room = RelayRoom(found, rooms, self.asked, refuse=lambda tenant: self.refuse)
         await self.room.start()
         return self.room
 

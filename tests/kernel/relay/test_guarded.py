@@ -15,7 +15,7 @@ from pintu.kernel.errors import Forbidden
 from pintu.kernel.relay import names
 from pintu.kernel.relay.bus import Bus
 from pintu.kernel.relay.words import Line
-from pintu.kernel.store.port import Op
+from pintu.kernel.store.port import Op, settled
 from tests.kernel.relay.conftest import Site, until
 from tests.nats import NatsServer, ask
 
@@ -195,6 +195,38 @@ async def test_poison_is_held_and_nothing_comes_twice(nats: NatsServer, sites: A
     reasons = sorted(one.reason for one in held)
     assert any("not of glen" in one for one in reasons), reasons
     assert ["1", "2"] == [one.id[-1] for one in await there.rows("copy")]
+
+
+async def test_what_a_strict_copy_refuses_is_held_before_it_is_passed(
+    nats: NatsServer, sites: Any
+) -> None:
+    """So that a kill behind the commit takes nothing from what people are told; also of entities of
+    one part, each under its own key, and of what becomes wrong by an update."""
+    here = await sites("fell")
+    there = await sites("tarn", refuse=lambda doc: ["owner is unknown"] if "owner" in doc else [])
+    told: list[tuple[str, int]] = []
+    put_away = there.intake.quarantine.put
+
+    async def seen(tenant: str, items: Any, held_us: int) -> None:
+        at = await settled(there.store.kept(names.route_mark("fell", "own")))
+        told.extend((one.envelope.key, at or 0) for one in items)
+        await put_away(tenant, items, held_us)
+
+    there.intake.quarantine.put = seen
+    await put(here, "own", entity("1", owner="x"), entity("2", owner="y"), entity("3", power=1))
+    await joined(nats, here, there)
+    await until(lambda: _landed(there, 1))
+    await put(here, "own", entity("3", power=2), entity("4", power=1))
+    number, fragment = here.store.tenant("own"), entity("4", owner="z")
+    await here.store.submit([Op(number, fragment["id"], append(fragment))], "token:x")
+    await remove(here, "own", "4")
+    await put(here, "own", entity("5", power=1))
+    await until(lambda: _landed(there, 5))
+    assert {"3": {"power": 2}, "5": {"power": 1}} == await shown(there)
+    held = {one.key: one.attempts for one in await there.intake.quarantine.list()}
+    assert [3, 0] == [len(held), sum(held.values())], held
+    assert {key for key, _ in told} == held.keys()
+    assert all(at < int(key.rpartition("/")[2].partition("#")[0]) for key, at in told), told
 
 
 async def _landed(site: Site, rows: int) -> bool:

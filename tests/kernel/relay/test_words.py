@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pintu.kernel.context.record import Keep, Put, Record, Remove
 from pintu.kernel.errors import BadRequestData
 from pintu.kernel.relay import names
-from pintu.kernel.relay.applying import replacing, transform_of
+from pintu.kernel.relay.applying import foreseen, replacing, transform_of
 from pintu.kernel.relay.reading import places
 from pintu.kernel.relay.rows import (
     MOST_BYTES,
@@ -226,6 +226,25 @@ def test_the_present_writes_nothing_over_its_equal() -> None:
     assert isinstance(replacing(body)(record(LAMP), 9), Keep)
     other = {**LAMP, "power": {"type": "Property", "value": 2}}
     assert isinstance(replacing(body)(record(other), 9), Put)
+
+
+def test_refusals_are_foreseen_step_by_step() -> None:
+    """As the store will find them: each step sees what the ones before it made of the entity."""
+    owner = {"type": "Property", "value": "x"}
+    refuse = lambda doc: ["owner is unknown"] if "owner" in doc else []  # noqa: E731
+    told = [
+        row("created", LAMP),
+        row("updated", {"owner": owner}),
+        row("updated", {"power": {"type": "Property", "value": 3}}),
+        row("deleted"),
+        row("updated", {"owner": owner}),
+        row("created", LAMP),
+    ]
+    records: dict[str, Record | None] = {}
+    found = foreseen(((one.id, transform_of(one, refuse)) for one in told), records, 9)
+    assert [1, 4] == [number for number, error in enumerate(found) if error is not None]
+    left = records[LAMP["id"]]
+    assert left is not None and LAMP == orjson.loads(left.body)
 
 
 def test_a_strict_tenant_is_asked() -> None:

@@ -7,7 +7,7 @@ rows and history are equal to it; system times are those of the copy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -16,7 +16,7 @@ from pintu.kernel.context.read import read_entity_bytes, read_fragment
 from pintu.kernel.context.record import Effect, Keep, Put, Record, Remove, Transform
 from pintu.kernel.context.scalars import check_uri
 from pintu.kernel.context.standing import Standing
-from pintu.kernel.errors import BadRequestData
+from pintu.kernel.errors import BadRequestData, PintuError
 from pintu.kernel.jsonld import CORE
 from pintu.kernel.relay.rows import Row
 
@@ -72,6 +72,30 @@ def replacing(
         return Put(dict(document), "replaced", body=body, times={"*": [now_us, now_us]})
 
     return transform
+
+
+def foreseen(
+    steps: Iterable[tuple[str, Transform]], records: dict[str, Record | None], now_us: int
+) -> list[PintuError | None]:
+    """What each step (id of the entity, what is done to it) would be refused with, one after the
+    other on these records, which are changed as they would be."""
+    found: list[PintuError | None] = []
+    for id, transform in steps:
+        record = records.get(id)
+        try:
+            effect = transform(record, now_us)
+        except PintuError as error:
+            found.append(error)
+            continue
+        found.append(None)
+        if isinstance(effect, Put):
+            born_us = now_us if record is None else record.created_us
+            body = effect.body or orjson.dumps(effect.entity)
+            times = None if effect.times is None else orjson.dumps(effect.times)
+            records[id] = Record(0, id, (), body, born_us, now_us, times)
+        elif isinstance(effect, Remove):
+            records[id] = None
+    return found
 
 
 def read_document(body: bytes) -> tuple[Doc, bytes]:

@@ -10,24 +10,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
 from pintu.kernel.clock import Clock
-from pintu.kernel.context.record import Keep, Remove
+from pintu.kernel.context.record import Keep, Remove, Transform
 from pintu.kernel.errors import BadRequestData, PintuError, StateConflict
 from pintu.kernel.intake import Intake
 from pintu.kernel.intake.words import Envelope, SourceReport, Unreadable
 from pintu.kernel.relay import names
-from pintu.kernel.relay.applying import Refuse, read_document, replacing, transform_of
+from pintu.kernel.relay.applying import (
+    Refuse,
+    foreseen,
+    read_document,
+    replacing,
+    transform_of,
+)
 from pintu.kernel.relay.bus import Bus
 from pintu.kernel.relay.reading import Came, Reader
 from pintu.kernel.relay.rows import Headers, Part, decode, headers_of
 from pintu.kernel.relay.words import Route
-from pintu.kernel.store.port import Mark, Op, Outcome, Store, settled
+from pintu.kernel.store.port import Mark, Op, Store, settled
 
 log = logging.getLogger("pintu.relay")
 
@@ -38,6 +44,17 @@ SLICE: Final = 50
 """Messages read before others have their turn."""
 
 IDS: Final = 1_000
+
+
+class Step(NamedTuple):
+    """What is done to one entity, and what of which message says so: the whole, or one entity of a
+    part (`tail` names it, `body` is its document)."""
+
+    id: str
+    transform: Transform
+    came: Came
+    tail: str = ""
+    body: bytes | None = None
 
 
 class Incoming:
@@ -148,7 +165,7 @@ class Incoming:
     # --- landing ----------------------------------------------------------------------------------
     async def _land(self, here: int, came: list[Came]) -> None:
         """Land what came, each run of one writer's sort in a transaction with its mark."""
-        told: list[tuple[Came, bool, list[Op]]] = []
+        told: list[tuple[Came, bool, list[Step]]] = []
         unreadable: list[Unreadable] = []  # held before the mark passes it
         for number, one in enumerate(came, 1):
             if one.sequence <= self._at:
@@ -164,22 +181,24 @@ class Incoming:
             await self._hold(unreadable)
         for held, run in groupby(told, key=lambda entry: entry[1]):
             entries = list(run)
-            ops = [(one, op) for one, _, many in entries for op in many]
+            steps = [step for _, _, many in entries for step in many]
+            held_now = await self._foresee(here, steps)
             last = entries[-1][0]
             outcomes = await self._store.submit(
-                [op for _, op in ops],
+                [Op(here, one.id, one.transform) for one in steps],
                 names.source(self.route.city, holds=held),
                 mark=Mark(self._mark, last.sequence, before=self._at),
             )
             self._at = last.sequence
-            await self._refused([one for one, _ in ops], outcomes)
+            refused = {number: one.error for number, one in enumerate(outcomes) if one.error}
+            await self._refused(steps, {n: refused[n] for n in refused.keys() - held_now})
             self.landed += len(entries)
             self.bytes += sum(len(one.body) for one, _, _ in entries)
 
     async def _read(
         self, here: int, came: Came, unreadable: list[Unreadable]
-    ) -> tuple[Came, bool, list[Op]]:
-        """A message as operations. Raises BadRequestData for one that cannot be read or is not of
+    ) -> tuple[Came, bool, list[Step]]:
+        """A message as steps. Raises BadRequestData for one that cannot be read or is not of
         this city."""
         headers = headers_of(came.headers)
         if headers.city != self.route.city:
@@ -191,7 +210,7 @@ class Incoming:
         if isinstance(message, Part):
             return came, True, await self._part(here, came, message, unreadable)
         transform = transform_of(message, self._refuse)
-        return came, message.held, [Op(here, message.id, transform)]
+        return came, message.held, [Step(message.id, transform, came)]
 
     async def _follows(self, came: Came, headers: Headers) -> None:
         """Ask for the present when the tenant's message before this one never came."""
@@ -207,16 +226,17 @@ class Incoming:
 
     async def _part(
         self, here: int, came: Came, part: Part, unreadable: list[Unreadable]
-    ) -> list[Op]:
+    ) -> list[Step]:
         """What a part does: its entities are there, others between its ids are not."""
-        ops: list[Op] = []
+        steps: list[Step] = []
         told: set[str] = set()
         for number, raw in enumerate(part.entities):
             body = bytes(raw)
             try:
                 document, _ = read_document(body)
                 told.add(document["id"])
-                ops.append(Op(here, document["id"], replacing(body, refuse=self._refuse)))
+                transform = replacing(body, refuse=self._refuse)
+                steps.append(Step(document["id"], transform, came, f"#{number}", body))
             except BadRequestData as error:
                 envelope = self._envelope(came, f"#{number}", body)
                 unreadable.append(Unreadable(envelope, error.detail))
@@ -225,19 +245,37 @@ class Incoming:
             ids = await settled(self._store.past_ids(here, None, after, IDS))
             for id in ids:
                 if part.upto and id > part.upto:
-                    return ops
+                    return steps
                 if id not in told:
-                    ops.append(Op(here, id, _gone))
+                    steps.append(Step(id, _gone, came))
             if len(ids) < IDS:
-                return ops
+                return steps
             after = ids[-1]
 
-    async def _refused(self, came: list[Came], outcomes: list[Outcome]) -> None:
-        """What the vocabulary of a strict tenant refused is held, with its reason."""
+    async def _foresee(self, here: int, steps: list[Step]) -> set[int]:
+        """What the vocabulary of a strict tenant will refuse is held before the mark passes it: a
+        kill behind the commit takes nothing from what people are told. Which of the steps."""
+        if self._refuse is None:
+            return set()
+        ids = list(dict.fromkeys(one.id for one in steps))
+        found = await asyncio.gather(*(settled(self._store.retrieve(here, id)) for id in ids))
+        errors = foreseen(
+            ((one.id, one.transform) for one in steps),
+            dict(zip(ids, found, strict=True)),
+            self._clock.now_us(),
+        )
+        wrong = {number: error for number, error in enumerate(errors) if error is not None}
+        await self._refused(steps, wrong)
+        return set(wrong)
+
+    async def _refused(self, steps: list[Step], errors: Mapping[int, PintuError]) -> None:
+        """Steps that were refused are held, with the reason."""
         wrong = [
-            Unreadable(self._envelope(one), outcome.error.detail or outcome.error.title)
-            for one, outcome in zip(came, outcomes, strict=True)
-            if outcome.error is not None
+            Unreadable(
+                self._envelope(steps[number].came, steps[number].tail, steps[number].body),
+                error.detail or error.title,
+            )
+            for number, error in sorted(errors.items())
         ]
         if wrong:
             await self._hold(wrong)
