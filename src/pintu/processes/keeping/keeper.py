@@ -59,6 +59,7 @@ class Keeper:
         self._city = CityTail(data / CITY_FILE)
         self._tables: dict[str, Followed] = {}
         self._files: dict[str, tuple[int, ...]] = {}
+        self._named = False  # which plain files there are was told since the stream began
         self._states: dict[str, dict[str, Any]] = {}
         self._guard: apsw.Connection | None = None
         self._writer: Writer | None = None
@@ -165,6 +166,7 @@ class Keeper:
         for one in self._tables.values():
             one.broken = True
         self._files.clear()
+        self._named = False
 
     def _start_stream(self) -> None:
         folder = self._kept.folder / STREAM
@@ -227,8 +229,9 @@ class Keeper:
             for path in files_of(self.data)
             if path.name != CITY_FILE
         }
-        for name in [one for one in self._tables if one not in names]:
-            self._tables.pop(name).close()
+        for name in {*self._tables, *self._states} - {*names, CITY_FILE}:
+            if (followed := self._tables.pop(name, None)) is not None:
+                followed.close()
             self._states.pop(name, None)
             writer.add("gone", {"path": name})
         for name, path in names.items():
@@ -283,7 +286,9 @@ class Keeper:
                     self._keep_file(writer, name, path, told.st_mode & 0o777)
         for name in sorted(set(self._files) - set(seen)):
             writer.add("gone", {"path": name})
-        self._files = seen
+        if not self._named:  # what went while nobody looked is not among them
+            writer.add("names", {"names": sorted(seen)})
+        self._files, self._named = seen, True
 
     def _keep_file(self, writer: Writer, name: str, path: Path, mode: int) -> None:
         if is_secret(name) and self._kept.keys == "left out":

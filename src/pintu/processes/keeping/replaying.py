@@ -17,11 +17,13 @@ from typing import Any, Final
 from pintu.kernel.clock import iso
 from pintu.kernel.errors import PintuError
 from pintu.kernel.store.opening import CITY_FILE
-from pintu.processes.keeping.copying import write_private
+from pintu.processes.keeping import server
+from pintu.processes.keeping.copying import city_files, write_private
 from pintu.processes.keeping.counting import opened
 from pintu.processes.keeping.sealing import Passphrase, is_secret
 from pintu.processes.keeping.stream import Damaged, Record, read_stream, unpacked
 from pintu.processes.keeping.wal import commits, put
+from pintu.processes.moving_places import files_of
 
 HISTORY: Final = "history/"
 OWN_CLOCK_US: Final = 5_000_000
@@ -125,6 +127,8 @@ class Replay:
             self._path(record).unlink(missing_ok=True)
         elif record.kind == "file":
             self._file(record)
+        elif record.kind == "names":
+            self._only({*record.head["names"]})
         elif record.kind == "gap":
             self._next.pop(record.head["path"], None)
 
@@ -156,6 +160,13 @@ class Replay:
         else:
             path.write_bytes(body)
             path.chmod(record.head["mode"])
+
+    def _only(self, names: set[str]) -> None:
+        """Plain files that are not named went while nobody looked."""
+        others = {*files_of(self.place), self.place / server.DUMP}
+        for path in city_files(self.place):
+            if path not in others and str(path.relative_to(self.place)) not in names:
+                path.unlink()
 
     # --- between two ticks ------------------------------------------------------------------------
     def _inside(self, group: list[Record], tick: dict[str, Any], goal: Goal) -> bool:
@@ -235,7 +246,11 @@ def _open(path: Path) -> Any:
 
 
 def ticks(stream: Path, after: int) -> Iterator[tuple[list[Record], dict[str, Any]]]:
-    """What came between two ticks, and the tick that ends it; what no tick ends is left out."""
+    """What came between two ticks, and the tick that ends it; what no tick ends is left out.
+
+    A keeper that was killed between the two began anew behind its last tick: it took the same
+    frames once more.
+    """
     group: list[Record] = []
     for record in read_stream(stream, after):
         if record.kind == "tick":
@@ -243,6 +258,8 @@ def ticks(stream: Path, after: int) -> Iterator[tuple[list[Record], dict[str, An
             group = []
         elif record.kind != "segment":
             group.append(record)
+        elif record.head.get("anew"):
+            group = []
 
 
 def covers(stream: Path, after: int, as_of_us: int) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from pintu.kernel.errors import PintuError
 
@@ -34,7 +34,7 @@ class Damaged(PintuError):
 
 @dataclass(slots=True)
 class Record:
-    """One record. `kind`: segment, frames, whole, gone, file, gap, tick."""
+    """One record. `kind`: segment, frames, whole, gone, file, names, gap, tick."""
 
     n: int
     kind: str
@@ -59,7 +59,8 @@ def first_of(path: Path) -> int:
 def read_segment(path: Path) -> Iterator[tuple[Record, bytes, int]]:
     """(record, digest after it, where it ends) of one file; ends at a half-written last record.
 
-    Raises Damaged for a record whose digest is not its own.
+    A file system may give a file its length before its content: zeros from there to its end are
+    what a power cut left unwritten. Raises Damaged for a record whose digest is not its own.
     """
     digest = NOTHING
     with path.open("rb") as file:
@@ -69,6 +70,8 @@ def read_segment(path: Path) -> Iterator[tuple[Record, bytes, int]]:
             head_bytes, body_bytes, check = struct.unpack(">III", fixed[len(MARK) :])
             end = at + FIXED + head_bytes + body_bytes + DIGEST
             if check != zlib.crc32(fixed[:-4]) or head_bytes > MOST_HEADER:
+                if _unwritten(file, at, at + FIXED - 4):
+                    return
                 raise Damaged(f"{path.name} is damaged behind byte {at:,}: no record is there")
             if end > size:
                 return
@@ -79,9 +82,17 @@ def read_segment(path: Path) -> Iterator[tuple[Record, bytes, int]]:
                 digest = _before(plain)
             digest = _digest(digest, head, body)
             if told != digest:
+                if _unwritten(file, at, end - DIGEST):
+                    return
                 raise Damaged(f"{path.name} is damaged between bytes {at:,} and {end:,}")
             yield Record(plain.get("n", 0), plain.get("kind", ""), plain, body), digest, end
             at = end
+
+
+def _unwritten(file: BinaryIO, at: int, seal: int) -> bool:
+    """Whether a record at `at` is zeros from before its seal to the end of the file."""
+    file.seek(at)
+    return at + len(file.read().rstrip(b"\0")) <= seal
 
 
 def _plain(head: bytes) -> dict[str, Any]:
@@ -155,6 +166,7 @@ class Writer:
         self._file = -1
         self._size = 0
         self._began = 0.0
+        self._anew = True  # what no tick ends before our first segment is told once more
         self._waiting: list[bytes] = []
 
     def add(self, kind: str, head: dict[str, Any], body: bytes = b"") -> None:
@@ -183,7 +195,8 @@ class Writer:
         sync_folder(self.folder)
         self._size, self._began = 0, time.monotonic()
         told = {"kind": "segment", "before": self.tail.digest.hex(), "files": self.tail.files}
-        self._seal(told, b"")
+        self._seal({**told, "anew": self._anew}, b"")
+        self._anew = False
 
     def flush(self) -> None:
         """Everything that was added, onto the disk; OSError when it cannot be."""
