@@ -9,15 +9,26 @@ from pintu.kernel.federation.telling import Pairs
 from pintu.kernel.federation.watchers import Watchers
 from pintu.kernel.federation.watching import Endpoint
 from pintu.kernel.subscriptions import words
-from pintu.kernel.subscriptions.mqtt import MqttSender
 
 if TYPE_CHECKING:
     from pintu.kernel.egress import Egress
+    from pintu.kernel.subscriptions.mqtt import MqttSender
 
 
 def publish_through(watchers: Watchers, egress: Egress) -> None:
     """Let those who watch registrations be told over MQTT; lines are opened when first needed."""
-    sender = MqttSender(egress)
+    made: list[MqttSender] = []
+
+    def sender() -> MqttSender:
+        if not made:
+            from pintu.kernel.subscriptions.mqtt import MqttSender  # with its library
+
+            made.append(MqttSender(egress))
+        return made[0]
+
+    async def close() -> None:
+        for one in made:
+            await one.close()
 
     async def publish(endpoint: Endpoint, headers: Pairs, body: bytes) -> None:
         message = words.Message(
@@ -27,7 +38,7 @@ def publish_through(watchers: Watchers, egress: Egress) -> None:
             body=body,
             entities=1,
         )
-        outcome = await sender.send(
+        outcome = await sender().send(
             words.Endpoint(
                 uri=endpoint.uri,
                 receiver_info=endpoint.headers,
@@ -40,4 +51,4 @@ def publish_through(watchers: Watchers, egress: Egress) -> None:
             raise Unavailable(outcome.detail or outcome.why)
 
     watchers.publish = publish
-    watchers.closing = sender.close
+    watchers.closing = close

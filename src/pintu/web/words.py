@@ -11,9 +11,6 @@ from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-
 from pintu.kernel.clock import iso
 
 LOCALE = Path(__file__).parent / "locale"
@@ -98,6 +95,9 @@ def catalogue(lang: str) -> gettext.NullTranslations:
     compiled = source.with_suffix(".mo")
     if compiled.exists() and compiled.stat().st_mtime >= source.stat().st_mtime:
         return gettext.GNUTranslations(io.BytesIO(compiled.read_bytes()))
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
     buffer = io.BytesIO()
     with source.open("rb") as file:
         write_mo(buffer, read_po(file, locale=LANGUAGES[lang]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pintu.kernel.access import Act, Actor, Gate, Projection
 from pintu.kernel.calling import Caller
@@ -19,10 +19,12 @@ from pintu.kernel.subscriptions.composing import Composer
 from pintu.kernel.subscriptions.delivering import Delivery
 from pintu.kernel.subscriptions.http import HttpSender
 from pintu.kernel.subscriptions.keeping import Subscriptions
-from pintu.kernel.subscriptions.mqtt import MqttSender
 from pintu.kernel.subscriptions.rebuilding import Rebuilder
 from pintu.kernel.subscriptions.telling import Sender
 from pintu.kernel.subscriptions.words import Endpoint, Hit, Message, Subscription
+
+if TYPE_CHECKING:
+    from pintu.kernel.subscriptions.mqtt import MqttSender
 
 Rebuild = Callable[[Change], Awaitable[Change]]
 WriteDown = Callable[[Actor, Act, Projection, Message], Awaitable[object]]
@@ -37,7 +39,8 @@ class CityWays:
     ) -> None:  # fmt: skip
         self.gate, self.composer = gate, composer
         self._rebuild, self._write_down = rebuild, write_down or _nowhere
-        self._http, self._mqtt = HttpSender(carriers[0]), MqttSender(carriers[1])
+        self._http, self._egress = HttpSender(carriers[0]), carriers[1]
+        self._mqtt: MqttSender | None = None
 
     async def compose(
         self, subscription: Subscription, hits: Sequence[Hit], projection: Projection
@@ -81,11 +84,19 @@ class CityWays:
 
     def sender(self, endpoint: Endpoint) -> Sender:
         """The way to an endpoint, by its scheme."""
-        return self._mqtt if endpoint.mqtt else self._http
+        return self._over_mqtt() if endpoint.mqtt else self._http
+
+    def _over_mqtt(self) -> MqttSender:
+        if self._mqtt is None:
+            from pintu.kernel.subscriptions.mqtt import MqttSender  # with its library
+
+            self._mqtt = MqttSender(self._egress)
+        return self._mqtt
 
     async def close(self) -> None:
         """Let go of connections."""
-        await self._mqtt.close()
+        if self._mqtt is not None:
+            await self._mqtt.close()
 
 
 async def _nowhere(actor: Actor, act: Act, projection: Projection, message: Message) -> object:

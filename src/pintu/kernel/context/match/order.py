@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-import icu
 import orjson
 
 from pintu.kernel.context.match.geometry import geometry_distance_m
@@ -107,6 +106,8 @@ def _distance(path: Path, place: dict[str, Any], descending: bool) -> Keyed:
 
 @lru_cache(maxsize=64)
 def _collated(tag: str) -> Callable[[str], bytes]:
+    import icu  # 11 MB that only who asks for a collation needs
+
     collator = icu.Collator.createInstance(icu.Locale.forLanguageTag(tag))
 
     def key(text: str) -> bytes:

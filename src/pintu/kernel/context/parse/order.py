@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-import icu
-
 from pintu.kernel.context.parse.geo import geometry_of
 from pintu.kernel.context.parse.path import read_path
 from pintu.kernel.context.parse.reader import Reader
@@ -81,6 +79,8 @@ def _collation(tag: Any) -> str | None:
     if tag is None:
         return None
     if isinstance(tag, str) and len(tag) <= 64 and _TAG.fullmatch(tag):
+        import icu  # 11 MB that only who asks for a collation needs
+
         understood = icu.Locale.forLanguageTag(tag).toLanguageTag()
         if understood != "und" or tag.lower().startswith("und"):
             return tag

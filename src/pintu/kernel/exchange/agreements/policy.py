@@ -13,8 +13,6 @@ from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
-import cedarpy
-
 from pintu.kernel.access import Mask
 from pintu.kernel.errors import ConfigurationError, Forbidden
 from pintu.kernel.exchange.agreements.topics import topics_of, topics_of_set
@@ -22,6 +20,8 @@ from pintu.kernel.exchange.agreements.words import Finding, Terms
 from pintu.kernel.exchange.words import Column, DataSet
 
 if TYPE_CHECKING:
+    import cedarpy
+
     from pintu.kernel.configuration import Configuration
 
 KIND: Final = "policies"
@@ -47,13 +47,13 @@ class Compiled:
 
 
 class Policies:
-    """The built-in policies and those of a town; raises ConfigurationError when ours are wrong."""
+    """The built-in policies and those of a town, compiled when somebody first wants to agree on
+    something: Cedar takes 10 MB, and most towns begin without an agreement."""
 
     def __init__(self, configuration: Configuration | None = None) -> None:
         self._configuration = configuration
-        self._schema = schema()
         self._town: tuple[str, ...] = ()
-        self._compiled = compiled(built_in())
+        self._compiled: Compiled | None = None
         self.mistakes: list[str] = []
         self.look()
 
@@ -62,7 +62,7 @@ class Policies:
         found, mistakes = self._read()
         if found != self._town or mistakes != self.mistakes:
             self._town, self.mistakes = found, mistakes
-            self._compiled = compiled("\n".join((built_in(), *found)))
+            self._compiled = None
 
     def _read(self) -> tuple[tuple[str, ...], list[str]]:
         if self._configuration is None:
@@ -86,9 +86,13 @@ class Policies:
                     text={"en": BROKEN, "zh": "本地策略有误，修复前不能达成任何协议"},
                 )
             ]
+        import cedarpy
+
+        if self._compiled is None:
+            self._compiled = compiled("\n".join((built_in(), *self._town)))
         entities = request["entities"]
         told = {name: request[name] for name in ("principal", "action", "resource", "context")}
-        answer = cedarpy.is_authorized(told, self._compiled.policies, entities, self._schema)
+        answer = cedarpy.is_authorized(told, self._compiled.policies, entities, schema())
         if answer.allowed:
             return []
         errors = [str(one) for one in answer.diagnostics.errors]
@@ -124,12 +128,16 @@ def built_in() -> str:
 @lru_cache(maxsize=1)
 def schema() -> cedarpy.Schema:
     """What policies may speak of."""
+    import cedarpy
+
     path = resources.files(__package__).joinpath("policies", "agreements.cedarschema")
     return cedarpy.Schema.from_str(path.read_text("utf-8"))
 
 
 def compiled(text: str) -> Compiled:
     """Policies ready to be asked; ConfigurationError for what does not fit the schema."""
+    import cedarpy
+
     checked = cedarpy.validate_policies(text, schema())
     if not checked.validation_passed:
         raise ConfigurationError([f"Policies of agreements: {one.error}" for one in checked.errors])
@@ -144,6 +152,8 @@ def compiled(text: str) -> Compiled:
 
 def mistakes_of(text: str) -> list[str]:
     """Why a town's policies cannot be used: they do not fit the schema, or permit something."""
+    import cedarpy
+
     checked = cedarpy.validate_policies(text, schema())
     if not checked.validation_passed:
         return [str(one.error) for one in checked.errors]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ import msgspec
 from pintu.kernel.clock import CityClock
 from pintu.kernel.errors import BadRequestData, ConfigurationError, ResourceNotFound
 from pintu.kernel.intake.doors.secrets import read_secret, write_secret
-from pintu.kernel.operations.roster.channels import email, mqtt, web_push, webhook
+from pintu.kernel.operations.roster.channels import web_push, webhook
 from pintu.kernel.operations.roster.channels.settings import (
     OWN,
     Channel,
@@ -124,8 +125,7 @@ class OperatorChannels:
         secret = read_secret(self._data, _secret_name(channel.name))
         if channel.kind == "webhook":
             return await webhook.send(self._caller, envelope, channel, secret)
-        carry = email.send if channel.kind == "email" else mqtt.send
-        return await carry(self._egress, envelope, channel, (secret, self._tls))
+        return await _carry(channel.kind)(self._egress, envelope, channel, (secret, self._tls))
 
     def _vouch(self) -> tuple[str, int]:
         https = self._url if self._url.startswith("https://") else "https://pintu.invalid"
@@ -137,6 +137,17 @@ class OperatorChannels:
                 raise ConfigurationError(["A city without keys pushes nothing to browsers"])
             self._push = web_push.signing_key(self._keys.secret(PUSH_SECRET))
         return self._push
+
+
+def _carry(kind: str) -> Callable[..., Awaitable[Outcome]]:
+    """Who carries to a server; its library comes with the first message that goes there."""
+    if kind == "email":
+        from pintu.kernel.operations.roster.channels import email
+
+        return email.send
+    from pintu.kernel.operations.roster.channels import mqtt
+
+    return mqtt.send
 
 
 def _secret_name(channel: str) -> str:
