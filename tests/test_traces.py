@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,31 @@ async def test_a_request_is_followed_to_its_notification(
     assert carried is not None
     assert f"{carried.trace:032x}" in CALLER
     assert "urn:x:lamp" not in str(receiver.spans), "no id, no value leaves with a span"
+
+
+async def test_who_is_refused_names_nothing_to_be_followed(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    """A stranger's trace gets no commit of an entity that the stranger only named; the first write
+    of a tenant belongs to the trace of who wrote it."""
+    settings = replace(settings_for(tmp_path, receiver), open=False)
+    city = await City.open(settings)
+    secret, _ = await city.rooms.identity.create_token("writer", ["write:lamps"])
+    follower, broker = follow_city(settings, city.rooms)
+    path, to = "/ngsi-ld/v1/entities", {"ngsild-tenant": "lamps"}
+    mine = {**to, "authorization": f"Bearer {secret}"}
+    assert 401 == await ask(broker, "POST", path, LAMP, traceparent=CALLER, **to)
+    assert 201 == await ask(broker, "POST", path, LAMP, **mine)
+    assert not follower.under_way
+    other = {**LAMP, "id": "urn:x:lamp:2"}
+    assert 201 == await ask(broker, "POST", path, other, traceparent=CALLER, **mine)
+    assert not follower.under_way
+    await city.close()
+    await asyncio.to_thread(follower.close)
+    told = [(one.name, one.parent_span_id) for one in receiver.spans]
+    written = [one.span_id for one in receiver.spans if one.name == "createEntity"]
+    assert 3 == len(told), told
+    assert [written[-1]] == [above for name, above in told if name == "commit"]
 
 
 async def test_a_message_is_followed_from_its_connector(tmp_path: Path, receiver: Receiver) -> None:

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
-import orjson
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -30,7 +29,7 @@ from opentelemetry.trace import (
 )
 
 from pintu.kernel.intake.words import Batch, Envelope, Receipt
-from pintu.kernel.store.port import Change
+from pintu.kernel.store.port import Change, Op
 from pintu.kernel.tracing import FOLLOWED, HEADER, Choice, Parent, read_parent
 from pintu.settings import Settings
 from pintu.web.ngsi_ld.answers import Deferred
@@ -58,6 +57,7 @@ class Follower:
         self._tracer = self._provider.get_tracer("pintu")
         self.choice = Choice(settings.traces_one_in)
         self._waiting: OrderedDict[tuple[int, str], tuple[float, Parent]] = OrderedDict()
+        self.under_way: set[Parent] = set()  # requests that have no answer yet
 
     def close(self) -> None:
         """Hand over what is left, within some seconds."""
@@ -91,6 +91,22 @@ class Follower:
             self._waiting.move_to_end((tenant, id))
         while len(self._waiting) > MOST_WAITING:
             self._waiting.popitem(last=False)
+
+    def watch(self, store: Any) -> None:
+        """What a followed request hands to the store belongs to its trace: the gate let it through
+        by then. What merely named an entity, and was refused, leaves nothing."""
+        submit = store.submit
+
+        def submitted(ops: Sequence[Op], source: str = "", **more: Any) -> Any:
+            parent = FOLLOWED.get()
+            if parent is not None and parent in self.under_way:
+                for one in ops[:MOST_IDS]:
+                    if one.note is None:
+                        self.expect(one.tenant, [one.id], parent)
+            return submit(ops, source, **more)
+
+        store.submit = submitted
+        store.on_commit(self.committed)
 
     def find(self, tenant: int, id: str) -> Parent | None:
         """The trace a change of this entity belongs to now."""
@@ -129,47 +145,49 @@ class TracedBroker(Broker):
         if not self.follower.choice.follows(parent, time.monotonic()):
             return super().handle(request, actor)
         span = self.follower.begin("request", parent, kind=SpanKind.SERVER)
-        self._expect(request, parent_of(span))
-        answer = super().handle(request, actor)
+        under_way, here = self.follower.under_way, parent_of(span)
+        under_way.add(here)
+        before = FOLLOWED.set(here)
+        answer: Answer | None = None
+        try:
+            answer = super().handle(request, actor)
+        finally:
+            FOLLOWED.reset(before)
+            if answer is None or isinstance(answer, Response):
+                under_way.discard(here)
         if isinstance(answer, Response):
-            _answered(span, request, answer)
-            return answer
+            return _answered(span, request, answer)
         if isinstance(answer, Deferred):
-            deferred = answer
-            answer.future.add_done_callback(lambda _: _answered(span, request, deferred.result()))
-            return answer
-        return _awaited(span, request, answer)
+            answer.future.add_done_callback(lambda _: under_way.discard(here))
+            return _deferred(span, request, answer)
+        return self._awaited(span, request, answer)
 
-    def _expect(self, request: Request, parent: Parent) -> None:
-        if request.method == "GET":
-            return
-        name = request.headers.get(b"ngsild-tenant", b"").decode("latin-1").strip()
-        number = self.rooms.store.tenant(name)
-        parts = request.path.decode("latin-1").split("/")
-        ids = [one for one in parts if ":" in one]
-        if not ids and len(request.body) < 1_000_000:
-            try:
-                found = orjson.loads(request.body)
-            except orjson.JSONDecodeError:
-                found = []
-            many = found if isinstance(found, list) else [found]
-            ids = [str(one["id"]) for one in many if isinstance(one, dict) and "id" in one]
-        if number is not None:
-            self.follower.expect(number, ids, parent)
+    async def _awaited(self, span: Any, request: Request, answer: Any) -> Response:
+        here = parent_of(span)
+        before = FOLLOWED.set(here)
+        try:
+            return _answered(span, request, await answer)
+        finally:
+            FOLLOWED.reset(before)
+            self.follower.under_way.discard(here)
 
 
-def _answered(span: Any, request: Request, response: Response) -> None:
+def _answered(span: Any, request: Request, response: Response) -> Response:
     span.update_name(request.operation or "request")
     span.set_attribute("http.response.status_code", response.status)
     if response.status >= 500:
         span.set_status(Status(StatusCode.ERROR))
     span.end()
+    return response
 
 
-async def _awaited(span: Any, request: Request, answer: Any) -> Response:
-    found: Response = await answer
-    _answered(span, request, found)
-    return found
+def _deferred(span: Any, request: Request, answer: Deferred) -> Deferred:
+    """The same answer, which ends the span when it is made."""
+    return Deferred(
+        answer.future,
+        lambda found: _answered(span, request, answer.finish(found)),
+        lambda error: _answered(span, request, answer.failed(error)),
+    )
 
 
 def follow_city(settings: Settings, rooms: Any) -> tuple[Follower, TracedBroker]:
@@ -177,7 +195,7 @@ def follow_city(settings: Settings, rooms: Any) -> tuple[Follower, TracedBroker]
     follower = Follower(settings, "broker")
     broker = TracedBroker(rooms)
     broker.follower = follower
-    rooms.store.on_commit(follower.committed)
+    follower.watch(rooms.store)
     accept = rooms.intake.accept
 
     async def accepted(batch: Batch) -> Receipt:
