@@ -129,11 +129,10 @@ async def test_who_is_refused_names_nothing_to_be_followed(
     path, to = "/ngsi-ld/v1/entities", {"ngsild-tenant": "lamps"}
     mine = {**to, "authorization": f"Bearer {secret}"}
     assert 401 == await ask(broker, "POST", path, LAMP, traceparent=CALLER, **to)
+    assert not follower._waiting
     assert 201 == await ask(broker, "POST", path, LAMP, **mine)
-    assert not follower.under_way
     other = {**LAMP, "id": "urn:x:lamp:2"}
     assert 201 == await ask(broker, "POST", path, other, traceparent=CALLER, **mine)
-    assert not follower.under_way
     await city.close()
     await asyncio.to_thread(follower.close)
     told = [(one.name, one.parent_span_id) for one in receiver.spans]

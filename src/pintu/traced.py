@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -28,15 +28,18 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from pintu.kernel.access import Deed
 from pintu.kernel.intake.words import Batch, Envelope, Receipt
-from pintu.kernel.store.port import Change, Op
+from pintu.kernel.store.port import Change
 from pintu.kernel.tracing import FOLLOWED, HEADER, Choice, Parent, read_parent
 from pintu.settings import Settings
 from pintu.web.ngsi_ld.answers import Deferred
 from pintu.web.ngsi_ld.broker import Broker
 from pintu.web.ngsi_ld.message import Answer, Request, Response
+from pintu.web.ngsi_ld.operation import Call, Result
 
 MOST_IDS: Final = 20  # entities of one message that are looked for among commits
+LONGEST_ID: Final = 2_000
 MOST_WAITING: Final = 2_000
 WAITS_S: Final = 10.0
 QUEUE: Final = 2_048
@@ -57,7 +60,6 @@ class Follower:
         self._tracer = self._provider.get_tracer("pintu")
         self.choice = Choice(settings.traces_one_in)
         self._waiting: OrderedDict[tuple[int, str], tuple[float, Parent]] = OrderedDict()
-        self.under_way: set[Parent] = set()  # requests that have no answer yet
 
     def close(self) -> None:
         """Hand over what is left, within some seconds."""
@@ -86,27 +88,11 @@ class Follower:
     def expect(self, tenant: int, ids: list[str], parent: Parent) -> None:
         """Changes of these entities belong to a trace for a while."""
         until = time.monotonic() + WAITS_S
-        for id in ids[:MOST_IDS]:
+        for id in [one for one in ids if len(one) <= LONGEST_ID][:MOST_IDS]:
             self._waiting[tenant, id] = (until, parent)
             self._waiting.move_to_end((tenant, id))
         while len(self._waiting) > MOST_WAITING:
             self._waiting.popitem(last=False)
-
-    def watch(self, store: Any) -> None:
-        """What a followed request hands to the store belongs to its trace: the gate let it through
-        by then. What merely named an entity, and was refused, leaves nothing."""
-        submit = store.submit
-
-        def submitted(ops: Sequence[Op], source: str = "", **more: Any) -> Any:
-            parent = FOLLOWED.get()
-            if parent is not None and parent in self.under_way:
-                for one in ops[:MOST_IDS]:
-                    if one.note is None:
-                        self.expect(one.tenant, [one.id], parent)
-            return submit(ops, source, **more)
-
-        store.submit = submitted
-        store.on_commit(self.committed)
 
     def find(self, tenant: int, id: str) -> Parent | None:
         """The trace a change of this entity belongs to now."""
@@ -145,31 +131,27 @@ class TracedBroker(Broker):
         if not self.follower.choice.follows(parent, time.monotonic()):
             return super().handle(request, actor)
         span = self.follower.begin("request", parent, kind=SpanKind.SERVER)
-        under_way, here = self.follower.under_way, parent_of(span)
-        under_way.add(here)
-        before = FOLLOWED.set(here)
-        answer: Answer | None = None
+        before = FOLLOWED.set(parent_of(span))
         try:
             answer = super().handle(request, actor)
         finally:
             FOLLOWED.reset(before)
-            if answer is None or isinstance(answer, Response):
-                under_way.discard(here)
         if isinstance(answer, Response):
             return _answered(span, request, answer)
         if isinstance(answer, Deferred):
-            answer.future.add_done_callback(lambda _: under_way.discard(here))
             return _deferred(span, request, answer)
-        return self._awaited(span, request, answer)
+        return _awaited(span, request, answer)
 
-    async def _awaited(self, span: Any, request: Request, answer: Any) -> Response:
-        here = parent_of(span)
-        before = FOLLOWED.set(here)
-        try:
-            return _answered(span, request, await answer)
-        finally:
-            FOLLOWED.reset(before)
-            self.follower.under_way.discard(here)
+    def _handled(self, call: Call) -> Result:
+        """The gate let the call through: what it names is followed from here on, and nothing that
+        a refused one named."""
+        parent = FOLLOWED.get()
+        if parent is not None and call.operation.deed is not Deed.READ:
+            told = call.document if isinstance(call.document, list) else [call.document]
+            named = [one.get("id") if isinstance(one, dict) else one for one in told]
+            ids = [one for one in (*call.parts, *named) if isinstance(one, str) and ":" in one]
+            self.follower.expect(call.tenant, ids, parent)
+        return super()._handled(call)
 
 
 def _answered(span: Any, request: Request, response: Response) -> Response:
@@ -179,6 +161,14 @@ def _answered(span: Any, request: Request, response: Response) -> Response:
         span.set_status(Status(StatusCode.ERROR))
     span.end()
     return response
+
+
+async def _awaited(span: Any, request: Request, answer: Any) -> Response:
+    before = FOLLOWED.set(parent_of(span))
+    try:
+        return _answered(span, request, await answer)
+    finally:
+        FOLLOWED.reset(before)
 
 
 def _deferred(span: Any, request: Request, answer: Deferred) -> Deferred:
@@ -195,7 +185,7 @@ def follow_city(settings: Settings, rooms: Any) -> tuple[Follower, TracedBroker]
     follower = Follower(settings, "broker")
     broker = TracedBroker(rooms)
     broker.follower = follower
-    follower.watch(rooms.store)
+    rooms.store.on_commit(follower.committed)
     accept = rooms.intake.accept
 
     async def accepted(batch: Batch) -> Receipt:
