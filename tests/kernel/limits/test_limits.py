@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from pintu.kernel.analytics.retaining import Kept, Retention
@@ -12,12 +14,20 @@ from pintu.kernel.clock import CityClock
 from pintu.kernel.configuration import Configuration
 from pintu.kernel.context.record import Effect, Put, Record, Remove
 from pintu.kernel.counting import count, histogram, less, many, quantile
-from pintu.kernel.errors import BadRequestData, Forbidden, QuotaExceeded, TooManyRequests
+from pintu.kernel.errors import (
+    AlreadyExists,
+    BadRequestData,
+    Forbidden,
+    QuotaExceeded,
+    StateConflict,
+    TooManyRequests,
+    Unavailable,
+)
 from pintu.kernel.limits import Quotas, read_hosted
 from pintu.kernel.limits.bucket import Bucket
 from pintu.kernel.limits.words import plain
 from pintu.kernel.store.opening import open_store
-from pintu.kernel.store.port import Op
+from pintu.kernel.store.port import Mark, Op
 from tests.postgres import address_for
 
 
@@ -133,6 +143,53 @@ async def test_a_quota_holds_from_the_first_write_on(town: Town) -> None:
     town.say("county", limits={"entities": 3})
     [error] = await town.make(number, "d")
     assert isinstance(error, QuotaExceeded)
+
+
+def fresh(tenant: int, name: str) -> Op:
+    entity = {"id": f"urn:x:{name}", "type": "T"}
+    return Op(tenant, entity["id"], fresh=Put(entity, "created", body=orjson.dumps(entity)))
+
+
+def broken(tenant: int, name: str) -> Op:
+    """Something that no store can write."""
+    entity = {"id": f"urn:x:{name}", "type": "T", "v": object()}
+    return Op(tenant, entity["id"], lambda record, now_us: Put(entity, "created"))
+
+
+async def test_what_was_promised_and_not_made_is_given_back(town: Town) -> None:
+    """Whatever way it fails: there already, refused by the store, a poison among others, a queue
+    that is full, a mark that stands elsewhere, somebody who does not wait. Else a tenant that asks
+    for the same again and again has no room in the end."""
+    town.say("county", limits={"entities": 4, "bytes": 100_000})
+    number = await town.store.open_tenant("county")
+    assert [None] * 2 == await town.make(number, "a", "b")
+    submit, held = town.store.submit, town.quotas.holdings._by_number[number]
+    there = [one.error for one in await submit([fresh(number, "a"), fresh(number, "a")])]
+    assert [AlreadyExists] * 2 == [type(one) for one in there]
+    mixed = [broken(number, "x"), made(number, "c"), made(number, "y" * 70_000)]
+    errors = [one.error is None for one in await submit(mixed)]
+    assert [False, True, False] == errors
+    assert (3, 0) == (held.entities, held.promised)
+    with pytest.raises(StateConflict):
+        await submit([fresh(number, "d")], mark=Mark("m", 5, before=4))
+    first = submit([made(1, "z")])
+    with pytest.raises(Unavailable):
+        submit([fresh(number, "d")] * 20_000)
+    await first
+    assert (3, 0) == (held.entities, held.promised)
+
+    async def ask() -> None:
+        await submit([made(number, "d")])
+
+    waiting = asyncio.create_task(ask())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await submit([made(1, "z")])
+    assert waiting.cancelled()
+    assert (4, 0) == (held.entities, held.promised)
+    [error] = await town.make(number, "e")
+    assert isinstance(error, QuotaExceeded)
+    assert {} == held._ids
 
 
 async def test_a_tenant_holds_no_more_bytes_than_it_may(town: Town) -> None:

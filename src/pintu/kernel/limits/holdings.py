@@ -2,13 +2,15 @@
 lets a bounded tenant have no more.
 
 Whether a write makes an entity is known where its transform meets the record: there it is refused,
-alone, whatever door it came by. What is promised and not yet committed counts as there.
+alone, whatever door it came by. What is promised and not yet committed counts as there, until the
+commit is told, or the operation that holds the promise is answered otherwise.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -26,14 +28,68 @@ Over = Callable[[str, str, int], PintuError]
 class Held:
     """What one bounded tenant has."""
 
-    __slots__ = ("allowed", "bytes", "counted", "entities", "known", "name", "promised")
+    __slots__ = ("_ids", "_lock", "allowed", "bytes", "counted", "entities", "known", "name",
+                 "promised")  # fmt: skip
 
     def __init__(self, name: str, allowed: Allowed) -> None:
         self.name, self.allowed = name, allowed
         self.entities = self.bytes = 0
         self.promised = 0  # let through, and not committed yet
+        self._ids: dict[str, int] = {}  # for whom, by how many operations
+        self._lock = threading.Lock()  # transforms may run on the store's own thread
         self.counted = False  # its entities were
         self.known = False  # its bytes were added up
+
+    def promise(self, id: str) -> bool:
+        """Whether there is room for one entity more; then it is promised."""
+        most = self.allowed.entities
+        with self._lock:
+            if most is not None and self.entities + self.promised >= most:
+                return False
+            self.promised += 1
+            self._ids[id] = self._ids.get(id, 0) + 1
+            return True
+
+    def give_back(self, id: str, *, made: bool = False) -> None:
+        """A promise for this id is at its end, if there is one: it was `made`, or it was not."""
+        with self._lock:
+            self.entities += made
+            left = self._ids.get(id, 0)
+            if left:
+                self.promised -= 1
+                self._ids[id] = left - 1
+            if left < 2:
+                self._ids.pop(id, None)
+
+
+class _Asked:
+    """One call, and which of its operations hold a promise: one that is tried again holds one."""
+
+    __slots__ = ("_ended", "_holds", "_ops")
+
+    def __init__(self, ops: Sequence[Op]) -> None:
+        self._ops, self._ended = ops, False
+        self._holds: dict[int, Held] = {}
+
+    def promised(self, number: int, held: Held) -> bool:
+        """Whether an operation may make an entity."""
+        if number not in self._holds:
+            if not held.promise(self._ops[number].id):
+                return False
+            self._holds[number] = held
+            if self._ended:  # nobody waits for it any more, and it is done nevertheless
+                held.give_back(self._ops[number].id)
+        return True
+
+    def end(self, call: Any) -> None:
+        """It is answered, or was never taken (None): what is held and was not made is given back.
+        What was made is, too, once the commit is told, which counts it."""
+        self._ended = True
+        known = call is not None and not call.cancelled() and call.exception() is None
+        outcomes: list[Outcome] = call.result() if known else []
+        for number, held in self._holds.items():
+            if not known or outcomes[number].verb != "created":
+                held.give_back(self._ops[number].id)
 
 
 class Holdings:
@@ -92,7 +148,7 @@ class Holdings:
                     self._count(number, held)
 
     def _count(self, number: int, held: Held) -> None:
-        held.promised, held.counted = 0, True
+        held.counted = True
         held.entities = sum(kind.count for kind in self._store.kinds(number))
 
     def tick(self) -> None:
@@ -132,8 +188,7 @@ class Holdings:
                 continue
             held.bytes += len(one.body or b"") - len(one.before or b"")
             if one.verb == "created":
-                held.entities += 1
-                held.promised = max(0, held.promised - 1)
+                held.give_back(one.id, made=True)
             elif one.verb == "deleted":
                 held.entities -= 1
 
@@ -144,19 +199,36 @@ class Holdings:
         bounded = self._by_number
         if len(bounded) < len(self._by_name):
             self._number()
-        if bounded and any(op.tenant in bounded for op in ops):
-            ops = [self._within(op, bounded[op.tenant]) if op.tenant in bounded else op
-                   for op in ops]  # fmt: skip
-        found: Awaitable[list[Outcome]] = self._submit(ops, source, **more)
-        return found
+        if not bounded or not any(op.tenant in bounded for op in ops):
+            found: Any = self._submit(ops, source, **more)
+            return found  # type: ignore[no-any-return]
+        asked = _Asked(ops)
+        guarded = [
+            self._within(number, op, asked, bounded[op.tenant]) if op.tenant in bounded else op
+            for number, op in enumerate(ops)
+        ]
+        try:
+            found = self._submit(guarded, source, **more)
+        except BaseException:  # the queue is full, the store is closed
+            asked.end(None)
+            raise
+        found.add_done_callback(asked.end)
+        return found  # type: ignore[no-any-return]
 
-    def _within(self, op: Op, held: Held) -> Op:
+    def _within(self, number: int, op: Op, asked: _Asked, held: Held) -> Op:
+        """The operation, refused where it goes over."""
         if op.note is not None:
             return op
         fresh, transform = op.fresh, op.transform
+
+        def let(put: Put, record: Record | None) -> None:
+            self._check_bytes(held, put, record)
+            if record is None and not asked.promised(number, held):
+                raise self._over(held.name, "entities", held.allowed.entities or 0)
+
         if fresh is not None:
             try:
-                self._let(held, fresh, None)
+                let(fresh, None)
             except PintuError as refused:
                 return Op(op.tenant, op.id, _refusing(refused))
             return op
@@ -166,23 +238,17 @@ class Holdings:
         def guarded(record: Record | None, now_us: int) -> Effect:
             effect = transform(record, now_us)
             if isinstance(effect, Put):
-                self._let(held, effect, record)
+                let(effect, record)
             return effect
 
         return Op(op.tenant, op.id, guarded)
 
-    def _let(self, held: Held, put: Put, record: Record | None) -> None:
-        allowed = held.allowed
-        if record is None:
-            most = allowed.entities
-            if most is not None and held.entities + held.promised >= most:
-                raise self._over(held.name, "entities", most)
-            held.promised += 1
-        if allowed.bytes is not None and held.bytes >= allowed.bytes:
-            grows = record is None or len(put.body or b"") > len(record.body)
-            if grows:
-                held.promised -= record is None
-                raise self._over(held.name, "bytes", allowed.bytes)
+    def _check_bytes(self, held: Held, put: Put, record: Record | None) -> None:
+        most = held.allowed.bytes
+        if most is None or held.bytes < most:
+            return
+        if record is None or len(put.body or b"") > len(record.body):
+            raise self._over(held.name, "bytes", most)
 
 
 def _refusing(refused: PintuError) -> Transform:
