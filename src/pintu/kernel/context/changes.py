@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from pintu.kernel.context.encode import exact_json
 from pintu.kernel.context.late import Late, without_late
 from pintu.kernel.context.members import instances, is_null_instance
 from pintu.kernel.context.merging import by_dataset, joined, merge_attribute, whole
@@ -65,7 +66,7 @@ class Change:
             body=None if self.changed else self._body,
             times=self.clock.times,
             detail=self.result,
-            payload=orjson.dumps(told),
+            payload=exact_json(told),
         )
 
     def newer(self, name: str, attribute: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 
+from pintu.kernel.context.encode import exact_json
 from pintu.kernel.errors import BadRequestData, InvalidRequest
 
 MAX_DEPTH: Final = 64
@@ -37,7 +38,7 @@ def decode_json(data: bytes, max_depth: int = MAX_DEPTH) -> tuple[Any, bytes]:
     ):
         raise InvalidRequest(f"The body is nested deeper than {max_depth}")
     try:
-        encoded = orjson.dumps(document)
+        encoded = exact_json(document)
     except orjson.JSONEncodeError as error:
         raise InvalidRequest(f"The body cannot be kept as JSON: {error}") from error
     if data == encoded:  # what came is what would be written: no key can have been dropped

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from msgspec.structs import replace
 
+from pintu.kernel.context.encode import exact_json
 from pintu.kernel.context.record import Keep, Put, Record, Remove, Tell, Verb
 from pintu.kernel.errors import AlreadyExists, BadRequestData, PintuError
 from pintu.kernel.store.kinds import KindRow, Shape, keeps_indexes
@@ -149,7 +149,7 @@ class Group:
 
     def _create(self, op: Op, work: Work, put: Put, stamp: Stamp) -> Outcome:
         doc = put.entity
-        body = put.body or orjson.dumps(doc)
+        body = put.body or exact_json(doc)
         try:
             _check_id(op.id)
             shape = self._names.shape_of(op.tenant, doc)
@@ -157,7 +157,7 @@ class Group:
             return Outcome(error=error)
         now = stamp.now
         expires = expiry_us(doc) if "expiresAt" in doc else None
-        times = None if put.times is None else orjson.dumps(put.times)
+        times = None if put.times is None else exact_json(put.times)
         types, position = shape.kind.types, self.base + len(self.entries) + 1
         record = Record(self._number(), op.id, types, body, now, now, times, position)
         entry = Entry(op, shape.kind, work, now, stamp.source)
@@ -181,13 +181,13 @@ class Group:
         row = work.row
         assert row is not None
         doc = put.entity
-        body = put.body or orjson.dumps(doc)
+        body = put.body or exact_json(doc)
         old = row.record
         # later than before, so that a changed entity is known from a new one
         now = max(stamp.now, old.modified_us + 1)
         # what came too late to change the present is logged, and nothing else happened
         modified = old.modified_us if put.payload is not None and body == old.body else now
-        times = None if put.times is None else orjson.dumps(put.times)
+        times = None if put.times is None else exact_json(put.times)
         shape, expires, narrow = row.shape, row.expires, keeps_indexes(row.shape, put)
         if not narrow:
             try:
@@ -199,7 +199,7 @@ class Group:
             payload = put.payload
         elif put.verb == "updated" and put.changed is not None:
             get = doc.get
-            payload = orjson.dumps({name: get(name) for name in put.changed})
+            payload = exact_json({name: get(name) for name in put.changed})
         else:
             payload = body
         types = shape.kind.types
