@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pintu.kernel.store.port import settled
+from pintu.kernel.store.port import Change, settled
 from pintu.kernel.subscriptions import channel, delivering, following, telling
 from pintu.kernel.subscriptions.matching import Matcher
 from pintu.kernel.subscriptions.states import TAKEN, Outcome
@@ -197,3 +197,44 @@ async def test_one_change_that_cannot_be_matched_stops_nobody(
     await until(lambda: heard(town, uri) == [1, 3])
     assert "Change 2 concerns nobody" in caplog.text
     assert following.log.name == caplog.records[0].name
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_who_fails_while_the_log_is_read_for_it_misses_nothing(
+    town: Town, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    """A message fails amid a page: what is over the bound of one that fails is given up, and read
+    again, not passed over with the rest of the page. It is sent before the page is through."""
+    monkeypatch.setattr(channel, "MOST_RESTING", 3)
+    town.ways.at_once = at_once
+    for value in range(1, 31):
+        await town.change(1, value)
+    uri = await town.subscribe("a")
+    fails, gate = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Document) -> Outcome:
+        if gate.is_set():
+            return TAKEN
+        fails.set()
+        await gate.wait()
+        return Outcome(why="unreached", detail="away")
+
+    town.ear.behave[uri] = slow
+    rebuild = town.ways._rebuilder.rebuild
+    read = 0
+
+    async def slowly(change: Change) -> Change:
+        nonlocal read
+        read += 1
+        if read == 12:
+            await fails.wait()
+            gate.set()
+            await asyncio.sleep(0.02)  # it fails now
+        return await rebuild(change)
+
+    monkeypatch.setattr(town.ways._rebuilder, "rebuild", slowly)
+    behind = town.delivery._channel(town.subscription("a"))
+    behind.behind, behind.seen = True, 0
+    town.delivery._reader.wake()
+    await until(lambda: len(heard(town, uri)) == 30)
+    assert list(range(1, 31)) == heard(town, uri)

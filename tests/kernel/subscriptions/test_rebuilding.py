@@ -15,7 +15,7 @@ from pintu.kernel.clock import CityClock
 from pintu.kernel.context import write
 from pintu.kernel.store.opening import open_store
 from pintu.kernel.store.port import Change, Op, Store, settled
-from pintu.kernel.subscriptions.rebuilding import FIRST, Rebuilder
+from pintu.kernel.subscriptions.rebuilding import FIRST, STEP, Rebuilder
 from tests.kernel.subscriptions.made import Doc, lamp
 
 pytestmark = pytest.mark.asyncio
@@ -102,3 +102,19 @@ async def test_a_long_chain_is_not_walked_to_its_end(store: Store) -> None:
     before = rebuilder.walked
     assert orjson.loads((await rebuilder.rebuild(rows[25])).body or b"") == lamp(1, a=1, b=24)
     assert rebuilder.walked - before <= FIRST  # not from the beginning again
+
+
+async def test_who_reads_at_different_places_walks_no_chain_again(store: Store) -> None:
+    """One follows what is written now, one is behind: each goes on from its own place."""
+    id = lamp(1)["id"]
+    first = Op(1, id, write.upsert_replace(lamp(1, level=0)))
+    rest = [Op(1, id, write.merge({"id": id, "level": {"value": n}})) for n in range(1, 400)]
+    await store.submit([first, *rest], "token:a")
+    rows = await settled(store.changes(0, 1000))
+    assert 400 == len(rows)
+    both = Rebuilder(store)
+    for far, near in zip(rows[100:150], rows[350:], strict=True):
+        for row in (far, near):
+            made = await both.rebuild(row)
+            assert row.position - 1 == orjson.loads(made.body or b"")["level"]["value"]
+    assert both.walked <= 100 + 350 + 2 * STEP

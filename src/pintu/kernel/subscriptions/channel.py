@@ -115,8 +115,7 @@ class Channel:
             self.behind, self.seen = True, position - 1
             return
         self._put(hit)
-        if self._task is None and self._sent is None and self._timer is None:
-            self.go_on()
+        self.stir()
 
     def fill(self, hit: Hit) -> bool:
         """A change read from the log for it; False when there is no room for it."""
@@ -126,6 +125,7 @@ class Channel:
                 self.seen = position - 1
                 return False
             self._put(hit)
+            self.stir()  # making rows whole takes its time: what is there waits for no page
         return True
 
     def _put(self, hit: Hit) -> None:
@@ -195,6 +195,11 @@ class Channel:
             await asyncio.wait((self._waiter,), timeout=wait_s)
 
     # --- sending ----------------------------------------------------------------------------------
+    def stir(self) -> None:
+        """Send what waits, unless it rests after a failure."""
+        if self._timer is None:
+            self.go_on()
+
     def go_on(self) -> None:
         """Send what waits, if it may be sent now."""
         if self._task is None and self._sent is None and not self.stopped and not self.closed:

@@ -165,11 +165,12 @@ class Reader:
     async def _page(self, after: int, behind: list[Channel]) -> None:
         """Read on from a position for those who are there or near."""
         near = [one for one in behind if after <= one.seen <= after + PAGE and one.has_room]
-        readers = {one.subscription.key: one for one in near}
+        readers = _Readers(near)
         try:
             rows = await settled(self._store.changes(after, PAGE))
+            readers.look()
             if rows and rows[0].position > after + 1:
-                _trimmed(readers, rows[0].position - 1)
+                readers.trimmed(rows[0].position - 1)
             for row in rows:
                 await self._row(row, readers)
         except PintuError as error:
@@ -178,23 +179,56 @@ class Reader:
             return
         follower = self._follower
         if not rows or rows[-1].position >= max(follower.position, follower.offered):
-            for one in readers.values():
+            for one in readers.there.values():
                 one.behind = False  # from here on the follower tells it
                 if not rows:
                     one.seen = max(one.seen, follower.position)
         for one in near:  # also those that had no room for all of it
-            one.go_on()
+            one.stir()
 
-    async def _row(self, row: Change, readers: dict[Key, Channel]) -> None:
-        if not any(one.seen < row.position for one in readers.values()):
+    async def _row(self, row: Change, readers: _Readers) -> None:
+        there = readers.there
+        if not any(one.seen < row.position for one in there.values()):
             return
-        for hit in await self._follower.concerned(row):
+        hits = await self._follower.concerned(row)
+        readers.look()
+        for hit in hits:
             key = hit.subscription.key
-            one = readers.get(key)
+            one = there.get(key)
             if one is not None and (one.closed or not one.behind or not one.fill(hit)):
-                del readers[key]
-        for one in readers.values():
-            one.seen = max(one.seen, row.position)
+                del there[key]
+        readers.look()
+        readers.read(row.position)
+
+
+class _Readers:
+    """Who is read for on one page; `there` by subscription. Whoever gave up what was read for it
+    meanwhile (its endpoint failed, somebody parked it) begins again from where it is."""
+
+    def __init__(self, near: Iterable[Channel]) -> None:
+        self.there: dict[Key, Channel] = {one.subscription.key: one for one in near}
+        self._seen = {key: one.seen for key, one in self.there.items()}
+
+    def look(self) -> None:
+        """After waiting: leave out who was moved back by somebody else."""
+        for key, seen in self._seen.items():
+            one = self.there.get(key)
+            if one is not None and one.seen != seen:
+                del self.there[key]
+
+    def read(self, position: int) -> None:
+        """All that concerned them up to here is theirs."""
+        for key, one in self.there.items():
+            self._seen[key] = one.seen = max(one.seen, position)
+
+    def trimmed(self, oldest: int) -> None:
+        """Some rows are gone: those who waited for them hear of it on their page."""
+        for key, one in self.there.items():
+            if one.seen < oldest:
+                told = f"Changes {one.seen + 1} to {oldest} had left the log before they were told"
+                log.warning("Subscription %s: %s", one.subscription.id, told)
+                one.state.last_error = told
+                self._seen[key] = one.seen = oldest
 
 
 def whole(change: Change) -> bool:
@@ -203,13 +237,3 @@ def whole(change: Change) -> bool:
     if change.body is None and change.before is None:
         return False
     return change.created_us > 0 or change.verb == "deleted"
-
-
-def _trimmed(readers: dict[Key, Channel], oldest: int) -> None:
-    """Some rows are gone: those who waited for them hear of it on their page."""
-    for one in readers.values():
-        if one.seen < oldest:
-            told = f"Changes {one.seen + 1} to {oldest} had left the log before they were told"
-            log.warning("Subscription %s: %s", one.subscription.id, told)
-            one.state.last_error = told
-            one.seen = oldest

@@ -2,7 +2,7 @@
 
 A row of the log says what was written, not what was there. Each entity's chain is walked back to
 the last row that has its whole document and forward again; whoever reads the log in order gets the
-next row of the entity from what the one before left.
+next row of the entity from what the one before left, and so do some who read at different places.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ FIRST: Final = 8
 KEPT: Final = 2_000
 """Entities whose latest document is remembered between two rows."""
 
+PLACES: Final = 4
+"""Places of one entity's chain that are remembered: of who follows, and of who is behind."""
+
 
 class Chain(Protocol):
     """What rebuilding needs of a store."""
@@ -45,14 +48,13 @@ class Rebuilder:
     def __init__(self, store: Chain, *, most_rows: int = MOST_ROWS) -> None:
         self._store = store
         self._most = most_rows
-        self._known: dict[tuple[int, str], tuple[int, Standing]] = {}
+        self._known: dict[tuple[int, str], dict[int, Standing]] = {}  # by position
         self.walked = 0  # rows that were read again
 
     async def rebuild(self, change: Change) -> Change:
         """The change as those who listened when it happened got it. Raises Unavailable while the
         store is away."""
-        key = change.tenant, change.id
-        at, standing = self._known.pop(key, (-1, Standing()))
+        at, standing = self._nearest(change)
         if at != change.previous or at < 0:
             standing = await self._before(change, (at, standing))
         doc, created_us, times = standing.doc, standing.created_us, standing.times
@@ -63,9 +65,7 @@ class Rebuilder:
         if after is not None:
             created_us, times = standing.created_us, standing.times
             stamped = orjson.dumps(times) if times else None
-        if len(self._known) >= KEPT:
-            del self._known[next(iter(self._known))]
-        self._known[key] = (change.position, standing)
+        self._remember(change, standing)
         return msgspec.structs.replace(
             change,
             before=before,
@@ -73,6 +73,23 @@ class Rebuilder:
             created_us=created_us,
             times=stamped,
         )
+
+    def _nearest(self, change: Change) -> tuple[int, Standing]:
+        """The last place before a row at which its entity is known, which is given up; (-1, …):
+        there is none. Places behind the row are of who reads further on."""
+        places = self._known.get((change.tenant, change.id), {})
+        at = max((one for one in places if one < change.position), default=-1)
+        return at, places.pop(at, None) or Standing()
+
+    def _remember(self, change: Change, standing: Standing) -> None:
+        key = change.tenant, change.id
+        places = self._known.pop(key, {})
+        places[change.position] = standing
+        if len(places) > PLACES:
+            del places[min(places)]
+        if len(self._known) >= KEPT:
+            del self._known[next(iter(self._known))]
+        self._known[key] = places
 
     async def _before(self, change: Change, known: tuple[int, Standing]) -> Standing:
         """The entity before a row of its chain; `known` is what it was at an earlier row, if it is
