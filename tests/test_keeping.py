@@ -17,11 +17,13 @@ import pytest
 
 from pintu.kept import Kept
 from pintu.kernel.clock import CityClock
+from pintu.kernel.errors import PintuError
 from pintu.kernel.store.sqlite import open_sqlite
-from pintu.processes.keeping.bringing import Wanted, bring
+from pintu.processes.keeping.bringing import Wanted, bring, chosen
 from pintu.processes.keeping.counting import entities_of
 from pintu.processes.keeping.following import Followed
 from pintu.processes.keeping.keeper import Keeper
+from pintu.processes.keeping.looking import read_manifest
 from pintu.processes.keeping.replaying import Goal, covers
 from pintu.processes.keeping.schedule import make_base
 from pintu.processes.keeping.unpacking import unpack_into
@@ -192,6 +194,35 @@ async def test_every_moment_comes_back(tmp_path: Path) -> None:
             with closing(sqlite3.connect(target / "rooms" / "one.db")) as connection:
                 assert connection.execute("SELECT count(*) FROM row").fetchone()[0] <= rows
     assert len({one[1] for one in live}) == 5
+
+
+async def test_a_moment_that_nobody_knows_is_not_taken_for_one(tmp_path: Path) -> None:
+    """Between a whole copy and the first tick behind it only the copy is known: it is brought when
+    somebody says that it will do, or when its own moment is asked for."""
+    town = Town(tmp_path)
+
+    async def work(store: Any, keeper: Keeper) -> None:
+        await written(store, 0.1, 1)
+        await asyncio.gather(asyncio.to_thread(town.base), written(store, 0.3, 2))
+        while covers(town.backups / "stream", 0, time.time_ns() // 1000 - 100_000) is None:
+            await asyncio.sleep(0.05)
+
+    await town.run(work)
+    [archive] = town.backups.glob("base-*.tar.gz")
+    manifest = read_manifest(archive)
+    as_of_us, position = manifest["as_of_us"], manifest["position"]
+    first = covers(town.backups / "stream", manifest["stream"], as_of_us)
+    assert first is not None
+    between = [Goal(to_us=(as_of_us + first["at_us"]) // 2)]
+    if first["position"] > position + 1:
+        between.append(Goal(position=position + 1))
+    for goal in between:
+        with pytest.raises(PintuError, match="--accept-earlier"):
+            brought(town.backups, tmp_path / "again", goal)
+        assert not (tmp_path / "again").exists()
+        assert (archive, None) == chosen(town.backups, goal, earlier=True)
+    for goal in (Goal(to_us=as_of_us), Goal(position=position)):
+        assert (archive, None) == chosen(town.backups, goal)
 
 
 async def test_a_restart_goes_on_where_it_was(

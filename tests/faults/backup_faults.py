@@ -172,7 +172,7 @@ def moments(tries: int) -> Seen:
             try:
                 told, found = one.brought(one.data.parent / "again", goal)
             except PintuError as error:
-                if "nothing before it" not in error.detail:
+                if not any(one in error.detail for one in ("nothing before it", "is not known")):
                     seen.wrong.append(error.detail)
                 beyond += 1
                 continue

@@ -87,7 +87,7 @@ async def _loaded(settings: Settings, kept: Kept, server: Server, tries: int) ->
 async def _followed(kept: Kept) -> None:
     """Wait until what follows the whole copy is kept: a moment before is told to be the copy's."""
     until = time.monotonic() + 60
-    while chosen(kept.folder, Goal(to_us=time.time_ns() // 1000))[1] is None:
+    while chosen(kept.folder, Goal(to_us=time.time_ns() // 1000), earlier=True)[1] is None:
         assert time.monotonic() < until, "nothing is kept behind the whole copy"
         await asyncio.sleep(0.1)
 

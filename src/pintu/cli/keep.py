@@ -166,6 +166,12 @@ def restore(
     take_over: Annotated[
         bool, typer.Option("--take-over", help="The original is gone: this one is the city.")
     ] = False,
+    accept_earlier: Annotated[
+        bool,
+        typer.Option(
+            "--accept-earlier", help="If that moment is not known: the whole copy before it."
+        ),
+    ] = False,
     data: Data = None,
 ) -> int:
     """Bring a backup into an empty data folder, after every file in it was verified.
@@ -187,6 +193,7 @@ def restore(
             passphrase=read_passphrase(passphrase_file) if passphrase_file is not None else None,
             without_keys=without_keys,
             take_over=take_over,
+            accept_earlier=accept_earlier,
         )
     )
     for one in brought.said:

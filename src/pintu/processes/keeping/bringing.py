@@ -47,6 +47,7 @@ class Wanted:
     passphrase: Passphrase | None = None
     without_keys: bool = False
     take_over: bool = False
+    accept_earlier: bool = False
 
 
 @dataclass(slots=True)
@@ -65,7 +66,7 @@ def bring(wanted: Wanted) -> Brought:
         raise PintuError(f"{folder} is not empty; restore into a new folder with --data")
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder.parent)
-    archive, stream = chosen(wanted.backup, wanted.goal)
+    archive, stream = chosen(wanted.backup, wanted.goal, earlier=wanted.accept_earlier)
     place = folder.parent / f"{STAGE}{os.getpid()}"
     place.mkdir(mode=0o700)
     try:
@@ -75,7 +76,7 @@ def bring(wanted: Wanted) -> Brought:
         if stream is not None:
             _replay(place, manifest, (stream, wanted), brought)
         elif wanted.backup.is_dir() and wanted.goal != Goal():
-            brought.said.append(f"Nothing that came after {brought.as_of} is kept with it")
+            brought.said.append(f"Nothing that came after {brought.as_of} is brought with it")
         _check(place)
         if manifest.get("store"):
             _to_server(place, manifest["store"], wanted, brought)
@@ -99,8 +100,12 @@ def _sweep(parent: Path) -> None:
             shutil.rmtree(one, ignore_errors=True)
 
 
-def chosen(backup: Path, goal: Goal) -> tuple[Path, Path | None]:
-    """The archive to begin with, and the stream to go on with (None: there is none to follow)."""
+def chosen(backup: Path, goal: Goal, *, earlier: bool = False) -> tuple[Path, Path | None]:
+    """The archive to begin with, and the stream to go on with (None: there is none to follow).
+
+    PintuError for what cannot be had: also for a moment between a whole copy and the first one that
+    the stream knows behind it, unless the copy, which is `earlier`, will do.
+    """
     if not backup.is_dir():
         if goal != Goal():
             _says_itself(read_manifest(backup), goal)
@@ -121,10 +126,24 @@ def chosen(backup: Path, goal: Goal) -> tuple[Path, Path | None]:
             older = any(one[0] < as_of_us for one in found)
             if first is not None and older and goal != Goal():
                 continue  # an older one leads there through the stream, to the moment
+            if first is not None and not earlier:
+                _refuse_between(manifest, first, goal)
             return path, None
         return path, stream
     oldest = min(found, key=lambda one: one[0])
     raise PintuError(f"The oldest backup in {backup} is of {iso(oldest[0])}: nothing before it")
+
+
+def _refuse_between(manifest: dict[str, Any], first: dict[str, Any], goal: Goal) -> None:
+    as_of_us, position = int(manifest["as_of_us"]), int(manifest.get("position", 0))
+    if goal in (Goal(), Goal(to_us=as_of_us), Goal(position=position)):
+        return
+    asked = iso(goal.to_us) if goal.to_us is not None else f"position {goal.position}"
+    raise PintuError(
+        f"What there was on {asked} is not known: the whole copy before it is of {iso(as_of_us)}, "
+        f"position {position}, and every moment is known from {iso(first['at_us'])}, position "
+        f"{first['position']}. Name one of the two, or take the copy with --accept-earlier"
+    )
 
 
 def _first_tick(stream: Path, after: int | None, as_of_us: int) -> dict[str, Any] | None:
