@@ -12,13 +12,13 @@ from typing import Any
 import apsw
 import orjson
 
-from pintu.kernel.context.encode import exact_json
 from pintu.kernel.context.record import Keep, Put, Record, Remove, Tell
 from pintu.kernel.errors import AlreadyExists, PintuError
 from pintu.kernel.store.kinds import KindRow, Shape, keeps_indexes
 from pintu.kernel.store.port import VERB_NUMBER, Change, Op, Outcome
 from pintu.kernel.store.rows import expiry_us
 from pintu.kernel.store.sqlite.bulk import Bulk
+from pintu.kernel.store.sqlite.documents import Written
 from pintu.kernel.store.sqlite.keep import IndexRows
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.pending import PendingPoints
@@ -69,10 +69,13 @@ class Present:
 class Hands:
     """Applies operations; keeps the counters that follow the transaction."""
 
-    def __init__(self, connection: apsw.Connection, names: Names, pending: PendingPoints) -> None:
+    def __init__(
+        self, connection: apsw.Connection, names: Names, pending: PendingPoints, written: Written
+    ) -> None:
         self._run = connection.cursor().execute
         self._db = connection
         self._names = names
+        self._written = written
         self._index = IndexRows(connection, names, pending)
         self._pending = pending
         self._logged = Bulk(connection, _LOG, 9)
@@ -96,6 +99,7 @@ class Hands:
 
     def commit(self) -> None:
         """The transaction is durable."""
+        self._written.end()
         self.notes_durable = self.notes
         self._pending.commit()
 
@@ -108,13 +112,17 @@ class Hands:
         self.changes = []
 
     def flush(self) -> None:
-        """Write what was only gathered: before COMMIT, and before a task has the connection."""
+        """Write what was only gathered, tell of changed rows: before COMMIT, and before a task has
+        the connection.
+        """
+        self._written.tell()
         if self._logged.rows:
             self._logged.flush()
         self._index.flush()
 
     def rollback(self) -> None:
         """The transaction is gone: put the counters back."""
+        self._written.end()
         self._logged.rows = []
         self._index.rollback()
         self.position, self.next_n, self.entities, self.tombstones, self.notes = self._saved
@@ -167,7 +175,7 @@ class Hands:
 
     def _create(self, op: Op, put: Put, stamp: Stamp) -> Outcome:
         doc = put.entity
-        body = put.body or exact_json(doc)
+        body = put.body or orjson.dumps(doc)
         names = self._names
         now = stamp.now
         shape = names.shape_of(op.tenant, doc)
@@ -176,7 +184,7 @@ class Hands:
         n = self.next_n
         position = self.position + 1
         expires = expiry_us(doc) if "expiresAt" in doc else None
-        times = None if put.times is None else exact_json(put.times)
+        times = None if put.times is None else orjson.dumps(put.times)
         row = (n, op.tenant, op.id, shape.kind.n, shape.n, now, now, position, expires, times, body)
         try:
             self._run(_INSERT, row)
@@ -207,14 +215,15 @@ class Hands:
 
     def _put(self, op: Op, present: Present, put: Put, stamp: Stamp) -> Outcome:
         doc = put.entity
-        body = put.body or exact_json(doc)
+        body = put.body or orjson.dumps(doc)
         old = present.record
+        self._written.touch(old.number)
         position = self.position + 1
         # later than before, so that a changed entity is known from a new one
         now = max(stamp.now, old.modified_us + 1)
         # what came too late to change the present is logged, and nothing else happened
         modified = old.modified_us if put.payload is not None and body == old.body else now
-        times = None if put.times is None else exact_json(put.times)
+        times = None if put.times is None else orjson.dumps(put.times)
         kind = present.kind
         if keeps_indexes(present.shape, put):
             self._run(_NARROW, (body, modified, times, position, old.number))
@@ -231,7 +240,7 @@ class Hands:
             payload = put.payload
         elif put.verb == "updated" and put.changed is not None:
             get = doc.get
-            payload = exact_json({name: get(name) for name in put.changed})
+            payload = orjson.dumps({name: get(name) for name in put.changed})
         else:
             payload = body
         self._log(
@@ -262,6 +271,7 @@ class Hands:
 
     def _remove(self, op: Op, present: Present, effect: Remove, stamp: Stamp) -> Outcome:
         old = present.record
+        self._written.touch(old.number)
         position = self.position + 1
         self._index.remove(present.shape, old.number, orjson.loads(old.body))
         self._run("DELETE FROM entity WHERE n=?", (old.number,))

@@ -17,14 +17,13 @@ from pintu.kernel.context.selection import Compare, Selection
 from pintu.kernel.store.choosing import around, cells_around, circle
 from pintu.kernel.store.kinds import IndexPath
 from pintu.kernel.store.port import Blank, Joined, Statement
+from pintu.kernel.store.sqlite.documents import Documents
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.pending import PendingPoints
 from pintu.kernel.store.sqlite.plan import NEAR, Plan, Probe, plan
 from pintu.kernel.store.sqlite.read import LOOP_COUNT, LOOP_PAGE
 
 _LARGEST = 2**63 - 1
-_POINTS = f"FROM point p CROSS JOIN entity e ON e.n = p.n WHERE {NEAR}"
-_PAGE_NEAR = f"SELECT e.n, e.body {_POINTS} LIMIT ?"
 _NUMBERS_NEAR = f"SELECT p.n FROM point p WHERE {NEAR} LIMIT ?"
 _COUNT_NEAR = f"SELECT count(*) FROM (SELECT 1 FROM point p WHERE {NEAR} LIMIT ?)"
 
@@ -37,6 +36,7 @@ class Statements:
         connection: apsw.Connection,
         names: Names,
         pending: PendingPoints,
+        documents: Documents,
         *,
         probe: Probe,
         see: Callable[[], None],
@@ -46,6 +46,7 @@ class Statements:
         self.run = connection.cursor().execute
         self.names = names
         self.pending = pending
+        self.documents = documents
         self.see = see
         self.used = used
         self._probe = probe
@@ -71,6 +72,13 @@ def around_alone(selection: Selection) -> tuple[float, float, float] | None:
     if geo is None or selection.q or selection.scope or selection.id_pattern:
         return None
     return None if selection.attributes else around(geo)
+
+
+def several(found: Any) -> list[int]:
+    """The numbers that apsw's `get` found: none, one, or a list of them."""
+    if found.__class__ is list:
+        return found
+    return [] if found is None else [found]
 
 
 class _Kept:
@@ -105,12 +113,14 @@ class _Kept:
     def _read(self, blank: Blank | None) -> Joined | None:
         raise NotImplementedError
 
-    def _joined(self, bodies: list[bytes], count: int | None) -> Joined:
-        most = self._most
-        more = len(bodies) == most > 0 if count is None else count > len(bodies)
-        if (more and count is None) or (count is not None and len(bodies) == most > 0):
-            bodies.pop()
-        return Joined(b",".join(bodies), more, count)
+    def _joined(self, numbers: list[int], count: int | None) -> Joined | None:
+        """The page of these rows; one more than are shown was looked for."""
+        full = len(numbers) == self._most > 0
+        more = full if count is None else count > len(numbers)
+        if full:
+            numbers.pop()
+        bodies = self._room.documents.of(numbers)
+        return None if bodies is None else Joined(b",".join(bodies), more, count)
 
 
 class _ByValue(_Kept):
@@ -126,8 +136,8 @@ class _ByValue(_Kept):
         self._used = chosen.used
         self._numbers = [step.bindings[0] for step in chosen.steps]
         where = chosen.steps[0].where
-        joined = f"FROM value v CROSS JOIN entity e ON e.n = v.n WHERE {where}"
-        self._page = f"SELECT e.body, v.loose {joined} LIMIT ?"
+        # one that is only a candidate comes with its number below zero
+        self._page = f"SELECT iif(v.loose, -v.n, v.n) FROM value v WHERE {where} LIMIT ?"
         inner = f"SELECT v.loose AS loose FROM value v WHERE {where} LIMIT ?"
         self._count = f"SELECT count(*), max(loose) FROM ({inner})"
 
@@ -140,16 +150,14 @@ class _ByValue(_Kept):
             if count is None:
                 return None
         run, most = self._room.run, self._most
-        bodies: list[bytes] = []
+        found: list[int] = []
         for number in self._numbers if most else ():
-            rows: list[Any] = run(self._page, (number, blank, most - len(bodies))).fetchall()
-            for body, loose in rows:
-                if loose:
-                    return None
-                bodies.append(body)
-            if len(bodies) == most:
+            found += several(run(self._page, (number, blank, most - len(found))).get)
+            if len(found) == most:
                 break
-        return self._joined(bodies, count)
+        if found and min(found) < 0:
+            return None
+        return self._joined(found, count)
 
     def _counted(self, blank: Blank | None) -> int | None:
         total = 0
@@ -192,19 +200,18 @@ class _ByPlace(_Kept):
             if count is None:
                 return None
         run, most = self._room.run, self._most
-        found: dict[int, bytes] = {}
+        found: list[int] = []
         for index in self._used if most else ():
             for low, high in cells_around(box, told):
-                missing = most - len(found)
-                bindings = (index.n, low, high, *tests, missing)
-                rows: list[Any] = run(_PAGE_NEAR, bindings).fetchall()
-                before = len(found)
-                found.update(rows)
-                if len(found) != before + len(rows):
-                    return None  # one has several points there
+                bindings = (index.n, low, high, *tests, most - len(found))
+                found += several(run(_NUMBERS_NEAR, bindings).get)
                 if len(found) == most:
-                    return self._joined(list(found.values()), count)
-        return self._joined(list(found.values()), count)
+                    break
+            if len(found) == most:
+                break
+        if len(set(found)) != len(found):
+            return None  # one has several points there
+        return self._joined(found, count)
 
     def _waiting(self, box: Box, near: tuple[float, float, float]) -> bool:
         """Do points there wait to be written?"""
@@ -216,20 +223,20 @@ class _ByPlace(_Kept):
     def _counted(self, cells: Iterable[tuple[int, int]], tests: tuple[float, ...]) -> int | None:
         """How many entities lie there; each has one point in one index unless some has several."""
         run, total = self._room.run, 0
-        numbers: list[Any] = []
-        several = "several" not in self._room.names.never
+        numbers: list[int] = []
+        twice = "several" not in self._room.names.never
         for low, high in cells:
             for index in self._used:
                 bindings = (index.n, low, high, *tests, LOOP_COUNT + 1 - total)
-                if several:
-                    numbers += run(_NUMBERS_NEAR, bindings).fetchall()
+                if twice:
+                    numbers += several(run(_NUMBERS_NEAR, bindings).get)
                     total = len(numbers)
                 else:
                     found: Any = run(_COUNT_NEAR, bindings).get
                     total += found
                 if total > LOOP_COUNT:
                     return None
-        if several:
+        if twice:
             return len(set(numbers))
         # one may have come while rows were counted: it is known before it can be read
         return None if "several" not in self._room.names.never else total

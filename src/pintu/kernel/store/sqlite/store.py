@@ -25,6 +25,7 @@ from pintu.kernel.store.sqlite.apply import Hands
 from pintu.kernel.store.sqlite.background import Both
 from pintu.kernel.store.sqlite.calls import Call
 from pintu.kernel.store.sqlite.checkpoint import Archive, Checkpoints
+from pintu.kernel.store.sqlite.documents import Documents, Written
 from pintu.kernel.store.sqlite.learned import Learned
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.pending import PendingPoints
@@ -36,7 +37,7 @@ from pintu.kernel.store.sqlite.statements import Statements
 from pintu.kernel.store.sqlite.writer import Listener, Writer
 
 _ONE = f"SELECT {ENTITY} FROM entity e WHERE e.tenant=? AND e.id=?"
-_BODY = "SELECT body FROM entity WHERE tenant=? AND id=?"
+_NUMBER = "SELECT n FROM entity WHERE tenant=? AND id=?"
 TRIM_SLICE = 2_000
 _CURSORS = f"substr(name, 1, {len(MARKED)}) <> '{MARKED}'"
 
@@ -70,7 +71,8 @@ class SqliteStore:
         migrate(self._db)
         self._names = Names(self._db)
         self._pending = PendingPoints(self._db, self._names, self._publish)
-        self._hands = Hands(self._db, self._names, self._pending)
+        written = Written()
+        self._hands = Hands(self._db, self._names, self._pending, written)
         helper = partial(connect, path, vfs=vfs, cache_kib=64, read_only=False)
         self._writer = Writer(
             self._db,
@@ -89,11 +91,12 @@ class SqliteStore:
         )
         self._loop_db = reader(cache_kib=tuning.loop_cache_kib)
         self._point = self._loop_db.cursor()
+        self._documents = Documents(self._loop_db.cursor().execute, written, tuning.documents_bytes)
         self._snapshot = False
         self._writer.before_answers = self._let_go
         self._plans = Plans(self._names, self._pending, self._probe)
         self._statements = Statements(
-            self._loop_db, self._names, self._pending,
+            self._loop_db, self._names, self._pending, self._documents,
             probe=self._probe, see=self._see, used=self._learned.used,
         )  # fmt: skip
         self.prepare = self._statements.prepare
@@ -155,6 +158,7 @@ class SqliteStore:
         if self._snapshot:
             self._snapshot = False
             self._point.execute("COMMIT")
+        self._documents.let_go()
 
     def retrieve(self, tenant: int, id: str) -> Record | None:
         """One entity by id."""
@@ -175,8 +179,8 @@ class SqliteStore:
         """The stored document of an entity; None when there is none."""
         if not self._snapshot:
             self._hold()
-        found: bytes | None = self._point.execute(_BODY, (tenant, id)).get
-        return found
+        n: int | None = self._point.execute(_NUMBER, (tenant, id)).get
+        return None if n is None else self._documents.find(n)
 
     def select(self, selection: Selection) -> Page | asyncio.Future[Page]:
         """A page of entities, exact."""
@@ -345,6 +349,9 @@ class SqliteStore:
             "learned_most": self._tuning.learned_paths,
             "learned_most_bytes": self._tuning.learned_bytes,
             "points_waiting": len(self._pending),
+            "documents": len(self._documents),
+            "documents_bytes": self._documents.bytes,
+            "documents_missed": self._documents.missed,
             "waiting": writer.waiting,
             "groups": writer.groups,
             "group_ops_mean": round(writer.grouped_ops / max(writer.groups, 1), 2),
