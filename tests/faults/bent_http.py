@@ -32,7 +32,9 @@ MORE_S = 3.0
 
 AT_ONCE = 8
 REFUSING = frozenset((*range(400, 500), 501, 505))
-_EARLY = re.compile(r"urn:ngsi-ld:Bent:0{7}\d{3}")  # mutants have later numbers, or broken ids
+MUTANTS = 5_555_000_000
+"""Their first number, so far from the others' that bytes flipped in it make none of those."""
+_EARLY = re.compile(r"urn:ngsi-ld:Bent:0{7}\d{3}")
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3})[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n")
 
 
@@ -160,7 +162,7 @@ def doors() -> Iterator[list[Door]]:
 
 def requests(seed: int, many: int) -> Iterator[Bend]:
     """Every bend, every cut, every mix; then mutants until there are so many."""
-    chance, numbers = random.Random(seed), count(1_000)
+    chance, numbers = random.Random(seed), count(MUTANTS)
     sent = 0
     for made in (*bends(1), *partial(900), *mixes(950)):
         sent += 1
