@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from statistics import median
 from typing import Any, Final
@@ -18,10 +19,37 @@ LONGEST: Final = 80
 PROFILED: Final = 20_000
 """Rows a profile measures; of more, the first."""
 
-WHOLE_PAGE: Final = 5_000
+WHOLE_PAGE: Final = 1_000
+"""Rows asked for at once: each page is held as dictionaries while it is measured."""
+
 MOST_STRANGE: Final = 5
+MINUS_ONE: Final = 0x9E3779B97F4A7C1
 MOST_NUMBERS: Final = 5_000  # of which the middle is found
 PHONE: Final = re.compile(r"\+?[\d -]{7,17}")
+
+
+class Different:
+    """How many different values came, up to MOST_DISTINCT: counted by their hashes, eight bytes a
+    value instead of a set of the values."""
+
+    __slots__ = ("_full", "_hashes")
+
+    def __init__(self) -> None:
+        self._hashes, self._full = array("q"), False
+
+    def add(self, value: str | float) -> None:
+        """One value."""
+        if self._full:
+            return
+        # Python's hash of -1 is that of -2
+        self._hashes.append(MINUS_ONE if value == -1 else hash(value))
+        if len(self._hashes) >= 2 * MOST_DISTINCT:
+            self._hashes = array("q", set(self._hashes))
+            self._full = len(self._hashes) >= MOST_DISTINCT
+
+    def count(self) -> int:
+        """How many."""
+        return min(len(set(self._hashes)), MOST_DISTINCT)
 
 
 class Measuring:
@@ -30,7 +58,7 @@ class Measuring:
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = columns
         self._filled = dict.fromkeys((one.name for one in columns), 0)
-        self._distinct: dict[str, set[Any]] = {one.name: set() for one in columns}
+        self._distinct = {one.name: Different() for one in columns}
         self._low: dict[str, Any] = {}
         self._high: dict[str, Any] = {}
         self._rows = 0
@@ -71,9 +99,7 @@ class Measuring:
         numbers = self._numbers[name]
         if type(value) in (int, float) and len(numbers) < MOST_NUMBERS:
             numbers.append(value)
-        held = self._distinct[name]
-        if len(held) < MOST_DISTINCT:
-            held.add(value if isinstance(value, str | int | float) else repr(value))
+        self._distinct[name].add(value if isinstance(value, str | int | float) else repr(value))
         if isinstance(value, bool | list | dict):
             return
         key = sort_key(value)
@@ -111,7 +137,7 @@ class Measuring:
 
     def _of(self, column: Column) -> dict[str, Any]:
         name = column.name
-        distinct = len(self._distinct[name])
+        distinct = self._distinct[name].count()
         found: dict[str, Any] = {
             "filled": round(self._filled[name] / self._rows, 4) if self._rows else 0.0,
             "distinct": distinct,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import pickle
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +17,10 @@ SMALLEST: Final = 384  # hashes kept of a field
 SAMPLED: Final = 256  # rows of a sample
 MOST_SAMPLES: Final = 4
 GRAMS: Final = 8
-MOST_DISTINCT: Final = 50_000
+MOST_KNOWN: Final = 4_000
+"""Hashes remembered of a column's values, and of all texts: a column of few values is hashed once a
+value, one in which every row differs gains nothing by remembering."""
+
 UNIQUE: Final = 0.9  # different values ÷ rows from which a field tells rows apart
 NO_KEY: Final = frozenset(("number", "point", "shape", "yes_no"))
 SMALL: Final = 10  # times as many as there are rows: whole numbers below that tell nothing apart
@@ -25,27 +29,39 @@ MOST_PAIRED: Final = 8  # fields tried two by two when none tells rows apart by 
 
 class Sketching:
     """Takes the rows of one data set and makes its sketch; holds the rows it was given until then,
-    at most as many as the caller measures."""
+    at most as many as the caller measures: by column and packed, a tenth of what they take as
+    dictionaries, and gone as a whole afterwards."""
 
     def __init__(self, data_set: DataSet, salt: Salt) -> None:
         self._data_set, self._salt = data_set, salt
-        self._rows: list[dict[str, Any]] = []
+        self._columns = [one for one in data_set.columns if one.kind != "shape"]
+        self._packed: dict[str, list[bytes]] = {one.name: [] for one in self._columns}
+        self._rows = 0
         self._hash_of: dict[str, int] = {}
 
     def add(self, rows: Iterable[dict[str, Any]]) -> None:
         """Some rows by column name."""
-        self._rows.extend(rows)
+        taken = list(rows)
+        self._rows += len(taken)
+        for name, packed in self._packed.items():
+            values = [row.get(name) for row in taken]
+            packed.append(pickle.dumps(values, pickle.HIGHEST_PROTOCOL))
+
+    def _values(self, name: str) -> Iterator[Any]:
+        """A column, row by row."""
+        for packed in self._packed[name]:
+            yield from pickle.loads(packed)  # what `add` made, of this process
 
     def made(self, at_us: int, *, rows: int | None = None, newest_us: int = 0) -> Sketch:
         """The sketch of what was added; `rows`: how many the data set has in all."""
-        columns = [one for one in self._data_set.columns if one.kind != "shape"]
+        columns = self._columns
         hashes = {one.name: self._hashes(one) for one in columns}
         fields = tuple(self._field(one, hashes[one.name]) for one in columns)
         found = self._data_set
         return Sketch(
             data_set=found.name,
             at_us=at_us,
-            rows=len(self._rows) if rows is None else rows,
+            rows=self._rows if rows is None else rows,
             fields=fields,
             samples=tuple(self._samples(columns, hashes)),
             title=found.title,
@@ -61,16 +77,15 @@ class Sketching:
         known = self._hash_of.get(text)
         if known is None:
             known = self._salt.hash(text)
-            if len(self._hash_of) < MOST_DISTINCT:
+            if len(self._hash_of) < MOST_KNOWN:
                 self._hash_of[text] = known
         return known
 
     def _hashes(self, column: Column) -> Any:
         name, kind = column.name, column.kind
         seen: dict[Any, int] = {None: 0}
-        found = np.zeros(len(self._rows), np.uint64)
-        for n, row in enumerate(self._rows):
-            value = row.get(name)
+        found = np.zeros(self._rows, np.uint64)
+        for n, value in enumerate(self._values(name)):
             try:
                 known = seen.get(value)
             except TypeError:  # a place
@@ -79,7 +94,9 @@ class Sketching:
                 continue
             if known is None:
                 text = canonical(value, kind)
-                known = seen[value] = self._hash(text) if text else 0
+                known = self._hash(text) if text else 0
+                if len(seen) < MOST_KNOWN:
+                    seen[value] = known
             found[n] = known
         return found
 
@@ -101,8 +118,8 @@ class Sketching:
         )
 
     def _numbers(self, column: Column) -> Any:
-        name, kind = column.name, column.kind
-        return np.array([number_of(row.get(name), kind) for row in self._rows], np.float64)
+        told = (number_of(value, column.kind) for value in self._values(column.name))
+        return np.fromiter(told, np.float64, self._rows)
 
     def _quantiles(self, column: Column) -> tuple[float, ...]:
         if column.kind not in ("number", "whole", "date", "time"):
@@ -117,7 +134,7 @@ class Sketching:
     def _samples(self, columns: Sequence[Column], hashes: dict[str, Any]) -> Iterable[Sample]:
         told = tuple(one.name for one in columns if one.key)
         groups = [told] if told else []
-        count = max(1, len(self._rows))
+        count = max(1, self._rows)
         different = {name: len(np.unique(all_[all_ != 0])) for name, all_ in hashes.items()}
         alone = [
             one.name
@@ -139,16 +156,16 @@ class Sketching:
             return False
         numbers = self._numbers(column)
         numbers = numbers[np.isfinite(numbers)]
-        if len(numbers) < 0.9 * len(self._rows):
+        if len(numbers) < 0.9 * self._rows:
             return False
-        small = float(numbers.max()) < SMALL * len(self._rows) and float(numbers.min()) >= 0
+        small = float(numbers.max()) < SMALL * self._rows and float(numbers.min()) >= 0
         return small and bool((numbers == np.floor(numbers)).all())
 
     def _pairs(
         self, columns: Sequence[Column], hashes: dict[str, Any], different: dict[str, int]
     ) -> Iterable[tuple[str, ...]]:
         """The two columns that together tell rows apart, where none does alone."""
-        count = len(self._rows)
+        count = self._rows
         tried = [
             one.name
             for one in columns
@@ -185,16 +202,22 @@ class Sketching:
 
     def _cells(self, column: Column, hashes: Any, places: Any) -> Cells:
         name, kind = column.name, column.kind
-        rows = [self._rows[n] for n in places]
+        values = self._at(name, places.tolist())
         numbers = grams = b""
         if not column.person and kind in ("number", "whole", "date", "time", "text", "code"):
-            told = np.array([number_of(row.get(name), kind) for row in rows], np.float64)
+            told = np.array([number_of(value, kind) for value in values], np.float64)
             numbers = told.tobytes() if np.isfinite(told).any() else b""
         if kind == "text" and not numbers:
-            texts = [canonical(row.get(name)) for row in rows]
+            texts = [canonical(value) for value in values]
             if texts and sum(map(len, texts)) >= LONG_TEXT * len(texts):
                 grams = b"".join(self._grams(text) for text in texts)
         return Cells(name=name, hashes=hashes[places].tobytes(), numbers=numbers, grams=grams)
+
+    def _at(self, name: str, places: list[int]) -> list[Any]:
+        """A column's values at some places, in their order."""
+        wanted = set(places)
+        found = {n: value for n, value in enumerate(self._values(name)) if n in wanted}
+        return [found[n] for n in places]
 
     def _grams(self, text: str) -> bytes:
         """The smallest hashes of a text's parts, one of each of several permutations."""
