@@ -17,7 +17,15 @@ from pintu.cli.shell import Data, err, out, settings_of
 from pintu.kernel.clock import iso
 from pintu.kernel.errors import ConfigurationError, PintuError
 from pintu.processes.keeping import copying
-from pintu.processes.keeping.bringing import BASES, STREAM, Wanted, bring, chosen, moment
+from pintu.processes.keeping.bringing import (
+    BASES,
+    STREAM,
+    Brought,
+    Wanted,
+    bring,
+    chosen,
+    moment,
+)
 from pintu.processes.keeping.copying import Keys, Told
 from pintu.processes.keeping.looking import Looked, look, unpack
 from pintu.processes.keeping.replaying import Goal, check_whole
@@ -167,10 +175,7 @@ def restore(
         bool, typer.Option("--take-over", help="The original is gone: this one is the city.")
     ] = False,
     accept_earlier: Annotated[
-        bool,
-        typer.Option(
-            "--accept-earlier", help="If that moment is not known: the whole copy before it."
-        ),
+        bool, typer.Option("--accept-earlier", help="Or else the whole copy before that moment.")
     ] = False,
     data: Data = None,
 ) -> int:
@@ -196,13 +201,17 @@ def restore(
             accept_earlier=accept_earlier,
         )
     )
-    for one in brought.said:
-        out.print(one, soft_wrap=True, markup=False)
-    as_of = f"restored, as of {brought.as_of}, position {brought.position:,}"
-    out.print(f"{settings.data}: {as_of}", soft_wrap=True)
+    _tell_brought(brought, settings.data)
     if not take_over:
         out.print(QUIET, soft_wrap=True, markup=False)
     return 0
+
+
+def _tell_brought(brought: Brought, data: Path) -> None:
+    for one in brought.said:
+        out.print(one, soft_wrap=True, markup=False)
+    as_of = f"restored, as of {brought.as_of}, position {brought.position:,}"
+    out.print(f"{data}: {as_of}", soft_wrap=True)
 
 
 def empty_demo(
