@@ -111,11 +111,16 @@ class Town:
         self._process.stdout.close()
 
     def follows(self, at_us: int, within_s: float = 30) -> None:
-        """Until every moment up to that one is kept."""
+        """Until every moment up to that one is kept: of what was committed beside a tick the next
+        one tells."""
         until = time.monotonic() + within_s
-        while (told := read_state(self.data, "stream")).get("at_us", 0) < at_us or told["trouble"]:
-            assert time.monotonic() < until, f"backups do not go on: {told}"
-            time.sleep(0.05)
+        for _ in range(2):
+            while (told := read_state(self.data, "stream")).get("at_us", 0) <= at_us or told[
+                "trouble"
+            ]:
+                assert time.monotonic() < until, f"backups do not go on: {told}"
+                time.sleep(0.05)
+            at_us = told["at_us"]
 
     def base(self) -> Path:
         """A whole copy, beside it."""
@@ -330,6 +335,7 @@ def full(tries: int) -> Seen:
             began = time.monotonic()
             one.follows(time.time_ns() // 1000)
             one.base()
+            one.follows(time.time_ns() // 1000)  # moments are known from there on
             one.wait(3)
             at_us, position, digest = one.moments[-1]
             one.follows(at_us)
@@ -344,10 +350,10 @@ def full(tries: int) -> Seen:
 
 @contextmanager
 def _small(folder: Path) -> Iterator[None]:
-    """A disk of a few megabytes."""
+    """A disk with room for some backups of a city that writes all the time."""
     if os.geteuid() != 0:
         raise NotRun("only root may mount a small disk")
-    words = ["mount", "-t", "tmpfs", "-o", "size=96000000", "pintu-backups", str(folder)]
+    words = ["mount", "-t", "tmpfs", "-o", "size=256000000", "pintu-backups", str(folder)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         raise NotRun(f"a small disk cannot be mounted here: {done.stderr.strip()}")
