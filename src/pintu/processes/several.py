@@ -13,7 +13,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
@@ -108,12 +108,13 @@ class Several:
             await self.city.close()
             self.city = await self._opened()
         self.opened = True
+        application = self.city.application()
         leads = await self._sure_to_lead() if self.lead.leads else False
         if leads:
             await self._start_leading(self.city)
         self.broker = NativeBroker(self.city.rooms, self.lead, _store(self.city).fresh)
         self.standing = Standing(self.broker.forwarder)
-        await self._adopt(self.city, leads=leads)
+        await self._adopt(self.city, application, leads=leads)
         self._turn = asyncio.create_task(self._run(), name="pintu-brokers")
 
     async def drain(self) -> None:
@@ -184,11 +185,12 @@ class Several:
         await self.folder.pull(_store(self.city))
         city = await self._opened()
         try:
+            application = city.application()
             if not await self._sure_to_lead():
                 await city.close()
                 return
             await self._start_leading(city)
-            await self._adopt(city, leads=True)
+            await self._adopt(city, application, leads=True)
         except BaseException:  # what it began would run beside that of the next try
             await city.close()
             raise
@@ -210,9 +212,11 @@ class Several:
         log.warning("%s leads the city no more", self.settings.node)
 
     async def _sure_to_lead(self) -> bool:
-        """Opening a city keeps the loop busy, longer than the lead is sure on a slow machine: it is
-        asked for again before anything begins that only one may do."""
+        """Opening a city and its pages keeps the loop busy, longer than the lead is sure on a slow
+        machine. So all of that is done before, and it is asked for again, now, before anything
+        begins that only one may do: a beat of before would be sure for a moment more."""
         until = asyncio.get_running_loop().time() + SURE_AGAIN_S
+        await self.lead.ask()
         while not self.lead.leads and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(0.05)
         return self.lead.leads and not self._draining
@@ -223,12 +227,11 @@ class Several:
 
     async def _opened(self) -> City:
         city = await City.open(self.settings, leads=False, session=self.session)
-        city.rooms.meter = self._meter
+        city.rooms.meter = self._meter  # the door counts on where it was
         return city
 
-    async def _adopt(self, city: City, *, leads: bool) -> None:
-        city.rooms.meter = self.broker.meter  # the door counts on where it was
-        await self.standing.adopt(city.application(), leads=leads)
+    async def _adopt(self, city: City, application: Any, *, leads: bool) -> None:
+        await self.standing.adopt(application, leads=leads)
         self.broker.adopt(city.rooms, leads=leads, fresh=_store(city).fresh)
         self._role(leads=leads)
         self.adopted(city.rooms)

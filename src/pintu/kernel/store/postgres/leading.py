@@ -153,17 +153,23 @@ class Leading:
     async def _run(self) -> None:
         while True:
             began = monotonic()
-            try:
-                # at the start tables may have to be made
-                async with asyncio.timeout(ASK_S if self._prepared else None), self._asking:
-                    await self._beat()
-            except _BROKEN as error:
-                log.info("Who leads cannot be asked: %s", told_plainly(error))
-                await self._hang_up()
-            except Exception:  # the loop's edge: it asks again
-                log.exception("Who leads cannot be asked")
-                await self._hang_up()
+            await self.ask()
             await asyncio.sleep(max(0.05, BEAT_S - (monotonic() - began)))
+
+    async def ask(self) -> None:
+        """Ask who leads, now: `leads` is then sure for `SURE_S`, if the server answered. What a
+        loop that was busy did not notice in time is noticed first."""
+        await asyncio.sleep(0)  # whose time is over by now is told so
+        try:
+            # at the start tables may have to be made
+            async with asyncio.timeout(ASK_S if self._prepared else None), self._asking:
+                await self._beat()
+        except _BROKEN as error:
+            log.info("Who leads cannot be asked: %s", told_plainly(error))
+            await self._hang_up()
+        except Exception:  # the loop's edge: it asks again
+            log.exception("Who leads cannot be asked")
+            await self._hang_up()
 
     async def _beat(self) -> None:
         connection = await self._connection()
