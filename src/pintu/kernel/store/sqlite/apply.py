@@ -12,6 +12,7 @@ from typing import Any
 import apsw
 import orjson
 
+from pintu.kernel.context.encode import exact_json
 from pintu.kernel.context.record import Keep, Put, Record, Remove, Tell
 from pintu.kernel.errors import AlreadyExists, PintuError
 from pintu.kernel.store.kinds import KindRow, Shape, keeps_indexes
@@ -175,7 +176,7 @@ class Hands:
 
     def _create(self, op: Op, put: Put, stamp: Stamp) -> Outcome:
         doc = put.entity
-        body = put.body or orjson.dumps(doc)
+        body = put.body or exact_json(doc)
         names = self._names
         now = stamp.now
         shape = names.shape_of(op.tenant, doc)
@@ -184,7 +185,7 @@ class Hands:
         n = self.next_n
         position = self.position + 1
         expires = expiry_us(doc) if "expiresAt" in doc else None
-        times = None if put.times is None else orjson.dumps(put.times)
+        times = None if put.times is None else exact_json(put.times)
         row = (n, op.tenant, op.id, shape.kind.n, shape.n, now, now, position, expires, times, body)
         try:
             self._run(_INSERT, row)
@@ -215,7 +216,7 @@ class Hands:
 
     def _put(self, op: Op, present: Present, put: Put, stamp: Stamp) -> Outcome:
         doc = put.entity
-        body = put.body or orjson.dumps(doc)
+        body = put.body or exact_json(doc)
         old = present.record
         self._written.touch(old.number)
         position = self.position + 1
@@ -223,7 +224,7 @@ class Hands:
         now = max(stamp.now, old.modified_us + 1)
         # what came too late to change the present is logged, and nothing else happened
         modified = old.modified_us if put.payload is not None and body == old.body else now
-        times = None if put.times is None else orjson.dumps(put.times)
+        times = None if put.times is None else exact_json(put.times)
         kind = present.kind
         if keeps_indexes(present.shape, put):
             self._run(_NARROW, (body, modified, times, position, old.number))
@@ -240,7 +241,7 @@ class Hands:
             payload = put.payload
         elif put.verb == "updated" and put.changed is not None:
             get = doc.get
-            payload = orjson.dumps({name: get(name) for name in put.changed})
+            payload = exact_json({name: get(name) for name in put.changed})
         else:
             payload = body
         self._log(
