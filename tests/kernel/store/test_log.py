@@ -5,6 +5,7 @@ keeps cursors.
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 
 import orjson
 
@@ -69,6 +70,24 @@ async def test_listeners_hear_each_commit_in_order_with_the_new_body(store: Stor
             kept.at_us,
             kept.payload,
         )
+
+
+async def test_what_is_heard_takes_its_own_size(store: Store) -> None:
+    """Thousands of the newest changes are kept: each is its bytes and little more, not the 4 KB
+    that orjson leaves a text in."""
+    heard: list[Change] = []
+    store.on_commit(heard.extend)
+    await store.submit([create(lamp(1))], "t")
+    rooms = [tracemalloc.Filter(True, f"*/{name}.py") for name in ("apply", "encode")]
+    tracemalloc.start()
+    try:
+        await store.submit([create(lamp(i)) for i in range(100, 150)], "t")
+        await store.submit([update(f"urn:ngsi-ld:Lamp:{i}", power=9) for i in range(100, 150)], "t")
+        held = tracemalloc.take_snapshot().filter_traces(rooms).statistics("filename")
+    finally:
+        tracemalloc.stop()
+    assert 101 == len(heard)
+    assert 0 < sum(one.size for one in held) < 100 * 2_000
 
 
 async def test_many_writers_and_a_poller_see_every_change_exactly_once(store: Store) -> None:
