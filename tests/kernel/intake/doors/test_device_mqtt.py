@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -241,3 +242,28 @@ async def test_a_kept_message_is_marked_and_told_once(broker: int, tmp_path: Pat
     ((_, marked),) = numbered(first.envelope, {"t": 1}, "")
     ((_, plain),) = numbered(live.envelope, {"t": 2}, "")
     assert (True, False) == (marked.get("$retained", False), plain.get("$retained", False))
+
+
+async def test_a_line_that_breaks_while_nobody_waits_is_no_complaint(broker: int) -> None:
+    """Whoever is busy with a message, and leaves then, need not hear that the line broke; neither
+    does the loop complain of an error that nobody fetched."""
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))
+    connector = door("left", qos=1)
+    async with Tap() as tap:
+        messages = connector.receive()
+        first = asyncio.ensure_future(anext(messages))
+        async with asyncio.timeout(5):
+            while not connector.connected:
+                await asyncio.sleep(0.01)
+        await publish("left/x", b"1", qos=1)
+        assert b"1" == (await first).envelope.body
+        client = connector._client
+        tap.cut()
+        async with asyncio.timeout(5):
+            while client is not None and not client._disconnected.done():
+                await asyncio.sleep(0.01)
+        await messages.aclose()
+    del client, messages, first
+    gc.collect()
+    assert [] == complaints

@@ -204,6 +204,8 @@ class MqttConnector:
             **more,
         )
         client.pending_calls_threshold = PUBLISHING
+        for known in (client._connected, client._disconnected):
+            known.add_done_callback(_heard)
         return client
 
     def _received(self, paho: Any, message: aiomqtt.Message) -> Received | None:
@@ -255,6 +257,13 @@ class MqttConnector:
             await asyncio.wait_for(client.publish(topic, payload, qos=1), PUBLISH_WITHIN_S)
         except (aiomqtt.MqttError, TimeoutError) as error:
             raise Unavailable(f"Connector {self.name} cannot publish now: {error}") from error
+
+
+def _heard(known: asyncio.Future[None]) -> None:
+    """A line that broke while nobody waited for it, or that was being left: who waits hears of it,
+    and where nobody does the loop need not complain."""
+    if not known.cancelled():
+        known.exception()
 
 
 def _answer_after_commit(paho: Any) -> None:
