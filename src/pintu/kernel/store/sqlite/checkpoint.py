@@ -4,13 +4,17 @@ waiting.
 Folding back thousands of pages takes tens of milliseconds, and the disk has no time for anything
 else meanwhile: it is done seldom enough that fewer than one write in a hundred meets it
 (docs/decisions/0011). A helper thread with its own connection does the
-bulk of it while the writer goes on; then the writer folds the rest, some ten pages, and asks the
-loop to let its read transaction go: with everything folded and nobody reading the log, the next
-write starts it anew.
+bulk of it while the writer goes on, then what came meanwhile, until that is little; then the writer
+folds the rest and asks the loop to let its read transaction go: with everything folded and nobody
+reading the log, the next write starts it anew.
+
+SQLite waits for the disk to have city.db only where the end of the log was reached, which is the
+writer's part: the helper waits for all it folded before, or the writer would.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -29,6 +33,14 @@ SHORT_WAIT_MS = 20
 LONG_WAIT_MS = 2_000
 """How long the writer waits for readers when the log is over its limit, and over four times that.
 """
+
+
+FEW_PAGES = 250
+"""A rest of the log that the writer folds back itself: half a millisecond and a sync."""
+
+PASSES = 4
+"""How often the helper goes on with what was committed while it folded: each time that is a tenth
+of the time before, unless the disk is slower than those who write."""
 
 
 class Archive(Protocol):
@@ -57,6 +69,7 @@ class Checkpoints:
         self._thread: threading.Thread | None = None
         self._working = False
         self._done = threading.Event()
+        self._file = -1
         self.count = 0
         self.longest_s = 0.0  # that the writer was kept waiting
         self.total_s = 0.0
@@ -92,12 +105,16 @@ class Checkpoints:
             self._begin()
 
     def close(self) -> None:
-        """The store closes: leave an empty log behind."""
+        """The store closes: leave an empty log behind, and close the writer's connection."""
         if self._thread is not None:
             self._jobs.put(False)
             self._thread.join()
             self._thread = None
         self._fold(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self._db.close()
+        if self._file >= 0:  # last: a process that closes a file has no locks on it any more
+            os.close(self._file)
+            self._file = -1
 
     def _begin(self) -> None:
         if self._thread is None:
@@ -112,28 +129,42 @@ class Checkpoints:
         both: list[apsw.Connection] = []
         while self._jobs.get():
             try:
+                if self._file < 0:
+                    self._file = os.open(self._db.filename, os.O_RDONLY | os.O_CLOEXEC)
                 if not both:
                     both = [self._connect(), self._connect()]
-                self._fold_beside(*both)
-            except (apsw.Error, PintuError):
-                self.failed += 1
+                self._fold_most(*both)
+            except (apsw.Error, PintuError, OSError):
+                self.failed += 1  # the writer's part fails too, or all is well by then
             self._done.set()
         for connection in both:
             connection.close()
 
-    def _fold_beside(self, connection: apsw.Connection, reader: apsw.Connection) -> None:
-        """Fold back while others write. With an archive a read transaction is held meanwhile:
-        SQLite folds no further than where it began, and up to there the archive took everything.
+    def _fold_most(self, connection: apsw.Connection, reader: apsw.Connection) -> None:
+        """Fold back until little is left of what others write meanwhile: the writer, who has to
+        fold the rest, writes nothing as long as that takes.
+        """
+        before = -1
+        for _ in range(PASSES):
+            folded = self._fold_beside(connection, reader)
+            os.fdatasync(self._file)
+            if folded <= before or self.pages - folded <= FEW_PAGES:
+                return  # a reader keeps us from going on, or the rest is little
+            before = folded
+
+    def _fold_beside(self, connection: apsw.Connection, reader: apsw.Connection) -> int:
+        """Fold back while others write; returns how far, in pages of the log. With an archive a
+        read transaction is held meanwhile: SQLite folds no further than where it began, and up to
+        there the archive took everything.
         """
         archive = self.archive
         if archive is None:
-            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            return
+            return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)[1]
         reader.execute("BEGIN")
         try:
             reader.execute("SELECT count(*) FROM tenant").fetchall()
             archive.take()
-            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)[1]
         finally:
             reader.execute("COMMIT")
 
