@@ -9,6 +9,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Iterator
+from math import cos, radians
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,18 @@ import apsw
 import pytest
 
 from pintu.kernel.clock import CityClock
+from pintu.kernel.context.match import distance_m
 from pintu.kernel.context.record import Put, Record
+from pintu.kernel.store.choosing import circle
 from pintu.kernel.store.port import Op, settled
+from pintu.kernel.store.rows import cell_of
 from pintu.kernel.store.sqlite import Tuning, open_sqlite
-from pintu.kernel.store.sqlite.documents import (
-    LARGEST_BYTES,
-    ROOM_FOR,
-    ROW_BYTES,
-    Documents,
-    Written,
-)
+from pintu.kernel.store.sqlite.blocks import CELLS_BITS, bands_of, block_of, inside
+from pintu.kernel.store.sqlite.documents import LARGEST_BYTES, ROOM_FOR, ROW_BYTES, Documents
+from pintu.kernel.store.sqlite.written import Written
 from tests.kernel.store.conftest import create, delete, lamp, put
 from tests.kernel.store.test_asking import learned
-from tests.kernel.store.test_statements import around, compared, strokes
+from tests.kernel.store.test_statements import around, compared, expected, strokes
 
 ROWS = 6
 
@@ -194,15 +194,24 @@ def test_memory_is_bounded_and_counted() -> None:
 
 
 def all_true(store: Any) -> int:
-    """How many documents are kept; each is what SQLite answers now."""
+    """How many documents are kept; each, and every block of points, is what SQLite answers now."""
     store._see()
     read = store._loop_db.execute
-    read("SELECT count(*) FROM entity").fetchall()
-    documents = store._documents
-    documents.of([])
+    documents, blocks = store._documents, store._blocks
+    documents._take_out()
     for n, body in documents._kept.items():
         assert body == read("SELECT body FROM entity WHERE n=?", (n,)).get
     assert documents.bytes == sum(len(one) + ROW_BYTES for one in documents._kept.values())
+    blocks._take_out()
+    kept = {key: block for key, block in blocks._kept.items() if block is not None}
+    sql = "SELECT lon, lat FROM point WHERE path=? AND cell BETWEEN ? AND ?"
+    for key, (count, bands) in kept.items():
+        first = (key & (1 << 32) - 1) << CELLS_BITS
+        there = read(sql, (key >> 32, first, first + (1 << CELLS_BITS) - 1)).fetchall()
+        points = [one for _, _, lons, lats in bands for one in zip(lons, lats, strict=True)]
+        assert sorted(there) == sorted(points)
+        assert count == len(points)
+    assert blocks.points == sum(count for count, _ in kept.values())
     return len(documents)
 
 
@@ -217,6 +226,7 @@ async def test_a_store_answers_as_without_memory(tmp_path: Path, budget: int) ->
         await settled(store.select(compared("==", 1)))
     await learned(store)
     pages = [store.prepare(compared("==", 1)), store.prepare(around(0, 0, 1_000.0))]
+    counting = store.prepare(around(0, 0, 1_000.0, count=True))
 
     def broken(record: Record | None, now: int) -> Put:
         raise ZeroDivisionError
@@ -228,7 +238,7 @@ async def test_a_store_answers_as_without_memory(tmp_path: Path, budget: int) ->
         plain = store._loop_db.execute("SELECT body FROM entity WHERE tenant=1 AND id=?", (id,))
         assert store.document(1, id) == plain.get
 
-    kept = 0
+    kept = seen = 0
     for turn in range(40):
         ops = [one for _ in range(4) for one in strokes(chance, twice=0.0)]
         if turn % 5 == 0:
@@ -239,9 +249,67 @@ async def test_a_store_answers_as_without_memory(tmp_path: Path, budget: int) ->
             await asyncio.sleep(0)
         for _ in range(20):
             read()
+        for place in ((120.02, 30.02), (120.03, 30.025), (120.021, 30.02)):
+            found = counting.page(place)
+            if found is not None:
+                selection = around(*place, 1_000.0, count=True)
+                assert await expected(store, selection) == (found.body, found.more, found.count)
         kept = max(kept, all_true(store))
+        seen = max(seen, store._blocks.points)
     assert (kept > 0) is (budget > 0)
+    assert seen
     await store.close()
+
+
+async def test_rows_are_told_of_before_they_are_committed(tmp_path: Path) -> None:
+    """Of a change, a removal, a point that moves and one that no longer waits."""
+    store: Any = open_sqlite(tmp_path / "city.db", clock=CityClock())
+    written, moved = store._documents._written, store._blocks._written
+    told: list[tuple[set[int], set[int]]] = []
+
+    def look() -> bool:
+        rows, blocks = (
+            {key for _, keys in list(one.told) for key in keys} for one in (written, moved)
+        )
+        if rows:
+            told.append((rows, blocks))
+        return False
+
+    await store.submit([create(lamp(1)), create(lamp(2))])
+    far: Any = {"type": "GeoProperty", "value": {"type": "Point", "coordinates": [121.0, 31.0]}}
+    store._db.set_commit_hook(look)
+    await store.submit([put(lamp(2, power=3))])
+    await store.submit([put(lamp(2, power=3, location=far))])
+    await store.submit([delete(lamp(1)["id"])])
+    store._db.set_commit_hook(None)
+    [path] = [one.n for one in store._names.paths.values() if one.form == "point"]
+    one, two = (block_of(path, cell_of(lon, 30.0)) for lon in (120.001, 120.002))
+    assert [{2}, {2}, {1}] == [rows for rows, _ in told]
+    assert {two, block_of(path, cell_of(121.0, 31.0))} == told[1][1]
+    assert {one} == told[2][1]
+    await store.close()
+
+
+def test_a_circle_is_counted_by_its_edges() -> None:
+    """As many as have no more than that distance, at every latitude, also on the edge."""
+    chance = random.Random(8)
+    for _ in range(150):
+        lat, lon = chance.choice([chance.uniform(-80, 80), 30.0, 0.0]), chance.uniform(-170, 170)
+        metres = 10 ** chance.uniform(0, 3.7)
+        told = circle(lon, lat, metres)
+        assert told is not None
+        wide, high = told[5] ** 0.5 * 1.3 / cos(radians(lat)), told[5] ** 0.5 * 1.3
+        points = [
+            (lon + chance.uniform(-wide, wide), lat + chance.uniform(-high, high))
+            for _ in range(150)
+        ]
+        if chance.random() < 0.5:  # the distance of one of them, to the last bit
+            metres = distance_m(lon, lat, *points[0])
+            told = circle(lon, lat, metres)
+        points += points[:3]
+        expected_count = sum(distance_m(lon, lat, *one) <= metres for one in points)
+        assert told is not None
+        assert expected_count == sum(inside(band, told, metres) for band in bands_of(points))
 
 
 async def test_what_is_read_while_its_change_is_under_way(tmp_path: Path) -> None:

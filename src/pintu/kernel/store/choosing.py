@@ -22,7 +22,7 @@ from pintu.kernel.context.selection import (
     Selection,
 )
 from pintu.kernel.store.kinds import KindRow, Shape
-from pintu.kernel.store.rows import COLUMNS, PER_DEGREE, cell_ranges, column_of
+from pintu.kernel.store.rows import COLUMNS, PER_DEGREE, cell_ranges
 
 SHORT_TEXT = 20
 """Texts shorter than this are no date-times: what an index holds of them is the text itself."""
@@ -44,6 +44,7 @@ WIDEST_M = 15_000.0
 
 NARROWEST_M = 0.001
 MOST_LATITUDE = 85.0
+_CELL = 1.0 / PER_DEGREE
 _HAIR = 1e-9
 """Degrees: more than rounding moves the edge of a cell, a tenth of a millimetre."""
 
@@ -186,15 +187,22 @@ def cells_around(box: Box, told: Circle) -> Iterator[tuple[int, int]]:
     """The same of a circle in that box: of each row no more than the circle is wide there."""
     lat, lon, _, _, less, outside = told
     first_row, last_row, first_column, last_column = cell_ranges(box)
+    # asked for every page near a place: written out, without `max`, `min` and `column_of`
+    from_west = lon + 180.0
     for further in _from_the_middle(last_row - first_row + 1):
         row = first_row + further // COLUMNS
         south = row / PER_DEGREE - 90.0
-        off = max(south - lat, lat - south - 1.0 / PER_DEGREE, 0.0) - _HAIR
-        half = outside if off <= 0 else max(outside - off * off, 0.0)
-        wide = sqrt(half / less) + _HAIR
-        first = max(first_column, column_of(lon - wide))
-        last = min(last_column, column_of(lon + wide))
-        yield row * COLUMNS + first, row * COLUMNS + last
+        off = south - lat if south > lat else lat - south - _CELL
+        half = outside
+        if off > _HAIR:
+            off -= _HAIR
+            half -= off * off
+        wide = sqrt(half / less) + _HAIR if half > 0 else _HAIR
+        first, last = int((from_west - wide) * PER_DEGREE), int((from_west + wide) * PER_DEGREE)
+        yield (
+            row * COLUMNS + (first if first > first_column else first_column),
+            row * COLUMNS + (last if last < last_column else last_column),
+        )
 
 
 @lru_cache(maxsize=MOST_ROWS)

@@ -19,11 +19,11 @@ from pintu.kernel.store.kinds import KindRow, Shape, keeps_indexes
 from pintu.kernel.store.port import VERB_NUMBER, Change, Op, Outcome
 from pintu.kernel.store.rows import expiry_us
 from pintu.kernel.store.sqlite.bulk import Bulk
-from pintu.kernel.store.sqlite.documents import Written
 from pintu.kernel.store.sqlite.keep import IndexRows
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.pending import PendingPoints
 from pintu.kernel.store.sqlite.schema import ROOM_BYTES
+from pintu.kernel.store.sqlite.written import Written
 
 DELETED = VERB_NUMBER["deleted"]
 
@@ -101,6 +101,7 @@ class Hands:
     def commit(self) -> None:
         """The transaction is durable."""
         self._written.end()
+        self._pending.moved.end()
         self.notes_durable = self.notes
         self._pending.commit()
 
@@ -117,6 +118,7 @@ class Hands:
         the connection.
         """
         self._written.tell()
+        self._pending.moved.tell()
         if self._logged.rows:
             self._logged.flush()
         self._index.flush()
@@ -124,6 +126,7 @@ class Hands:
     def rollback(self) -> None:
         """The transaction is gone: put the counters back."""
         self._written.end()
+        self._pending.moved.end()
         self._logged.rows = []
         self._index.rollback()
         self.position, self.next_n, self.entities, self.tombstones, self.notes = self._saved

@@ -9,6 +9,7 @@ import apsw
 from pintu.kernel.context.match import shapes
 from pintu.kernel.store.kinds import KindRow, Shape
 from pintu.kernel.store.rows import Area, Value, cell_of, geo_rows, rows_of_path, value_rows
+from pintu.kernel.store.sqlite.blocks import block_of
 from pintu.kernel.store.sqlite.bulk import Bulk
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.pending import PendingPoints
@@ -129,19 +130,23 @@ class IndexRows:
     def _add_point(self, kind: KindRow, n: int, point: tuple[str, float, float]) -> None:
         name, lon, lat = point
         path = kind.geo.get(("point", name)) or self._names.path(kind, "point", name)
+        cell = cell_of(lon, lat)
         self._run(
             "INSERT OR IGNORE INTO point(path, cell, n, lon, lat) VALUES(?,?,?,?,?)",
-            (path.n, cell_of(lon, lat), n, lon, lat),
+            (path.n, cell, n, lon, lat),
         )
+        self.pending.moved.touch(block_of(path.n, cell))
 
     def _remove_point(self, kind: KindRow, n: int, point: tuple[str, float, float]) -> None:
         name, lon, lat = point
         path = kind.geo.get(("point", name))
         if path is not None:
+            cell = cell_of(lon, lat)
             self._run(
                 "DELETE FROM point WHERE path=? AND cell=? AND n=? AND lon=? AND lat=?",
-                (path.n, cell_of(lon, lat), n, lon, lat),
+                (path.n, cell, n, lon, lat),
             )
+            self.pending.moved.touch(block_of(path.n, cell))
 
     def _add_area(self, kind: KindRow, n: int, area: Area) -> None:
         name, west, south, east, north = area

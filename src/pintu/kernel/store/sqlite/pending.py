@@ -24,7 +24,9 @@ from pintu.kernel.context.match import distance_m
 from pintu.kernel.context.match.distance import Box
 from pintu.kernel.store.kinds import IndexPath
 from pintu.kernel.store.rows import cell_of, cell_ranges, cells_of, geo_rows
+from pintu.kernel.store.sqlite.blocks import block_of
 from pintu.kernel.store.sqlite.names import Names
+from pintu.kernel.store.sqlite.written import Written
 
 MOST = 4_000
 """Points that wait before they are written."""
@@ -63,9 +65,11 @@ class PendingPoints:
         connection: apsw.Connection,
         names: Names,
         publish: Callable[[Callable[[], None]], None],
+        moved: Written,
     ) -> None:
         self._db = connection
         self._publish = publish
+        self.moved = moved
         self._entries: dict[int, Entry] = {}
         self._cells: dict[tuple[int, int], dict[int, tuple[float, float]]] = {}
         self._done: deque[int] = deque()
@@ -142,6 +146,7 @@ class PendingPoints:
         entry = self._entries.get(n)
         if entry is not None and not entry.settled:
             self._db.execute(INSERT, entry.row)
+            self.moved.touch(block_of(entry.row[0], entry.row[1]))
             entry.settled = True
             self._settled.append(n)
 
@@ -195,6 +200,8 @@ class PendingPoints:
         rows = self._round[: QUIET_SLICE if self.quiet else max(SLICE, len(self._round) // 32)]
         alive = [row for row in rows if self._still(row[2])]
         self._db.executemany(INSERT, alive)
+        for row in alive:
+            self.moved.touch(block_of(row[0], row[1]))
         last = len(rows) == len(self._round)
         if last:
             self._db.execute("REPLACE INTO meta VALUES('points_n', ?)", (self._round_ends_at,))

@@ -7,16 +7,17 @@ where it does not, the statement declines and `select` is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import apsw
 
 from pintu.kernel.context.match.distance import Box, boxes_around
 from pintu.kernel.context.selection import Compare, Selection
-from pintu.kernel.store.choosing import around, cells_around, circle
+from pintu.kernel.store.choosing import Circle, around, cells_around, circle
 from pintu.kernel.store.kinds import IndexPath
 from pintu.kernel.store.port import Blank, Joined, Statement
+from pintu.kernel.store.sqlite.blocks import Blocks
 from pintu.kernel.store.sqlite.documents import Documents
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.pending import PendingPoints
@@ -26,6 +27,9 @@ from pintu.kernel.store.sqlite.read import LOOP_COUNT, LOOP_PAGE
 _LARGEST = 2**63 - 1
 _NUMBERS_NEAR = f"SELECT p.n FROM point p WHERE {NEAR} LIMIT ?"
 _COUNT_NEAR = f"SELECT count(*) FROM (SELECT 1 FROM point p WHERE {NEAR} LIMIT ?)"
+
+_FEW_ROWS = 12
+"""Rows of cells, 6 km from south to north, up to which blocks of them are read to be kept."""
 
 
 class Statements:
@@ -37,6 +41,7 @@ class Statements:
         names: Names,
         pending: PendingPoints,
         documents: Documents,
+        blocks: Blocks,
         *,
         probe: Probe,
         see: Callable[[], None],
@@ -47,6 +52,7 @@ class Statements:
         self.names = names
         self.pending = pending
         self.documents = documents
+        self.blocks = blocks
         self.see = see
         self.used = used
         self._probe = probe
@@ -116,9 +122,9 @@ class _Kept:
     def _joined(self, numbers: list[int], count: int | None) -> Joined | None:
         """The page of these rows; one more than are shown was looked for."""
         full = len(numbers) == self._most > 0
-        more = full if count is None else count > len(numbers)
         if full:
             numbers.pop()
+        more = full if count is None else count > len(numbers)
         bodies = self._room.documents.of(numbers)
         return None if bodies is None else Joined(b",".join(bodies), more, count)
 
@@ -196,7 +202,7 @@ class _ByPlace(_Kept):
         box, tests = boxes[0], (lat, lon, metres, *told[2:])
         count = None
         if self._selection.count:
-            count = self._counted(cells_around(box, told), tests)
+            count = self._counted(list(cells_around(box, told)), told, tests)
             if count is None:
                 return None
         run, most = self._room.run, self._most
@@ -220,23 +226,33 @@ class _ByPlace(_Kept):
             return False
         return any(pending.find(index, box, near) for index in self._used)
 
-    def _counted(self, cells: Iterable[tuple[int, int]], tests: tuple[float, ...]) -> int | None:
+    def _counted(
+        self, cells: list[tuple[int, int]], told: Circle, tests: tuple[float, ...]
+    ) -> int | None:
         """How many entities lie there; each has one point in one index unless some has several."""
         run, total = self._room.run, 0
-        numbers: list[int] = []
-        twice = "several" not in self._room.names.never
+        if "several" not in self._room.names.never:
+            numbers: list[int] = []
+            for low, high in cells:
+                for index in self._used:
+                    missing = LOOP_COUNT + 1 - len(numbers)
+                    numbers += several(
+                        run(_NUMBERS_NEAR, (index.n, low, high, *tests, missing)).get
+                    )
+                    if len(numbers) > LOOP_COUNT:
+                        return None
+            return len(set(numbers))
+        known = self._room.blocks.count if len(cells) <= _FEW_ROWS else None
         for low, high in cells:
             for index in self._used:
-                bindings = (index.n, low, high, *tests, LOOP_COUNT + 1 - total)
-                if twice:
-                    numbers += several(run(_NUMBERS_NEAR, bindings).get)
-                    total = len(numbers)
-                else:
-                    found: Any = run(_COUNT_NEAR, bindings).get
-                    total += found
+                found: Any = None
+                if known is not None:
+                    found = known(index.n, low, high, told, tests[2])
+                if found is None:
+                    bindings = (index.n, low, high, *tests, LOOP_COUNT + 1 - total)
+                    found = run(_COUNT_NEAR, bindings).get
+                total += found
                 if total > LOOP_COUNT:
                     return None
-        if twice:
-            return len(set(numbers))
         # one may have come while rows were counted: it is known before it can be read
         return None if "several" not in self._room.names.never else total

@@ -23,9 +23,10 @@ from pintu.kernel.store.room import check_room
 from pintu.kernel.store.sqlite import log
 from pintu.kernel.store.sqlite.apply import Hands
 from pintu.kernel.store.sqlite.background import Both
+from pintu.kernel.store.sqlite.blocks import Blocks
 from pintu.kernel.store.sqlite.calls import Call
 from pintu.kernel.store.sqlite.checkpoint import Archive, Checkpoints
-from pintu.kernel.store.sqlite.documents import Documents, Written
+from pintu.kernel.store.sqlite.documents import Documents
 from pintu.kernel.store.sqlite.learned import Learned
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.pending import PendingPoints
@@ -35,6 +36,7 @@ from pintu.kernel.store.sqlite.read import LOOP_PAGE, LOOP_ROWS, OverBudget, Rea
 from pintu.kernel.store.sqlite.schema import Claim, Tuning, connect, migrate
 from pintu.kernel.store.sqlite.statements import Statements
 from pintu.kernel.store.sqlite.writer import Listener, Writer
+from pintu.kernel.store.sqlite.written import Written
 
 _ONE = f"SELECT {ENTITY} FROM entity e WHERE e.tenant=? AND e.id=?"
 _NUMBER = "SELECT n FROM entity WHERE tenant=? AND id=?"
@@ -70,8 +72,8 @@ class SqliteStore:
         self._db = connect(path, vfs=vfs, cache_kib=tuning.writer_cache_kib, read_only=False)
         migrate(self._db)
         self._names = Names(self._db)
-        self._pending = PendingPoints(self._db, self._names, self._publish)
-        written = Written()
+        written, moved = Written(), Written()
+        self._pending = PendingPoints(self._db, self._names, self._publish, moved)
         self._hands = Hands(self._db, self._names, self._pending, written)
         helper = partial(connect, path, vfs=vfs, cache_kib=64, read_only=False)
         self._writer = Writer(
@@ -92,11 +94,12 @@ class SqliteStore:
         self._loop_db = reader(cache_kib=tuning.loop_cache_kib)
         self._point = self._loop_db.cursor()
         self._documents = Documents(self._loop_db.cursor().execute, written, tuning.documents_bytes)
+        self._blocks = Blocks(self._loop_db.cursor().execute, moved)
         self._snapshot = False
         self._writer.before_answers = self._let_go
         self._plans = Plans(self._names, self._pending, self._probe)
         self._statements = Statements(
-            self._loop_db, self._names, self._pending, self._documents,
+            self._loop_db, self._names, self._pending, self._documents, self._blocks,
             probe=self._probe, see=self._see, used=self._learned.used,
         )  # fmt: skip
         self.prepare = self._statements.prepare
@@ -147,6 +150,8 @@ class SqliteStore:
         """
         self._point.execute("BEGIN")
         self._snapshot = True
+        # only a statement makes it stand: what is remembered is looked up in it (`written`)
+        self._point.execute("SELECT n FROM tenant LIMIT 1").fetchall()
 
     def _see(self) -> None:
         """Hold what the loop reads, if nothing is held."""
@@ -159,6 +164,7 @@ class SqliteStore:
             self._snapshot = False
             self._point.execute("COMMIT")
         self._documents.let_go()
+        self._blocks.let_go()
 
     def retrieve(self, tenant: int, id: str) -> Record | None:
         """One entity by id."""
