@@ -10,8 +10,10 @@ from pathlib import Path
 import apsw
 import pytest
 
+from pintu.kernel.store.sqlite import checkpoint
 from pintu.kernel.store.sqlite.checkpoint import FEW_PAGES, PASSES, Checkpoints
 from pintu.kernel.store.sqlite.schema import Tuning, connect, migrate
+from tests.faults.disks import disk
 
 WAIT_S = 60
 _WRITE = (
@@ -23,8 +25,8 @@ _WRITE = (
 class City:
     """A city.db whose writer commits while the helper folds, as often as the test says."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, vfs: str | None = None) -> None:
+        self.path, self.vfs = path, vfs
         self.db = self.connect()
         migrate(self.db)
         self.checkpoints = Checkpoints(self.db, self.connect, Tuning(checkpoint_pages=100))
@@ -34,7 +36,7 @@ class City:
 
     def connect(self) -> apsw.Connection:
         """One more connection."""
-        return connect(self.path, vfs=None, cache_kib=64, read_only=False)
+        return connect(self.path, vfs=self.vfs, cache_kib=64, read_only=False)
 
     def write(self) -> None:
         """A commit of more pages than are few."""
@@ -107,3 +109,30 @@ def test_a_reader_of_an_old_state_ends_them_too(city: City) -> None:
     assert 2 == city.folded()
     reader.execute("COMMIT")
     reader.close()
+
+
+def test_a_full_disk_is_tried_again_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It failed, and a log as long as before is folded as soon as that can be: no second one has to
+    be written first."""
+    monkeypatch.setattr(checkpoint, "AGAIN_S", 0)
+    with disk("full-for-checkpoints") as made:
+        city = City(tmp_path / "city.db", made.name)
+        checkpoints = city.checkpoints
+        city.write()
+        made.full = True
+        checkpoints.after_group()
+        assert checkpoints._done.wait(WAIT_S)
+        checkpoints.after_group()  # the writer's part fails, too
+        assert (2, 1) == (checkpoints.failed, checkpoints.count)
+        assert checkpoints.patience() is not None
+        made.full = False
+        checkpoints.after_group()
+        assert checkpoints._done.wait(WAIT_S)
+        checkpoints.after_group()
+        assert (2, 2) == (checkpoints.failed, checkpoints.count)
+        log, done = city.db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        assert log == done == checkpoints.pages
+        assert checkpoints.pages < checkpoints._next_at
+        checkpoints.close()

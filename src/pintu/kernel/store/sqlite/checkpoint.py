@@ -34,6 +34,9 @@ LONG_WAIT_MS = 2_000
 """How long the writer waits for readers when the log is over its limit, and over four times that.
 """
 
+AGAIN_S = 1.0
+"""After one that failed (the disk is full) it is tried again so soon, however little came since:
+else the log, which is never shorter than it was, would take what room there is again."""
 
 FEW_PAGES = 250
 """A rest of the log that the writer folds back itself: half a millisecond and a sync."""
@@ -64,6 +67,7 @@ class Checkpoints:
         self.archive: Archive | None = None
         self.pages = 0  # frames the log holds
         self._next_at = tuning.checkpoint_pages
+        self._again_s = 0.0  # not before, after one that failed
         self._dirty = False
         self._jobs: SimpleQueue[bool] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -93,7 +97,7 @@ class Checkpoints:
         if self._working:
             if self._done.is_set():
                 self._finish()
-        elif self.pages >= self._next_at:
+        elif self.pages >= self._next_at and monotonic() >= self._again_s:
             self._begin()
 
     def when_quiet(self) -> None:
@@ -101,7 +105,7 @@ class Checkpoints:
         if self._working:
             if self._done.is_set():
                 self._finish()
-        elif self._dirty:
+        elif self._dirty and monotonic() >= self._again_s:
             self._begin()
 
     def close(self) -> None:
@@ -179,24 +183,30 @@ class Checkpoints:
             mode = apsw.SQLITE_CHECKPOINT_RESTART
             wait = LONG_WAIT_MS if self.pages >= 4 * limit else SHORT_WAIT_MS
             self._db.set_busy_timeout(wait)
-        self._fold(mode)
+        folded = self._fold(mode)
         if self.pages >= self._tuning.checkpoint_pages:
             self.release()
         self._next_at = self.pages + self._tuning.checkpoint_pages
         took = monotonic() - started
+        if not folded:
+            self._next_at, self._dirty = self.pages, True
+            self._again_s = started + took + AGAIN_S
         self.count += 1
         self.total_s += took
         self.longest_s = max(self.longest_s, took)
 
-    def _fold(self, mode: int) -> None:
+    def _fold(self, mode: int) -> bool:
+        """False when the disk refused; readers that do not let go are waited for at the next."""
         if self.archive is not None:
             self.archive.take()  # we are the writer: nothing is added before it is folded
         try:
             self._db.wal_checkpoint(mode=mode)
-        except apsw.Error:
+        except apsw.Error as error:
             self.failed += 1
+            return isinstance(error, apsw.BusyError)
         finally:
             self._db.set_busy_timeout(2_000)
+        return True
 
 
 def _nothing() -> None:
