@@ -106,7 +106,7 @@ def _distance(path: Path, place: dict[str, Any], descending: bool) -> Keyed:
 
 @lru_cache(maxsize=64)
 def _collated(tag: str) -> Callable[[str], bytes]:
-    import icu  # 11 MB that only who asks for a collation needs
+    import icu  # 9 MB that only who asks for a collation needs
 
     collator = icu.Collator.createInstance(icu.Locale.forLanguageTag(tag))
 

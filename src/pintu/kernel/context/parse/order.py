@@ -79,7 +79,7 @@ def _collation(tag: Any) -> str | None:
     if tag is None:
         return None
     if isinstance(tag, str) and len(tag) <= 64 and _TAG.fullmatch(tag):
-        import icu  # 11 MB that only who asks for a collation needs
+        import icu  # 9 MB that only who asks for a collation needs
 
         understood = icu.Locale.forLanguageTag(tag).toLanguageTag()
         if understood != "und" or tag.lower().startswith("und"):

@@ -48,7 +48,7 @@ class Compiled:
 
 class Policies:
     """The built-in policies and those of a town, compiled when somebody first wants to agree on
-    something: Cedar takes 10 MB, and most towns begin without an agreement."""
+    something: Cedar takes 9 MB, and most towns begin without an agreement."""
 
     def __init__(self, configuration: Configuration | None = None) -> None:
         self._configuration = configuration
