@@ -12,7 +12,7 @@ all.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -23,7 +23,14 @@ import orjson
 from pintu.kernel.context.match import distance_m
 from pintu.kernel.context.match.distance import Box
 from pintu.kernel.store.kinds import IndexPath
-from pintu.kernel.store.rows import cell_of, cell_ranges, cells_of, geo_rows
+from pintu.kernel.store.rows import (
+    COLUMNS,
+    PER_DEGREE,
+    cell_of,
+    cell_ranges,
+    cells_of,
+    geo_rows,
+)
 from pintu.kernel.store.sqlite.blocks import block_of
 from pintu.kernel.store.sqlite.names import Names
 from pintu.kernel.store.sqlite.written import Written
@@ -39,6 +46,9 @@ QUIET_SLICE = 500
 
 FEW_CELLS = 256
 """Cells looked up one by one; for a larger box all points that wait are looked at."""
+
+STRIPS = 180 * PER_DEGREE + 1
+"""Rows of the grid."""
 
 Row = tuple[int, int, int, float, float]  # path, cell, n, lon, lat
 INSERT = "INSERT OR IGNORE INTO point(path, cell, n, lon, lat) VALUES(?,?,?,?,?)"
@@ -73,8 +83,10 @@ class PendingPoints:
         self._entries: dict[int, Entry] = {}
         self._cells: dict[tuple[int, int], dict[int, tuple[float, float]]] = {}
         self._done: deque[int] = deque()
-        self._round: list[Row] = []
+        self._strips: list[list[Row]] = []  # of this round, the first last; in no order inside
+        self._round: list[Row] = []  # in the order of the grid, what comes next
         self._round_ends_at = 0
+        self._slice = SLICE
         self._added: list[int] = []
         self._settled: list[int] = []
         self.quiet = False  # nobody writes: use the time
@@ -185,7 +197,9 @@ class PendingPoints:
         if self._done and self.quiet:
             self.commit()
         waiting = len(self._entries)
-        return bool(self._round) or waiting >= MOST or (self.quiet and waiting > len(self._done))
+        if self._round or self._strips or waiting >= MOST:
+            return True
+        return self.quiet and waiting > len(self._done)
 
     def idle(self) -> None:
         """Nobody writes."""
@@ -193,25 +207,41 @@ class PendingPoints:
 
     def step(self) -> Callable[[], None]:
         """Write a slice of them in the order of the grid."""
-        if not self._round:
-            waiting = self._entries.values()
-            self._round = sorted(entry.row for entry in waiting if not entry.settled)
-            self._round_ends_at = self.next_n() - 1
-        rows = self._round[: QUIET_SLICE if self.quiet else max(SLICE, len(self._round) // 32)]
+        if not self._round and not self._strips:
+            self._begin_round()
+        rows = self._next(QUIET_SLICE if self.quiet else self._slice)
         alive = [row for row in rows if self._still(row[2])]
         self._db.executemany(INSERT, alive)
         for row in alive:
             self.moved.touch(block_of(row[0], row[1]))
-        last = len(rows) == len(self._round)
-        if last:
+        if len(rows) == len(self._round) and not self._strips:
             self._db.execute("REPLACE INTO meta VALUES('points_n', ?)", (self._round_ends_at,))
 
         def after() -> None:
             self._round = self._round[len(rows) :]
-            self.quiet = self.quiet and bool(self._round)
+            self.quiet = self.quiet and bool(self._round or self._strips)
             self._publish(partial(self._done.extend, [row[2] for row in alive]))
 
         return after
+
+    def _begin_round(self) -> None:
+        """All that wait, in strips of the grid: putting thousands in order at once would keep one
+        group waiting for milliseconds.
+        """
+        strips: defaultdict[int, list[Row]] = defaultdict(list)
+        for entry in self._entries.values():
+            if not entry.settled:
+                row = entry.row
+                strips[row[0] * STRIPS + row[1] // COLUMNS].append(row)
+        self._strips = [strips[strip] for strip in sorted(strips, reverse=True)]
+        self._slice = max(SLICE, sum(map(len, self._strips)) // 32)
+        self._round_ends_at = self.next_n() - 1
+
+    def _next(self, count: int) -> list[Row]:
+        """The next rows of the round in the order of the grid."""
+        while self._strips and len(self._round) < count:
+            self._round += sorted(self._strips.pop())
+        return self._round[:count]
 
     def _still(self, n: int) -> bool:
         entry = self._entries.get(n)
@@ -219,7 +249,7 @@ class PendingPoints:
 
     def failed(self) -> None:
         """The slice was rolled back: it is tried again when there are more, or time."""
-        self._round = []
+        self._round, self._strips = [], []
         self.quiet = False
 
 
