@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 
+from pintu.web.ngsi_ld.message import Response
+from pintu.web.ngsi_ld.wire import Heads
 from tests.web.ngsi_ld.places import Place
 
 ECHO = b"/ngsi-ld/echo"
@@ -164,3 +166,14 @@ async def test_a_client_that_leaves_disturbs_nobody(lane: Place) -> None:
     writer.transport.abort()
     await asyncio.sleep(0.1)
     assert [200] == statuses(await lane.talk(get(ECHO)))
+
+
+def test_an_answer_without_a_body_has_the_servers_lines_of_this_second() -> None:
+    """It is kept whole as long as those lines stay the same."""
+    heads, made = Heads(), Response(204, b"", ((b"ngsild-tenant", b"a"),))
+    for date in (b"one", b"two"):
+        defaults = [(b"date", date)]
+        whole = b"HTTP/1.1 204 No Content\r\ndate: %b\r\nngsild-tenant: a\r\n\r\n" % date
+        assert [whole, whole] == [heads.bodiless(made, defaults) for _ in range(2)]
+    other = Response(204)
+    assert b"HTTP/1.1 204 No Content\r\ndate: two\r\n\r\n" == heads.bodiless(other, defaults)

@@ -69,10 +69,18 @@ def read_fragment(
     """
     if obj.__class__ is not dict:
         raise BadRequestData("An entity fragment is not a JSON object")
-    reader = AttributeReader(
-        terms, nulls=_NULLS[nulls], fragment=nulls == "merge", simplified=simplified
-    )
-    return _members(obj, reader)
+    if terms is CORE and not simplified:
+        return _members(obj, _FRAGMENT_READERS[nulls])
+    return _members(obj, _fragment_reader(terms, nulls, simplified))
+
+
+def _fragment_reader(terms: Terms, nulls: str, simplified: bool = False) -> AttributeReader:
+    fragment = nulls == "merge"
+    return AttributeReader(terms, nulls=_NULLS[nulls], fragment=fragment, simplified=simplified)
+
+
+_FRAGMENT_READERS: Final = {nulls: _fragment_reader(CORE, nulls) for nulls in _NULLS}
+"""They hold nothing but how they read."""
 
 
 def read_attribute(

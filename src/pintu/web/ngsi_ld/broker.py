@@ -224,7 +224,8 @@ class Broker:
         if type(result) is Response:
             return result
         if type(result) is Deferred:
-            result.failed = partial(problem, echo=call.echo)
+            if call.echo:
+                result.failed = partial(problem, echo=call.echo)
             return result
         return _awaited(result, call)
 

@@ -113,9 +113,12 @@ class Connection(HttpToolsProtocol):
 
     # --- writing --------------------------------------------------------------------------------
     def _write(self, response: Response, *, keep_alive: bool, head_only: bool) -> None:
+        ends = not keep_alive or (self._deaf and not self.pipeline)
+        if not ends and not has_body(response.status):
+            self._send(self.heads.bodiless(response, self.server_state.default_headers), now=False)
+            return
         start = self.heads.start(response.status, self.server_state.default_headers)
         lines = self.heads.lines(response)
-        ends = not keep_alive or (self._deaf and not self.pipeline)
         close = b"connection: close\r\n" if ends else b""
         body = response.body
         if not has_body(response.status):

@@ -295,7 +295,8 @@ class Lane(WriteLane):
     def _settle(self, response: Response, keep_alive: bool, head_only: bool) -> None:
         self._busy = False
         self._finish(response, keep_alive, head_only)
-        self._next()
+        if self.pipeline or self._rest or self._owes_continue or self.flow.read_paused:
+            self._next()
 
     def _finish(self, response: Response, keep_alive: bool, head_only: bool) -> None:
         self.server_state.total_requests += 1

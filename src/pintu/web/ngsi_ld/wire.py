@@ -50,6 +50,7 @@ class Heads:
     def __init__(self) -> None:
         self._defaults: Sequence[tuple[bytes, bytes]] | None = None
         self._starts: dict[int, bytes] = {}
+        self._whole: dict[tuple[int, Pairs], bytes] = {}
         self._kept: dict[Pairs, bytes] = {}
 
     def start(self, status: int, defaults: Sequence[tuple[bytes, bytes]]) -> bytes:
@@ -59,9 +60,21 @@ class Heads:
         if defaults is not self._defaults:
             self._defaults = defaults
             self._starts = {}
+            self._whole = {}
         found = self._starts.get(status)
         if found is None:
             found = self._starts[status] = STATUS_LINES[status] + header_lines(defaults)
+        return found
+
+    def bodiless(self, response: Response, defaults: Sequence[tuple[bytes, bytes]]) -> bytes:
+        """An answer that has no body and after which the connection stays, whole."""
+        key = response.status, response.headers
+        found = self._whole.get(key) if defaults is self._defaults else None
+        if found is None:
+            start = self.start(response.status, defaults)
+            found = b"".join((start, self.lines(response), b"\r\n"))
+            if len(self._whole) < _MAX_HEADS:
+                self._whole[key] = found
         return found
 
     def lines(self, response: Response) -> bytes:
