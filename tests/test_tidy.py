@@ -58,7 +58,7 @@ LOOP_EDGES: dict[str, str] = {
     "src/pintu/kernel/store/postgres/follow.py::_try": "2026-11-23 the log is looked at again",
     "src/pintu/kernel/store/postgres/lookups.py::_read": "2026-11-23 each caller gets it",
     "src/pintu/kernel/store/postgres/fresh.py::_once": "2026-11-23 each caller gets it",
-    "src/pintu/kernel/store/postgres/leading.py::_run": "2026-11-23 who leads is asked again",
+    "src/pintu/kernel/store/postgres/leading.py::ask": "2026-11-23 who leads is asked again",
     "src/pintu/kernel/exchange/finding/opening.py::_find": "2026-11-24 the next hour asks again",
     "src/pintu/kernel/exchange/finding/opening.py::_measure": "2026-11-24 a cell ends no other",
     "src/pintu/leading.py::stop": "2026-11-24 what does not end keeps no other from ending",
