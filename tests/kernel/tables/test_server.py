@@ -66,6 +66,22 @@ def test_each_set_is_a_schema_of_the_city(
     other.close()
 
 
+def test_where_all_stand_is_asked_once(tables: CityTables, city_address: str) -> None:
+    """Nothing is there before the first start; the next one knows all versions by one question, and
+    what another process did since then is not done twice."""
+    other = open_tables(tables.data, city_address)
+    assert other._server is not None
+    assert {} == other._server.versions()
+    tables.register(LAMPS).run_now(put("a"))
+    [(schema, version)] = other._server.versions().items()
+    assert (other._server.schema("pieces", "lamps"), len(LAMPS.migrations)) == (schema, version)
+    other._versions = {schema: 0}
+    opened = other.register(LAMPS)
+    assert (1, version) == (opened.read_now(count), opened.version())
+    assert {} == other._versions
+    other.close()
+
+
 def test_every_text_is_compared_by_code_point(
     tables: CityTables, city_server: CityServer, city_address: str
 ) -> None:

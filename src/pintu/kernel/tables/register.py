@@ -47,6 +47,7 @@ class CityTables:
         self.data = data
         self._server = server
         self._open: dict[tuple[Place, str], tuple[PrivateTables, OpenTables]] = {}
+        self._versions: dict[str, int] | None = None  # by schema, of a server, at the start
 
     @property
     def on_server(self) -> bool:
@@ -66,12 +67,21 @@ class CityTables:
             return known[1]
         opened = self.open(tables.place, tables.name)
         try:
-            migrate(opened, tables)
+            migrate(opened, tables, version=self._version(tables))
         except BaseException:
             opened.close()
             raise
         self._open[tables.place, tables.name] = (tables, opened)
         return opened
+
+    def _version(self, tables: PrivateTables) -> int | None:
+        """The version that a set of tables had when the first one was opened; None: it is asked.
+        It is told once: what is opened again may have moved on."""
+        if self._server is None:
+            return None
+        if self._versions is None:
+            self._versions = self._server.versions()
+        return self._versions.pop(self._server.schema(tables.place, tables.name), None)
 
     def open(self, place: Place, name: str) -> OpenTables:
         """The tables of that name as they are, nothing migrated, and made where they are not: for
@@ -165,9 +175,17 @@ def open_tables(data: Path, address: str = "sqlite:", *, called: str = "") -> Ci
     return CityTables(data, TableServer(parse_address(address), called))
 
 
-def migrate(opened: OpenTables, tables: PrivateTables, *, up_to: int | None = None) -> None:
-    """Apply the migrations that are lacking, each in one transaction together with its number."""
-    version, newest = opened.version(), len(tables.migrations)
+def migrate(
+    opened: OpenTables,
+    tables: PrivateTables,
+    *,
+    up_to: int | None = None,
+    version: int | None = None,
+) -> None:
+    """Apply the migrations that are lacking, each in one transaction together with its number.
+    `version`: where they stand, if that is known; more may have been done since."""
+    version = opened.version() if version is None else version
+    newest = len(tables.migrations)
     if version > newest:
         raise ConfigurationError(
             [f"{opened.name} is at version {version}, this Pintu knows {newest}: use a newer"]

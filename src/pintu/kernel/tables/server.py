@@ -85,6 +85,10 @@ class TableServer:
         self._turning = threading.Lock()
         self._closing = threading.Event()
 
+    def schema(self, place: Place, name: str) -> str:
+        """Where one set of private tables of this city lies."""
+        return schema_name(self.city, place, name)
+
     def _connect(self) -> psycopg.Connection[Any]:
         told = self.address.for_sqlalchemy()[1]
         if self._called:
@@ -246,6 +250,35 @@ class TableServer:
             return sorted(found)
         except psycopg.Error as error:
             raise translated("the city", error) or error from error
+        finally:
+            connection.close()
+
+    def versions(self) -> dict[str, int]:
+        """Schema → version of the private tables of rooms and pieces, asked at once: a start need
+        not ask each. None are told where they cannot be read together."""
+        begins = [f"{self.city}_{place}_"[: NAME_BYTES - 13] for place in ("rooms", "pieces")]
+        connection = self.begin("the city", "BEGIN READ ONLY")
+        try:
+            raw = driver(connection)
+            schemas = raw.execute(
+                "SELECT nspname FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid"
+                " WHERE relname = %s AND (starts_with(nspname, %s) OR starts_with(nspname, %s))"
+                " AND has_schema_privilege(n.oid, 'USAGE')"
+                " AND has_table_privilege(c.oid, 'SELECT') LIMIT 500",
+                (VERSIONS, *begins),
+            ).fetchall()
+            if not schemas:
+                return {}
+            each = [f"SELECT version FROM {quoted(schema)}.{VERSIONS}" for (schema,) in schemas]
+            asked = "SELECT " + ", ".join(f"({one})" for one in each)
+            found = raw.execute(asked.encode()).fetchone()
+            return {
+                schema: version
+                for (schema,), version in zip(schemas, found, strict=True)
+                if version is not None
+            }
+        except psycopg.Error:  # one of them went in between: each is asked when it is opened
+            return {}
         finally:
             connection.close()
 
