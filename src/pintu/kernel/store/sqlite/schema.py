@@ -89,7 +89,7 @@ class Tuning:
     writer_cache_kib: int = 32 * 1024
     reader_cache_kib: int = 8 * 1024
     loop_cache_kib: int = 8 * 1024
-    documents_bytes: int = 32 * 1024 * 1024  # kept on the loop, with what keeping them takes
+    documents_bytes: int = 56 * 1024 * 1024  # kept on the loop, with what keeping them takes
     group_ops: int = 256  # a group stops taking calls in at this size
     queue_ops: int = 20_000  # operations waiting before Unavailable
     readers: int = 2
