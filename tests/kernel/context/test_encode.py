@@ -1,6 +1,7 @@
 """JSON that is kept."""
 
 import tracemalloc
+from typing import Any
 
 import orjson
 import pytest
@@ -12,7 +13,8 @@ DOCUMENT = {"id": "urn:x:1", "type": "T", "name": {"type": "Property", "value": 
 
 def test_it_says_what_the_encoder_says() -> None:
     """The same text, and the same refusal of what is no JSON."""
-    for value in (DOCUMENT, {}, [], None, 1.5, "x", {"a": [1, {"b": None}]}):
+    values: list[Any] = [DOCUMENT, {}, [], None, 1.5, "x", {"a": [1, {"b": None}]}]
+    for value in values:
         assert orjson.dumps(value) == exact_json(value)
     with pytest.raises(orjson.JSONEncodeError):
         exact_json({"a": object()})
