@@ -23,7 +23,7 @@ from pintu.kernel.exchange.metadata_national import (
     as_xml,
     entries,
 )
-from pintu.kernel.exchange.profile import Measuring
+from pintu.kernel.exchange.profile import MOST_DISTINCT, Different, Measuring
 from pintu.kernel.exchange.words import Column, DataSet
 
 CITY = {"url": "https://city.test/", "title": "演示市", "day": "2026-11-23"}
@@ -156,6 +156,18 @@ def test_validity_is_measured_against_kind_and_code_list() -> None:
     assert (0.6667, ["9"]) == (figures["c"]["valid"], figures["c"]["strange"])
     assert (0.5, False) == (figures["id"]["valid"], "strange" in figures["id"])
     assert 2.25 == figures["n"]["middle"]
+
+
+def test_different_values_are_counted_as_a_set_would() -> None:
+    """By hash, with the two numbers whose hashes are equal told apart; up to a bound."""
+    values: list[str | float] = [-1, -2, -1.0, 0, False, 1, 1.0, "1", "a", "a", 1e300]
+    different = Different()
+    for value in values:
+        different.add(value)
+    assert len(set(values)) == different.count()
+    for number in range(3 * MOST_DISTINCT):
+        different.add(number)
+    assert MOST_DISTINCT == different.count()
 
 
 def test_what_the_values_show_and_nobody_told() -> None:

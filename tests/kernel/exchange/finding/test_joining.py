@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -130,3 +131,23 @@ def test_empty_and_constant_columns_break_nothing() -> None:
     assert twin is None or {"at"} == {one.left for one in twin.fields}
     empty = Sketching(DataSet(name="e", provider="table", columns=[Column(name="id")]), SALT)
     assert [] == find_twins([empty.made(1), sketch("a", rows, kinds)])
+
+
+def test_rows_are_held_packed_and_pages_make_no_difference() -> None:
+    """What is held until the sketch is made is less than half of the rows; page by page or at once,
+    the sketch is the same."""
+    columns = [Column(name=one, kind=KINDS.get(one, "text")) for one in things(1)[0]]
+    data_set = DataSet(name="t", provider="table", columns=columns)
+    paged, whole = Sketching(data_set, SALT), Sketching(data_set, SALT)
+    tracemalloc.start()
+    try:
+        rows = things(2_000)
+        taken = tracemalloc.get_traced_memory()[0]
+        for start in range(0, 2_000, 300):
+            paged.add(rows[start : start + 300])
+        held = tracemalloc.get_traced_memory()[0] - taken
+    finally:
+        tracemalloc.stop()
+    whole.add(rows)
+    assert 0 < held < taken / 2
+    assert whole.made(1) == paged.made(1)
