@@ -28,7 +28,7 @@ from pintu.kept_state import read_state
 from pintu.kernel.errors import PintuError
 from pintu.processes.keeping.bringing import STAGE, Brought, Wanted, bring
 from pintu.processes.keeping.counting import entities_of
-from pintu.processes.keeping.replaying import Goal
+from pintu.processes.keeping.replaying import Goal, covers
 from pintu.processes.keeping.schedule import make_base
 from pintu.processes.keeping.stream import read_segment
 from pintu.settings import load_settings
@@ -111,16 +111,19 @@ class Town:
         self._process.stdout.close()
 
     def follows(self, at_us: int, within_s: float = 30) -> None:
+        """Until backups go on, up to that moment at least."""
+        until = time.monotonic() + within_s
+        while (told := read_state(self.data, "stream")).get("at_us", 0) < at_us or told["trouble"]:
+            assert time.monotonic() < until, f"backups do not go on: {told}"
+            time.sleep(0.05)
+
+    def leads_to(self, at_us: int, within_s: float = 30) -> None:
         """Until every moment up to that one is kept: of what was committed beside a tick the next
         one tells."""
         until = time.monotonic() + within_s
-        for _ in range(2):
-            while (told := read_state(self.data, "stream")).get("at_us", 0) <= at_us or told[
-                "trouble"
-            ]:
-                assert time.monotonic() < until, f"backups do not go on: {told}"
-                time.sleep(0.05)
-            at_us = told["at_us"]
+        while covers(self.backups / "stream", 0, at_us + 1) is None:
+            assert time.monotonic() < until, "the stream does not lead there"
+            time.sleep(0.1)
 
     def base(self) -> Path:
         """A whole copy, beside it."""
@@ -335,10 +338,10 @@ def full(tries: int) -> Seen:
             began = time.monotonic()
             one.follows(time.time_ns() // 1000)
             one.base()
-            one.follows(time.time_ns() // 1000)  # moments are known from there on
+            one.leads_to(time.time_ns() // 1000)  # moments are known from there on
             one.wait(3)
             at_us, position, digest = one.moments[-1]
-            one.follows(at_us)
+            one.leads_to(at_us)
             told, found = one.brought(one.data.parent / "again", Goal(to_us=at_us))
             seen.recovered_s = max(seen.recovered_s, time.monotonic() - began)
             if told.said or found != (position, digest):
