@@ -22,7 +22,10 @@ from tests.faults.seen import Seen
 from tests.faults.shim import READ_ONLY, below
 
 CALLERS = 4
-SIZE = 96_000_000
+SIZE = 256_000_000
+"""Several times what a write-ahead log takes before it is folded back: else that alone fills it,
+and there is no room left to fold it."""
+
 READ_S = 2.0
 """A read beside refused writes takes no longer than this."""
 
