@@ -125,7 +125,7 @@ class Interrupted(Written):
         self._over = number
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_document_is_never_old(tmp_path: Path, seed: int) -> None:
     """Every step of the writer between any two of the loop, also inside its lookups: each answer is
     what its snapshot says.
@@ -143,7 +143,7 @@ def test_a_document_is_never_old(tmp_path: Path, seed: int) -> None:
 
     documents = Documents(run, beside.written, 4 * (ROW_BYTES + 18))
     hits = 0
-    for _ in range(1_500):
+    for _ in range(1_200):
         go()
         loop_db.execute("BEGIN")
         go()
@@ -154,6 +154,10 @@ def test_a_document_is_never_old(tmp_path: Path, seed: int) -> None:
             found = documents.find(n)
             assert found == loop_db.execute("SELECT body FROM entity WHERE n=?", (n,)).get
             hits += missed == documents.missed
+            some = chance.sample(range(ROWS), 2)
+            sql = "SELECT body FROM json_each(?) j LEFT JOIN entity ON n = j.value"
+            there = [body for (body,) in loop_db.execute(sql, (str(some),))]
+            assert documents.of(some) == (None if None in there else there)
         go()
         loop_db.execute("COMMIT")
         go()
@@ -215,7 +219,7 @@ def all_true(store: Any) -> int:
     return len(documents)
 
 
-@pytest.mark.parametrize("budget", [0, 20_000, 10_000_000])
+@pytest.mark.parametrize("budget", [20_000, 10_000_000])
 async def test_a_store_answers_as_without_memory(tmp_path: Path, budget: int) -> None:
     """Random writes and rolled back groups, pages and retrievals between them and beside them."""
     chance = random.Random(budget)
@@ -239,7 +243,7 @@ async def test_a_store_answers_as_without_memory(tmp_path: Path, budget: int) ->
         assert store.document(1, id) == plain.get
 
     kept = seen = 0
-    for turn in range(40):
+    for turn in range(25):
         ops = [one for _ in range(4) for one in strokes(chance, twice=0.0)]
         if turn % 5 == 0:
             ops.append(Op(1, "urn:broken", broken))
@@ -256,7 +260,7 @@ async def test_a_store_answers_as_without_memory(tmp_path: Path, budget: int) ->
                 assert await expected(store, selection) == (found.body, found.more, found.count)
         kept = max(kept, all_true(store))
         seen = max(seen, store._blocks.points)
-    assert (kept > 0) is (budget > 0)
+    assert kept
     assert seen
     await store.close()
 
