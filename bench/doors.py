@@ -249,6 +249,7 @@ def watched(pid: int, token: str, rate: float, seconds: float) -> dict[str, Any]
         "kept": kept / passed_s,
         "cores": used / passed_s,
         "memory": (memory[len(memory) // 4], memory[-1]),
+        "memory_by_eighths": [memory[(len(memory) - 1) * one // 8] for one in range(9)],
         "missing": missing(token, int(rounds)),
     }
 
@@ -273,6 +274,7 @@ def told_well(
         f"  memory {first:.0f} → {last:.0f} MB ({last / first - 1:+.1%});"
         f" age later − earlier {found['late_s']:+.2f} s"
     )
+    print(f"  memory by eighths: {', '.join(f'{mb:.0f}' for mb in found['memory_by_eighths'])} MB")
     if heard is not None:
         print(f"  the map heard {sum(heard)} events; a temperature is not drawn, so they are short")
     most = first * 1.05 if heard is not None else first * 1.15 + 20
