@@ -146,10 +146,10 @@ def test_deep_and_large_contexts_are_refused_quickly(tmp_path: Path) -> None:
     for _ in range(10_000):
         deep = [deep]
     for hostile, error in ((deep, BadRequestData), ({"a": "x" * 50_000_000}, TooLarge)):
-        began = time.monotonic()
+        began = time.thread_time()
         with pytest.raises(error):
             library.now(hostile)
-        assert time.monotonic() - began < 1
+        assert time.thread_time() - began < 1
     place = written(tmp_path / "deep.jsonld", 1)
     place.write_bytes(b'{"@context":' + b"[" * 10_000 + b"]" * 10_000 + b"}")
     with pytest.raises(BadRequestData):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -93,18 +94,18 @@ async def test_a_page_that_takes_too_long_is_given_up(
 
 
 async def test_a_scan_leaves_the_loop_to_others(store: PostgresStore) -> None:
-    """While thousands of rows are matched nobody waits long."""
+    """While thousands of rows are matched nobody waits long: in time of this thread's own, whatever
+    else the machine does."""
     await store.submit([create(lamp(i, voltage=i % 90)) for i in range(9_000)])
     longest = 0.0
     over = False
 
     async def watch() -> None:
         nonlocal longest
-        loop = asyncio.get_running_loop()
         while not over:
-            before = loop.time()
+            before = time.thread_time()
             await asyncio.sleep(0)
-            longest = max(longest, loop.time() - before)
+            longest = max(longest, time.thread_time() - before)
 
     watching = asyncio.create_task(watch())
     q = And((Compare(Path("voltage"), "!=", 3), Compare(POWER, "!=", 4)))

@@ -45,7 +45,7 @@ async def test_a_city_on_a_standby_reads_and_follows_until_it_is_promoted() -> N
                 started = time.monotonic()
                 with pytest.raises(Unavailable, match="is a standby"):
                     await reading.submit([put(lamp(3))])
-                assert time.monotonic() - started < 0.5
+                assert time.monotonic() - started < 5
                 assert (True, False) == (
                     reading.statistics()["standby"],
                     reading.statistics()["writable"],

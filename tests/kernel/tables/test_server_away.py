@@ -71,7 +71,7 @@ async def test_a_server_that_is_away_and_comes_back(
         with pytest.raises(Unavailable):
             others.read_now(count) if not refused else lamps.read_now(count)
         assert before == lamps.data_version()
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 15  # one that waited would wait longer
     assert not writing.done()
     server.start()
     await asyncio.wait_for(writing, 20)
@@ -102,7 +102,7 @@ async def test_a_write_waits_only_so_long(server: Server, tmp_path: Path) -> Non
     tables.close()
     with pytest.raises(Unavailable):
         waiting.result()
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 10
     server.start()
 
 
@@ -121,7 +121,7 @@ async def test_who_is_known_stays_known(server: Server, tmp_path: Path) -> None:
             unknown = {**headers, b"authorization": b"Bearer nobody"}
             identity.actor(unknown, f"10.0.0.{number}")
         await asyncio.sleep(0.03)
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 15
     server.start()
     await identity.revoke_token(token.id)
     with pytest.raises(Unauthorized):

