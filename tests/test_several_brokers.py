@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
+from pintu.kernel.store.postgres import leading
 from pintu.kit.testing import free_port
 from pintu.processes.broker import _config
 from pintu.processes.several import Several, SeveralServer
@@ -51,7 +52,9 @@ class Two:
                 data=data, store=address, port=port, node=name, pieces=False, egress_allow=(allow,)
             )
             self.run(self._open(settings))
-        self.token = (folder / "a" / "admin.token").read_text().strip()
+        made = folder / "a" / "admin.token"
+        assert wait_until(made.exists, 20) < 20
+        self.token = made.read_text().strip()
         self.a, self.b = (self.client(at) for at in (0, 1))
 
     async def _open(self, settings: Settings) -> None:
@@ -96,6 +99,16 @@ class Two:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(10)
         self.loop.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patient() -> Iterator[None]:
+    """The brokers of this file share one loop: on a busy machine the opening of one keeps the other
+    from its beats, which no broker with a process of its own does."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, times in (("ASK_S", 5), ("SURE_S", 20), ("LAPSE_S", 20), ("GONE_S", 20)):
+            patch.setattr(leading, name, times * getattr(leading, name))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +251,7 @@ def test_who_subscribed_at_one_is_told_once_of_what_both_write(two: Two, told: T
         client = (two.a, two.b, two.b)[n % 3]
         change = {"n": {"type": "Property", "value": n}}
         answered(client.patch(f"{ENTITIES}/urn:x:bell/attrs", json=change), 204)
-    wait_until(lambda: len(told.values.get("urn:x:bell", ())) >= 40, 10)
+    wait_until(lambda: len(told.values.get("urn:x:bell", ())) >= 40, 20)
     assert list(range(40)) == told.values["urn:x:bell"]
 
 
@@ -258,7 +271,7 @@ def test_a_registration_made_at_one_holds_at_the_other(two: Two, told: Told) -> 
         answered(two.b.get(f"{ENTITIES}/{LAMP.format(7)}", headers=there), 200)
         return two.severals[1].broker.forwarder.forwarded > before
 
-    assert wait_until(handed_on, 2) < 1
+    assert wait_until(handed_on, 20) < 20
 
 
 def test_what_is_the_leaders_is_handed_on_and_nobody_else_is_believed(two: Two) -> None:
@@ -316,16 +329,16 @@ def test_who_ends_hands_the_lead_on(two: Two, told: Told) -> None:
     configured.parent.mkdir(exist_ok=True)
     configured.write_text('said = "yes"\n')
     there = second.settings.data / "config" / "note.toml"
-    wait_until(there.exists, 5)
+    assert wait_until(there.exists, 20) < 20
     assert configured.read_text() == there.read_text()
     two.run(first.drain())
     began = time.monotonic()
     assert 1 == len(answered(two.a.get(SUBSCRIPTIONS), 200))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 18
     assert second.lead.leads and not first.lead.leads
     change = {"n": {"type": "Property", "value": 99}}
     answered(two.a.patch(f"{ENTITIES}/urn:x:bell/attrs", json=change), 204)
-    wait_until(lambda: told.values["urn:x:bell"][-1] == 99, 10)
+    wait_until(lambda: told.values["urn:x:bell"][-1] == 99, 20)
     assert 99 == told.values["urn:x:bell"][-1]
 
 
