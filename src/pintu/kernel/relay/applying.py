@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from pintu.kernel.context.encode import exact_json
 from pintu.kernel.context.read import read_entity_bytes, read_fragment
 from pintu.kernel.context.record import Effect, Keep, Put, Record, Remove, Transform
 from pintu.kernel.context.scalars import check_uri
@@ -90,8 +91,8 @@ def foreseen(
         found.append(None)
         if isinstance(effect, Put):
             born_us = now_us if record is None else record.created_us
-            body = effect.body or orjson.dumps(effect.entity)
-            times = None if effect.times is None else orjson.dumps(effect.times)
+            body = effect.body or exact_json(effect.entity)
+            times = None if effect.times is None else exact_json(effect.times)
             records[id] = Record(0, id, (), body, born_us, now_us, times)
         elif isinstance(effect, Remove):
             records[id] = None
@@ -105,7 +106,7 @@ def read_document(body: bytes) -> tuple[Doc, bytes]:
     except orjson.JSONDecodeError as error:
         raise BadRequestData(f"The document is not JSON: {error}") from error
     document, same = read_entity_bytes(obj, CORE)
-    return document, body if same else orjson.dumps(document)
+    return document, body if same else exact_json(document)
 
 
 def _updating(row: Row, refuse: Refuse | None) -> Transform:
