@@ -4,9 +4,8 @@ Why nothing remembered is ever old, told of documents. The loop reads in one tra
 another (`SqliteStore._hold`, `_let_go`); call what one of them sees a snapshot, which stands from
 the first statement in it, and `_hold` makes one. Only the loop adds documents, only such as it read
 in the snapshot it holds, only it looks them up, while it holds one, and only it takes them out. The
-writer thread
-tells of every row it changes or deletes (`Written`) *before* it commits, so before any snapshot
-can show the change, and says afterwards that the transaction is over.
+writer thread tells of every row it changes or deletes (`Written`) *before* it commits, so before
+any snapshot can show the change, and says afterwards that the transaction is over.
 
 Take a document added in one snapshot and looked up in a later one, and a transaction that changed
 its row and was committed between the two. What it told was in the queue before the later snapshot
